@@ -61,6 +61,8 @@ class ChangeLeft(ActionEvent, frozen=True):
     """Still in progress at the service when the run ended; the next apply goes on with it."""
 
     remote_id: str
+    message: str = ""
+    """Why nothing is waited for, if it isn't what was asked."""
 
 
 class ChangeFailed(ActionEvent, frozen=True):

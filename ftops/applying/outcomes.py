@@ -205,7 +205,18 @@ class OutcomeHandler(Struct, frozen=True):
             case Status.PENDING:
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
                     return NodeResult.LEFT
+                if self._is_stuck(step, remote):
+                    return NodeResult.LEFT
                 return self._again(step, remote)
+
+    def _is_stuck(self, step: Step, remote: RemoteObject) -> bool:
+        """Whether its object is paused, and nobody but you resumes it."""
+        was, step.paused = step.paused, remote.paused
+        if not remote.continues:
+            return bool(remote.paused)
+        if remote.paused and remote.paused != was:
+            self.reporter.progress(step, Progress(remote.paused))
+        return False
 
     def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
         change = step.change

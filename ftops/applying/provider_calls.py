@@ -94,6 +94,8 @@ class Step(Struct):
     """When the last reply was lost, if one was."""
     visible_by: float | None = None
     """By when the object has to be visible; set while reads miss it."""
+    paused: str = ""
+    """What was last said about a pause of its object."""
     attempts: int = 0
     seen: str = ""
     started: float | None = None

@@ -80,7 +80,7 @@ class Apply:
         for node in (node for node, fate in fates.items() if fate is NodeResult.LEFT):
             recorded = self._live.resources.get(self._steps[node].change.address)
             remote_id = recorded.remote_id if recorded else ""
-            self._reporter.step(events.ChangeLeft, self._steps[node], remote_id)
+            self._reporter.step(events.ChangeLeft, self._steps[node], remote_id, self._steps[node].paused)
         self._record_outputs(outputs(self._live.freeze()))
         self._journal.sync()
         result = self._result(fates)

@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "state": _row("groups:state", "List, show, move or remove objects in the state."),
         "import": _row("import_:command", "Import an existing object."),
         "force-unlock": _row("state_edit:force_unlock", "Release the lock of a dead run."),
+        "job": _row("groups:job", "Pause, resume or cancel a job in progress."),
         "results": _row("service:results", "Show the training metrics of a job."),
         "eval": _row("eval:command", "Compare deployments by their answers."),
         "answers": _row("groups:answers", "List or delete cached answers of evaluations."),
@@ -63,6 +64,13 @@ STATE: Mapping[str, Row] = {
     "migrate": _row("state:migrate", "Move the state from the local folder to a bucket."),
 }
 """The commands of `ftops state`."""
+
+JOB: Mapping[str, Row] = {
+    "pause": _row("job:pause", "Pause a job; it saves a checkpoint."),
+    "resume": _row("job:resume", "Resume a paused job."),
+    "cancel": _row("job:cancel", "Cancel a job for good."),
+}
+"""The commands of `ftops job`."""
 
 DATA: Mapping[str, Row] = {
     "check": _row("data_check:command", "Check files of examples."),

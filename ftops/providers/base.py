@@ -119,6 +119,14 @@ class Inspects(Protocol):
         ProviderError only if there is no account at all."""
 
 
+@runtime_checkable
+class Controls(Protocol):
+    """A provider whose long operations can be paused, resumed and cancelled."""
+
+    def control(self, resource: ResourceState, verb: str) -> RemoteObject:
+        """The object after `pause`, `resume` or `cancel`. Raises Permanent if it can't be done."""
+
+
 class Existing(Struct, frozen=True):
     """An object in an account, as the list of its kind shows it.
 

@@ -33,8 +33,10 @@ class Redaction(Struct, frozen=True):
         return text
 
     def remote(self, remote: RemoteObject) -> RemoteObject:
-        """Only the message is redacted: attributes are names and numbers that others use as they are."""
-        return replace(remote, message=self.text(remote.message)) if remote.message else remote
+        """Only messages are redacted: attributes are names and numbers that others use as they are."""
+        if not (remote.message or remote.paused):
+            return remote
+        return replace(remote, message=self.text(remote.message), paused=self.text(remote.paused))
 
     def error(self, error: E) -> E:
         if not self.words:

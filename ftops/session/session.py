@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from ftops.planning.moves import Replacement, located, nothing_recorded, replace
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
 from ftops.providers import Providers
-from ftops.providers.base import Connects, Queues
+from ftops.providers.base import Connects, Controls, Queues
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.factory import (
     check_location,
@@ -51,6 +51,7 @@ from ftops.state.state import (
     Status,
     carried_over,
     fold,
+    observed_as,
 )
 
 if TYPE_CHECKING:
@@ -258,16 +259,31 @@ class Session(Struct):
 
     def record(self, entries: Iterable[Entry]) -> State:
         """Records these entries, and returns the state after them. Only within `locked`."""
-        entries = list(entries)
         with self._audited() as ending:
-            before, journal = self._begin()
-            after = fold(before, entries)
-            journal.append(entries)
-            journal.sync()
-            journal.fold(after)
-            self._state = after
-            ending.result, ending.serial = "done", after.serial
+            return self._record(list(entries), ending)
+
+    def _record(self, entries: Collection[Entry], ending: RunEnded) -> State:
+        before, journal = self._begin()
+        after = fold(before, entries)
+        journal.append(entries)
+        journal.sync()
+        journal.fold(after)
+        self._state = after
+        ending.result, ending.serial = "done", after.serial
         return after
+
+    def control(self, address: Address, verb: str) -> ResourceState:
+        """Pauses, resumes or cancels a job, and records what it is then. Only within `locked`. Raises
+        FtopsError, ProviderError."""
+        here = self.job(address)
+        provider = self.providers(here.provider)
+        if not isinstance(provider, Controls):
+            raise UsageError(f"the provider {here.provider} can't {verb} jobs")
+        self.confirm_lock()
+        with self._audited() as ending:
+            changed = observed_as(here, provider.control(here, verb))
+            self._record([Recorded(changed)], ending)
+        return changed
 
     def observe(self, resource: ResourceState) -> RemoteObject | None:
         """A recorded object as it is now; None if it doesn't exist. Raises ProviderError."""
@@ -414,17 +430,20 @@ class Session(Struct):
 
     def results(self, address: Address) -> Results:
         """The training results of a job. Raises FtopsError, ProviderError."""
-        recorded = self.state.resources.get(address)
-        if recorded is None:
-            raise nothing_recorded(self.state.resources, address)
-        if not kind_of(address).trains:
-            raise UsageError(f"{address} isn't a job", "Only the training of a job has results.")
+        here = self.job(address)
         from ftops.providers.training_results import (
             results_of,  # brings csv and base64 along, which no plan needs
         )
 
-        here = located(self.state, self.config)[0].resources[address]
         return results_of(self.providers(here.provider), here)
+
+    def job(self, address: Address) -> ResourceState:
+        """A recorded job, with its provider in this spec. Raises FtopsError."""
+        if address not in self.state.resources:
+            raise nothing_recorded(self.state.resources, address)
+        if not kind_of(address).trains:
+            raise UsageError(f"{address} isn't a job")
+        return located(self.state, self.config)[0].resources[address]
 
     def environment(self, name: str | None) -> dict[str, str]:
         """Environment variables with which the openai package connects to a provider: the one named, or the

@@ -64,6 +64,10 @@ class RemoteObject(Struct, frozen=True):
     """While PENDING, other writes to the same account have to wait."""
     fingerprint: str = ""
     """The fingerprint that ftops has stored on the object, if it was read."""
+    paused: str = ""
+    """While PENDING: that it is paused, since when, and what can be done."""
+    continues: bool = True
+    """Whether the service itself goes on with it after a pause."""
 
 
 class ResourceState(Struct, frozen=True):

@@ -79,7 +79,7 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
         case events.ChangeSkipped():
             what = paint(f"skipped, because it needs {_step_name(event.because)}", "dim")
         case events.ChangeLeft():
-            what = paint("still in progress", "update")
+            what = paint(event.message or "still in progress", "update")
             what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
         case events.RunFinished():
             return f"\n{result_line(event, paint, title)}"

@@ -146,3 +146,22 @@ def test_the_reply_may_say_paused_at_once(shared: Emulator, job: str) -> None:
     shared.settings(pause_reply="paused")
     body: Any = shared.call("POST", f"{JOBS}/{job}/pause?{PREVIEW}")[2]
     assert body["status"] == "paused"
+
+
+def test_a_job_pauses_at_the_spending_limit_once(shared: Emulator, client: OpenAI, job: str) -> None:
+    """At $90 an hour, after 50 s; the clock is at 41 s, and jumps beyond the end."""
+    shared.settings(spending_limit=1.25, training_price=90.0)
+    shared.advance(8)
+    assert _status(client, job) == "running"
+    shared.advance(500)
+    until(lambda: _status(client, job) == "paused")
+    newest = client.fine_tuning.jobs.list_events(job).data[0]
+    assert newest.message == "Job paused at the spending limit of $1.25."
+    assert [c.step_number for c in client.fine_tuning.jobs.checkpoints.list(job).data][:1] == [30]
+    client.fine_tuning.jobs.resume(job)
+
+    def has_succeeded() -> bool:
+        shared.advance(100)
+        return _status(client, job) == "succeeded"
+
+    until(has_succeeded)

@@ -1,10 +1,10 @@
-"""ftops data, ftops state, ftops answers: groups of commands"""
+"""ftops data, ftops state, ftops job, ftops answers: groups of commands"""
 
 from __future__ import annotations
 
 import click
 
-from ftops.cli.command_table import ANSWERS, DATA, STATE
+from ftops.cli.command_table import ANSWERS, DATA, JOB, STATE
 from ftops.cli.console import Screen
 from ftops.cli.lazy import LazyGroup, show_help_without_command
 from ftops.cli.output_options import screen_options
@@ -21,6 +21,13 @@ def data(screen: Screen) -> None:
 @screen_options
 def state(screen: Screen) -> None:
     """Inspect or edit the state. Objects at the service aren't changed."""
+    show_help_without_command(screen)
+
+
+@click.group("job", cls=LazyGroup, rows=JOB)
+@screen_options
+def job(screen: Screen) -> None:
+    """Pause, resume or cancel a job in progress. What it has trained so far is billed."""
     show_help_without_command(screen)
 
 

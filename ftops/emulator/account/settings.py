@@ -89,6 +89,11 @@ class Settings(Struct, frozen=True):
         "job status in the reply to a pause: as recorded, or as in the official example",
     ] = "pausing"
 
+    spending_limit: Annotated[
+        float, "US dollars after which a job pauses by itself, once (5000 in the service); 0: none"
+    ] = 0.0
+    training_price: Annotated[float, "US dollars for an hour of training, for the spending limit"] = 100.0
+
     file_processing_seconds: Annotated[float, "how long a file is pending"] = 0.2
     queue_seconds: Annotated[float, "minimum time in the queue (20 to 60 minutes are common)"] = 0.2
     min_training_seconds: Annotated[float, "minimum time of a training"] = 1.0

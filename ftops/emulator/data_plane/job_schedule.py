@@ -58,7 +58,22 @@ class Schedule:
                 job = replace(due[0], started=due[1])
                 self._cloud.jobs.put(job)
                 self._launch(job)
+            self._pause_at_limit()
         self._notify()
+
+    def _pause_at_limit(self) -> None:
+        """Pause the jobs that have reached the spending limit. After a resume there is no limit."""
+        limit, price = self._cloud.settings.spending_limit, self._cloud.settings.training_price
+        if not limit or not price:
+            return
+        for job in self._cloud.jobs.all():
+            if job.running is None or job.step_seconds is None or job.pause or job.pauses:
+                continue
+            at = job.running + 3600 * limit / price
+            ended = job.outcome is not None and job.outcome["at"] <= at
+            if not ended and at <= self._cloud.clock.now():
+                step = max(1, int((at - job.running) / job.step_seconds))
+                self.pause(job, at, step, f"Job paused at the spending limit of ${limit:g}.")
 
     def next_due(self) -> float | None:
         """When the next job is due; None if that is not known before a run ends."""
@@ -73,13 +88,13 @@ class Schedule:
             outcome = {"status": "cancelled", "at": now}
             self._interrupt(job, now, "Job cancelled.", outcome=outcome, pause=None)
 
-    def pause(self, job: Job, now: float, step: int) -> None:
+    def pause(self, job: Job, now: float, step: int, message: str = "") -> None:
         """Pause a job: a new run trains up to ``step`` and saves a checkpoint."""
         ready = now + self._cloud.settings.pause_seconds
         with self._cloud.lock:
             self.stop(job.id)
             pause = {"at": now, "step": step, "ready": ready}
-            message = f"Job paused ({len(job.pauses) + 1})."  # not the service's, which is not known
+            message = message or f"Job paused ({len(job.pauses) + 1})."  # the service's is not known
             self._launch(self._interrupt(job, now, message, pause=pause, outcome=None))
 
     def resume_job(self, job: Job, now: float) -> None:

@@ -117,7 +117,7 @@ class DataPlane:
 
     @property
     def latest(self) -> OpenAI:
-        """For what only v1 has: deleting models, and running graders."""
+        """For what only v1 has: deleting models, running graders, and pausing jobs (also in a preview)."""
         return self.data
 
     @property

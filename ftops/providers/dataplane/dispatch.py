@@ -10,7 +10,7 @@ from ftops.core.errors import Permanent
 from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.evaluation.answers import Answer, Question
-from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, Request
+from ftops.providers.base import Controls, Existing, Explains, Progress, ReportsProgress, Request
 from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
@@ -130,6 +130,13 @@ class ByKind:
     def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the service says of a sample, by a grader of reinforcement fine-tuning."""
         return run_grader(self._plane, grader, sample, item)
+
+    def control(self, resource: ResourceState, verb: str) -> RemoteObject:
+        """A job after it was asked to pause, resume or cancel."""
+        kind = self._kind(resource.address)
+        if not isinstance(kind, Controls):
+            raise Permanent(f"{resource.address} can't be controlled: only jobs can")
+        return kind.control(resource, verb)
 
     def close(self) -> None:
         """Ends what would otherwise be left at the service."""

@@ -311,6 +311,37 @@ def progress_of(event: Mapping[str, Any]) -> Progress:
     return Progress(f"{step}: {shown}" if shown else step, percent, metrics)
 
 
+def is_paused(job: Mapping[str, Any]) -> bool:
+    return str(job.get("status") or "").lower() == "paused"
+
+
+def is_preempted(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
+    """Whether the service pauses such a job when it needs the capacity, and resumes it by itself."""
+    reported = (
+        own_training_type(job)
+        or _TRAINING_TYPES.get(squeezed(str(inputs.get("training_type") or "")), ("", ""))[1]
+    )
+    return reported == "developer"
+
+
+def paused_text(events: Iterable[Mapping[str, Any]], checkpoints: Mapping[str, Json], *, resume: str) -> str:
+    """Of a paused job: since when, by the newest event that says so, and what can be done. `resume`: the
+    command that resumes it; empty if the service does."""
+    said = next((e for e in events if "paus" in str(e.get("message") or "").lower()), {})
+    at = said.get("created_at")
+    text = "paused"
+    if isinstance(at, int | float) and 0 < at < _NO_MOMENT:
+        text += f" since {iso_timestamp(datetime.fromtimestamp(at, UTC))}"
+    text += f" ({str(said['message']).rstrip('.')})" if said else ""
+    if not resume:
+        return f"{text}; the service resumes it"
+    text += f"; resume it with {resume}"
+    steps = [step for step in checkpoints if step != "best"]
+    if not steps:
+        return text
+    return f"{text}, or deploy its checkpoint of step {steps[-1]}: `model: {checkpoints[steps[-1]]}`"
+
+
 def remote_of(job: Mapping[str, Any], inputs: Mapping[str, Json], pause: float) -> RemoteObject:
     """The job, without checkpoints."""
     status = status_of(job)

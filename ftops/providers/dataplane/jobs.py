@@ -12,8 +12,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ftops.core.address import Json
+from ftops.core.address import Address, Json
 from ftops.core.errors import NoRoom, ProviderError, Temporary
+from ftops.core.snippets import command
 from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.dataplane import job_wire as wire
 from ftops.providers.dataplane.client import DataPlane, items_of, object_of, plain
@@ -46,7 +47,10 @@ class Jobs:
     def read(self, resource: ResourceState) -> RemoteObject | None:
         job = self._get(resource.remote_id, f"read {resource.address}")
         if job is not None:
-            return self._describe(job, plain(resource.inputs), resource.outputs)
+            ended = resource.status is Status.READY
+            return self._describe(
+                job, resource.address, plain(resource.inputs), resource.outputs if ended else {}
+            )
         # A finished job counts as existing while its model exists: the model is what was paid for, what
         # deployments use, and what has to be deleted with the job.
         model = resource.outputs.get("fine_tuned_model")
@@ -87,12 +91,12 @@ class Jobs:
                         continue
                     mine = wire.carries(job, operation.token)
                     if mine:
-                        return self._describe(job, inputs, {})
+                        return self._describe(job, operation.address, inputs, {})
                     if mine is None and alike is None and wire.resembles(job, inputs, operation):
                         alike = job
                 if all(wire.created_at(job) < oldest for job in page):
                     break
-        return None if alike is None else self._describe(alike, inputs, {})
+        return None if alike is None else self._describe(alike, operation.address, inputs, {})
 
     def queued(self) -> int:
         """How many jobs of the account wait to run. They are among the newest."""
@@ -100,6 +104,16 @@ class Jobs:
         with self._clients.calling(action):
             page = next(items_of(partial(self._jobs.list, limit=_PAGE), action), [])
         return wire.job_counts(page)["queued_jobs"]
+
+    def control(self, resource: ResourceState, verb: str) -> RemoteObject:
+        """Asks the service to pause, resume or cancel a job."""
+        action = f"{verb} {resource.address}"
+        latest = self._clients.latest.fine_tuning.jobs.with_raw_response
+        calls = {"pause": latest.pause, "resume": latest.resume, "cancel": self._jobs.cancel}
+        with self._clients.calling(action):
+            reply = calls[verb](resource.remote_id)
+        job = self._get(resource.remote_id, action) or object_of(reply, action)
+        return self._describe(job, resource.address, plain(resource.inputs), {})
 
     def existing(self) -> list[Existing]:
         """Every job, without checkpoints."""
@@ -125,17 +139,17 @@ class Jobs:
         """Events since `seen`, the ID of the newest known event; at first, the latest page. An error means no
         events: they are only shown."""
         try:
-            new = self._events_since(resource, seen)
+            new = self._events_since(resource.address, resource.remote_id, seen)
         except ProviderError:
             return [], seen
         return [wire.progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
 
-    def _events_since(self, resource: ResourceState, seen: str) -> list[dict[str, Any]]:
+    def _events_since(self, address: Address, job: str, seen: str) -> list[dict[str, Any]]:
         """Newest first, as the service lists them."""
         new: list[dict[str, Any]] = []
-        action = f"follow {resource.address}"
+        action = f"follow {address}"
         with self._clients.calling(action):
-            fetch = partial(self._jobs.list_events, resource.remote_id, limit=_PAGE)
+            fetch = partial(self._jobs.list_events, job, limit=_PAGE)
             for number, page in enumerate(items_of(fetch, action), 1):
                 ids = [event["id"] for event in page]
                 new += page[: ids.index(seen)] if seen in ids else page
@@ -162,9 +176,15 @@ class Jobs:
         return self._clients.data.fine_tuning.jobs.with_raw_response
 
     def _describe(
-        self, job: Mapping[str, Any], inputs: Mapping[str, Json], recorded: Mapping[str, Json]
+        self,
+        job: Mapping[str, Any],
+        address: Address,
+        inputs: Mapping[str, Json],
+        recorded: Mapping[str, Json],
     ) -> RemoteObject:
         remote = self._remote(job, inputs)
+        if wire.is_paused(job):
+            return self._paused(job, address, inputs, remote)
         if remote.status is not Status.READY:
             return remote
         # The checkpoints of a finished job don't change: recorded ones are not requested again.
@@ -172,6 +192,21 @@ class Jobs:
             self._saved(str(job["id"])), str(job.get("fine_tuned_model") or "")
         )
         return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
+
+    def _paused(
+        self, job: Mapping[str, Any], address: Address, inputs: Mapping[str, Json], remote: RemoteObject
+    ) -> RemoteObject:
+        """A paused job, with the checkpoints that it has saved so far."""
+        id, continues = str(job["id"]), wire.is_preempted(job, inputs)
+        checkpoints = wire.checkpoint_names(self._saved(id), "")
+        try:
+            events = self._events_since(address, id, "")
+        except ProviderError:
+            events = []  # they are only shown
+        resume = "" if continues else command("ftops", "job", "resume", str(address))
+        said = wire.paused_text(events, checkpoints, resume=resume)
+        attributes = {**remote.attributes, **({"checkpoint": checkpoints} if checkpoints else {})}
+        return replace(remote, attributes=attributes, paused=said, continues=continues)
 
     def _remote(self, job: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
         remote = wire.remote_of(job, inputs, self._pause)

@@ -1,0 +1,76 @@
+"""ftops job pause, resume, cancel: a job in progress at the service"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.addresses import AddressType
+from ftops.cli.console import Screen
+from ftops.cli.options import approve_option, spec_options
+from ftops.cli.sessions import lock_option, locked
+from ftops.cli.spec_args import SpecArguments, read
+from ftops.core.address import Address
+from ftops.core.errors import FtopsError
+from ftops.session.session import Session
+from ftops.state.state import Status
+
+
+@click.command("pause")
+@click.argument("address", type=AddressType("job"))
+@approve_option
+@lock_option
+@spec_options
+def pause(
+    screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
+    """Pause job ADDRESS. It saves a checkpoint that can be deployed, and costs nothing until it is resumed.
+
+    The service may refuse this for some models and methods.
+    """
+    return _control(screen, spec, address, "pause", auto_approve, lock_timeout)
+
+
+@click.command("resume")
+@click.argument("address", type=AddressType("job"))
+@approve_option
+@lock_option
+@spec_options
+def resume(
+    screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
+    """Resume job ADDRESS. It is billed again, and after a pause at the spending limit without a limit."""
+    return _control(screen, spec, address, "resume", auto_approve, lock_timeout)
+
+
+@click.command("cancel")
+@click.argument("address", type=AddressType("job"))
+@approve_option
+@lock_option
+@spec_options
+def cancel(
+    screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
+    """Cancel job ADDRESS. It can't be resumed; the next apply starts a new job if the spec still has it."""
+    return _control(screen, spec, address, "cancel", auto_approve, lock_timeout)
+
+
+def _control(
+    screen: Screen, spec: SpecArguments, address: Address, verb: str, approved: bool, lock_timeout: float
+) -> int:
+    operation = f"job {verb}"
+    with Session.open(read(spec)) as session, locked(screen, session, operation, lock_timeout):
+        recorded = session.job(address)
+        if recorded.status is not Status.PENDING:
+            said = (
+                recorded.message or f"its status is {recorded.outputs.get('status') or recorded.status.value}"
+            )
+            raise FtopsError(f"{address} isn't in progress", f"{said}.")
+        question = f"{verb.capitalize()} {address} ({recorded.remote_id})?"
+        if not approved and not screen.approve(question, operation, "run with -y"):
+            return 1
+        changed = session.control(address, verb)
+    status = str(changed.outputs.get("status") or changed.status.value)
+    return screen.result(
+        lambda: {"address": str(address), "remote_id": changed.remote_id, "status": status},
+        lambda: [f"{address} is {status}."],
+    )
