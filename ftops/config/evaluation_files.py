@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ftops.config.data_sources import Inspected
     from ftops.dataset import Cache
     from ftops.evaluation.evaluation import Inputs
+    from ftops.evaluation.known_prompts import Pair
     from ftops.evaluation.prompts_file import PromptsFile, Summary
 
 
@@ -116,22 +118,32 @@ def _trained_on(
     resource: Resource, config: Config, prompts: PromptsFile, inspected: Mapping[Address, Inspected]
 ) -> Iterator[Diagnostic]:
     """Warnings about prompts from which a model has learned."""
+    count = prompts.summary.prompts
+    file = Path(str(resource.inputs["prompts"])).name
     for address in dict.fromkeys(lessons(resource, config.by_address)):
         data = inspected.get(address)
         if data is None or data.inspection.is_refused(data.severity):
             continue
         known = prompts.known_in(data.source.file, data.inspection.digest)
-        if known.first is not None:
-            id, line = known.first
-            share = f"{known.same:,} of {prompts.summary.prompts:,} prompts"
-            yield Diagnostic(
-                f"{share} of {resource.address} are in {address}",
-                f"{data.source.line(line)} asks the same as the prompt {id}, and the model learns its "
-                "answer.",
-                "remove them from the training data, or evaluate with other prompts",
-                resource.place,
-                "warning",
-            )
+        for found, first, how, like, answers in (
+            (known.same, known.first_same, "are", "asks the same as", "their answers"),
+            (known.near, known.first_near, "are nearly", "is nearly", "nearly their answers"),
+        ):
+            pairs = [f"{_named(one, file)} {like} {data.source.line(one.training)}" for one in first]
+            if found:
+                share = f"{found:,} of {count:,} prompts ({found / count:.1%})"
+                yield Diagnostic(
+                    f"{share} of {resource.address} {how} in {address}",
+                    f"{'; '.join(pairs)}{'; …' if found > len(pairs) else ''}. The model learns {answers}.",
+                    "remove them from the training data, or evaluate with other prompts",
+                    resource.place,
+                    "warning",
+                )
+
+
+def _named(pair: Pair, file: str) -> str:
+    where = f" (line {pair.line} of {file})" if pair.line else ""
+    return f"the prompt {pair.id}{where}"
 
 
 def _flattering(evaluation: Resource, config: Config) -> Iterator[Diagnostic]:

@@ -97,7 +97,17 @@ def digest(inputs: Inputs) -> str:
 
 
 def digest_of_prompt(prompt: Prompt) -> bytes:
-    return sha256(_canonical(prompt)).digest()
+    """Of all but where it is."""
+    said = (
+        prompt.id,
+        prompt.messages,
+        prompt.expected,
+        prompt.slice,
+        prompt.cluster,
+        prompt.tools,
+        prompt.item,
+    )
+    return sha256(_canonical(said)).digest()
 
 
 def digest_with(rest: Inputs, prompts: Iterable[bytes]) -> str:

@@ -47,6 +47,8 @@ class Prompt(Struct, frozen=True):
     tools: tuple[Mapping[str, Any], ...] = ()
     """Of the row itself, in place of those of the evaluation."""
     item: Mapping[str, Any] = {}
+    line: int = 0
+    """Where it begins in its file, if that is known. It isn't part of what is asked."""
 
     @property
     def group(self) -> tuple[str, str]:
@@ -63,6 +65,8 @@ class Prompt(Struct, frozen=True):
 class _Row(Struct, frozen=True):
     values: Mapping[str, Any]
     place: Place
+    is_placed: bool = True
+    """Whether it begins at this place, and not just somewhere after it."""
 
 
 class _Faults:
@@ -210,7 +214,7 @@ def _sections(document: Mapping[str, Any], place: Place, faults: _Faults) -> Ite
             faults.add(f"section `{section}` must be an object of prompts", place)
             continue
         for prompt, expected in prompts.items():
-            yield _Row({"prompt": prompt, "expect": expected, "slice": section}, place)
+            yield _Row({"prompt": prompt, "expect": expected, "slice": section}, place, False)
 
 
 def _decoded(text: str, place: Place, faults: _Faults) -> Any:
@@ -257,7 +261,8 @@ def _prompt(row: _Row, shared: Mapping[str, Schema], faults: _Faults) -> Prompt 
         faults.add(problem, row.place, f"prompt: {_text(messages)}", hint)
     part, cluster = _label(values, "slice"), _label(values, "cluster")
     id = _label(values, "id") or sha256(canonical([messages, part])).hexdigest()[:12]
-    return Prompt(id, messages, expected, part, cluster, own, row.values.get("item") or {})
+    line = row.place.line if row.is_placed else 0
+    return Prompt(id, messages, expected, part, cluster, own, row.values.get("item") or {}, line)
 
 
 def _label(values: Mapping[str, Any], key: str) -> str:

@@ -56,10 +56,24 @@ def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text(json.dumps(prompts))
     rewritten(tmp_path, spec)
     text = said(tmp_path)
-    assert "2 of 10 prompts of evaluation.exam are in dataset.train" in text
-    assert "Line 6 of train.jsonl asks the same as the prompt follow" in text
+    assert "2 of 10 prompts (20.0%) of evaluation.exam are in dataset.train" in text
+    assert (
+        "The prompt follow (line 1 of prompts.json) asks the same as line 6 of train.jsonl; the prompt photo "
+        "(line 1 of prompts.json) asks the same as line 3 of train.jsonl. The model learns their answers."
+    ) in text
     (tmp_path / "prompts.json").write_text(json.dumps(prompts[::-1]))
-    assert "Line 3 of train.jsonl asks the same as the prompt photo" in said(tmp_path)
+    assert "The prompt photo (line 1 of prompts.json) asks the same as line 3 of train.jsonl;" in said(
+        tmp_path
+    )
+    near = {"prompt": "Could you please take a photo of the old red barn by the river now?", "id": "barn"}
+    (tmp_path / "prompts.jsonl").write_text("\n" + json.dumps({**near, "expect": "control_camera"}))
+    rows[7] = json.dumps(chat("could you please take a photo of the old red barn by the river", "1")) + "\n"
+    (tmp_path / "train.jsonl").write_text("".join(rows))
+    rewritten(tmp_path, changed(spec, prompts="prompts.jsonl"))
+    text = said(tmp_path)
+    assert "1 of 1 prompts (100.0%) of evaluation.exam are nearly in dataset.train" in text
+    assert "The prompt barn (line 2 of prompts.jsonl) is nearly line 8 of train.jsonl. The model" in text
+    rewritten(tmp_path, spec)
     (tmp_path / "prompts.json").write_text(json.dumps(prompts[:8]))
     assert "asks the same" not in said(tmp_path)
     rewritten(tmp_path, changed(spec, model="gpt-4o-mini-2024-07-18", baseline="none"))

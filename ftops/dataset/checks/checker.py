@@ -25,7 +25,7 @@ from ftops.dataset.checks import chunk
 from ftops.dataset.checks.aggregate import MAX_PAIRS, Aggregate
 from ftops.dataset.checks.chunk import Chunk, detect
 from ftops.dataset.checks.inspection_cache import Cache
-from ftops.dataset.checks.minhash import LIKE, SIZE, groups_of_equal, likeness, word_pairs_by_line
+from ftops.dataset.checks.minhash import LIKE, SIZE, first_equal, likeness, word_pairs_by_line
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.file_identity import MAX_BYTES, identity, kind_of
 from ftops.dataset.files.jsonl_io import BOM
@@ -280,19 +280,11 @@ def overlap(path: Path, other: Path, format: str) -> Overlap:
 
 def _exact(ours: Aggregate, theirs: Aggregate) -> list[Pair]:
     """Pairs of indices of examples with the same content."""
-    return sorted(_equal(ours.contents[::2], theirs.contents[::2]))
+    return sorted(first_equal(ours.contents[::2], theirs.contents[::2]))
 
 
 def _candidates(ours: Aggregate, theirs: Aggregate, exact: set[int]) -> list[Pair]:
     """Pairs of indices of examples that may be nearly the same, some MAX_PAIRS at most."""
-    halves = (_equal(ours.minhashes[half::2], theirs.minhashes[half::2]) for half in (0, 1))
+    halves = (first_equal(ours.minhashes[half::2], theirs.minhashes[half::2]) for half in (0, 1))
     pairs = (pair for pair in chain.from_iterable(halves) if pair[0] not in exact)
     return list(dict.fromkeys(islice(pairs, 2 * MAX_PAIRS)))[:MAX_PAIRS]
-
-
-def _equal(ours: array[int], theirs: array[int]) -> Iterator[Pair]:
-    """The indices of our keys that are among theirs, each with the first index of the same key there."""
-    start = len(theirs)
-    for first, *others in groups_of_equal(theirs + ours):
-        if first < start:
-            yield from ((index - start, first) for index in others if index >= start)

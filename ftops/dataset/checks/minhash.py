@@ -118,6 +118,14 @@ def _groups_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
         yield order[start:end].tolist()
 
 
+def first_equal(ours: array[int], theirs: array[int]) -> Iterator[tuple[int, int]]:
+    """The indices of our keys that are among theirs, each with the first index of the same key there."""
+    start = len(theirs)
+    for first, *others in groups_of_equal(theirs + ours):
+        if first < start:
+            yield from ((index - start, first) for index in others if index >= start)
+
+
 def word_pairs(text: str) -> array[int]:
     """The pairs of words of a text, or its only word, as hashes of 4 bytes that are valid in one process."""
     words = _WORD.findall(text[:_COMPARED].lower())
