@@ -57,9 +57,9 @@ def prune(answers: Sequence[ModelAnswers], before: str) -> None:
 
 def _prune(files: AnswerFiles, before: str) -> None:
     name = files.model()
-    files.replace_unshared(name, (kept for kept in files.unshared() if kept.at > before))
+    files.replace_unshared(name, (kept for kept in files.unshared().kept if kept.at > before))
     for segment in files.names():
-        kept = files.segment(segment)
+        kept = files.segment(segment).kept
         rest = [one for one in kept if one.at > before]
         if rest and len(rest) < len(kept):
             files.share(name, rest)
@@ -68,7 +68,7 @@ def _prune(files: AnswerFiles, before: str) -> None:
 
 
 def _all(files: AnswerFiles) -> list[Kept]:
-    return [*(kept for name in files.names() for kept in files.segment(name)), *files.unshared()]
+    return [*(kept for name in files.names() for kept in files.segment(name).kept), *files.unshared().kept]
 
 
 def _summary(files: AnswerFiles, kept: Sequence[Kept]) -> ModelAnswers:

@@ -5,6 +5,10 @@
 
 If they are shared, answers move from the first file into segments: each is shared before it is written here.
 It is named by its content, so sharing it again does no harm.
+
+The first line of a file names the model. The others have an answer each, and end with a checksum. A line
+that was damaged, edited by hand or taken from the file of another model doesn't match it, and isn't used.
+This isn't a signature: with this code, anyone can compute a checksum.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +35,7 @@ _LOCK_SECONDS = 0.1
 """Between two looks at a lock that another run holds."""
 _PARALLEL = 8
 """Segments that are read at once."""
+_CHECKSUM = b',"checksum":"'
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[0-9a-f]{32}/[0-9a-f]{64}")
 
@@ -58,6 +63,13 @@ class Kept(msgspec.Struct, frozen=True):
     at: str
     answer: Answer
     sku: str = ""
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What a file contains: its answers, and how many lines can't be used."""
+
+    kept: Sequence[Kept]
+    damaged: int = 0
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -122,10 +134,10 @@ class AnswerFiles:
             os.close(file)
 
     def pull(self) -> int:
-        """Copies the shared segments that aren't here. How many of them can't be used."""
+        """Copies the shared segments that aren't here whole. How many of them can't be used."""
         if self._shared is None:
             return 0
-        here = set(self.names())
+        here = {name for name in self.names() if name == self._name(_read(self._path(name)))}
         wanted = [n for n in self._shared.names(self._digest) if n not in here and _NAME.fullmatch(n)]
         if not wanted:
             return 0
@@ -145,13 +157,16 @@ class AnswerFiles:
         except OSError as error:
             raise unreadable(self._segments, error) from error
 
-    def segment(self, name: str) -> list[Kept]:
+    def segment(self, name: str) -> Answered:
         content = _read(self._path(name))
-        return _lines(content) if name == self._name(content) else []
+        if name != self._name(content):
+            return Answered((), max(1, content.count(b"\n") - 1))
+        return self._answered(content)
 
-    def unshared(self) -> list[Kept]:
-        """The answers that are in no segment."""
-        return _lines(_read(self._open))
+    def unshared(self) -> Answered:
+        """The answers that are in no segment. What a kill has cut off isn't damage."""
+        content = _read(self._open)
+        return self._answered(content[: content.rfind(b"\n") + 1])
 
     def size(self) -> int:
         """In bytes."""
@@ -167,15 +182,16 @@ class AnswerFiles:
 
     def append(self, model: str, kept: Kept) -> None:
         """On disk when it returns."""
-        line = msgspec.json.encode(kept) + b"\n"
+        line = self._line(kept)
         try:
             file = open_private(self._open, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
                 size = os.fstat(file).st_size
+                if size and os.pread(file, 1, size - 1) != b"\n":  # cut off by a kill
+                    size = _read(self._open).rfind(b"\n") + 1
+                    os.ftruncate(file, size)
                 if not size:
-                    line = _encoded(model, ()) + line
-                elif os.pread(file, 1, size - 1) != b"\n":  # cut off by a kill
-                    line = b"\n" + line
+                    line = self._encoded(model, ()) + line
                 _write(file, line)
             finally:
                 os.close(file)
@@ -183,11 +199,11 @@ class AnswerFiles:
             raise unwritable(self._open, error) from error
 
     def replace_unshared(self, model: str, kept: Iterable[Kept]) -> None:
-        _replace(self._open, _encoded(model, kept))
+        _replace(self._open, self._encoded(model, kept))
 
     def share(self, model: str, kept: Iterable[Kept]) -> None:
         """As a segment, here and, if they are shared, there."""
-        content = _encoded(model, kept)
+        content = self._encoded(model, kept)
         name = self._name(content)
         if self._shared is not None:
             self._shared.create(name, content)
@@ -217,18 +233,31 @@ class AnswerFiles:
     def _name(self, content: bytes) -> str:
         return f"{self._digest}/{sha256(content).hexdigest()}"
 
+    def _encoded(self, model: str, kept: Iterable[Kept]) -> bytes:
+        header = msgspec.json.encode(_Header(model)) + b"\n"
+        return b"".join((header, *map(self._line, kept)))
 
-def _encoded(model: str, kept: Iterable[Kept]) -> bytes:
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in (_Header(model), *kept))
+    def _line(self, kept: Kept) -> bytes:
+        body = msgspec.json.encode(kept)
+        return body[:-1] + _CHECKSUM + self._checksum(body) + b'"}\n'
 
+    def _checksum(self, body: bytes) -> bytes:
+        """Of an answer of this model."""
+        return sha256(self._digest.encode() + body).hexdigest()[:16].encode()
 
-def _lines(content: bytes) -> list[Kept]:
-    """Without the header, and lines that were cut off or are of another version."""
-    found = []
-    for raw in content.split(b"\n"):
-        with suppress(msgspec.MsgspecError):
-            found.append(msgspec.json.decode(raw, type=Kept))
-    return found
+    def _answered(self, content: bytes) -> Answered:
+        """Without the header."""
+        found, damaged = [], 0
+        for raw in content.split(b"\n")[1:-1]:
+            start, _, checksum = raw.rpartition(_CHECKSUM)
+            body = start + b"}"
+            try:
+                if checksum != self._checksum(body) + b'"}':
+                    raise ValueError
+                found.append(msgspec.json.decode(body, type=Kept))
+            except ValueError:  # also of msgspec
+                damaged += 1
+        return Answered(found, damaged)
 
 
 def _read(path: Path) -> bytes:

@@ -77,6 +77,12 @@ class Asker:
         if kept.unusable:
             tell(f"{kept.unusable} files of shared answers are damaged or can't be trusted, and aren't used")
 
+        if kept.damaged:
+            tell(
+                f"{kept.damaged} cached answers were damaged or edited, or are of an older version of ftops: "
+                "they aren't used"
+            )
+
         def wait() -> None:
             tell("another run is asking it: waiting for its answers")
 

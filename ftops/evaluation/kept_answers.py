@@ -41,6 +41,8 @@ class KeptAnswers:
         self._kept: dict[str, Kept] = {}
         self._shared: dict[str, Kept] = {}
         self._unshared: dict[str, Kept] = {}
+        self._damaged: dict[str, int] = {}
+        """Lines, by segment."""
         self._failed: FtopsError | None = None
         self._given: set[str] = set()
         self.added: list[Answer] = []
@@ -48,6 +50,11 @@ class KeptAnswers:
         self.unusable = self._files.pull()
         """Shared segments that are damaged or can't be trusted."""
         self._load()
+
+    @property
+    def damaged(self) -> int:
+        """Answers that were damaged or edited, or are of an older version. They aren't used."""
+        return sum(self._damaged.values())
 
     @property
     def is_empty(self) -> bool:
@@ -106,10 +113,14 @@ class KeptAnswers:
         for name in self._files.names():
             if name not in self._read:
                 self._read.add(name)
-                for kept in self._files.segment(name):
+                found = self._files.segment(name)
+                self._damaged[name] = found.damaged
+                for kept in found.kept:
                     _put(self._shared, kept)
         self._unshared = {}
-        for kept in self._files.unshared():
+        found = self._files.unshared()
+        self._damaged[""] = found.damaged
+        for kept in found.kept:
             if kept != self._shared.get(kept.key):  # else a kill came between sharing it and removing it here
                 _put(self._unshared, kept)
         if not self._fresh:

@@ -102,6 +102,8 @@ class EvaluationCost(Struct, frozen=True):
     independent: int = 0
     """Prompts, those of a cluster as one."""
     is_compared: bool = False
+    damaged: int = 0
+    """Cached answers of its models that can't be used."""
     temporary: tuple[Temporary, ...] = ()
     unpriced: tuple[Unpriced, ...] = ()
     """The models that are asked at an unknown price."""

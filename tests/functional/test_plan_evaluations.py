@@ -53,6 +53,22 @@ def test_what_will_be_asked_and_what_is_cached(tmp_path: Path) -> None:
     assert "cost:" not in text
 
 
+def test_an_edited_answer_is_asked_again(tmp_path: Path) -> None:
+    written(tmp_path)
+    ftops(tmp_path, "apply", "-y")
+    file = max((tmp_path / ".ftops" / "answers").glob("*.jsonl"))
+    head, edited, *others = file.read_text().splitlines(keepends=True)
+    edited = edited.replace('"finish_reason":"', '"finish_reason":"x')
+    file.write_text("".join([head, edited, *others]))
+    rewritten(tmp_path, changed(margin=0.1))
+    text = ftops(tmp_path, "plan")
+    assert "answers: 40 (2 models × 20 prompts × 1 sample), 39 cached" in text
+    assert "evaluation.exam: cached answers of its models can't be used (1)" in text
+    ftops(tmp_path, "apply", "-y")
+    rewritten(tmp_path, changed(margin=0.2))
+    assert "1 sample), 40 cached" in ftops(tmp_path, "plan")
+
+
 def test_a_model_to_be_trained_gets_a_free_deployment_where_there_is_one(tmp_path: Path) -> None:
     spec = trained(written(tmp_path))
     rewritten(tmp_path, spec)

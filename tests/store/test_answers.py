@@ -186,6 +186,14 @@ def test_a_damaged_segment_is_not_used(place: Place, damage: str) -> None:
     assert place.machine("c").get("k") == Answer("2")
 
 
+def test_a_segment_that_was_edited_here_is_fetched_again(place: Place) -> None:
+    place.asked("a", k="right", l="2")
+    (file,) = (place.root / "a").glob(".ftops/answers/*/*.jsonl")
+    file.write_bytes(file.read_bytes().replace(b"right", b"wrong"))
+    again = place.machine("a")
+    assert (again.get("k"), again.damaged) == (Answer("right"), 0)
+
+
 def test_an_encrypted_state_believes_no_forged_answers(sealed: Place) -> None:
     """Whoever can write to the bucket, but doesn't have the key, can't decide an evaluation."""
     plain = Place(sealed.bucket, None, sealed.root)

@@ -10,7 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from ftops.core.timestamps import iso_timestamp
+from ftops.evaluation.answer_files import AnswerFiles, answers_folder, digests
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud
 from tests.golden.cli import Done, Folder
 
@@ -97,10 +100,11 @@ class Lab:
     def answered(self, ago: timedelta) -> None:
         """Dates all cached answers to that time ago."""
         given = iso_timestamp(datetime.now(UTC) - ago, "microseconds")
-        for file in (self.folder.path / ".ftops" / "answers").glob("*.jsonl"):
-            head, *lines = file.read_text(encoding="utf-8").splitlines()
-            aged = [json.dumps({**json.loads(line), "at": given}) for line in lines]
-            file.write_text("\n".join((head, *aged, "")), encoding="utf-8")
+        folder = answers_folder(self.folder.path)
+        for digest in digests(folder):
+            files = AnswerFiles(folder, digest)
+            aged = [replace(kept, at=given) for kept in files.unshared().kept]
+            files.replace_unshared(files.model(), aged)
 
     def objects(self) -> Any:
         return self.cloud.admin("GET", "objects")

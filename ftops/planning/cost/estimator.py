@@ -26,7 +26,7 @@ from ftops.dataset.profile.profile_store import find_version, from_git, summary
 from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
-from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, within_budget
+from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Action, Change
@@ -56,8 +56,8 @@ def estimate(
     now = Known(config, resources, known, state, values, kept)
     asking = tuple(evaluation_cost(c.address, now) for c in estimator.new if kind_of(c.address).is_record)
     costs = Estimate(training, tuple(estimator.hosting()), data, asking, is_rehearsal)
-    short = (finding for cost in asking for finding in within_budget(cost, resources[cost.address]))
-    return costs, (*over_budget(costs, config.budget), *short)
+    noted = (finding for cost in asking for finding in findings(cost, resources[cost.address]))
+    return costs, (*over_budget(costs, config.budget), *noted)
 
 
 def compare(

@@ -72,6 +72,7 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
         **(_total(found) if is_certain else {}),
         detectable=detectable_difference(summary.independent, alpha=inputs["alpha"]) if is_compared else None,
         independent=summary.independent,
+        damaged=sum(one.damaged for one in asking),
         is_compared=is_compared,
         temporary=tuple(
             model.temporary(known)
@@ -84,6 +85,20 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
             if one.requests and one.prices is None
         ),
     )
+
+
+def findings(cost: EvaluationCost, resource: Resource) -> Iterator[Diagnostic]:
+    """What is wrong with its cached answers and its budget."""
+    if cost.damaged:
+        yield Diagnostic(
+            f"{cost.address}: cached answers of its models can't be used ({cost.damaged:,})",
+            "They were damaged or edited on this machine, or are of an older version of ftops. What is "
+            "evaluated is asked again.",
+            "restore .ftops/answers from a copy to keep them",
+            resource.place,
+            "warning",
+        )
+    yield from within_budget(cost, resource)
 
 
 def within_budget(cost: EvaluationCost, resource: Resource) -> Iterator[Diagnostic]:
@@ -222,14 +237,14 @@ class _Model(Struct, frozen=True):
         return sku_of(self.deployment).name if self.deployment else str(self.sku["name"])
 
     def kept(self, known: Known) -> tuple[KeptAnswers | None, bool]:
-        """The kept answers, if there are any, and whether that is known."""
+        """The kept answers, if there can be any, and whether they are known."""
         if not self.identity:
             return None, True
         try:
             kept = known.kept(self.identity) if known.kept else None
         except FtopsError:
             kept = None
-        return (None if kept is None or kept.is_empty else kept), kept is not None
+        return kept, kept is not None
 
     def expected(self, asking: _Asking, inputs: Mapping[str, Value], known: Known) -> Expected:
         from ftops.evaluation.spending import expected, limit_of
@@ -249,6 +264,8 @@ class _Asking(Struct):
     """Of the missing ones. None: unknown."""
     cached: int | None = 0
     """None: unknown."""
+    damaged: int = 0
+    """Cached answers that can't be used, to any questions."""
     too_old: int = 0
     """Cached, but not used."""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -266,14 +283,16 @@ def _asking(models: Sequence[_Model], resource: Resource, known: Known, since: s
     for model in models:
         encoding = known.catalog.encoding(model.base)
         kept, is_known = model.kept(known)
-        if kept is not None or encoding not in ("", ENCODING):
-            asking = _Asking(0, 0, 0 if is_known else None)
+        damaged = kept.damaged if kept else 0
+        if (kept and not kept.is_empty) or encoding not in ("", ENCODING):
+            asking = _Asking(0, 0, 0 if is_known else None, damaged)
             some.append(_Counting(model.identity, encoding, kept, since, asking))
             found.append(asking)
         else:
             tokens = summary.tokens if encoding else None
             tokens = None if tokens is None else tokens * samples
-            found.append(_Asking(summary.questions * samples, tokens, 0 if is_known else None))
+            cached = 0 if is_known else None
+            found.append(_Asking(summary.questions * samples, tokens, cached, damaged))
     for question in _questions(resource, known.config) if some else ():
         for one in some:
             one.add(question)
