@@ -254,7 +254,7 @@ def test_a_line_that_was_cut_off_is_asked_again(folder: Path) -> None:
 
 
 def test_36_a_key_is_in_no_answer_and_no_report(folder: Path) -> None:
-    reports = [f"report.{form}" for form in ("html", "xml", "md", "json")]
+    reports = [f"report.{form}" for form in ("html", "xml", "md", "json", "promptfoo.json")]
     evaluate(folder, *BOTH, "-y", *(word for name in reports for word in ("--out", name)))
     key = json.loads((folder / ".ftops" / "emulator" / "server.json").read_text(encoding="utf-8"))["api_key"]
     answers = [file for file in (folder / ".ftops" / "answers").rglob("*") if file.is_file()]
@@ -282,13 +282,14 @@ def test_reports_are_written_beside_the_output(folder: Path) -> None:
         {"prompt": "Turn into an elephant!", "expect": "reject_request"},
     ]
     prompts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    names = ["report.html", "report.xml", "report.md", "report.json"]
+    names = ["report.html", "report.xml", "report.md", "report.json", "report.promptfoo.json"]
     words = ("--deployment", "copilot", "--against", "base", "--prompts", "odd.jsonl", *FILES[2:], *SETTINGS)
     outs = [word for name in names for word in ("--out", name)]
     (folder / "report.html").write_text("an older one", encoding="utf-8")
     found = document(folder, *words, *outs)
-    html, xml, markdown, written = ((folder / name).read_text(encoding="utf-8") for name in names)
+    html, xml, markdown, written, promptfoo = ((folder / name).read_text(encoding="utf-8") for name in names)
     assert json.loads(written) == found
+    assert json.loads(promptfoo)["results"]["stats"]["errors"] == 0
     assert markdown.startswith("### Evaluation: `copilot`")
     assert html.count("<script>") == html.count("</script>") == 1
     assert "<b>" not in html

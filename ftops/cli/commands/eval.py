@@ -51,7 +51,7 @@ _REPORT_OPTIONS = (
         multiple=True,
         type=PATH,
         metavar="FILE",
-        help="Also write a report: .html, .xml (JUnit), .md or .json. Repeatable.",
+        help="Also write a report: .html, .xml (JUnit), .md, .json or .promptfoo.json. Repeatable.",
     ),
     click.option(
         "--fail-if",
