@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -153,6 +153,12 @@ class Cloud:
         self.log.append(Event(verb, thing, self.now(), dict(self.things)))
         del self.things[thing.uid]
 
+    def reply(self, deployment: Thing, question: Question) -> str:
+        """What its model says."""
+        model, prompt = deployment.body["properties"]["model"]["name"], question.messages[-1]["content"]
+        self.questions.append(Asked(deployment.account, model, prompt))
+        return answer(deployment.essence[1])
+
     # what people do without ftops
 
     def vanish(self, thing: Thing) -> None:
@@ -234,9 +240,7 @@ class Account:
         thing = self.cloud.get(self.name, "deployment", self._deployment_id(deployment))
         if thing is None or thing.status(self.cloud.now()) != "Succeeded":
             raise Permanent(f"there is no deployment {deployment}", code="DeploymentNotFound")
-        model, prompt = thing.body["properties"]["model"]["name"], question.messages[-1]["content"]
-        self.cloud.questions.append(Asked(self.name, model, prompt))
-        return Answer(answer(thing.essence[1]), finish_reason="stop")
+        return Answer(self.cloud.reply(thing, question), finish_reason="stop")
 
     def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
         raise NotImplementedError
@@ -413,10 +417,22 @@ class Account:
         return f"{self.id}/deployments/{name}"
 
 
+class Keeper(Protocol):
+    """An account, as its evaluations see it."""
+
+    def create(self, request: Request) -> RemoteObject: ...
+
+    def read(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def existing(self, kind: str) -> list[Existing]: ...
+
+
 class Deployments:
     """The deployments of an account, for its evaluations."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Keeper) -> None:
         self._account = account
         self.create, self.read, self.delete = account.create, account.read, account.delete
 

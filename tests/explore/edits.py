@@ -311,16 +311,6 @@ def _model_edit(item: Job | Serving, b: int, spec: Spec) -> Item:
     return replace(item, model=pick([None, *spec.of("job")], b))
 
 
-GATED_EDITS = (
-    "gate",
-    "prompts",
-    "max_age",
-    "evaluate",
-    "add evaluation",
-    "rename evaluation",
-    "move evaluation",
-)
-"""Those about evaluations."""
 EDITS: Mapping[str, Edit] = {
     "content": _change("dataset", lambda i, b, s: replace(i, content=CONTENTS[b % len(CONTENTS)])),
     "epochs": _change("job", lambda i, b, s: replace(i, epochs=1 + b % 3)),

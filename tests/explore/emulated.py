@@ -1,7 +1,8 @@
 """The same histories over HTTP: real SDKs, the real Azure provider, an emulator for each account.
 
 What the emulators hold is mirrored after every call, so that the invariants can be judged as they are in
-process. Faults, kills and lost replies come from the same plan of mischief, around the real calls.
+process. Faults, kills and lost replies come from the same plan of mischief, around the real calls. Models are
+asked over HTTP, too; only whether they answer rightly is decided as in process.
 """
 
 from __future__ import annotations
@@ -15,21 +16,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
+from ftops.evaluation.answers import Answer, Question
 from ftops.providers import Providers
 from ftops.providers.azure.deployment_wire import name_for
 from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Existing, Request
+from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 from tests.contract import azure_cloud
-from tests.explore.cloud import Cloud, Essence, Thing, job_essence
+from tests.explore.cloud import Cloud, Deployments, Essence, Thing, job_essence
 from tests.explore.contents import by_digest
-from tests.explore.edits import EDITS, GATED_EDITS
 from tests.explore.machine import Explore
 from tests.explore.spec import ACCOUNTS
 from tests.explore.world import Clone, World
 
-UNGATED = [name for name in EDITS if name not in GATED_EDITS]
-"""Evaluations ask models, which the mirror doesn't know."""
 _RUNNING = ("pending", "queued", "running", "validating_files", "notRunning", "notrunning")
 
 
@@ -120,8 +120,11 @@ class Account:
         self._mirror = mirror
         self._emulator = emulator
         self._azure = emulator.azure
+        self._exams = Evaluations(self, Deployments(self))
 
     def create(self, request: Request) -> RemoteObject:
+        if request.address.kind == "evaluation":
+            return self._exams.create(request)
         if request.address.kind == "job" and self._mirror.fault.fails_a_job():
             self._emulator.server.fault(
                 "POST /openai/fine_tuning/jobs", times=1, job={"fail": "training", "message": "no memory"}
@@ -182,21 +185,33 @@ class Account:
         return remote
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
+        if resource.address.kind == "evaluation":
+            return self._exams.delete(resource)
         return self._mirror.fault.call(lambda: self._delete(resource))
 
     def _delete(self, resource: ResourceState) -> RemoteObject | None:
         self._mirror.look()
-        thing = self._mirror.get(self._emulator.name, resource.address.kind, resource.remote_id)
+        thing = self._thing(resource)
         going = self._azure.delete(resource)
         if thing is not None:
             self._mirror.take_away("delete", thing)
         return going
 
+    def _thing(self, resource: ResourceState) -> Thing | None:
+        """A deployment may be known by its name alone."""
+        of_its_kind = self._mirror.of(self._emulator.name, resource.address.kind)
+        wanted = resource.remote_id.casefold()
+        return next((t for t in of_its_kind if wanted in (t.remote_id.casefold(), t.name.casefold())), None)
+
     def read(self, resource: ResourceState) -> RemoteObject | None:
+        if resource.address.kind == "evaluation":
+            return self._exams.read(resource)
         self._mirror.fault.read()
         return self._azure.read(resource)
 
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        if operation.address.kind == "evaluation":
+            return self._exams.find_by_token(operation, known)
         self._mirror.fault.read()
         return self._azure.find_by_token(operation, known)
 
@@ -212,6 +227,15 @@ class Account:
 
     def concurrency_key(self, address: Address) -> str | None:
         return self._azure.concurrency_key(address)
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        given = self._azure.ask(deployment, question)
+        deployments = self._mirror.of(self._emulator.name, "deployment")
+        thing = next(t for t in deployments if t.name.casefold() == deployment.casefold())
+        return replace(given, content=self._mirror.reply(thing, question), calls=())
+
+    def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._azure.grade(grader, sample, item)
 
     def close(self) -> None:
         """The emulators outlive a history."""
@@ -265,4 +289,4 @@ def emulated() -> Iterator[type[Explore]]:
             server = stack.enter_context(azure_cloud.running_cloud(folder / name, "--account", name))
             running[name] = Emulator(name, server)
         world = type("EmulatedWorld", (EmulatedWorld,), {"emulators": running})
-        yield type("Emulated", (Explore,), {"world_of": world, "edits": UNGATED})
+        yield type("Emulated", (Explore,), {"world_of": world})
