@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ftops.catalog import Catalog
 from ftops.core.address import Json
 from ftops.core.model_names import base_of
 from ftops.core.normal_form import word
 from ftops.core.resource_types import SKU_NAMES, is_tuned
+
+if TYPE_CHECKING:  # every plan imports this module, and few need the catalogue
+    from ftops.catalog import Catalog
 
 PREFIX = "ftops-eval-"
 """What their names begin with."""

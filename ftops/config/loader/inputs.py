@@ -213,7 +213,7 @@ def set_inputs(block: Block) -> dict[str, Any]:
     """The inputs that are set, and those that the provider may set, in the order of the schema."""
     return {
         key: value
-        for key, value in block.__dict__.items()
+        for key, value in block.values().items()
         if key not in COMMON_KEYS and (value is not None or key in _PROVIDED)
     }
 

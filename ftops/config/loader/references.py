@@ -43,7 +43,8 @@ class Linker(Struct):
 
     def model(self, draft: Draft, inputs: Mapping[str, Any]) -> None:
         """Findings about models that refer to something else."""
-        named = (items_of(name, inputs.get(name)) for name in ("model", "candidates", "baseline"))
+        given = (name for name in ("model", "candidates", "baseline") if name in inputs)
+        named = (items_of(name, inputs[name]) for name in given)
         for path, value in chain.from_iterable(named):
             if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
                 fits = kind_of(value.address).model_attributes

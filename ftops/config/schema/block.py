@@ -169,12 +169,13 @@ class Block:
         own = {name: replace(field, key=field.key or name) for name, field in declared}
         cls.fields = {**cls.fields, **own}
         cls._defaults = {name: None if f.is_required else f.default for name, f in cls.fields.items()}
+        for name, value in cls._defaults.items():
+            setattr(cls, name, value)
         cls._required = frozenset(name for name, f in cls.fields.items() if f.is_required)
         cls._readers = {}
 
     def __init__(self, given: Mapping[str, Any] = {}) -> None:
         object.__setattr__(self, "given", frozenset(given))
-        self.__dict__.update(self._defaults)
         self.__dict__.update(given)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -182,7 +183,11 @@ class Block:
 
     def as_data(self) -> dict[str, Any]:
         """The fields that are set or have a default, as plain data."""
-        return {name: _as_data(value) for name, value in self.__dict__.items() if value is not None}
+        return {name: _as_data(value) for name, value in self.values().items() if value is not None}
+
+    def values(self) -> Mapping[str, Any]:
+        """The values of all fields by their names in Python, in the order of their declaration."""
+        return {**self._defaults, **self.__dict__}
 
     @classmethod
     def readers(cls) -> Mapping[str, tuple[str, Reader]]:
