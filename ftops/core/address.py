@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -213,7 +213,8 @@ def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
         return [fill(v, look_up) for v in value]
     if isinstance(value, Template):
         return join([p if isinstance(p, str) else look_up(p) for p in value.parts])
-    return look_up(cast(Reference | Secret, value))
+    assert isinstance(value, Reference | Secret)  # noqa: S101 - nothing else is left
+    return look_up(value)
 
 
 def join(parts: list[Value]) -> Value:

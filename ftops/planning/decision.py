@@ -32,7 +32,7 @@ class Decision(Struct, frozen=True):
     @property
     def gates(self) -> tuple[Gate, ...]:
         """Those that it has to pass: what a deployment already serves needs none."""
-        if RESOURCE_TYPES[self.resource.address.kind].gated_by is None:
+        if "gate" not in self.resource.inputs:
             return ()
         is_new = self.action in (Action.CREATE, Action.REPLACE)
         changes_model = is_new or any(a.path == "model" for a in self.attributes)
