@@ -125,6 +125,8 @@ class ProviderCalls(Struct, frozen=True):
     say: Callable[[str, Progress], None]
     full: set[str] = field(default_factory=set)
     """Queues of accounts that aren't looked at again, because the run doesn't wait."""
+    _queues: dict[str, str | None] = field(default_factory=dict)
+    """By step: it is asked several times for each."""
 
     def next(self, step: Step) -> Call:
         """The next call of a step; one that raises if the request can't be built."""
@@ -144,8 +146,15 @@ class ProviderCalls(Struct, frozen=True):
     def queue(self, change: Change) -> str | None:
         """The queue of an account in which the object of a step will wait; None if it has no limit. Objects
         are created one after the other there, each if there is room."""
-        name, provider = kind_of(change.address).queue, self.context.providers(change.provider)
-        if not name or _CALLS[change.action] is not ProviderCalls._create or not isinstance(provider, Queues):
+        if change.step not in self._queues:
+            self._queues[change.step] = self._queue(change)
+        return self._queues[change.step]
+
+    def _queue(self, change: Change) -> str | None:
+        name = kind_of(change.address).queue
+        if not name or _CALLS[change.action] is not ProviderCalls._create:
+            return None
+        if not isinstance(self.context.providers(change.provider), Queues):
             return None
         account = self.context.accounts.get(change.provider, change.provider)
         return None if self._queue_limit(change) is None else f"{account}/{name}"
