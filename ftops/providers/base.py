@@ -120,6 +120,15 @@ class Inspects(Protocol):
 
 
 @runtime_checkable
+class ValidatesGraders(Protocol):
+    """A provider whose service says whether it accepts a grader."""
+
+    def validate_grader(self, grader: Mapping[str, Json]) -> str:
+        """Why the service refuses it; empty if it accepts it, or can't be asked. One attempt; raises
+        ProviderError if the reply says nothing about the grader."""
+
+
+@runtime_checkable
 class Controls(Protocol):
     """A provider whose long operations can be paused, resumed and cancelled."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -165,3 +166,73 @@ def test_the_quickstarts_plan_stays_green(cloud: Cloud, tmp_path: Path) -> None:
     done = folder.run("plan")
     assert (done.code, done.err) == (0, "")
     assert "Plan: 6 to create" in done.out
+
+
+REINFORCED = """
+ftops: {name: solver}
+providers: {m: {type: emulator, url: "URL", api_key: "KEY"}}
+datasets:
+  train: {path: train.jsonl}
+  valid: {path: valid.jsonl}
+jobs:
+  solver:
+    model: o4-mini-2025-04-16
+    method: reinforcement
+    training: train
+    validation: valid
+    grader:
+      type: string_check
+      name: same
+      operation: eq
+      input: "{{sample.output_text}}"
+      reference: "{{item.answer}}"
+"""
+VALIDATE = "POST *graders/validate*"
+
+
+@pytest.fixture
+def reinforced(cloud: Cloud, tmp_path: Path) -> Folder:
+    folder = Folder(tmp_path)
+    folder.write("ftops.yaml", REINFORCED.replace("URL", cloud.url).replace("KEY", cloud.key))
+    for name in ("train", "valid"):
+        rows = (
+            {"messages": [{"role": "user", "content": f"{name} {n}"}], "answer": str(n)} for n in range(12)
+        )
+        folder.write(f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def about_graders(folder: Folder) -> list[tuple[str, str]]:
+    found = folder.run("plan", "-o", "json").json["findings"]
+    return [(f["severity"], f["detail"]) for f in found if "grader" in f["summary"]]
+
+
+def test_the_service_is_asked_about_graders(cloud: Cloud, reinforced: Folder) -> None:
+    assert about_graders(reinforced) == []
+    [sent] = [r for r in cloud.admin("GET", "log")["requests"] if r["path"].endswith("graders/validate")]
+    assert sent["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "severity", "detail"),
+    [
+        ({"status": 400, "message": "Invalid grader: no."}, "error", "Invalid grader: no."),
+        ({"status": 422, "message": "'operation' is odd."}, "error", "'operation' is odd."),
+        ({"status": 400, "message": "Bad request."}, "note", "Bad request."),
+        ({"status": 429, "message": "Slow down."}, "note", "Slow down."),
+        ({"status": 403, "message": "Not you."}, "note", "Not you."),
+        ({"status": 500, "message": "The grader is ill."}, "note", "The grader is ill."),
+    ],
+)
+def test_only_a_refusal_of_the_grader_is_an_error(
+    cloud: Cloud, reinforced: Folder, fault: dict[str, object], severity: str, detail: str
+) -> None:
+    cloud.fault(VALIDATE, **fault)
+    [(found, said)] = about_graders(reinforced)
+    assert (found, detail in said) == (severity, True), said
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_service_without_the_route_is_no_finding(cloud: Cloud, reinforced: Folder, status: int) -> None:
+    cloud.fault(VALIDATE, status=status, message="Resource not found")
+    assert about_graders(reinforced) == []

@@ -1,5 +1,5 @@
-"""Runs of graders: ``string_check``, ``text_similarity`` and ``multi``. Others need a model or a sandbox,
-and are answered with the error flags of the service."""
+"""Runs and checks of graders: ``string_check``, ``text_similarity`` and ``multi``. Others need a model or a
+sandbox, and are answered with the error flags of the service."""
 
 from __future__ import annotations
 
@@ -57,6 +57,13 @@ async def run(cloud: Cloud, request: Request) -> Response:
         raise invalid("'grader' must be an object, 'model_sample' a string, and 'item' an object.")
     _check(grader)
     return reply(await asyncio.to_thread(_run, grader, {"item": item, "sample": _sample(sample)}))
+
+
+async def validate(cloud: Cloud, request: Request) -> Response:
+    """The grader, if it is one."""
+    grader = (await read_object(request)).get("grader")
+    _check(grader)
+    return reply({"grader": grader})
 
 
 def _run(grader: JSON, values: JSON) -> JSON:

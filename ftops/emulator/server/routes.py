@@ -69,6 +69,7 @@ _V1: Rows = [
     *_DATA,
     ("POST", "chat/completions", chat.complete),
     ("POST", "fine_tuning/alpha/graders/run", graders.run),
+    ("POST", "fine_tuning/alpha/graders/validate", graders.validate),
     ("POST", _COPY, jobs.copy_checkpoint),
     ("GET", _COPY, jobs.list_copies),
 ]

@@ -21,6 +21,7 @@ from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Reason
 from ftops.planning.preflight import account, limits, models
 from ftops.planning.preflight.context import Situation, text
+from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects, Provider
 
@@ -61,7 +62,10 @@ OFFLINE_RULES: tuple[Rule, ...] = (models.known, models.method, models.training_
 
 def check(situation: Situation, rules: Iterable[Rule] = RULES) -> tuple[Diagnostic, ...]:
     """Errors first, then by place."""
-    found = [diagnostic for rule in rules for diagnostic in rule(situation)]
+    return _sorted(diagnostic for rule in rules for diagnostic in rule(situation))
+
+
+def _sorted(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(found, key=lambda d: (d.severity != "error", d.sort_key)))
 
 
@@ -87,6 +91,7 @@ def run_preflight(
     if not able:
         return ()
     with ThreadPoolExecutor(len(able), "preflight") as pool:
+        graders = ask_about_graders(changes, asked, config.secrets, pool)
         replies = {name: pool.submit(provider.inspect, kinds[name]) for name, provider in able.items()}
         known = catalog.load(config.project, environ)
     places = {name: declared.place for name, declared in config.providers.items()}
@@ -101,7 +106,8 @@ def run_preflight(
             severity = "error" if isinstance(error, Permanent) else "warning"
             summary = error.summary.removeprefix(f"provider {name}: ")
             unasked.append(situation.about_provider(name, summary, error.detail, error.hint, severity))
-    return (*unasked, *check(situation))
+    refused = refused_graders(situation, graders, config.secrets)
+    return (*unasked, *_sorted((*check(situation), *refused)))
 
 
 def check_spec(config: Config, environ: Mapping[str, str]) -> tuple[Diagnostic, ...]:

@@ -15,7 +15,7 @@ from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
 from ftops.providers.dataplane.evaluations import Evaluations
-from ftops.providers.dataplane.grader_runs import run_grader
+from ftops.providers.dataplane.grader_runs import refusal_of_grader, run_grader
 from ftops.providers.dataplane.jobs import Jobs
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
@@ -130,6 +130,10 @@ class ByKind:
     def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the service says of a sample, by a grader of reinforcement fine-tuning."""
         return run_grader(self._plane, grader, sample, item)
+
+    def validate_grader(self, grader: Mapping[str, Any]) -> str:
+        """Why the service refuses a grader; empty if it doesn't, or has no route for the question."""
+        return refusal_of_grader(self._plane, grader)
 
     def control(self, resource: ResourceState, verb: str) -> RemoteObject:
         """A job after it was asked to pause, resume or cancel."""

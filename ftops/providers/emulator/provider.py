@@ -112,6 +112,7 @@ class EmulatorProvider:
     ask = _forwarded(AzureProvider.ask)
     grade = _forwarded(AzureProvider.grade)
     why_gone = _forwarded(AzureProvider.why_gone)
+    validate_grader = _forwarded(AzureProvider.validate_grader)
     control = _forwarded(AzureProvider.control)
 
     def concurrency_key(self, address: Address) -> str | None:
