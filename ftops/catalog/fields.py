@@ -131,6 +131,7 @@ FILE: Shape = {
     "format_version": whole,
     "limits": {**dict.fromkeys(LIMITS, whole), **_SOURCE},
     "encodings": {"by_prefix": {"*": text}, **_SOURCE},
+    "spending_limit": {**dict.fromkeys(METHODS, number), **_SOURCE},
     "hosting": {"per_hour": {"*": number}, **_SOURCE},
     "regions": {"*": {"names": regions, **_SOURCE}},
     "models": {"*": _MODEL},

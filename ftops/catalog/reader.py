@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import convert
 
-from ftops.catalog.fields import ANY_REGION, FILE, Shape
+from ftops.catalog.fields import ANY_REGION, FILE, METHODS, Shape
 from ftops.catalog.values import Catalog, CatalogModel
 from ftops.core.confined_files import Refused, content
 from ftops.core.errors import Diagnostic, Place, SpecError
@@ -142,11 +142,14 @@ def _catalog(tree: Tree) -> Catalog:
     lists = {name: frozenset(entry.get("names") or ()) for name, entry in tree.get("regions", {}).items()}
     encodings = tree.get("encodings", {}).get("by_prefix", {})
     hosting = tree.get("hosting", {}).get("per_hour", {})
+    spending = tree.get("spending_limit", {})
     platform = tree.get("openai", {}).get("models", {})
     return Catalog(
         models={name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
         limits={name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)},
         hosting_per_hour={sku.casefold(): price for sku, price in hosting.items()},
+        spending_limits={method: spending[method] for method in METHODS if method in spending},
+        spending_as_of=spending.get("dated"),
         encodings={prefix.casefold(): name for prefix, name in encodings.items()},
         on_platform={name: _model(name, entry, {}) for name, entry in platform.items()},
     )

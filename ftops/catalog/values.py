@@ -84,6 +84,10 @@ class Catalog(Struct, frozen=True):
     limits: Mapping[str, int] = field(default_factory=dict)
     hosting_per_hour: Mapping[str, float] = field(default_factory=dict)
     """SKU in lower case → US dollars per hour for a deployment of a fine-tuned model."""
+    spending_limits: Mapping[str, float] = field(default_factory=dict)
+    """Method → US dollars that a job costs when the service pauses it."""
+    spending_as_of: date | None = None
+    """The date of the source of these limits."""
     encodings: Mapping[str, str] = field(default_factory=dict)
     """Prefix of a model's name, in lower case → its encoding."""
     on_platform: Mapping[str, CatalogModel] = field(default_factory=dict)

@@ -41,6 +41,8 @@ class TrainingCost(Struct, frozen=True):
     per_million: float | None = None
     per_hour: float | None = None
     note: str = ""
+    spending_limit: float | None = None
+    """What it costs when the service pauses it."""
 
     @property
     def dollars(self) -> float | None:
@@ -224,6 +226,7 @@ def _training_to_json(cost: TrainingCost) -> dict[str, Json]:
         "examples_cut": cost.cut,
         "per_million": cost.per_million,
         "per_hour": cost.per_hour,
+        "spending_limit": cost.spending_limit,
         "dollars": None if dollars is None else round(dollars, 4),
         "note": cost.note,
     }

@@ -19,6 +19,8 @@ def training(cost: TrainingCost) -> str:
     """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or what is known of it."""
     if not cost.tokens:
         return f"unknown: {cost.note}"
+    if cost.per_hour is not None and cost.dollars is None:
+        return cost.note  # its tokens don't say what it costs
     measure = f"{cost.tokens:,} tokens × {epochs(cost)}"
     if cost.dollars is None:
         return f"{measure}; {cost.note}"

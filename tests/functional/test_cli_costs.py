@@ -159,3 +159,40 @@ def lost(folder: Folder, *names: str) -> None:
 def git(path: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=Acme", "-c", "user.email=acme@example.com")
     subprocess.run(["git", *identity, *arguments], cwd=path, check=True, capture_output=True)
+
+
+REINFORCED = """
+ftops: {name: solver}
+datasets:
+  train: {path: train.jsonl}
+  valid: {path: valid.jsonl}
+jobs:
+  solver:
+    model: o4-mini-2025-04-16
+    method: reinforcement
+    training: train
+    validation: valid
+    grader:
+      type: score_model
+      name: judge
+      model: gpt-4o
+      input: [{role: user, content: "{{sample.output_text}}: as good as {{item.answer}}?"}]
+"""
+
+
+def test_a_job_that_is_billed_by_the_hour_shows_its_spending_limit(tmp_path: Path) -> None:
+    made = Folder(tmp_path)
+    made.write("ftops.yaml", REINFORCED)
+    for name in ("train", "valid"):
+        rows = ({"messages": [{"role": "user", "content": f"{name} {n}"}], "answer": "4"} for n in range(12))
+        made.write(f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    done = made.run("plan", "--offline", "-o", "json")
+    [cost] = done.json["estimate"]["training"]
+    assert (cost["per_hour"], cost["spending_limit"], cost["dollars"]) == (100, 5000, None)
+    said = "$100.00 an hour of training, however long that takes; the service pauses the job at $5,000.00, "
+    said += "as of 2026-03-19; the tokens of the model that grades are billed, too"
+    assert cost["note"] == said
+    assert f"cost: {said}" in " ".join(made.run("plan", "--offline").out.split())
+    made.write("ftops.catalog.yaml", "spending_limit: {reinforcement: 80, dated: 2026-11-01}\n")
+    [cost] = made.run("plan", "--offline", "-o", "json").json["estimate"]["training"]
+    assert "pauses the job at $80.00, as of 2026-11-01" in cost["note"]

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops import catalog
 from ftops.catalog import Catalog, CatalogModel
@@ -26,6 +27,7 @@ from ftops.dataset.profile.profile_store import find_version, from_git, summary
 from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
+from ftops.evaluation.service_grader import parts
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
@@ -198,7 +200,20 @@ class _Estimator(Struct):
         counted = statistics(measured, model.example_tokens if model else None)
         training_type = str(job.inputs.get("training_type") or "standard")
         n_epochs = at(job.inputs, "hyperparameters.n_epochs")
-        return training_cost(address, counted, model, name, training_type, n_epochs)
+        cost = training_cost(address, counted, model, name, training_type, n_epochs)
+        return cost if cost.per_hour is None else self._by_the_hour(cost, job)
+
+    def _by_the_hour(self, cost: TrainingCost, job: Resource) -> TrainingCost:
+        """With the limit at which the service pauses the job, and what is billed besides."""
+        known, note = self.catalog, cost.note
+        limit = known.spending_limits.get(str(job.inputs.get("method")))
+        if limit is not None:
+            of = f", as of {known.spending_as_of}" if known.spending_as_of else ""
+            note += f"; the service pauses the job at {dollars(limit)}{of}"
+        grader = job.inputs.get("grader")
+        if isinstance(grader, Mapping) and any(p.get("type") == "score_model" for _, p in parts(grader)):
+            note += "; the tokens of the model that grades are billed, too"
+        return replace(cost, note=note, spending_limit=limit)
 
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]

@@ -69,7 +69,7 @@ def test_the_lab_example_of_the_service() -> None:
         ),
         (
             CatalogModel("o4-mini", "o4-mini", training_per_hour=100.0),
-            "16,000 tokens × probably 10 epochs; $100.00 an hour of training, however long that takes",
+            "$100.00 an hour of training, however long that takes",
         ),
     ],
 )
