@@ -56,6 +56,8 @@ class ProviderType(Struct, frozen=True):
     """Characters of the name of a deployment."""
     unsupported: Mapping[str, Unsupported] = field(default_factory=dict)
     """By kind of resource."""
+    describes: str = ""
+    """The function that says what the description of its `api_version` has for jobs: text → Description."""
     platform_catalog: bool = False
     """Whether the catalogue lists its models under `openai`."""
     retires_models: bool = True
@@ -97,6 +99,7 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
             control_plane=("subscription_id", "resource_group", "account"),
             exchanges_models=True,
             shortest_name=2,
+            describes="ftops.core.api_versions:describe",
             import_settings="ftops.cli.commands.import_:azure_settings",
         ),
         ProviderType(

@@ -108,6 +108,9 @@ class AccountFacts(Struct, frozen=True):
     """All deployments: their names in lower case, and the models of those that are ready."""
     limits: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    api_version: str = ""
+    undescribed: tuple[str, ...] = ()
+    """Fields of jobs that the description of this API version lacks."""
     service: str = "azure_openai"
     """The type of provider whose models, names and limits it has."""
     retires: bool = True

@@ -174,9 +174,9 @@ def test_going_back_costs_nothing(account: Account, first: Folder) -> None:
 @pytest.mark.parametrize(
     "change", ["{n_epochs: 3}", "{n_epochs: 2, batch_size: 4}", "{n_epochs: 2}\n    seed: 5"]
 )
-@pytest.mark.parametrize("notes", [True, False], ids=["metadata", "no-metadata"])
-def test_another_job_is_not_adopted(account: Account, tmp_path: Path, change: str, notes: bool) -> None:
-    account.emulator.settings(metadata_on_dated=notes)
+@pytest.mark.parametrize("notes", ["stored", "dropped"])
+def test_another_job_is_not_adopted(account: Account, tmp_path: Path, change: str, notes: str) -> None:
+    account.emulator.settings(metadata=notes)
     project(account, tmp_path).ok("apply", "-y")
     assert actions(project(account, tmp_path, "second", change))["job.copilot"] == "create"
 
@@ -186,7 +186,7 @@ def test_another_job_is_not_adopted(account: Account, tmp_path: Path, change: st
 )
 def test_without_metadata_the_rest_tells(account: Account, tmp_path: Path, same: str) -> None:
     """Dated versions may keep no metadata: then it is the seed, or settings that leave no other choice."""
-    account.emulator.settings(metadata_on_dated=False)
+    account.emulator.settings(metadata="dropped")
     project(account, tmp_path, "first", same).ok("apply", "-y")
     second = project(account, tmp_path, "second", same)
     assert actions(second) == ADOPTED
@@ -198,7 +198,7 @@ def test_without_metadata_the_rest_tells(account: Account, tmp_path: Path, same:
 def test_without_metadata_the_seed_tells_whose_a_job_is(
     account: Account, tmp_path: Path, seed: str, shared: bool
 ) -> None:
-    account.emulator.settings(metadata_on_dated=False)
+    account.emulator.settings(metadata="dropped")
     every = f"{{n_epochs: 2, batch_size: 4, learning_rate_multiplier: 1}}{seed}"
     first, second = project(account, tmp_path, "first", every), project(account, tmp_path, "second", every)
     first.ok("apply", "-y")
@@ -211,7 +211,7 @@ def test_without_metadata_the_seed_tells_whose_a_job_is(
 
 
 def test_without_metadata_what_the_service_chose_is_no_proof(account: Account, tmp_path: Path) -> None:
-    account.emulator.settings(metadata_on_dated=False)
+    account.emulator.settings(metadata="dropped")
     settings = "{n_epochs: 2}\n    seed: 5"
     project(account, tmp_path, "first", settings).ok("apply", "-y")
     assert actions(project(account, tmp_path, "second", settings))["job.copilot"] == "create"
@@ -273,13 +273,13 @@ def test_protection_is_not_got_round(account: Account, first: Folder, tmp_path: 
 
 
 def test_a_plan_that_makes_nothing_lists_nothing(account: Account, first: Folder) -> None:
-    account.emulator.fault(match="GET /openai/fine_tuning/jobs", status=500, times=100)
-    account.emulator.fault(match="GET /openai/files", status=500, times=100)
+    account.emulator.fault(match="GET /openai*/fine_tuning/jobs", status=500, times=100)
+    account.emulator.fault(match="GET /openai*/files", status=500, times=100)
     assert "No changes." in first.ok("plan", "--detailed-exitcode")
 
 
 def test_an_account_that_lists_nothing_is_a_warning(account: Account, first: Folder, tmp_path: Path) -> None:
-    account.emulator.fault(match="GET /openai/fine_tuning/jobs", status=403, times=100)
+    account.emulator.fault(match="GET /openai*/fine_tuning/jobs", status=403, times=100)
     second = project(account, tmp_path, "second")
     document = second.run("plan", "-o", "json").json
     assert "can't look for existing files and jobs to adopt: " in document["warnings"][0]

@@ -100,7 +100,7 @@ def test_content_that_can_not_be_had(account: Account, discover: Callable[..., D
     train = account.upload(examples(12))
     account.train(train)
     account.deploy("base", "gpt-4o-mini", "2024-07-18")
-    account.emulator.fault(match="GET /openai/files/*/content", status=403, times=10)
+    account.emulator.fault(match="GET /openai*/files/*/content", status=403, times=10)
     done = discover("-o", "json")
     reasons = {row["remote_id"]: row["reason"] for row in done.json["left_out"]}
     assert reasons[train] == "the service doesn't hand out its content"

@@ -58,14 +58,14 @@ outputs:
 """
 
 ROUTES = (
-    "POST /openai/files",
-    "GET /openai/files",
-    "GET /openai/files/*",
-    "DELETE /openai/files/*",
-    "POST /openai/fine_tuning/jobs",
-    "GET /openai/fine_tuning/jobs",
-    "GET /openai/fine_tuning/jobs/*",
-    "DELETE /openai/fine_tuning/jobs/*",
+    "POST /openai*/files",
+    "GET /openai*/files",
+    "GET /openai*/files/*",
+    "DELETE /openai*/files/*",
+    "POST /openai*/fine_tuning/jobs",
+    "GET /openai*/fine_tuning/jobs",
+    "GET /openai*/fine_tuning/jobs/*",
+    "DELETE /openai*/fine_tuning/jobs/*",
     "PUT */deployments/*",
     "GET */deployments/*",
     "DELETE */deployments/*",
@@ -85,8 +85,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
 ON_WRITES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("PUT */deployments/*", {"status": 409, "code": "RequestConflict"}),
     ("DELETE */deployments/*", {"status": 409, "code": "RequestConflict"}),
-    ("POST /openai/fine_tuning/jobs", {"job": {"fail": "training", "message": "out of memory"}}),
-    ("POST /openai/fine_tuning/jobs", {"job": {"fail": "safety", "message": "harmful content"}}),
+    ("POST /openai*/fine_tuning/jobs", {"job": {"fail": "training", "message": "out of memory"}}),
+    ("POST /openai*/fine_tuning/jobs", {"job": {"fail": "safety", "message": "harmful content"}}),
     ("PUT */deployments/*", {"deployment": "fail"}),
 )
 

@@ -123,7 +123,7 @@ class Cloud:
 
 def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
     usual = {
-        "metadata_on_dated": True,
+        "metadata": "stored",
         "base_deployment_async": False,
         "ft_put_async_header": True,
         "patch_async": False,

@@ -96,7 +96,7 @@ def test_found_after_a_lost_reply(cloud: Cloud, tmp_path: Path, api_version: str
 
 
 def test_not_found_where_nothing_was_made(cloud: Cloud, azure: AzureProvider, tmp_path: Path) -> None:
-    cloud.fault("POST /openai/files", effect="drop_before")
+    cloud.fault("POST /openai*/files", effect="drop_before")
     asked = dataset(tmp_path)
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
@@ -105,7 +105,7 @@ def test_not_found_where_nothing_was_made(cloud: Cloud, azure: AzureProvider, tm
 
 
 def test_half_a_reply_is_none(cloud: Cloud, azure: AzureProvider, tmp_path: Path) -> None:
-    cloud.fault("POST /openai/files", effect="truncate")
+    cloud.fault("POST /openai*/files", effect="truncate")
     asked = dataset(tmp_path)
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
@@ -119,7 +119,7 @@ def test_a_file_that_changed_since_the_plan_is_not_sent(
     asked = dataset(tmp_path)
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"messages": []}\n')
-    cloud.fault("POST /openai/files", effect="drop_after")
+    cloud.fault("POST /openai*/files", effect="drop_after")
     with pytest.raises(Permanent, match="changed since the plan"):
         azure.create(asked)
     assert azure.find_by_token(operation_of(asked), frozenset()) is None
@@ -142,7 +142,7 @@ def test_a_file_that_changes_during_the_upload_is_taken_back(
 
     asked = request("dataset.train", tmp_path, inputs, report=overwrite)
     if is_lost:
-        cloud.fault("POST /openai/files", effect="drop_after")
+        cloud.fault("POST /openai*/files", effect="drop_after")
         with pytest.raises(Temporary):
             azure.create(asked)
         assert len(cloud.admin("GET", "objects")["files"]) == before + 1

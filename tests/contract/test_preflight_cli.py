@@ -98,7 +98,7 @@ def test_what_needs_nothing_asks_nobody(folder: Folder, cloud: Cloud) -> None:
 
 
 def test_a_warning_stops_nobody(folder: Folder, cloud: Cloud) -> None:
-    cloud.fault("GET /openai/files", status=503)
+    cloud.fault("GET /openai*/files", status=503)
     folder.edit("default: 20", "default: 1")
     done = folder.run("plan", "--no-adopt")
     assert done.code == 0

@@ -52,7 +52,11 @@ class Emulator:
 
     def start_anew(self, keeps_notes: bool) -> None:
         self.server.admin("POST", "reset", {})
-        settings = {**azure_cloud.SETTLED, "metadata_on_dated": keeps_notes, "model_quota": 1000}
+        settings = {
+            **azure_cloud.SETTLED,
+            "metadata": "stored" if keeps_notes else "dropped",
+            "model_quota": 1000,
+        }
         self.server.admin("PATCH", "settings", settings)
         self.server.clear_faults()
 
@@ -127,7 +131,7 @@ class Account:
             return self._exams.create(request)
         if request.address.kind == "job" and self._mirror.fault.fails_a_job():
             self._emulator.server.fault(
-                "POST /openai/fine_tuning/jobs", times=1, job={"fail": "training", "message": "no memory"}
+                "POST /openai*/fine_tuning/jobs", times=1, job={"fail": "training", "message": "no memory"}
             )
         return self._mirror.fault.call(lambda: self._create(request))
 

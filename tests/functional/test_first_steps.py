@@ -80,8 +80,8 @@ def test_exec_takes_the_spec_of_this_folder(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path, "datasets: {train: {path: data/train.jsonl}}\n")
     code = SHOW % (("OPENAI_API_VERSION",),)
     python = (sys.executable, "-c", code)
-    assert exec_(folder, "--", *python, "-o", "--", "x") == "['-o', '--', 'x'] 2024-10-21"
-    assert exec_(folder, ".", "--", *python, "x") == "['x'] 2024-10-21"
+    assert exec_(folder, "--", *python, "-o", "--", "x") == "['-o', '--', 'x'] 2025-04-01-preview"
+    assert exec_(folder, ".", "--", *python, "x") == "['x'] 2025-04-01-preview"
 
 
 # interrupts

@@ -24,8 +24,8 @@ from tests.golden.cli import Done, Folder
 from tests.support.command import environment
 
 DEADLINE = 120.0
-JOBS = "POST /openai/fine_tuning/jobs"
-FILES = "POST /openai/files"
+JOBS = "POST /openai*/fine_tuning/jobs"
+FILES = "POST /openai*/files"
 DEPLOYMENTS = "PUT */deployments/*"
 MODEL = "gpt-4o-mini-2024-07-18"
 TUNED = '"${job.copilot.fine_tuned_model}"'
@@ -186,7 +186,7 @@ def test_an_import_and_adoption_take_two_files(scene: Scene) -> None:
 
 def test_one_404_at_the_first_look_drops_nothing(scene: Scene) -> None:
     scene.spec(chain(1))
-    scene.cloud.fault("GET /openai/fine_tuning/jobs/*", status=404, times=1)
+    scene.cloud.fault("GET /openai*/fine_tuning/jobs/*", status=404, times=1)
     scene.apply()
     assert scene.is_settled()
     assert scene.created()["jobs"] == 1
@@ -256,7 +256,7 @@ def test_two_intents_of_one_account_never_find_one_job(scene: Scene) -> None:
         data = "datasets: {train: {path: data/train.jsonl}}"
         scene.folder.write("ftops.yaml", f"ftops: {{name: scene}}\n{two}\n{data}\n{jobs}\n")
 
-    with scene.cloud.set(metadata_on_dated=False):
+    with scene.cloud.set(metadata="dropped"):
         declare("")
         scene.apply()
         declare(f"jobs: {{aa: {{{alike}}}, bb: {{{alike}, provider: also}}}}")

@@ -186,7 +186,11 @@ class _Resources:
             inputs.add_checks(prepared.inputs, self.checks)
         provider = self._provider(draft)
         defaults = self.providers.setting(provider, "defaults")
-        inputs.complete(draft, prepared.inputs, self.providers.type_of(provider), defaults, self.findings)
+        type_ = self.providers.type_of(provider)
+        inputs.complete(draft, prepared.inputs, type_, defaults, self.findings)
+        if kind_of(draft.address).trains:
+            version = self.providers.setting(provider, "api_version")
+            inputs.check_described(draft, prepared.inputs, type_, version, self.findings)
         bare = self.linker.bare_names(draft, prepared.inputs)
         places = self.linker.check([*draft.uses, *prepared.uses, *bare])
         self.linker.model(draft, prepared.inputs)

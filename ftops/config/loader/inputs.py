@@ -21,6 +21,7 @@ from ftops.config.schema.hyperparameters import Hyperparameters, JobHyperparamet
 from ftops.config.schema.providers import Defaults
 from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment, GateBlock, Job
 from ftops.core.address import Address, Reference, Value
+from ftops.core.api_versions import V1
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
 from ftops.core.nested import object_at
@@ -317,6 +318,21 @@ def complete(
             summary = f"{kind.noun} of a provider of type {provider_type} doesn't support `{key}`"
             hint = _INSTEAD.get(key, _REMOVE)
             draft.entry.report(findings, (key,), summary, unsupported.why, hint, key=True)
+
+
+def check_described(
+    draft: Draft, inputs: Inputs, provider_type: str, version: str | None, findings: list[Diagnostic]
+) -> None:
+    """Findings about a method that the API version of the provider doesn't have."""
+    type_ = PROVIDER_TYPES.get(provider_type)
+    if type_ is None or not type_.describes or version is None:
+        return
+    method = inputs["method"]
+    if method not in resolve(type_.describes)(version).methods:
+        summary = f"api_version {version} doesn't support the method {method}"
+        detail = "Its description has no `method`: the service would refuse it, or train without it."
+        hint = f"Set `api_version: {V1}` in the provider, or remove it there."
+        draft.entry.report(findings, ("method",), summary, detail, hint)
 
 
 _REMOVE = "Remove it."

@@ -14,6 +14,7 @@ from ftops.config.schema.field_aliases import (
     choice,
 )
 from ftops.config.schema.field_types import Integer, Untyped, one_of
+from ftops.core.api_versions import V1
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -91,7 +92,7 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     resource_group = optional(FIXED_TEXT, "Resource group of the resource; required for deployments.")
     account = optional(FIXED_TEXT, "Name of the resource; required for deployments.")
     location = optional(FIXED_TEXT, "Region of the resource.")
-    api_version = optional(FIXED_TEXT, "API version of the data plane.", "2024-10-21")
+    api_version = optional(FIXED_TEXT, "API version of the data plane: v1, or a dated one.", V1)
     api_key = optional(
         FIXED_TEXT,
         "API key; without one, Microsoft Entra ID is used. Read it from the environment: ${env.…}.",

@@ -49,7 +49,10 @@ class Settings(Struct, frozen=True):
     auto_deployment_name: Annotated[
         str, "name of a deployment created by inference_configs; {job}, {suffix}, {model}"
     ] = "{job}"
-    metadata_on_dated: Annotated[bool, "dated API versions store metadata"] = True
+    metadata: Annotated[
+        Literal["stored", "dropped", "refused"],
+        "what happens to the metadata of a job; it is refused only with dated API versions",
+    ] = "stored"
     list_order: Annotated[Literal["newest", "oldest"], "order of files in a list"] = "newest"
     list_lag_seconds: Annotated[float, "seconds until new files and jobs appear in lists"] = 0.0
     unprocessed_file: Annotated[

@@ -65,7 +65,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
         suffix=_suffix(body, plane),
         training_type=kind,
         method=method,
-        metadata=_metadata(body) if plane is Plane.V1 or settings.metadata_on_dated else None,
+        metadata=None if settings.metadata == "dropped" else _metadata(body),
         integrations=body.get("integrations") or None,
         inference_sku=_inference_sku(body),
         fault=request.scope["emulator.fault"].job,

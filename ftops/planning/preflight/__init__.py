@@ -33,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     account.reachable,
     account.roles,
     account.settled,
+    account.described,
     account.long_enough,
     account.taken,
     account.shared,

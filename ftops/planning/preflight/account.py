@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ftops.config.accounts import is_exclusive
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Value
+from ftops.core.api_versions import V1
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import deployment_name, kind_of
@@ -24,6 +25,7 @@ _SEVERITY: Mapping[Reach, str] = {
     Reach.BUSY: "warning",
 }
 """Other results need no finding."""
+_ALWAYS_SENT = ("trainingType", "metadata")
 _LATER = "try again in a while; --offline plans without asking"
 
 
@@ -88,6 +90,23 @@ def settled(situation: Situation) -> Iterator[Diagnostic]:
                 f"account {facts.name} isn't ready: its state is {facts.state}",
                 f"Until it is ready, the service refuses to deploy {some(users)}.",
                 "wait until the account is ready, then plan again",
+                severity="warning",
+            )
+
+
+def described(situation: Situation) -> Iterator[Diagnostic]:
+    """The description of the API version has every field that jobs are sent with."""
+    for provider, facts in situation.accounts.items():
+        jobs = list(situation.concerned(lambda kind: kind.trains, provider=provider))
+        sent = {*_ALWAYS_SENT, *(name for change in jobs for name, value in change.after.items() if value)}
+        lacking = [name for name in facts.undescribed if name in sent]
+        if jobs and lacking:
+            yield situation.about_provider(
+                provider,
+                f"the description of api_version {facts.api_version} has no {' and no '.join(lacking)}",
+                f"They are sent all the same with {some([change.address for change in jobs])}. The service "
+                "may ignore them, or refuse the job.",
+                f"set `api_version: {V1}`, or remove it",
                 severity="warning",
             )
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ftops.core.address import Json
+from ftops.core.api_versions import describe
 from ftops.core.errors import Permanent
 from ftops.core.trusted_hosts import AZURE_OPENAI as AZURE_OPENAI_HOSTS
-from ftops.providers.azure.settings import AUXILIARY, DATA_SCOPE, STABLE_VERSION, Account
+from ftops.providers.azure.settings import AUXILIARY, DATA_SCOPE, Account
 from ftops.providers.dataplane.client import AZURE_OPENAI, DataPlane, client_options
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Clients(DataPlane):
     def __init__(self, account: Account) -> None:
         super().__init__()
         self.account = account
-        is_preview = "preview" in account.api_version.lower()  # the stable dated versions have no `method`
-        self.dialect = replace(AZURE_OPENAI, has_method=account.is_v1 or is_preview)
+        has_method = "dpo" in describe(account.api_version).methods
+        self.dialect = replace(AZURE_OPENAI, has_method=has_method)
 
     @property
     def data(self) -> OpenAI:
@@ -83,10 +84,9 @@ class Clients(DataPlane):
         from openai import AzureOpenAI
 
         account = self.account
-        version = STABLE_VERSION if account.is_v1 else account.api_version
         options = {
             "azure_endpoint": self._endpoint(),
-            "api_version": version,
+            "api_version": account.dated_version,
             **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
         }
         if account.api_key:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeVar
 
+from ftops.core.api_versions import describe
 from ftops.core.errors import ProviderError
 from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -87,6 +88,8 @@ class _Inspection:
             usages=None if quotas is None else tuple(_usages(quotas)),
             deployments=None if names is None else dict(map(_served, names)),
             limits=_limits(body or {}),
+            api_version=self._account.api_version,
+            undescribed=describe(self._account.api_version).lacks,
             counts={**_file_counts(found), **_job_counts(jobs.result()[0])},
         )
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ftops.core import api_versions
 from ftops.core.address import Value
 from ftops.core.nested import object_at
 from ftops.providers.dataplane.client import AccountSettings, shared_settings
 from ftops.providers.dataplane.client import text_setting as _text
 
 DATA_SCOPE = "https://cognitiveservices.azure.com/.default"
-STABLE_VERSION = "2024-10-21"
 CONTROL_ENDPOINT = "https://management.azure.com"
-_V1_VERSIONS = frozenset({"v1", "preview", "latest"})
 AUXILIARY = "x-ms-authorization-auxiliary"
 """The header with the token of another tenant."""
 
@@ -28,7 +27,7 @@ class Account(AccountSettings):
     name: str = ""
     location: str = ""
     """From the spec; the account's own value has precedence."""
-    api_version: str = STABLE_VERSION
+    api_version: str = api_versions.V1
     control_endpoint: str = CONTROL_ENDPOINT
     control_api_version: str = ""
     control_token: str = field(default="", repr=False)
@@ -54,7 +53,12 @@ class Account(AccountSettings):
 
     @property
     def is_v1(self) -> bool:
-        return self.api_version.lower() in _V1_VERSIONS
+        return api_versions.is_v1(self.api_version)
+
+    @property
+    def dated_version(self) -> str:
+        """Of the routes with a date."""
+        return api_versions.PREVIEW if self.is_v1 else self.api_version
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -70,7 +74,7 @@ def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ..
         resource_group=_text(settings, "resource_group"),
         name=_text(settings, "account"),
         location=_text(settings, "location"),
-        api_version=_text(settings, "api_version") or STABLE_VERSION,
+        api_version=_text(settings, "api_version") or api_versions.V1,
         control_endpoint=(_text(control, "endpoint") or CONTROL_ENDPOINT).rstrip("/"),
         control_api_version=_text(control, "api_version"),
         control_token=_text(control, "token"),

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from ftops.config.config import ProviderConfig
 from ftops.core.address import Address, Json, Value
+from ftops.core.api_versions import PREVIEW
 from ftops.core.confined_files import content, real, refuse_planted
 from ftops.core.errors import Permanent, Temporary
 from ftops.core.nested import object_at
@@ -34,7 +35,6 @@ from ftops.core.resource_types import kind_of
 from ftops.core.trusted_hosts import EMULATOR
 from ftops.providers.account_facts import AccountFacts, Reach
 from ftops.providers.azure.provider import AzureProvider
-from ftops.providers.azure.settings import STABLE_VERSION
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.dispatch import seconds_until_visible, timeouts_from
 from ftops.providers.dataplane.errors import NO_REPLY, UNREACHABLE
@@ -131,7 +131,7 @@ class EmulatorProvider:
     def connection(self) -> Mapping[str, Json]:
         """The URL and key for other programs. Starts the server if needed."""
         self._call(lambda azure: azure)
-        return {"api_version": STABLE_VERSION, **self._server.connection}
+        return {"api_version": PREVIEW, **self._server.connection}
 
     def close(self) -> None:
         """Releases the server: it ends, unless another command attaches to it."""

@@ -723,3 +723,13 @@ def test_a_name_that_follows_from_a_model_may_be_taken_too() -> None:
     account = replace(ACCOUNT, deployments={name: ""})
     situation = Situation((change_,), {}, {"azure": account}, CATALOG, TODAY, known={str(model): TUNED})
     assert f"already has a deployment `{name}`" in check(situation)[0].summary
+
+
+def test_fields_that_the_api_version_does_not_describe() -> None:
+    old = replace(ACCOUNT, api_version="2024-10-21", undescribed=("trainingType", "metadata", "integrations"))
+    warning = "warning: provider azure: the description of api_version 2024-10-21 has no trainingType"
+    assert find(job(), account=old) == [f"{warning} and no metadata"]
+    assert find(job(integrations=[{"type": "wandb"}]), account=old) == [
+        f"{warning} and no metadata and no integrations"
+    ]
+    assert find(dataset(), account=old) == find(job()) == []
