@@ -49,7 +49,7 @@ def delete_job(world: World, given: Any) -> Reply:
 
 def create(world: World, given: Any) -> Reply:
     body = {**given["fineTuningJob"], "model": BASE, "training_file": world.file()}
-    with world.changed(training_type_required=False):
+    with world.changed(training_type_preview="accepted", training_type_stable="accepted"):
         return world.data_call("POST", _JOBS, body, version=given["api-version"])
 
 

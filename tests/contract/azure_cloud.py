@@ -124,6 +124,8 @@ class Cloud:
 def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
     usual = {
         "metadata": "stored",
+        "strict": False,
+        "job_dialect": "dated",
         "base_deployment_async": False,
         "ft_put_async_header": True,
         "patch_async": False,

@@ -59,10 +59,10 @@ class Platform:
 def running_platform(cloud: Cloud) -> Iterator[Platform]:
     """The platform on an emulator that doesn't ask for a training type."""
     wire = Wire(cloud.url, prefix="/openai", asked=as_emulator, answered=as_platform)
-    before = cloud.admin("GET", "settings")["training_type_required"]
-    cloud.admin("PATCH", "settings", {"training_type_required": False})
+    before = cloud.admin("GET", "settings")["training_type_v1"]
+    cloud.admin("PATCH", "settings", {"training_type_v1": "accepted"})
     try:
         with tapped(wire):
             yield Platform(wire, cloud)
     finally:
-        cloud.admin("PATCH", "settings", {"training_type_required": before})
+        cloud.admin("PATCH", "settings", {"training_type_v1": before})

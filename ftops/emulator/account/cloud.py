@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+import string
 import threading
 import time
 import uuid
@@ -244,6 +246,12 @@ class Cloud:
         """When the account was deleted; None if it exists, or was purged."""
         return self._deletion.get("deleted")
 
+    def new_id(self, prefix: str) -> str:
+        """Of a file or a job: `file-` or `ftjob-` and 32 hexadecimal digits, or as the preview has them."""
+        if self.settings.job_dialect == "dated":
+            return f"{prefix}-{new_hex()}"
+        return f"{prefix}-" + "".join(secrets.choice(_LETTERS) for _ in range(_PREVIEW_LENGTHS[prefix]))
+
     def is_listed(self, created: float) -> bool:
         """Whether lists already show what was created at that time."""
         return created <= self.clock.now() - self.settings.list_lag_seconds
@@ -303,6 +311,10 @@ class Cloud:
             write_json(self.folder / _COUNTS, self.created)
 
         return Collection(self.folder / name, kind, self.lock, count)
+
+
+_LETTERS = string.ascii_letters + string.digits
+_PREVIEW_LENGTHS = {"file": 22, "ftjob": 24}
 
 
 def new_hex() -> str:

@@ -53,6 +53,19 @@ class Settings(Struct, frozen=True):
         Literal["stored", "dropped", "refused"],
         "what happens to the metadata of a job; it is refused only with dated API versions",
     ] = "stored"
+    training_type_v1: Annotated[
+        Literal["required", "accepted", "refused"],
+        "trainingType of a job on v1; it isn't required for gpt-35-turbo, except in strict mode",
+    ] = "required"
+    training_type_preview: Annotated[
+        Literal["required", "accepted", "refused"], "the same with dated previews"
+    ] = "required"
+    training_type_stable: Annotated[
+        Literal["required", "accepted", "refused"], "the same with stable dated versions"
+    ] = "required"
+    job_dialect: Annotated[
+        Literal["dated", "preview"], "how v1 describes jobs, see [Dialects](#dialects)"
+    ] = "dated"
     list_order: Annotated[Literal["newest", "oldest"], "order of files in a list"] = "newest"
     list_lag_seconds: Annotated[float, "seconds until new files and jobs appear in lists"] = 0.0
     unprocessed_file: Annotated[
@@ -74,9 +87,6 @@ class Settings(Struct, frozen=True):
     ] = "plain"
     patch_async: Annotated[bool, "PATCH returns 202"] = False
     delete_async: Annotated[bool, "DELETE of a deployment returns 202, otherwise 200"] = True
-    training_type_required: Annotated[
-        bool, "a job without trainingType is rejected (since 2026), except for gpt-35-turbo"
-    ] = True
     missing_data_action_status: Annotated[
         Literal[401, 403], "status for a principal without the data action"
     ] = 401

@@ -22,7 +22,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from ftops.emulator.account.cloud import JSON, Cloud, StoredFile, new_hex
+from ftops.emulator.account.cloud import JSON, Cloud, StoredFile
 from ftops.emulator.http.errors import Plane, ServiceError, invalid, not_found, over_quota
 from ftops.emulator.http.messages import created, page, plane_of, read_object, reply
 from ftops.emulator.trainer.examples import Failure, read_any
@@ -42,7 +42,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
         now = cloud.clock.now()
         expires = _expiry(form, now)
         refuse_beyond_limit(cloud)
-        name = f"file-{new_hex()}"
+        name = cloud.new_id("file")
         size = await asyncio.to_thread(write_content, upload.file, cloud.content(name))
         filename = upload.filename or "file"
     if size == 0:
@@ -218,7 +218,7 @@ async def import_from_url(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
     url = _checked(body)
     refuse_beyond_limit(cloud)
-    name, now = f"file-{new_hex()}", cloud.clock.now()
+    name, now = cloud.new_id("file"), cloud.clock.now()
     file = StoredFile(name, now, body["filename"], body["purpose"], 0, _UNFINISHED, source=url)
     cloud.files.put(file)
     _start(cloud, file, request.scope["emulator.fault"].file)

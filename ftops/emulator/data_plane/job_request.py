@@ -14,19 +14,27 @@ from typing import Any
 from starlette.requests import Request
 
 from ftops.emulator.account import catalog
-from ftops.emulator.account.cloud import JSON, Cloud, Job, new_hex
+from ftops.emulator.account.cloud import JSON, Cloud, Job
+from ftops.emulator.account.settings import Settings
 from ftops.emulator.data_plane.files import file_error, find, processed
+from ftops.emulator.data_plane.job_answer import AUTO
 from ftops.emulator.data_plane.job_schedule import TERMINAL, places, status
 from ftops.emulator.http.errors import Plane, invalid, over_quota, wrong_state
 from ftops.emulator.http.messages import plane_of
 
 NOT_TRAINABLE = "The specified base model does not support fine-tuning."
-AUTO = -1
 _TRAINING_TYPES = {
     "standard": "standard",
     "1": "standard",
     "globalstandard": "globalStandard",
     "developertier": "developerTier",
+}
+_FIELDS = ("model", "training_file", "validation_file", "suffix", "seed", "hyperparameters")
+"""That every description of a job has."""
+_LATER_FIELDS = {
+    "stable": (),
+    "preview": ("method", "integrations"),
+    "v1": ("method", "integrations", "metadata"),
 }
 _METHODS = ("supervised", "dpo", "reinforcement")
 _LEARNED_METHODS = ("supervised", "dpo")
@@ -36,6 +44,9 @@ _HYPERPARAMETERS: dict[str, tuple[type, float, float]] = {
     "batch_size": (int, 1, 256),
     "learning_rate_multiplier": (float, 0.0, 100.0),
 }
+_REWARDED = ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort")
+_NAMES = {*_HYPERPARAMETERS, "beta", "l2_multiplier", *_REWARDED}
+"""Of the hyperparameters that some method has."""
 _SUFFIX = re.compile(r"[A-Za-z0-9_-]+")
 _SUFFIX_LENGTH = {Plane.DATED: 40, Plane.V1: 64}
 MAX_SEED = 2**31 - 1
@@ -45,8 +56,10 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
     """The job that ``body`` describes. Raises ServiceError."""
     plane, settings, now = plane_of(request), cloud.settings, cloud.clock.now()
     model = _model(cloud, body)
+    version = _version(request)
+    _refuse_undescribed(cloud.settings, version, body)
     method = _method(body)
-    kind = _training_type(cloud, body, model)
+    kind = _training_type(cloud.settings, version, body, model)
     _refuse_beyond_limits(cloud, kind)
     is_local = cloud.account.location.replace(" ", "").lower() in catalog.TRAINING_REGIONS
     is_offered = (method or {}).get("type", "supervised") in model.methods and (
@@ -55,7 +68,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
     if settings.strict and not is_offered:
         raise invalid(NOT_TRAINABLE)
     return Job(
-        id=f"ftjob-{new_hex()}",
+        id=cloud.new_id("ftjob"),
         created=now,
         model=str(body["model"]),
         training_file=_file(cloud, body, "training_file") or "",
@@ -99,9 +112,37 @@ def _model(cloud: Cloud, body: Mapping[str, Any]) -> catalog.BaseModel:
     return base
 
 
-def _training_type(cloud: Cloud, body: Mapping[str, Any], model: catalog.BaseModel) -> str:
-    name, settings = str(body.get("trainingType", "")).lower(), cloud.settings
-    required = settings.training_type_required and (settings.strict or not model.only_standard)
+def _version(request: Request) -> str:
+    """The kind of API version: v1, preview or stable."""
+    if plane_of(request) is Plane.V1:
+        return "v1"
+    return "preview" if "preview" in request.query_params.get("api-version", "") else "stable"
+
+
+def _refuse_undescribed(settings: Settings, version: str, body: Mapping[str, Any]) -> None:
+    """Raise for a field that the description of the API version lacks."""
+    switches = {
+        "trainingType": _use_of_training_type(settings, version) != "refused",
+        "metadata": version == "v1" or settings.metadata != "refused",
+    }
+    described = {*_FIELDS, *_LATER_FIELDS[version]}
+    for name in body:
+        if not switches.get(name, name in described or not settings.strict):
+            raise invalid(f"Unknown parameter: '{name}'.")
+    if settings.strict and (unknown := sorted({*_given_hyperparameters(body)} - _NAMES)):
+        raise invalid(f"Unknown parameter: 'hyperparameters.{unknown[0]}'.")
+
+
+def _use_of_training_type(settings: Settings, version: str) -> str:
+    use: str = getattr(settings, f"training_type_{version}")
+    return use
+
+
+def _training_type(
+    settings: Settings, version: str, body: Mapping[str, Any], model: catalog.BaseModel
+) -> str:
+    name, use = str(body.get("trainingType", "")).lower(), _use_of_training_type(settings, version)
+    required = use == "required" and (settings.strict or not model.only_standard)
     if not name and not required:
         return "standard"
     if _TRAINING_TYPES.get(name) not in model.training_types:
@@ -173,13 +214,18 @@ def _inference_sku(body: Mapping[str, Any]) -> str | None:
 
 
 def _hyperparameters(body: Mapping[str, Any], model: catalog.BaseModel) -> JSON:
-    method = body.get("method") or {}
-    inner = method.get(method.get("type", "supervised")) if isinstance(method, dict) else None
-    given = {**(body.get("hyperparameters") or {}), **((inner or {}).get("hyperparameters") or {})}
+    given = _given_hyperparameters(body)
     values = {key: _hyperparameter(key, given.get(key)) for key in _HYPERPARAMETERS}
     if values["learning_rate_multiplier"] == AUTO:
         values["learning_rate_multiplier"] = model.learning_rate_multiplier
     return values
+
+
+def _given_hyperparameters(body: Mapping[str, Any]) -> JSON:
+    """Those of the job and those of its method."""
+    method = body.get("method") or {}
+    inner = method.get(method.get("type", "supervised")) if isinstance(method, dict) else None
+    return {**(body.get("hyperparameters") or {}), **((inner or {}).get("hyperparameters") or {})}
 
 
 def _hyperparameter(key: str, value: Any) -> int | float:

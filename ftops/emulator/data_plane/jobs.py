@@ -17,8 +17,9 @@ from starlette.responses import Response
 from ftops.emulator.account import events, other_accounts
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Copy, Job
 from ftops.emulator.data_plane import job_request
+from ftops.emulator.data_plane.job_answer import described
 from ftops.emulator.data_plane.job_schedule import TERMINAL, Schedule, status
-from ftops.emulator.http.errors import Plane, gateway_not_found, invalid, not_found, wrong_state
+from ftops.emulator.http.errors import gateway_not_found, invalid, not_found, wrong_state
 from ftops.emulator.http.messages import created, page, plane_of, read_object, reply
 
 
@@ -172,47 +173,6 @@ def _checkpoint(item: Checkpoint) -> JSON:
         "object": "fine_tuning.job.checkpoint",
         "step_number": item.step,
     }
-
-
-def described(cloud: Cloud, job: Job, plane: Plane) -> JSON:
-    """A job on the wire, as of now. What is not known yet is left out."""
-    now = cloud.clock.now()
-    state = status(job, now)
-    optional = {
-        "validation_file": job.validation_file,
-        "suffix": job.suffix,
-        "user_provided_suffix": job.suffix if plane is Plane.V1 else None,
-        "trainingType": job.training_type,
-        "method": job.method,
-        "metadata": job.metadata,
-        "integrations": job.integrations,
-        "estimated_finish": None if job.estimated_finish is None else int(job.estimated_finish),
-        **_ending(job, state),
-    }
-    return {
-        "id": job.id,
-        "object": "fine_tuning.job",
-        "created_at": int(job.created),
-        "status": state,
-        "model": job.model,
-        "training_file": job.training_file,
-        "hyperparameters": (state == "succeeded" and job.resolved) or job.requested,
-        "seed": job.seed,
-        **{key: value for key, value in optional.items() if value is not None},
-    }
-
-
-def _ending(job: Job, state: str) -> JSON:
-    if job.outcome is None or state not in TERMINAL:
-        return {}
-    ending: JSON = {"finished_at": int(job.outcome["at"]), "error": job.outcome.get("error")}
-    if state == "succeeded":
-        ending |= {
-            "fine_tuned_model": job.fine_tuned_model,
-            "result_files": [job.result_file],
-            "trained_tokens": job.trained_tokens,
-        }
-    return ending
 
 
 def _existing(cloud: Cloud, request: Request) -> Job:

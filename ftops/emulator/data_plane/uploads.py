@@ -60,7 +60,7 @@ async def complete(cloud: Cloud, request: Request) -> Response:
     upload = _open(cloud, request)
     parts = _part_ids(upload, body.get("part_ids"))
     files.refuse_beyond_limit(cloud)
-    name = f"file-{new_hex()}"
+    name = cloud.new_id("file")
     digest = await asyncio.to_thread(_join, [_part(cloud, part) for part in parts], cloud.content(name))
     if body.get("md5") not in (None, digest):
         cloud.content(name).unlink()
