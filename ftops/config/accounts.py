@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ftops.config.config import Config, ProviderConfig
 from ftops.core.address import Value
+from ftops.core.api_versions import is_v1
+from ftops.core.azure_endpoint import parse
 from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -72,7 +75,7 @@ def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) ->
 
 def azure_account(provider: ProviderConfig, project: Path) -> str:
     """A server on this machine is an emulator, which has one account, whatever the type of the provider."""
-    host, path = _address(provider.settings.get("endpoint"))
+    host, path = _address(parse(str(provider.settings.get("endpoint") or "")).resource)
     if host.partition(":")[0] == _LOOPBACK:
         return f"emulator:{host}{path}"
     named = _named(provider.settings, "account", "resource_group", "subscription_id")
@@ -81,6 +84,26 @@ def azure_account(provider: ProviderConfig, project: Path) -> str:
         if separator:
             host, path = label + (f".{cloud}" if cloud != "com" else ""), ""
     return "#".join([f"azure:{host}{path}", *named])
+
+
+def azure_settings(settings: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, tuple[str, str, str]]]:
+    """The account of a project, which is the first label of its host; and that a project has no dated API
+    versions."""
+    endpoint, version = parse(str(settings.get("endpoint") or "")), settings.get("api_version")
+    if not endpoint.project:
+        return {}, {}
+    label = _address(endpoint.resource)[0].partition(".")[0] if _is_custom(endpoint.resource) else ""
+    implied = {"account": label} if label and settings.get("account") is None else {}
+    if version is None or is_v1(str(version)):
+        return implied, {}
+    detail = "The routes of a project have no date; only those of the resource itself do."
+    hint = f"Remove `api_version`, or write the endpoint of the resource: {endpoint.resource}/."
+    return implied, {"api_version": (f"a project can't be used with api_version {version}", detail, hint)}
+
+
+def _is_custom(address: str) -> bool:
+    """Whether the host begins with the name of an account."""
+    return any(mark in _address(address)[0] for mark in _CUSTOM_DOMAINS)
 
 
 def openai_account(provider: ProviderConfig, project: Path) -> str:

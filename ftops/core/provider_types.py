@@ -56,6 +56,9 @@ class ProviderType(Struct, frozen=True):
     """Characters of the name of a deployment."""
     unsupported: Mapping[str, Unsupported] = field(default_factory=dict)
     """By kind of resource."""
+    refine: str = ""
+    """The function that adds what settings imply, and finds those that exclude each other: settings →
+    (settings, faults by key)."""
     describes: str = ""
     """The function that says what the description of its `api_version` has for jobs: text → Description."""
     platform_catalog: bool = False
@@ -99,6 +102,7 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
             control_plane=("subscription_id", "resource_group", "account"),
             exchanges_models=True,
             shortest_name=2,
+            refine="ftops.config.accounts:azure_settings",
             describes="ftops.core.api_versions:describe",
             import_settings="ftops.cli.commands.import_:azure_settings",
         ),

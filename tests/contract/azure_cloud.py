@@ -125,6 +125,7 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
     usual = {
         "metadata": "stored",
         "strict": False,
+        "audience": "either",
         "job_dialect": "dated",
         "base_deployment_async": False,
         "ft_put_async_header": True,

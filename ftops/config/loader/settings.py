@@ -23,6 +23,7 @@ from ftops.config.schema.settings import BudgetBlock, Environment, Settings, Sta
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.lazy import resolve
 from ftops.core.project import EMULATOR_DATA
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
 from ftops.core.suggestions import did_you_mean
@@ -244,12 +245,22 @@ class Providers:
             entry.report(self.scope.findings, ("type",), summary, detail, hint)
             return None
         data, _ = evaluate_keys(entry, self.scope, PROVIDER_PHASES, SETTINGS)
+        data = self._refined(PROVIDER_TYPES[kind], data, entry)
         block = read_block(schema.provider_block(kind), data, entry, self.scope.findings)
         if block is not None:
             check_addresses(PROVIDER_TYPES[kind].addresses, block.as_data(), entry, self.scope)
             check_key(block, entry, self.scope)
             check_forms(block.as_data(), entry, self.scope)
         return block
+
+    def _refined(self, row: ProviderType, data: dict[str, Any], entry: Entry) -> dict[str, Any]:
+        """The settings with what they imply; findings about those that exclude each other."""
+        if not row.refine:
+            return data
+        refined, faults = resolve(row.refine)(data)
+        for key, fault in faults.items():
+            entry.report(self.scope.findings, (key,), *fault)
+        return {**data, **refined}
 
     def _choose_default(self) -> str:
         environment = self._environment

@@ -15,6 +15,7 @@ from ftops.config.schema.field_aliases import (
 )
 from ftops.config.schema.field_types import Integer, Untyped, one_of
 from ftops.core.api_versions import V1
+from ftops.core.azure_endpoint import SCOPES
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -87,7 +88,11 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     """An Azure OpenAI resource."""
 
     type = required(choice("azure_openai"), PROVIDER_TYPE)
-    endpoint = required(FIXED_TEXT, "Endpoint of the resource, such as https://acme.openai.azure.com/.")
+    endpoint = required(
+        FIXED_TEXT,
+        "Endpoint of the resource, such as https://acme.openai.azure.com/, or of a project in it, such as "
+        "https://acme.services.ai.azure.com/api/projects/support.",
+    )
     subscription_id = optional(FIXED_TEXT, "Subscription of the resource; required for deployments.")
     resource_group = optional(FIXED_TEXT, "Resource group of the resource; required for deployments.")
     account = optional(FIXED_TEXT, "Name of the resource; required for deployments.")
@@ -96,6 +101,9 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     api_key = optional(
         FIXED_TEXT,
         "API key; without one, Microsoft Entra ID is used. Read it from the environment: ${env.…}.",
+    )
+    scope = optional(
+        choice(*SCOPES), "Scope of Microsoft Entra ID's tokens; default: that of a resource or of a project."
     )
     control_plane = optional(ControlPlane, "Settings of the control plane.")
     credential = optional(Credential, "Settings of Microsoft Entra ID.")

@@ -63,6 +63,11 @@ class Settings(Struct, frozen=True):
     training_type_stable: Annotated[
         Literal["required", "accepted", "refused"], "the same with stable dated versions"
     ] = "required"
+    audience: Annotated[
+        Literal["either", "own"],
+        "tokens for cognitiveservices.azure.com and for ai.azure.com: both count everywhere, or only the "
+        "former for a resource and only the latter in a project",
+    ] = "either"
     job_dialect: Annotated[
         Literal["dated", "preview"], "how v1 describes jobs, see [Dialects](#dialects)"
     ] = "dated"

@@ -28,7 +28,8 @@ from ftops.emulator.http.errors import Plane, ServiceError
 TOKEN_SECONDS = 3600
 OWNER = "emulator"
 ISSUER = "https://token.actions.emulator.invalid"
-_DATA_AUDIENCES = ("https://cognitiveservices.azure.com", "https://ai.azure.com")
+_RESOURCE, _PROJECT = "https://cognitiveservices.azure.com", "https://ai.azure.com"
+_DATA_AUDIENCES = (_RESOURCE, _PROJECT)
 _AUDIENCES = {
     Plane.DATED: _DATA_AUDIENCES,
     Plane.V1: _DATA_AUDIENCES,
@@ -76,13 +77,18 @@ class Credentials:
     def knows_key(self, key: str | None) -> bool:
         return key is not None and hmac.compare_digest(key.encode(), self.key.encode())
 
-    def check(self, plane: Plane, headers: Mapping[str, str], settings: Settings) -> str:
+    def check(
+        self, plane: Plane, headers: Mapping[str, str], settings: Settings, *, in_project: bool = False
+    ) -> str:
         """The caller: ``OWNER`` or a principal's id. Raises ServiceError."""
         scheme, _, value = headers.get("authorization", "").partition(" ")
         bearer = value.strip() if scheme.lower() == "bearer" else None
         claims = self._claims(bearer or "") or {}
         # No token is for the emulator's own endpoints: they take only the key.
-        if claims.get("oid") and str(claims.get("aud")).rstrip("/") in _AUDIENCES.get(plane, ()):
+        audiences: tuple[str, ...] = _AUDIENCES.get(plane, ())
+        if audiences == _DATA_AUDIENCES and settings.audience == "own":
+            audiences = (_PROJECT,) if in_project else (_RESOURCE,)
+        if claims.get("oid") and str(claims.get("aud")).rstrip("/") in audiences:
             return str(claims["oid"])
         by_key = self.knows_key(bearer)
         if plane is not Plane.ARM:

@@ -44,6 +44,8 @@ _ACCOUNT_PATH = re.compile(
     r"/accounts/(?P<account>[^/]+)",
     re.IGNORECASE,
 )
+_PROJECT = re.compile(r"/api/projects/[^/]+(?=/openai/v1/)", re.IGNORECASE)
+"""Every project of the account has the same objects."""
 _PREFIXES = (
     ("/openai/v1/", Plane.V1),
     ("/openai/", Plane.DATED),
@@ -137,6 +139,7 @@ class App:
             self._check_caller(plane, request)
         _check_version(plane, request)
         raw = request.scope.get("raw_path", path.encode()).decode("ascii").partition("?")[0]
+        raw = _PROJECT.sub("", raw, 1)
         version_date = (request.query_params.get("api-version") or "9999")[:10]  # v1 has every route
         for route in self._routes[plane]:
             match = route.pattern.fullmatch(raw) if self._exists(plane, path, route) else None
@@ -153,12 +156,14 @@ class App:
 
     def _check_caller(self, plane: Plane, request: Request) -> None:
         settings = self.cloud.settings
-        caller = self._credentials.check(plane, request.headers, settings)
+        path = request.url.path
+        in_project = _PROJECT.match(path) is not None
+        caller = self._credentials.check(plane, request.headers, settings, in_project=in_project)
         request.scope["emulator.caller"] = caller
         if caller == OWNER:
             return
         principal = self.cloud.principals.get(caller) or Principal(caller, 0.0)
-        require(settings, plane, request.method, request.url.path, principal)
+        require(settings, plane, request.method, _PROJECT.sub("", path, 1), principal)
 
     def _clear_log(self) -> None:
         """Requests that haven't ended won't be in the new log."""
@@ -183,7 +188,8 @@ _TOO_DEEP = invalid("The request body is nested too deeply.")
 
 
 def _plane(path: str) -> Plane:
-    planes = (plane for prefix, plane in _PREFIXES if path.lower().startswith(prefix))
+    path = _PROJECT.sub("", path, 1).lower()
+    planes = (plane for prefix, plane in _PREFIXES if path.startswith(prefix))
     return next(planes, Plane.DATED)
 
 

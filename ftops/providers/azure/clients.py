@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.core.address import Json
 from ftops.core.api_versions import describe
+from ftops.core.azure_endpoint import other_scope
 from ftops.core.errors import Permanent
 from ftops.core.trusted_hosts import AZURE_OPENAI as AZURE_OPENAI_HOSTS
-from ftops.providers.azure.settings import AUXILIARY, DATA_SCOPE, Account
+from ftops.providers.azure.settings import AUXILIARY, Account
 from ftops.providers.dataplane.client import AZURE_OPENAI, DataPlane, client_options
+from ftops.providers.dataplane.errors import AZURE, Words, never
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -32,7 +34,7 @@ class Clients(DataPlane):
         super().__init__()
         self.account = account
         has_method = "dpo" in describe(account.api_version).methods
-        self.dialect = replace(AZURE_OPENAI, has_method=has_method)
+        self.dialect = replace(AZURE_OPENAI, has_method=has_method, words=_words(account))
 
     @property
     def data(self) -> OpenAI:
@@ -96,13 +98,14 @@ class Clients(DataPlane):
     def _build_v1(self) -> OpenAI:
         from openai import OpenAI
 
-        account = self.account
+        account, key = self.account, self.account.api_key
+        self._endpoint()
         query = {"api-version": "preview"} if account.api_version.lower() == "preview" else None
         return OpenAI(
-            base_url=f"{self._endpoint()}/openai/v1/",
-            api_key=account.api_key or self._data_token(),
+            base_url=account.v1_url,
+            api_key=key or self._data_token(),
             default_query=query,
-            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS, key_header="api-key" if key else ""),
         )
 
     def _build_arm(self) -> Arm:
@@ -129,7 +132,7 @@ class Clients(DataPlane):
     def _data_token(self) -> Callable[[], str]:
         from azure.identity import get_bearer_token_provider
 
-        return get_bearer_token_provider(self._credential(), DATA_SCOPE)
+        return get_bearer_token_provider(self._credential(), self.account.scope)
 
     def _credential(self, tenant: str = "") -> Any:
         """Signs in to a tenant: by default that of the provider, else that of the identity."""
@@ -146,6 +149,18 @@ class Clients(DataPlane):
             return _InTenant(DefaultAzureCredential(additionally_allowed_tenants=[wanted], **options), wanted)
 
         return self._once(f"credential {wanted}", build)
+
+
+def _words(account: Account) -> Words:
+    """What errors mean for an account with a key, or for one to which tokens of a scope are sent."""
+    if account.api_key:
+        return AZURE
+    other = other_scope(account.scope)
+    hint = (
+        f"the token is for the scope {account.scope}: if the service wants the other one, set "
+        f"`scope: {other}` in the provider; or sign in (`az login`) to the tenant of the account"
+    )
+    return replace(AZURE, by_status={401: never("authentication failed", hint)})
 
 
 class _InTenant:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ftops.core import api_versions
+from ftops.core import api_versions, azure_endpoint
 from ftops.core.address import Value
 from ftops.core.nested import object_at
 from ftops.providers.dataplane.client import AccountSettings, shared_settings
 from ftops.providers.dataplane.client import text_setting as _text
 
-DATA_SCOPE = "https://cognitiveservices.azure.com/.default"
 CONTROL_ENDPOINT = "https://management.azure.com"
 AUXILIARY = "x-ms-authorization-auxiliary"
 """The header with the token of another tenant."""
@@ -22,6 +21,11 @@ class Account(AccountSettings):
     """One Azure OpenAI account as the spec's `providers` describe it."""
 
     endpoint: str = ""
+    """Of the resource."""
+    project: str = ""
+    """The path of a project in it, if the spec names one."""
+    scope: str = azure_endpoint.RESOURCE_SCOPE
+    """Of the tokens for the data plane."""
     subscription_id: str = ""
     resource_group: str = ""
     name: str = ""
@@ -43,6 +47,11 @@ class Account(AccountSettings):
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.CognitiveServices/accounts/{self.name}"
         )
+
+    @property
+    def v1_url(self) -> str:
+        """The base URL of the routes without a date."""
+        return azure_endpoint.Endpoint(self.endpoint, self.project).v1
 
     @property
     def lacking(self) -> list[str]:
@@ -68,8 +77,11 @@ class Account(AccountSettings):
 def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Account:
     """The account that a provider's settings describe. What is missing is reported when it is needed."""
     control, credential = object_at(settings, "control_plane"), object_at(settings, "credential")
+    endpoint = azure_endpoint.parse(_text(settings, "endpoint"))
     return Account(
-        endpoint=_text(settings, "endpoint").rstrip("/"),
+        endpoint=endpoint.resource,
+        project=endpoint.project,
+        scope=_text(settings, "scope") or endpoint.scope,
         subscription_id=_text(settings, "subscription_id"),
         resource_group=_text(settings, "resource_group"),
         name=_text(settings, "account"),

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ftops.core.address import Expression, Json, Value
@@ -157,9 +158,9 @@ class DataPlane:
             return self._built[what]
 
 
-def client_options(url: str, service: Service) -> dict[str, Any]:
+def client_options(url: str, service: Service, *, key_header: str = "") -> dict[str, Any]:
     """Arguments of every client of the SDK: one attempt a call. Raises Permanent where no credentials may be
-    sent to that address."""
+    sent to that address. `key_header`: the header for the key, if it isn't `Authorization`."""
     from openai import DefaultHttpxClient, Timeout
 
     check_host(url, service)
@@ -167,9 +168,17 @@ def client_options(url: str, service: Service) -> dict[str, Any]:
     # On a redirect to another host, httpx would drop `Authorization`, but not Azure's `api-key`. And a proxy
     # from the environment can't reach a server on this machine.
     client = DefaultHttpxClient(
-        timeout=timeout, follow_redirects=False, trust_env=not url.lower().startswith("http://")
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=not url.lower().startswith("http://"),
+        event_hooks={"request": [partial(_move_key, key_header)]} if key_header else None,
     )
     return {"max_retries": 0, "timeout": timeout, "http_client": client}
+
+
+def _move_key(header: str, request: Any) -> None:
+    """The SDK sends a key as a bearer token."""
+    request.headers[header] = request.headers.pop("Authorization").removeprefix("Bearer ")
 
 
 def check_host(url: str, service: Service) -> None:

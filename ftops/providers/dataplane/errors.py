@@ -354,7 +354,7 @@ def _meaning_of(refusal: Refusal, words: Words) -> Meaning:
         return words.by_code.get(code) or _BY_CODE[code]
     if refusal.status == 404 and not refusal.control_plane and not is_absent(refusal):
         return never("the service doesn't know this path", words.route)
-    if refusal.status in words.by_status:
+    if refusal.status in words.by_status and not refusal.control_plane:
         return words.by_status[refusal.status]
     by_status = _CONTROL_STATUS if refusal.control_plane else _DATA_STATUS
     return by_status.get(refusal.status) or (_OUTAGE if refusal.status >= 500 else never())
