@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ftops.core.address import Address, Value
+from ftops.core.backend_types import BACKEND_TYPES
 from ftops.state.backends.base import LockInfo, Store
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
@@ -74,7 +75,7 @@ def stores(folder: Path) -> dict[str, Store]:
     sealed = StateCodec(Keys(key_of("11" * 32, "the key")))
 
     def bucket(form: StateCodec) -> BucketStore:
-        made = ObjectBucket(MemoryStore(), "memory://bucket", "state")
+        made = ObjectBucket(MemoryStore(), "memory://bucket", "state", BACKEND_TYPES["s3"])
         return BucketStore(made, "bench", "default", form, pace=Pace(tick=0))
 
     return {

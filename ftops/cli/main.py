@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 
@@ -44,6 +45,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
 
         return shell_complete(root, {}, NAME, COMPLETE, environ[COMPLETE])
     screen = Screen(argv, environ)
+    if not is_on(DEBUG, environ):
+        logging.getLogger().addHandler(logging.NullHandler())  # what SDKs log is also in their errors
     try:
         return _invoke(argv, screen)
     except OutputClosed:

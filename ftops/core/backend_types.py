@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from ftops.core.sign_in import AZURE_SIGN_IN
 from ftops.core.trusted_hosts import BLOB_STORAGE, S3, Service
 
 LOCAL = "local"
@@ -27,6 +28,10 @@ class BackendType(Struct, frozen=True):
     """The settings that a spec may set, other than `backend` and `path`."""
     required: tuple[str, ...] = ()
     """The settings that a spec must set."""
+    signed_out: str = ""
+    """What it means that no credentials were found."""
+    sign_in: str = ""
+    """How to sign in."""
     opens: str = ""
     """The function that opens its bucket: settings → (obstore's store, place for messages). Named as
     `module:object`, and loaded when it is first used. Empty if the state is in files of the project."""
@@ -40,6 +45,8 @@ BACKEND_TYPES: dict[str, BackendType] = {
             type="azure_blob",
             addresses={("account_url",): BLOB_STORAGE},
             required=("account_url", "container"),
+            signed_out="not signed in to Azure",
+            sign_in=f"{AZURE_SIGN_IN}, or AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
             optional=_BUCKETS,
             opens="ftops.state.backends.bucket_services:open_azure",
         ),
@@ -47,6 +54,8 @@ BACKEND_TYPES: dict[str, BackendType] = {
             type="s3",
             addresses={("endpoint_url",): S3},
             required=("bucket",),
+            signed_out="no credentials for Amazon S3",
+            sign_in="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (`aws sso login`)",
             optional=("region", "endpoint_url", *_BUCKETS),
             opens="ftops.state.backends.bucket_services:open_s3",
         ),
@@ -54,6 +63,8 @@ BACKEND_TYPES: dict[str, BackendType] = {
             type="gcs",
             addresses={},
             required=("bucket",),
+            signed_out="not signed in to Google Cloud",
+            sign_in="`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
             optional=_BUCKETS,
             opens="ftops.state.backends.bucket_services:open_gcs",
         ),

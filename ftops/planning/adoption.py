@@ -16,6 +16,7 @@ from ftops.core.errors import ProviderError
 from ftops.core.lazy import resolve
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.core.retry import of_searches
+from ftops.core.sign_in import NOT_SIGNED_IN
 from ftops.planning.plan import Action, Change
 from ftops.planning.refresh import Reader, patient
 from ftops.planning.targeting import matching
@@ -54,6 +55,8 @@ def find_adoptable(
         }
         objects = reader.gather(reads, retry)
     except ProviderError as error:
+        if error.code == NOT_SIGNED_IN:
+            return {}, ""  # preflight reports it
         return {}, f"can't look for existing files and jobs to adopt: {error.summary}"
     return _chosen(wanted, candidates, objects, state), ""
 

@@ -25,6 +25,8 @@ class Reach(StrEnum):
     USABLE = "usable"
     REFUSED = "refused"
     """The request would be refused again: the identity or the request is wrong."""
+    SIGNED_OUT = "signed out"
+    """There is no key, and no credential was found."""
     UNREACHABLE = "unreachable"
     """No connection could be made."""
     BUSY = "busy"

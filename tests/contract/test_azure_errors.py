@@ -347,7 +347,7 @@ def test_no_identity_is_explained(
     for asked in (dataset(tmp_path), deployment(tmp_path, "d")):
         with pytest.raises(Permanent) as caught:
             azure.create(asked)
-        assert caught.value.summary == "can't sign in to Azure: no credential was found"
+        assert caught.value.summary == "not signed in to Azure (provider azure)"
         assert not caught.value.detail
         assert "`az login`" in caught.value.hint and "AZURE_CLIENT_SECRET" in caught.value.hint
     azure.close()

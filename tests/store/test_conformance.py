@@ -14,6 +14,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from ftops.core.address import Address
+from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import StateError, StateLocked
 from ftops.state.backends.base import LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.bucket import BucketStore
@@ -99,7 +100,9 @@ def place(
         case "memory":
             return _bucket(MemoryBucket(), form)
         case "obstore-memory":
-            return _bucket(ObjectBucket(MemoryStore(), "memory://bucket", "prefix"), form)
+            return _bucket(
+                ObjectBucket(MemoryStore(), "memory://bucket", "prefix", BACKEND_TYPES["s3"]), form
+            )
     service = running(name)
     for variable, value in service.environ.items():
         clean_environ.setenv(variable, value)

@@ -5,7 +5,6 @@ Importing this module loads no SDK: that takes up to a second, and many commands
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -141,7 +140,6 @@ class Clients(DataPlane):
         def build() -> Any:
             from azure.identity import DefaultAzureCredential
 
-            logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # what it logs is also raised
             client = self.account.client_id
             options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
             if not wanted:

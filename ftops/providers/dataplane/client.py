@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ftops.core.address import Expression, Json, Value
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.sign_in import NOT_SIGNED_IN
 from ftops.core.trusted_hosts import Service, refusal
 from ftops.providers.account_facts import Reach
 from ftops.providers.dataplane.errors import (
@@ -130,7 +131,11 @@ class DataPlane:
         self, action: str, *, creates: bool = False, control_plane: bool = False
     ) -> AbstractContextManager[None]:
         """Turns errors of the SDK calls inside into Temporary or Permanent."""
-        return translated(Call(action, self.account.secrets, self.dialect.words, creates, control_plane))
+        account = self.account
+        call = Call(
+            action, account.secrets, self.dialect.words, creates, control_plane, provider=account.provider
+        )
+        return translated(call)
 
     def error(self, refusal: Refusal, action: str) -> ProviderError:
         """An error reply as an error for the engine."""
@@ -238,10 +243,14 @@ def unusable(action: str, creates: bool) -> Temporary:
     )
 
 
+_REACH = {UNREACHABLE: Reach.UNREACHABLE, NOT_SIGNED_IN: Reach.SIGNED_OUT}
+"""By the code of an error."""
+
+
 def reach_of(error: ProviderError) -> Reach:
     """How far a failed read came."""
-    if error.code == UNREACHABLE:
-        return Reach.UNREACHABLE
+    if error.code in _REACH:
+        return _REACH[error.code]
     return Reach.REFUSED if isinstance(error, Permanent) else Reach.BUSY
 
 

@@ -18,6 +18,7 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.sign_in import AZURE_SIGN_IN, NOT_SIGNED_IN, rejected
 
 T = TypeVar("T")
 
@@ -189,12 +190,6 @@ _FAMILIES = (
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+|api[-_]key[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{8,}")
 _DETAIL_LIMIT = 800
-_REFUSED = ("Authentication failed", "AADSTS")
-"""What azure-identity says of a credential that was found, but rejected."""
-_NO_CREDENTIAL = (
-    "sign in with `az login`, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET of a service "
-    "principal"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +202,7 @@ class Call:
     creates: bool = False
     """Without a clear answer, an object may exist."""
     control_plane: bool = False
+    provider: str = ""
 
 
 @contextmanager
@@ -317,7 +313,7 @@ def _error_from(exc: Exception, call: Call) -> ProviderError | None:
     text = scrubbed(str(exc), call.secrets)
     kinds = {kind.__name__ for kind in type(exc).__mro__}
     if "ClientAuthenticationError" in kinds:
-        return _not_signed_in(text, call.action, _CONTROL_SIGN_IN if call.control_plane else _SIGN_IN)
+        return _not_signed_in(text, call)
     text = shorten(text, _DETAIL_LIMIT, placeholder=" …")
     cause = type(exc.__cause__).__name__
     if "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint({type(exc).__name__, cause}):
@@ -326,14 +322,14 @@ def _error_from(exc: Exception, call: Call) -> ProviderError | None:
     return Temporary(f"{call.action}: no usable reply", text, code=NO_REPLY, effect_unknown=call.creates)
 
 
-def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
-    """The messages of credentials that were found but rejected, out of a chain of credentials."""
-    attempts = [line.strip() for line in text.splitlines() if line.startswith("\t")]
-    refused = [line for line in attempts if any(mark in line for mark in _REFUSED)]
-    if attempts and not refused:
-        return Permanent("can't sign in to Azure: no credential was found", "", _NO_CREDENTIAL, code="SignIn")
-    detail = shorten("; ".join(refused) or text, _DETAIL_LIMIT, placeholder=" …")
-    return Permanent(f"{action}: can't sign in to Azure", detail, hint, code="SignIn")
+def _not_signed_in(text: str, call: Call) -> Permanent:
+    refused = rejected(text)
+    if refused == []:
+        where = f" (provider {call.provider})" if call.provider else ""
+        return Permanent(f"not signed in to Azure{where}", "", AZURE_SIGN_IN, code=NOT_SIGNED_IN)
+    detail = shorten("; ".join(refused or [text]), _DETAIL_LIMIT, placeholder=" …")
+    hint = _CONTROL_SIGN_IN if call.control_plane else _SIGN_IN
+    return Permanent(f"{call.action}: can't sign in to Azure", detail, hint, code="SignIn")
 
 
 def _is_foreign(exc: BaseException) -> bool:

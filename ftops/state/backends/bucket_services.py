@@ -26,9 +26,10 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
-from ftops.core.backend_types import BACKEND_TYPES
+from ftops.core.backend_types import BACKEND_TYPES, BackendType
 from ftops.core.errors import StateError
 from ftops.core.lazy import resolve
+from ftops.core.sign_in import rejected
 from ftops.core.trusted_hosts import refusal
 from ftops.state.backends.bucket_interface import Bucket, BucketError, Conflict, StoredObject, Tag
 
@@ -44,8 +45,9 @@ CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(sec
 class ObjectBucket:
     """The objects of a bucket with a prefix. See `bucket_interface.Bucket`."""
 
-    def __init__(self, store: ObjectStore, place: str, prefix: str) -> None:
+    def __init__(self, store: ObjectStore, place: str, prefix: str, row: BackendType) -> None:
         self._store = store
+        self._row = row
         self._prefix = prefix
         self._place = f"{place}/{prefix}"
 
@@ -54,7 +56,7 @@ class ObjectBucket:
         return self._place
 
     def get(self, name: str) -> StoredObject | None:
-        with _translated(self._place):
+        with self._translated():
             try:
                 result = obstore.get(self._store, self._path(name))
             except FileNotFoundError as error:
@@ -74,24 +76,40 @@ class ObjectBucket:
         )
 
     def delete(self, names: Iterable[str]) -> None:
-        with _translated(self._place):
+        with self._translated():
             for name in names:
                 with suppress(FileNotFoundError):
                     obstore.delete(self._store, self._path(name))
 
     def names(self, prefix: str) -> list[str]:
         start = len(self._prefix) + 1
-        with _translated(self._place):
+        with self._translated():
             chunks = obstore.list(self._store, self._path(prefix.rstrip("/")))
             return [meta["path"][start:] for chunk in chunks for meta in chunk]
 
     def _put(self, name: str, content: bytes, mode: Any) -> Tag:
-        with _translated(self._place):
+        with self._translated():
             try:
                 done = obstore.put(self._store, self._path(name), content, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as error:
                 raise Conflict(name) from error
         return Tag(done["e_tag"], done["version"])
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> BucketError:
+        if _is_signed_out(error):
+            return BucketError(f"{self._row.signed_out} (state {self._place})", "", self._row.sign_in)
+        message = _message(error)
+        status = _status(error, message)
+        temporary = status == "429" or (not status and isinstance(error, BaseError)) or status[:1] == "5"
+        summary, hint = f"can't use the state at {self._place}", _HINTS.get(status, _HINTS[""])
+        return BucketError(summary, message, hint, temporary=temporary)
 
     def _path(self, name: str) -> str:
         return f"{self._prefix}/{name}"
@@ -106,12 +124,16 @@ def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucke
     try:
         store, place = resolve(row.opens)(settings)
     except (BaseError, ValueError) as error:
+        if _is_signed_out(error):
+            raise StateError(
+                f"{row.signed_out} (state in {settings.get('bucket') or backend})", "", row.sign_in
+            ) from error
         raise StateError(
             f"can't use the backend {backend}",
             _message(error),
             "see docs/state.md for its settings and credentials",
         ) from error
-    return ObjectBucket(store, place, prefix)
+    return ObjectBucket(store, place, prefix, row)
 
 
 def open_azure(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
@@ -169,6 +191,9 @@ def _options(url: str) -> Any:
 
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|The specified (bucket|container) does not exist")
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_METADATA = re.compile(r"Error performing \w+ http://(169\.254\.169\.254|metadata\.google\.internal)/")
+_OUTAGE = re.compile(r"status code: (429|5\d\d)")
+_NO_BOTO3 = "Received None from session.get_credentials"
 _QUERY = re.compile(r"\?[^\s\"']+")
 _HINTS: Mapping[str, str] = {
     "401": "sign in or set credentials: docs/state.md lists them",
@@ -179,16 +204,11 @@ _HINTS: Mapping[str, str] = {
 }
 
 
-@contextmanager
-def _translated(place: str) -> Iterator[None]:
-    try:
-        yield
-    except (BaseError, OSError, ValueError) as error:
-        message = _message(error)
-        status = _status(error, message)
-        temporary = status == "429" or (not status and isinstance(error, BaseError)) or status[:1] == "5"
-        hint = _HINTS.get(status, _HINTS[""])
-        raise BucketError(f"can't use the state at {place}", message, hint, temporary=temporary) from error
+def _is_signed_out(error: Exception) -> bool:
+    """Whether no source of credentials has any: the last one is the metadata service of a virtual machine."""
+    text = str(error)
+    asked_machine = _METADATA.search(text) is not None and not _OUTAGE.search(text)
+    return rejected(text) == [] or asked_machine or text.endswith(_NO_BOTO3)
 
 
 def _status(error: Exception, message: str) -> str:

@@ -448,7 +448,7 @@ def test_providers(tmp_path: Path) -> None:
     assert found.providers["azure"].settings == {
         "endpoint": "https://acme.openai.azure.com/",
         "api_key": "k",
-        "api_version": "2024-10-21",
+        "api_version": "v1",
         "control_plane": {"api_version": "2024-10-01"},
     }
     assert found.providers["local"].settings == {
