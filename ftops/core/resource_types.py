@@ -119,6 +119,7 @@ class ResourceType(Struct, frozen=True, dict=True):
         return f"{self.article} {self.kind}"
 
 
+TRAINING_TYPES = ("standard", "global_standard", "data_zone", "developer")
 SKU_NAMES = (
     "Standard",
     "GlobalStandard",
@@ -242,7 +243,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                 {
                     "model": model,
                     "method": name,
-                    "training_type": word("standard", "global_standard", "developer"),
+                    "training_type": word(*TRAINING_TYPES),
                     "hyperparameters.*": number,
                     "hyperparameters.reasoning_effort": name,
                     "seed": number,

@@ -36,6 +36,7 @@ from tests.contract.azure_cloud import (
     settled,
     until,
 )
+from tests.contract.wire import Wire, tapped
 
 
 @pytest.fixture
@@ -334,13 +335,42 @@ def test_a_missing_training_type_is_explained(
     assert caught.value.code == "invalidPayload"
 
 
-@pytest.mark.parametrize("training_type", ["standard", "global_standard", "developer", "GlobalStandard"])
+@pytest.mark.parametrize(
+    "training_type", ["standard", "global_standard", "data_zone", "developer", "GlobalStandard"]
+)
 def test_training_types(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path, training: str, training_type: str
 ) -> None:
     with cloud.set(queue_seconds=3600.0):
         asked = job(tmp_path, training, training_type=training_type)
         assert gone(azure, recorded(asked, azure.create(asked)))
+
+
+@pytest.mark.parametrize(
+    ("training_type", "settings", "sent"),
+    [
+        ("data_zone", {}, "DataZoneStandard"),
+        ("data_zone", {"training_types": {"data_zone": "globalStandard"}}, "globalStandard"),
+        ("GlobalBurst", {}, "GlobalBurst"),
+    ],
+)
+def test_what_training_types_are_called(
+    cloud: Cloud, tmp_path: Path, training: str, training_type: str, settings: Any, sent: str
+) -> None:
+    asked = job(tmp_path, training, training_type=training_type)
+    with cloud.set(queue_seconds=3600.0), tapped(Wire(cloud.url)) as wire:
+        azure = cloud.provider(endpoint=wire.url, **settings)
+        if sent == "GlobalBurst":
+            with pytest.raises(Permanent):
+                azure.create(asked)
+        else:
+            resource = recorded(asked, azure.create(asked))
+            [listed] = [one for one in azure.existing("job") if one.remote.remote_id == resource.remote_id]
+            assert (listed.remote.inputs or {})["training_type"] == "data_zone"
+            assert gone(azure, resource)
+        azure.close()
+    [posted] = wire.sent("POST", "/fine_tuning/jobs")
+    assert posted.json["trainingType"] == sent
 
 
 def test_a_model_is_trained_on(azure: AzureProvider, tmp_path: Path, training: str) -> None:

@@ -14,6 +14,7 @@ from ftops.cli.output_options import PATH, screen_options
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.project import display
+from ftops.core.resource_types import TRAINING_TYPES
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import Example, not_an_example, read
 from ftops.dataset.profile.profiler import measure
@@ -37,7 +38,7 @@ _NOWHERE = Address("job", "none")
 @click.option("--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: number of epochs.")
 @click.option(
     "--training-type",
-    type=click.Choice(["standard", "global_standard", "developer"]),
+    type=click.Choice(TRAINING_TYPES),
     default="standard",
     help="With --model: training type.",
 )

@@ -5,7 +5,13 @@ from __future__ import annotations
 from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text
 from ftops.core.address import NAME as NAME_PATTERN
 from ftops.core.normal_form import squeezed
-from ftops.core.resource_types import DEPLOYMENT_STATES, SERVICE_TIERS, SKU_NAMES, UPGRADE_OPTIONS
+from ftops.core.resource_types import (
+    DEPLOYMENT_STATES,
+    SERVICE_TIERS,
+    SKU_NAMES,
+    TRAINING_TYPES,
+    UPGRADE_OPTIONS,
+)
 
 
 def choice(*words: str) -> Choice:
@@ -24,12 +30,11 @@ NAME = Text(
     "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",
     closed=True,
 )
-TRAINING_TYPE = Choice(
-    words=("standard", "global_standard", "developer"),
+TRAINING_TYPE = Spelled(
     spellings={
-        "Standard": "standard",
-        **dict.fromkeys(("GlobalStandard", "globalStandard", "global-standard"), "global_standard"),
-        **dict.fromkeys(("Developer", "developerTier", "DeveloperTier", "developer_tier"), "developer"),
+        **{squeezed(name): name for name in TRAINING_TYPES},
+        "datazonestandard": "data_zone",
+        "developertier": "developer",
     },
     closed=True,
 )

@@ -184,6 +184,9 @@ class Spelled(Text, frozen=True):
         text = super().convert(value)
         return self.spellings.get(squeezed(text), text) if text else None
 
+    def schema(self) -> JsonSchema:
+        return super().schema() | {"examples": list(dict.fromkeys(self.spellings.values()))}
+
 
 class _Typed(FieldType, frozen=True, kw_only=True):
     """Base of all types but text. They take no Template: text around an expression gives text."""

@@ -40,7 +40,7 @@ class Sku(Block, noun="`sku`"):
 class Defaults(Block, noun="`defaults`"):
     """Defaults for inputs of the provider's jobs and deployments."""
 
-    training_type = optional(TRAINING_TYPE, "Training type of jobs.")
+    training_type = optional(TRAINING_TYPE, "Training type of jobs, such as global_standard.")
     sku = optional(Sku, "SKU and capacity of deployments; each key is a separate default.")
     tags = optional(MapOf(OPEN_TEXT), "Tags that are added to those of each deployment.")
     version_upgrade_option = optional(
@@ -101,6 +101,9 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     api_key = optional(
         FIXED_TEXT,
         "API key; without one, Microsoft Entra ID is used. Read it from the environment: ${env.…}.",
+    )
+    training_types = optional(
+        MapOf(FIXED_TEXT), "What the service calls training types: {data_zone: …}; default: DataZoneStandard."
     )
     scope = optional(
         choice(*SCOPES), "Scope of Microsoft Entra ID's tokens; default: that of a resource or of a project."

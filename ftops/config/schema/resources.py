@@ -116,7 +116,10 @@ class Job(ResourceBlock, noun="a job"):
     training = required(OPEN_TEXT, "Name of the training dataset.")
     validation = optional(OPEN_TEXT, "Name of the validation dataset.")
     hyperparameters = optional(OrName(JobHyperparameters), "The name of named hyperparameters, or a mapping.")
-    training_type = optional(TRAINING_TYPE, "Training type; default: that of the provider, else standard.")
+    training_type = optional(
+        TRAINING_TYPE,
+        "standard, global_standard, data_zone or developer; default: that of the provider, else standard.",
+    )
     seed = optional(Integer(0, 2**31 - 1), "Seed for reproducible training.")
     suffix = optional(SUFFIX, "Suffix in the name of the fine-tuned model.")
     integrations = optional(Untyped(list), "Integrations that receive the job's metrics.")

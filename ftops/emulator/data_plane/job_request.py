@@ -27,6 +27,7 @@ _TRAINING_TYPES = {
     "standard": "standard",
     "1": "standard",
     "globalstandard": "globalStandard",
+    "datazonestandard": "dataZoneStandard",
     "developertier": "developerTier",
 }
 _FIELDS = ("model", "training_file", "validation_file", "suffix", "seed", "hyperparameters")

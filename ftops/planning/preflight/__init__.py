@@ -19,7 +19,7 @@ from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Reason
-from ftops.planning.preflight import account, limits, models
+from ftops.planning.preflight import account, limits, models, training_types
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.providers.account_facts import AccountFacts
@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     models.versioned,
     models.method,
     models.training_type,
+    training_types.listed,
     models.training_retires,
     models.inference_retires,
     models.format_,

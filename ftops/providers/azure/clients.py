@@ -33,7 +33,12 @@ class Clients(DataPlane):
         super().__init__()
         self.account = account
         has_method = "dpo" in describe(account.api_version).methods
-        self.dialect = replace(AZURE_OPENAI, has_method=has_method, words=_words(account))
+        self.dialect = replace(
+            AZURE_OPENAI,
+            has_method=has_method,
+            training_types=account.training_types,
+            words=_words(account),
+        )
 
     @property
     def data(self) -> OpenAI:

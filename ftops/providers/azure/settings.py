@@ -22,6 +22,8 @@ class Account(AccountSettings):
 
     endpoint: str = ""
     """Of the resource."""
+    training_types: Mapping[str, str] = field(default_factory=dict)
+    """What the service calls training types, if it isn't what is usual."""
     project: str = ""
     """The path of a project in it, if the spec names one."""
     scope: str = azure_endpoint.RESOURCE_SCOPE
@@ -81,6 +83,7 @@ def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ..
     return Account(
         endpoint=endpoint.resource,
         project=endpoint.project,
+        training_types={k: str(v) for k, v in object_at(settings, "training_types").items()},
         scope=_text(settings, "scope") or endpoint.scope,
         subscription_id=_text(settings, "subscription_id"),
         resource_group=_text(settings, "resource_group"),

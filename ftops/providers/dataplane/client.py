@@ -56,6 +56,8 @@ class Dialect:
     has_method: bool = True
     """Whether a job's body has a `method`, or hyperparameters only."""
     has_training_type: bool = True
+    training_types: Mapping[str, str] = field(default_factory=dict)
+    """Other names that the service has for training types, by those in specs."""
     fetches_files: bool = True
     """Whether it imports a file from a URL."""
     deletes_jobs: bool = True

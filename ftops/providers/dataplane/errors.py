@@ -96,8 +96,8 @@ _BY_MESSAGE: tuple[tuple[str, Meaning], ...] = (
         never(
             "this model can't be fine-tuned in this way",
             "include the version (gpt-4o-mini-2024-07-18); the service gives the same error if it doesn't "
-            "offer the training type: try another `training_type` (standard, global_standard, developer), "
-            "and check that the region offers it",
+            "offer the training type: try another `training_type` (standard, global_standard, data_zone, "
+            "developer), and check that the region offers it",
         ),
     ),
     ("lacks the required data action", never("access denied", _DATA_ROLE)),

@@ -44,6 +44,7 @@ _RUNNING = frozenset({"running", "resuming", "pausing"})
 _TRAINING_TYPES: Mapping[str, tuple[str, str]] = {
     "standard": ("Standard", "standard"),
     "globalstandard": ("GlobalStandard", "global_standard"),
+    **dict.fromkeys(("datazone", "datazonestandard"), ("DataZoneStandard", "data_zone")),
     **dict.fromkeys(("developer", "developertier"), ("developerTier", "developer")),
 }
 """By its letters: the names of a training type at the service and in specs."""
@@ -104,9 +105,11 @@ def _bits(text: str, count: int) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % (1 << count)
 
 
-def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:
+def job_body(
+    request: Request, *, with_method: bool, with_training_type: bool, training_types: Mapping[str, str] = {}
+) -> dict[str, Any]:
     """The arguments of `fine_tuning.jobs.create`. The stable dated version has no `method`: a supervised job
-    is sent without it."""
+    is sent without it. `training_types`: other names that the service has for them."""
     inputs = request.inputs
     method = str(inputs.get("method") or "supervised").lower()
     body: dict[str, Any] = {
@@ -118,7 +121,7 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
     if request.fingerprint:
         body["metadata"][FINGERPRINT_KEY] = request.fingerprint
     if with_training_type:
-        body["extra_body"] = {"trainingType": training_type(inputs.get("training_type"))}
+        body["extra_body"] = {"trainingType": training_type(inputs.get("training_type"), training_types)}
     for ours, theirs in (
         ("validation", "validation_file"),
         ("suffix", "suffix"),
@@ -136,16 +139,20 @@ def _metadata(inputs: Mapping[str, Json]) -> dict[str, str]:
     return {str(name): str(value) for name, value in object_at(inputs, "metadata").items()}
 
 
-def training_type(value: Json) -> str:
-    """The service's name of a training type."""
+def training_type(value: Json, names: Mapping[str, str] = {}) -> str:
+    """The service's name of a training type; `names` has precedence."""
     text = str(value or "standard")
+    if text in names:
+        return names[text]
     return _TRAINING_TYPES.get(squeezed(text), (text, ""))[0]
 
 
-def own_training_type(job: Mapping[str, Any]) -> str:
-    """The name of a job's training type in specs; empty if it isn't known."""
-    reported = job.get("trainingType") or job.get("training_type")
-    return _TRAINING_TYPES.get(squeezed(str(reported or "")), ("", ""))[1]
+def own_training_type(job: Mapping[str, Any], names: Mapping[str, str] = {}) -> str:
+    """The name of a job's training type in specs; empty if none is reported."""
+    reported = str(job.get("trainingType") or job.get("training_type") or "")
+    own = {squeezed(theirs): ours for ours, theirs in names.items()}
+    known = own.get(squeezed(reported))
+    return known or _TRAINING_TYPES.get(squeezed(reported), ("", reported))[1]
 
 
 def job_counts(jobs: Iterable[Mapping[str, Any]]) -> dict[str, int]:

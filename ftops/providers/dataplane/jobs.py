@@ -38,7 +38,10 @@ class Jobs:
         action = f"start {request.address}"
         dialect = self._clients.dialect
         body = wire.job_body(
-            request, with_method=dialect.has_method, with_training_type=dialect.has_training_type
+            request,
+            with_method=dialect.has_method,
+            with_training_type=dialect.has_training_type,
+            training_types=dialect.training_types,
         )
         with self._clients.calling(action, creates=True):
             reply = self._unless_full(lambda: self._jobs.create(**body), action)
@@ -122,7 +125,8 @@ class Jobs:
             bodies = [
                 body for page in items_of(partial(self._jobs.list, limit=_PAGE), action) for body in page
             ]
-        return [existing_job(body, self._remote(body, {})) for body in bodies]
+        names = self._clients.dialect.training_types
+        return [existing_job(body, self._remote(body, {}), names) for body in bodies]
 
     def model_exists(self, found: Existing) -> bool:
         """Whether the model exists: a job remains listed after its model was deleted."""

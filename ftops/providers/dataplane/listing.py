@@ -46,10 +46,12 @@ def existing_file(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
     )
 
 
-def existing_job(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
+def existing_job(
+    body: Mapping[str, Any], remote: RemoteObject, training_types: Mapping[str, str] = {}
+) -> Existing:
     """`remote`: the job as `read` returns it, without checkpoints."""
     marks = object_at(body, "metadata")
-    inputs = job_inputs(body)
+    inputs = job_inputs(body, training_types)
     return Existing(
         kind="job",
         remote=replace(remote, inputs=inputs),
@@ -60,7 +62,7 @@ def existing_job(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
     )
 
 
-def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
+def job_inputs(body: Mapping[str, Any], training_types: Mapping[str, str] = {}) -> dict[str, Json]:
     """The inputs of a job, as far as it reports them. `training` and `validation` are IDs of files."""
     kind = str(object_at(body, "method").get("type") or "")
     settings = object_at(body, "method", kind)
@@ -71,7 +73,7 @@ def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
         "training": str(body.get("training_file") or ""),
         "validation": body.get("validation_file"),
         "hyperparameters": {n: reported[n] for n in Hyperparameters.fields if n in reported},
-        "training_type": own_training_type(body),
+        "training_type": own_training_type(body, training_types),
         "seed": body.get("seed"),
         "suffix": body.get("suffix") or body.get("user_provided_suffix"),
         "integrations": body.get("integrations"),

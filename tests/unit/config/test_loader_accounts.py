@@ -206,3 +206,19 @@ def test_the_example_of_the_documentation(tmp_path: Path) -> None:
     found = config(tmp_path, example.replace("OPENAI_API_KEY", "KEY"))
     assert [str(r.address) for r in found.resources] == ["dataset.train", "deployment.support", "job.support"]
     assert format_text(example, "ftops.yaml") == example
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("DataZoneStandard", "data_zone"),
+        ("data-zone", "data_zone"),
+        ("Developer Tier", "developer"),
+        ("GLOBAL_STANDARD", "global_standard"),
+        ("GlobalBurst", "GlobalBurst"),
+    ],
+)
+def test_words_of_training_types(tmp_path: Path, written: str, read: str) -> None:
+    job = f"{{model: m, training: t, training_type: {written}}}"
+    (tmp_path / "ftops.yaml").write_text(f"datasets: {{t: {{path: t.jsonl}}}}\njobs: {{a: {job}}}\n", "utf-8")
+    assert inputs(load(tmp_path / "ftops.yaml", environ={}), "job.a")["training_type"] == read

@@ -166,6 +166,10 @@ JOBS: dict[str, tuple[Change, list[str]]] = {
     "method": (job(method="dpo"), [f"error: job.copilot: {MINI} doesn't support the method dpo"]),
     "method-that-is-known": (job(model="gpt-4o-2024-08-06", method="dpo"), []),
     "developer": (job(training_type="developer"), []),
+    "training-type-misspelled": (
+        job(training_type="globl_standard"),
+        [f"warning: job.copilot: the catalogue has no training type globl_standard for {MINI}"],
+    ),
 }
 
 
@@ -197,6 +201,11 @@ def test_models_of_jobs(name: str) -> None:
 )
 def test_training_types_by_region(location: str, training_type: str, expected: list[str]) -> None:
     assert find(job(training_type=training_type), account=replace(ACCOUNT, location=location)) == expected
+
+
+def test_a_misspelled_training_type_has_a_suggestion() -> None:
+    (one,) = found(job(training_type="globl_standard"))
+    assert one.hint == "Did you mean `global_standard`?"
 
 
 def test_another_training_type_is_offered() -> None:
