@@ -29,7 +29,7 @@ class BaseModel(Struct, frozen=True):
     skus: tuple[str, ...] = BASE_SKUS
     only_standard: bool = False  # older than the other training types, so documents don't set one
     format: str = "OpenAI"  # the word for its publisher in requests for deployments
-    training_types: tuple[str, ...] = ("standard", "globalStandard", "developerTier")
+    training_types: tuple[str, ...] = ("standard", "globalStandard", "dataZoneStandard", "developerTier")
     tuned_skus: tuple[str, ...] = FINETUNE_SKUS
     is_open: bool = False  # jobs name it without a version, and no list says that it can be tuned
 

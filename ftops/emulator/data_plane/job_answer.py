@@ -36,8 +36,7 @@ def _dated(cloud: Cloud, job: Job, plane: Plane) -> JSON:
         **_ending(job, state),
     }
     return {
-        **_always(job),
-        "status": state,
+        **_always(job, state),
         "hyperparameters": _hyperparameters(job, state),
         **{key: value for key, value in optional.items() if value is not None},
     }
@@ -55,8 +54,7 @@ def _in_preview(cloud: Cloud, job: Job) -> JSON:
     unknown = dict.fromkeys(("fine_tuned_model", "finished_at", "trained_tokens", "eval_id", "usage_metrics"))
     ending = _ending(job, state)
     return {
-        **_always(job),
-        "status": _preview_status(cloud, job, state),
+        **_always(job, _preview_status(cloud, job, state)),
         "method": {"type": kind, kind: own},
         "validation_file": job.validation_file,
         "user_provided_suffix": job.suffix,
@@ -72,11 +70,12 @@ def _in_preview(cloud: Cloud, job: Job) -> JSON:
     }
 
 
-def _always(job: Job) -> JSON:
+def _always(job: Job, state: str) -> JSON:
     return {
         "id": job.id,
         "object": "fine_tuning.job",
         "created_at": int(job.created),
+        "status": state,
         "model": job.model,
         "training_file": job.training_file,
         "seed": job.seed,
