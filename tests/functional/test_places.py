@@ -16,7 +16,7 @@ from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud
 from tests.golden.cli import Folder
 from tests.support.command import FTOPS, environment
 
-JOBS = "POST /openai/fine_tuning/jobs"
+JOBS = "POST /openai*/fine_tuning/jobs"
 RUNNING, QUEUED = 3, 20
 """Of one training type, at most."""
 
