@@ -222,6 +222,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "status",
                     "fine_tuned_model",
                     "trained_tokens",
+                    "finished_at",
                     "checkpoint.*",
                     "result_files",
                     "hyperparameters",

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from ftops.config.data_files import with_data
+from ftops.config.loader import load
+from ftops.core.address import Address, Value
+from ftops.planning.cost.estimator import estimate
+from ftops.planning.plan import Action, Change, Reason
+from ftops.state.state import ResourceState, State, Status
 from tests.golden.cli import Folder, examples, golden
 
 SPEC = """\
@@ -196,3 +203,45 @@ def test_a_job_that_is_billed_by_the_hour_shows_its_spending_limit(tmp_path: Pat
     made.write("ftops.catalog.yaml", "spending_limit: {reinforcement: 80, dated: 2026-11-01}\n")
     [cost] = made.run("plan", "--offline", "-o", "json").json["estimate"]["training"]
     assert "pauses the job at $80.00, as of 2026-11-01" in cost["note"]
+
+
+def test_recorded_jobs_say_how_long_such_jobs_take(tmp_path: Path) -> None:
+    """Of the same model and method, from their creation to their end."""
+    made = Folder(tmp_path)
+    made.write("ftops.yaml", REINFORCED)
+    for name in ("train", "valid"):
+        rows = ({"messages": [{"role": "user", "content": f"{name} {n}"}], "answer": "4"} for n in range(12))
+        made.write(f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    config, _ = with_data(load(tmp_path / "ftops.yaml", environ={}), str)
+    job = Address("job", "solver")
+    reason = Reason("created", "")
+    change = Change(str(job), job, Action.CREATE, reason, "m", after=config.by_address[job].inputs)
+    same = {"model": "o4-mini-2025-04-16", "method": "reinforcement"}
+    state = State(
+        "lineage",
+        resources=dict(
+            recorded(*row)
+            for row in (
+                ("a", same, "2026-11-01T03:00:00Z"),
+                ("b", same, "2026-11-01T05:12:00Z"),
+                ("c", {**same, "method": "supervised"}, "2026-11-01T09:00:00Z"),
+                ("d", {**same, "model": "gpt-5"}, "2026-11-01T09:00:00Z"),
+                ("e", same, None),
+                ("f", same, "2026-11-01T09:00:00Z", Status.TAINTED),
+            )
+        ),
+    )
+    [cost] = estimate([change], config, config.by_address, {}, state)[0].training
+    assert cost.hours == (3.0, 5.2)
+    assert (
+        "; 3.0 to 5.2 hours for those recorded here, queue included, at most $300.00 to $520.00;" in cost.note
+    )
+
+
+def recorded(
+    name: str, inputs: Mapping[str, Value], ended: str | None, status: Status = Status.READY
+) -> tuple[Address, ResourceState]:
+    address = Address("job", name)
+    outputs = {"finished_at": ended}
+    made = "2026-11-01T00:00:00.000Z"
+    return address, ResourceState(address, "m", name, status, inputs, outputs, created_at=made)

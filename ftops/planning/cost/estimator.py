@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -32,7 +33,7 @@ from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, find
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Action, Change
-from ftops.state.state import State
+from ftops.state.state import State, Status
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 
@@ -50,7 +51,7 @@ def estimate(
     that are known; `kept`: answers by the identity of their model. Raises SpecError where the catalogue can't
     be read."""
     known = catalog.load(config.project, environ)
-    estimator = _Estimator(changes, config, resources, known)
+    estimator = _Estimator(changes, config, resources, known, state)
     training = tuple(estimator.training())
     data = tuple(estimator.data(training))
     types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
@@ -152,6 +153,7 @@ class _Estimator(Struct):
     config: Config
     resources: Mapping[Address, Resource]
     catalog: Catalog
+    state: State = State("")
     _encodings: dict[Address, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -204,8 +206,12 @@ class _Estimator(Struct):
         return cost if cost.per_hour is None else self._by_the_hour(cost, job)
 
     def _by_the_hour(self, cost: TrainingCost, job: Resource) -> TrainingCost:
-        """With the limit at which the service pauses the job, and what is billed besides."""
-        known, note = self.catalog, cost.note
+        """With what recorded jobs took, the limit at which the service pauses the job, and what is billed
+        besides."""
+        known, note, hours = self.catalog, cost.note, self._recorded_hours(job)
+        if hours and cost.per_hour:
+            note += f"; {_range(hours)} for those recorded here, queue included, at most "
+            note += " to ".join(dict.fromkeys(dollars(cost.per_hour * time) for time in hours))
         limit = known.spending_limits.get(str(job.inputs.get("method")))
         if limit is not None:
             of = f", as of {known.spending_as_of}" if known.spending_as_of else ""
@@ -213,7 +219,21 @@ class _Estimator(Struct):
         grader = job.inputs.get("grader")
         if isinstance(grader, Mapping) and any(p.get("type") == "score_model" for _, p in parts(grader)):
             note += "; the tokens of the model that grades are billed, too"
-        return replace(cost, note=note, spending_limit=limit)
+        return replace(cost, note=note, spending_limit=limit, hours=hours)
+
+    def _recorded_hours(self, job: Resource) -> tuple[float, float] | None:
+        """The shortest and the longest time that finished jobs of the same method and base model took."""
+        base, method = self._base(job), job.inputs.get("method")
+        times = sorted(
+            hours
+            for recorded in self.state.resources.values()
+            if kind_of(recorded.address).trains
+            and recorded.status is Status.READY
+            and recorded.inputs.get("method") == method
+            and recorded.inputs.get("model") == base
+            and (hours := hours_between(recorded.created_at, recorded.outputs.get("finished_at"))) is not None
+        )
+        return (times[0], times[-1]) if times else None
 
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
@@ -289,6 +309,20 @@ class _Estimator(Struct):
                 for role in ("validation", "training"):
                     if source := resource.data.get(role):
                         yield source, self.catalog.encoding(self._base(resource))
+
+
+def hours_between(start: object, end: object) -> float | None:
+    """Between two times in ISO 8601; None if one of them isn't known."""
+    try:
+        seconds = (datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return seconds / 3600 if seconds > 0 else None
+
+
+def _range(hours: tuple[float, float]) -> str:
+    shown = dict.fromkeys(f"{time:.1f}" for time in hours)
+    return f"{' to '.join(shown)} hours"
 
 
 TARGET = 3

@@ -203,9 +203,10 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
     for name in ("fine_tuned_model", "trained_tokens", "seed"):
         if job.get(name) is not None:
             attributes[name] = job[name]
-    seconds = job.get("estimated_finish")
-    if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
-        attributes["estimated_finish"] = iso_timestamp(datetime.fromtimestamp(seconds, UTC))
+    for name in ("estimated_finish", "finished_at"):
+        seconds = job.get(name)
+        if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
+            attributes[name] = iso_timestamp(datetime.fromtimestamp(seconds, UTC))
     if job.get("result_files"):
         attributes["result_files"] = [str(file) for file in job["result_files"]]
     if hyperparameters := hyperparameters_of(job):

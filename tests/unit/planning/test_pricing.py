@@ -14,7 +14,7 @@ from ftops.core.errors import Place
 from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.profile.statistics import statistics
 from ftops.planning.cost import estimator
-from ftops.planning.cost.estimator import over_budget
+from ftops.planning.cost.estimator import hours_between, over_budget
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Plan
 from ftops.planning.saved.plan_digest import PlanInputs
@@ -77,6 +77,20 @@ def test_what_cannot_be_said_is_said(model: CatalogModel | None, told: str) -> N
     found = cost(model, {})
     assert found.dollars is None
     assert money.training(found) == told
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [
+        ("2026-11-01T00:00:00.500Z", "2026-11-01T03:30:00.500Z", 3.5),
+        ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z", None),
+        ("", "2026-11-01T00:00:00Z", None),
+        ("2026-11-01T00:00:00Z", None, None),
+        ("2026-11-01T00:00:00", "2026-11-01T01:00:00Z", None),
+    ],
+)
+def test_hours_between(start: str, end: str | None, hours: float | None) -> None:
+    assert hours_between(start, end) == hours
 
 
 def test_the_encoding_of_a_model() -> None:
