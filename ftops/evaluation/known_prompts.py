@@ -25,6 +25,8 @@ VERSION = 2
 """Raise it whenever texts are compared otherwise."""
 MOST_PAIRS = 10_000
 """Pairs at most whose texts are compared word by word."""
+KEPT = 20_000_000
+"""Characters of prompts that are kept in memory to be compared word by word."""
 SHOWN = 3
 """Pairs that are named."""
 _BATCH = 5_000
@@ -50,16 +52,22 @@ class Known(Struct, frozen=True):
 
 
 class Texts:
-    """Texts that are compared, 24 bytes of each."""
+    """Texts that are compared: 24 bytes of each, and the first KEPT characters themselves."""
 
     def __init__(self) -> None:
         self.words = array("Q")
+        self.first: list[str] = []
+        """The first texts: others are read again if they are needed."""
+        self._room = KEPT
         self._minhashes = array("Q")
         self._batch: list[str] = []
 
     def add(self, text: str) -> None:
         self.words.append(_words(text))
         self._batch.append(text)
+        self._room -= len(text)
+        if self._room >= 0:
+            self.first.append(text)
         if len(self._batch) == _BATCH:
             self._hash(vectorised=True)
 
@@ -86,23 +94,27 @@ def in_training(texts: Texts, file: Path, prompts: Callable[[], Iterator[Prompt]
     halves = (first_equal(texts.half(which), theirs.half(which)) for which in (0, 1))
     alike = (pair for pair in chain.from_iterable(halves) if pair[0] not in known)
     candidates = [*islice(dict.fromkeys(alike), MOST_PAIRS)]
-    near = _near(candidates, lines, file, prompts)
+    near = _near(candidates, texts, lines, file, prompts)
     shown = [pairs[:SHOWN] for pairs in (same, near)]
     named = _at({position for pairs in shown for position, _ in pairs}, prompts)
     first_same, first_near = (
-        tuple(Pair(named[at].line, named[at].id, lines[other]) for at, other in pairs) for pairs in shown
+        tuple(Pair(named[at].line, named[at].id, lines[other]) for at, other in pairs if at in named)
+        for pairs in shown
     )
     return Known(len(same), len(near), first_same, first_near)
 
 
 def _near(
     candidates: Sequence[tuple[int, int]],
+    texts: Texts,
     lines: Sequence[int],
     file: Path,
     prompts: Callable[[], Iterator[Prompt]],
 ) -> list[tuple[int, int]]:
     """Those that are nearly the same, one for each prompt: positions among prompts and training texts."""
-    ours = {at: word_pairs(p.text) for at, p in _at({at for at, _ in candidates}, prompts).items()}
+    wanted_again = {at for at, _ in candidates if at >= len(texts.first)}
+    ours = {at: word_pairs(texts.first[at]) for at, _ in candidates if at < len(texts.first)}
+    ours |= {at: word_pairs(prompt.text) for at, prompt in _at(wanted_again, prompts).items()}
     wanted = {lines[other] for _, other in candidates}
     theirs = {
         line.number: word_pairs(_asked(line.example))
@@ -111,7 +123,8 @@ def _near(
     }
     found: dict[int, int] = {}
     for at, other in candidates:
-        if at not in found and likeness(ours[at], theirs.get(lines[other], ())) >= LIKE:
+        both = ours.get(at), theirs.get(lines[other])  # none if a file has just changed
+        if at not in found and both[0] and both[1] and likeness(both[0], both[1]) >= LIKE:
             found[at] = other
     return sorted(found.items())
 

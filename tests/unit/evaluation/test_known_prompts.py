@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ftops.evaluation import known_prompts
 from ftops.evaluation.inputs import candidates_of
 from ftops.evaluation.known_prompts import SHOWN, Known, Pair, Texts, in_training
 from ftops.evaluation.prompts import Prompt, read_prompts
@@ -93,8 +94,12 @@ def test_prompts_are_told_by_their_lines_and_only_the_first(tmp_path: Path) -> N
     assert len(lines) == SHOWN and lines == sorted(lines) and lines[0] < 5
 
 
-def test_many_texts_are_compared_as_few_are(tmp_path: Path) -> None:
-    """Of many, hashes are computed by numpy."""
+@pytest.mark.parametrize("kept", [0, 1_000, known_prompts.KEPT])
+def test_many_texts_are_compared_as_few_are(
+    tmp_path: Path, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many, hashes are computed by numpy, and those that aren't kept are read again."""
+    monkeypatch.setattr(known_prompts, "KEPT", kept)
     texts = [f"{LONG} until {i} comes" for i in range(6_000)]
     found = known(prompts_of(*texts), file_of(tmp_path, asked(f"now {texts[5_900]}"), asked(texts[3])))
     few = known(prompts_of(texts[3], texts[5_900]), tmp_path / "train.jsonl")
