@@ -182,14 +182,16 @@ def _out_of_reach(resource: Resource, config: Config, rest: Inputs, summary: Sum
         faults = _never_better(resource, rest.alpha, summary) if require.get("verdict") == "better" else ()
         for detail, hint in faults:
             yield Diagnostic(f"{said}: no verdict can be `better`", detail, hint, place)
-        for metric, hint in _never_known(require, list(rest.labels), summary):
-            yield Diagnostic(f"{said}: {resource.address} has no `{metric}`", "", hint, place)
+        for metric, detail, hint in _never_known(require, list(rest.labels), summary):
+            yield Diagnostic(f"{said}: {resource.address} has no `{metric}`", detail, hint, place)
 
 
 def _never_known(
     require: Mapping[str, Any], labelled: Sequence[str], summary: Summary
-) -> Iterator[tuple[str, str]]:
-    """Metrics of slices, functions and graders that there aren't, and which there are."""
+) -> Iterator[tuple[str, str, str]]:
+    """Metrics of slices, functions and graders that no result has, why, and which there are."""
+    from ftops.evaluation.result import MOST_SLICES
+
     names: dict[str, Sequence[str]] = {
         "slices": summary.slices,
         "functions": summary.functions,
@@ -198,10 +200,15 @@ def _never_known(
     }
     for metric in require:
         head, _, name = metric.partition(".")
-        short = name.removesuffix(".accuracy")
-        if head in names and not {name, short} & set(names[head]):
+        is_part = head in ("slices", "functions")
+        short = name.removesuffix(".accuracy") if is_part else name
+        known = names.get(head, ())
+        if head in names and not {name, short} & set(known[:MOST_SLICES] if is_part else known):
+            is_left_out = bool({name, short} & set(known))
+            detail = f"It has {len(known)} {head}; the first {MOST_SLICES} of them are recorded."
             nothing = "give a judge `agreement`" if head == "kappa" else f"name several {head} in the prompts"
-            yield metric, did_you_mean(short, names[head], nothing=nothing)
+            hint = "move its prompts to the beginning of the file" if is_left_out else ""
+            yield metric, detail * is_left_out, hint or did_you_mean(short, known, nothing=nothing)
 
 
 def _never_better(resource: Resource, alpha: float, summary: Summary) -> Iterator[tuple[str, str]]:

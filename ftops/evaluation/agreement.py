@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from ftops.core.errors import Diagnostic, Place, SpecError
-from ftops.dataset.formats.jsonl import decode
 from ftops.evaluation import judge
 from ftops.evaluation.answers import Answer, Failure, Question
+from ftops.evaluation.calls import parse_arguments
 from ftops.evaluation.expectations import Expected
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.prompts import Prompt
@@ -59,9 +59,9 @@ def read_labels(content: bytes, name: str, grader: Grader) -> tuple[Labelled, ..
 def _row(line: str, number: int, grader: Grader) -> Labelled | str:
     """Or what is wrong."""
     try:
-        row: Any = decode(line)
-    except (ValueError, RecursionError):
-        return "a row of labels isn't JSON"
+        row = parse_arguments(line)
+    except ValueError as error:
+        return f"a row of labels isn't JSON: {error}"
     if not isinstance(row, dict):
         return "a row of labels isn't an object"
     if not isinstance(row.get("answer"), str) or not isinstance(row.get("prompt"), str):

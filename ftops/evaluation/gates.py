@@ -28,6 +28,12 @@ _SHARES = frozenset({"score", "accuracy", "graders", "slices", "functions"})
 _NAMED = frozenset({"graders", "slices", "functions", "kappa"})
 """Metrics whose paths go on."""
 _TOO_LARGE = 1e15
+_BETWEEN = {
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    **dict.fromkeys(("difference", "kappa"), (-1.0, 1.0)),
+    **dict.fromkeys(("input_tokens", "cached_tokens", "output_tokens", "cost_per_1000"), (0.0, _TOO_LARGE)),
+}
+"""By the first part of a metric's path: the lowest and the highest value that it can have."""
 _NOT_WORSE = frozenset({"better", "no measurable change", "worse, within noise"})
 
 
@@ -64,6 +70,17 @@ def faults_of(require: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(key, f"`{head}` needs a name", f"write `{head}.NAME`", is_key=True)
         elif not _is_bounds(value):
             yield Fault(key, f"`{key}` must have `at_least` or `at_most`", "write {at_least: 0.9}")
+        else:
+            yield from _bounds_faults(key, value, *_BETWEEN[head])
+
+
+def _bounds_faults(key: str, value: Mapping[str, float], low: float, high: float) -> Iterator[Fault]:
+    """Bounds that no value can meet, or that can't decide anything because every value does."""
+    if any(not low <= bound <= high for bound in value.values()):
+        limits = f"between {low:g} and {high:g}" if high < _TOO_LARGE else "0 or more"
+        yield Fault(key, f"the bounds of `{key}` must be {limits}", "write 0.9 for 90 %" if high == 1 else "")
+    elif len(value) == len(BOUNDS) and value["at_least"] > value["at_most"]:
+        yield Fault(key, f"no `{key}` is at least {value['at_least']:g} and at most {value['at_most']:g}")
 
 
 def is_curtailed(key: str) -> bool:

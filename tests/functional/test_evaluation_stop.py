@@ -178,3 +178,19 @@ def test_slices_are_decided_by_their_own_prompts(lab: Lab) -> None:
     lab.spec(exam=STOP, prod=requiring("{slices.easy.accuracy: {at_least: 0.95}}"))
     assert "slices.easy.accuracy is at most 0.888889" in lab.apply(code=5)
     assert lab.asked() == 4, "those of the other slice before it, in the order of the file"
+
+
+@pytest.mark.parametrize("stop", ["", ", stop: when_decided"])
+@pytest.mark.parametrize("metric", ["graders.exact.accuracy", "slices.s50", "functions.x"])
+def test_what_no_result_has_is_an_error_before_anything_is_asked(lab: Lab, metric: str, stop: str) -> None:
+    """Of 60 slices, 50 are recorded."""
+    rows = [{"prompt": f"say {n}", "expect": {"text": "x"}, "slice": f"s{n}"} for n in range(60)]
+    lab.folder.write("prompts.json", json.dumps(rows))
+    lab.spec(exam=f"model: {TUNED}, baseline: none{stop}", prod=requiring(f"{{{metric}: {{at_least: 1}}}}"))
+    done = lab.run("validate")
+    assert done.code == 1
+    assert f"deployment.prod: its gate can't pass: evaluation.exam has no `{metric}`" in done.err
+    assert ("the first 50 of them are recorded" in done.err) is (metric == "slices.s50")
+    lab.spec(exam=f"model: {TUNED}, baseline: none{stop}", prod=requiring("{slices.s49: {at_most: 0.9}}"))
+    lab.apply()
+    assert "prod" in lab.deployments()

@@ -94,6 +94,13 @@ def test_verdicts(verdict: str | None, better: bool, not_worse: bool) -> None:
         ({"accuracy": {"at_lest": 0.9}}, "must have `at_least` or `at_most`"),
         ({"slices": {"at_least": 1}}, "`slices` needs a name"),
         ({"graders.": {"at_least": 1}}, "`graders` needs a name"),
+        ({"accuracy": {"at_most": 90}}, "the bounds of `accuracy` must be between 0 and 1"),
+        ({"score": {"at_least": 90}}, "the bounds of `score` must be between 0 and 1"),
+        ({"slices.easy.accuracy": {"at_least": -0.1}}, "must be between 0 and 1"),
+        ({"difference": {"at_least": -5}}, "the bounds of `difference` must be between -1 and 1"),
+        ({"kappa.polite": {"at_least": 60}}, "must be between -1 and 1"),
+        ({"cost_per_1000": {"at_most": -1}}, "the bounds of `cost_per_1000` must be 0 or more"),
+        ({"accuracy": {"at_least": 0.9, "at_most": 0.1}}, "no `accuracy` is at least 0.9 and at most 0.1"),
     ],
 )
 def test_what_cannot_be_required(require: dict[str, Any], says: str) -> None:

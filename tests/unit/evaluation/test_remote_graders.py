@@ -337,3 +337,11 @@ def test_a_row_of_labels_may_contain_line_separators() -> None:
     row = {"prompt": "Hello\u2028you\x85there", "answer": "Hi", "label": "polite"}
     (read,) = read_labels(json.dumps(row, ensure_ascii=False).encode(), "labels.jsonl", one(LABELS))
     assert (read.prompt.text, read.label) == (row["prompt"], "polite")
+
+
+@pytest.mark.parametrize("row", [r'{"prompt": "\ud800", "answer": "Hi", "label": "polite"}', "[" * 100_000])
+def test_a_row_of_labels_that_could_not_be_sent_is_an_error(row: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_labels(row.encode(), "labels.jsonl", one(LABELS))
+    (fault,) = caught.value.diagnostics
+    assert fault.summary.startswith("a row of labels isn't JSON")
