@@ -18,7 +18,6 @@ from ftops.core.confined_files import content
 from ftops.core.errors import UsageError
 from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import unreadable
-from ftops.dataset.formats.jsonl import decode
 
 if TYPE_CHECKING:
     from ftops.evaluation.agreement import Labelled
@@ -96,6 +95,8 @@ def _file(path: Path) -> tuple[bytes, str]:
 
 
 def _settings(words: Sequence[str]) -> dict[str, Json]:
+    from ftops.evaluation.calls import parse_arguments
+
     found: dict[str, Json] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -104,8 +105,8 @@ def _settings(words: Sequence[str]) -> dict[str, Json]:
         if hint := _NO_SETTINGS.get(name):
             raise UsageError(f"`{name}` can't be set", "", hint)
         try:
-            found[name] = decode(value)  # type: ignore[assignment]
-        except (ValueError, RecursionError):
+            found[name] = parse_arguments(value)
+        except ValueError:
             found[name] = value.encode("utf-8", "replace").decode()
     return found
 

@@ -142,8 +142,10 @@ def _trained_on(
 
 
 def _named(pair: Pair, file: str) -> str:
+    from ftops.dataset.rules.findings import quote
+
     where = f" (line {pair.line} of {file})" if pair.line else ""
-    return f"the prompt {pair.id}{where}"
+    return f"the prompt {quote(pair.id)}{where}"
 
 
 def _flattering(evaluation: Resource, config: Config) -> Iterator[Diagnostic]:

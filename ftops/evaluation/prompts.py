@@ -17,6 +17,7 @@ from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats.jsonl import MAX_DEPTH, decode, is_too_deep
+from ftops.dataset.rules.findings import quote
 from ftops.evaluation.expectations import (
     Expected,
     Unclear,
@@ -109,7 +110,7 @@ def stream_prompts(stream: BinaryIO, name: str, tools: Sequence[Mapping[str, Any
         if prompt.id in places:
             line, column = divmod(places[prompt.id], _COLUMNS)
             detail = f"The first one is at {Place(name, line, column)}."
-            what = f"the id {prompt.id}" if "id" in row.values else "the same messages and slice"
+            what = f"the id {quote(prompt.id)}" if "id" in row.values else "the same messages and slice"
             faults.add(f"two prompts have {what}", row.place, detail, "give each an `id` of its own")
             continue
         places[prompt.id] = row.place.line * _COLUMNS + row.place.column

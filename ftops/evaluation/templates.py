@@ -10,6 +10,7 @@ from typing import Any
 
 from ftops.core.errors import Diagnostic
 from ftops.core.suggestions import did_you_mean
+from ftops.dataset.rules.findings import quote
 from ftops.evaluation.answers import Answer
 from ftops.evaluation.prompts import Prompt
 
@@ -77,7 +78,7 @@ class MissingFields:
         for name in filter(self._first.__contains__, self._fields):
             first = self._first[name]
             known = [f"item.{key}" for key in item_of(first)]
-            detail = f"{self._lacking[name]} of {self._prompts} prompts lack it, such as {first.id}."
+            detail = f"{self._lacking[name]} of {self._prompts} prompts lack it, such as {quote(first.id)}."
             summary = f"grader {self._grader} uses {{{{{name}}}}}, which a prompt doesn't have"
             yield Diagnostic(summary, detail, did_you_mean(name, known))
 

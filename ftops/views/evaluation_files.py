@@ -27,8 +27,8 @@ from ftops.views.evaluation import (
 from ftops.views.paint import clean
 from ftops.views.values import plural
 
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write."""
+_NO_XML = re.compile("[\ufffe\uffff]")
+"""What XML 1.0 has no way to write, beside what is cleaned."""
 
 
 def to_junit(evaluation: Evaluation) -> str:
@@ -80,11 +80,12 @@ def _add_outcome(
     kind, detail = (miss.kind, miss.detail) if miss else ("", "")
     tag = "error" if grades[bad].score is None else "failure"
     found = ET.SubElement(case, tag, type=_xml(kind), message=_xml(detail or kind))
-    found.text = _xml(f"expected {expected_text(prompt)}\ngot {answer_text(answers[bad])}")
+    text = f"expected {expected_text(prompt)}\ngot {answer_text(answers[bad])}"
+    found.text = "\n".join(map(_xml, text.split("\n")))
 
 
 def _xml(text: str) -> str:
-    return _NO_XML.sub("\ufffd", text)
+    return _NO_XML.sub("\ufffd", clean(text))
 
 
 # HTML
@@ -208,7 +209,7 @@ def _answers(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _select(name: str, values: Sequence[str]) -> str:
-    options = "".join(f'<option value="{escape(v, quote=True)}">{_html(v)}</option>' for v in values)
+    options = "".join(f'<option value="{_html(v)}">{_html(v)}</option>' for v in values)
     return f'<label>{name} <select name="{name}"><option value="">all</option>{options}</select></label>'
 
 
@@ -219,9 +220,8 @@ def _answer_row(evaluation: Evaluation, i: int) -> str:
     regressed = passed.get(evaluation.baseline, False) and not all(passed.values())
     kinds = {g.miss.kind for samples in grades.values() for g in samples if g.miss}
     cells = "".join(_answer_cell(result, grades[result.deployment], i) for result in evaluation.results)
-    slice = escape(prompt.slice, quote=True)
     return (
-        f'<tr data-slice="{slice}" data-classes="{" ".join(sorted(kinds))}" '
+        f'<tr data-slice="{_html(prompt.slice)}" data-classes="{" ".join(sorted(kinds))}" '
         f'data-regressed="{"yes" if regressed else "no"}"><td>{_html(prompt.text)}'
         f'<br><span class="dim">{_html(prompt.slice)}</span></td>'
         f"<td><code>{_html(expected_text(prompt))}</code></td>{cells}</tr>"
@@ -234,7 +234,7 @@ def _answer_cell(result: ModelResult, grades: tuple[Grade, ...], i: int) -> str:
         tone, word = (
             ("good", "right") if grade.passed else ("bad", grade.miss.kind if grade.miss else "wrong")
         )
-        detail = f' title="{escape(clean(grade.miss.detail), quote=True)}"' if grade.miss else ""
+        detail = f' title="{_html(grade.miss.detail)}"' if grade.miss else ""
         parts.append(
             f'<code>{_html(answer_text(answer))}</code><br><span class="tag {tone}"{detail}>{word}</span>'
         )

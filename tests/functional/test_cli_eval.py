@@ -278,7 +278,7 @@ def test_reports_are_written_beside_the_output(folder: Path) -> None:
     prompts = folder / "odd.jsonl"
     rows = [
         {"prompt": "</script><script>alert(1)</script>", "expect": "land_drone", "slice": '"><b>'},
-        {"prompt": "Land\x00\x1b[31m | @everyone", "expect": "land_drone"},
+        {"prompt": "Land\x00\x1b[31m\u202e\r | @everyone", "expect": "land_drone", "slice": "\x1b[31m"},
         {"prompt": "Turn into an elephant!", "expect": "reject_request"},
     ]
     prompts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -291,6 +291,7 @@ def test_reports_are_written_beside_the_output(folder: Path) -> None:
     assert json.loads(written) == found
     assert json.loads(promptfoo)["results"]["stats"]["errors"] == 0
     assert markdown.startswith("### Evaluation: `copilot`")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e\ufffd]", html + xml + markdown)
     assert html.count("<script>") == html.count("</script>") == 1
     assert "<b>" not in html
     assert "default-src 'none'" in html
@@ -300,6 +301,11 @@ def test_reports_are_written_beside_the_output(folder: Path) -> None:
     wrong = sum(len(model["wrong"]) for model in found["models"])
     assert sum(int(suite.get("failures", 0)) for suite in suites) == wrong > 0
     assert not list(folder.glob(".report*"))
+
+
+def test_a_setting_that_could_not_be_sent_is_a_text(folder: Path) -> None:
+    words = ("--deployment", "base", *FILES, "--setting", r'user="\ud800"', "-y")
+    assert "20 requests to send" in evaluate(folder, *words).stderr
 
 
 def test_a_report_leaves_out_what_was_always_right(folder: Path) -> None:

@@ -58,11 +58,12 @@ def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
     text = said(tmp_path)
     assert "2 of 10 prompts (20.0%) of evaluation.exam are in dataset.train" in text
     assert (
-        "The prompt follow (line 1 of prompts.json) asks the same as line 6 of train.jsonl; the prompt photo "
-        "(line 1 of prompts.json) asks the same as line 3 of train.jsonl. The model learns their answers."
+        'The prompt "follow" (line 1 of prompts.json) asks the same as line 6 of train.jsonl; the prompt '
+        '"photo" (line 1 of prompts.json) asks the same as line 3 of train.jsonl. The model learns their '
+        "answers."
     ) in text
     (tmp_path / "prompts.json").write_text(json.dumps(prompts[::-1]))
-    assert "The prompt photo (line 1 of prompts.json) asks the same as line 3 of train.jsonl;" in said(
+    assert 'The prompt "photo" (line 1 of prompts.json) asks the same as line 3 of train.jsonl;' in said(
         tmp_path
     )
     near = {"prompt": "Could you please take a photo of the old red barn by the river now?", "id": "barn"}
@@ -72,7 +73,7 @@ def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
     rewritten(tmp_path, changed(spec, prompts="prompts.jsonl"))
     text = said(tmp_path)
     assert "1 of 1 prompts (100.0%) of evaluation.exam are nearly in dataset.train" in text
-    assert "The prompt barn (line 2 of prompts.jsonl) is nearly line 8 of train.jsonl. The model" in text
+    assert 'The prompt "barn" (line 2 of prompts.jsonl) is nearly line 8 of train.jsonl. The model' in text
     rewritten(tmp_path, spec)
     (tmp_path / "prompts.json").write_text(json.dumps(prompts[:8]))
     assert "asks the same" not in said(tmp_path)

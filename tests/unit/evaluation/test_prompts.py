@@ -140,7 +140,7 @@ def test_the_way_a_file_is_written_changes_no_prompt() -> None:
         ("p.jsonl", '{"prompt": "a"}', "has no expected answer"),
         ("p.jsonl", '{"expect": "land"}', "neither `prompt` nor `messages`"),
         ("p.jsonl", '{"promt": "a", "expect": "land"}', "unknown key `promt`"),
-        ("p.jsonl", '{"prompt": "a", "expect": "land", "id": "x"}\n' * 2, "two prompts have the id x"),
+        ("p.jsonl", '{"prompt": "a", "expect": "land", "id": "x"}\n' * 2, 'two prompts have the id "x"'),
         ("p.json", "{}", "has no prompts"),
         ("p.json", '"text"', "a list or an object of sections"),
         ("p.json", {"s": ["a"]}, "section `s` must be an object"),
