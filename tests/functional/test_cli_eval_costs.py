@@ -124,9 +124,10 @@ def test_35_an_unknown_price_is_not_zero(folder: Path) -> None:
 
 def test_the_expected_cost_is_said_before_anything_is_sent(folder: Path) -> None:
     words = ("--deployment", "mini", *OFFER)
+    before = Admin.of(folder).count(CALLS)
     done = run([*FTOPS, "eval", *words], folder)  # nobody approves
     assert done.returncode == 1
-    assert Admin.of(folder).count(CALLS) == 0
+    assert Admin.of(folder).count(CALLS) == before
     assert "The emulator is free; the service would charge:" in done.stderr
     (tokens, spent) = re.findall(
         r"  mini: about ([\d,]+) tokens in: (\$[\d.]+), and \$0.6 per mill", done.stderr
