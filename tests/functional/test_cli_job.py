@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,11 @@ def test_apply_ends_at_the_spending_limit_and_goes_on_after_a_resume(cloud: Clou
     assert again.code == 4
     [left] = [line for line in again.lines if line["event"] == "change_left"]
     assert left["message"].startswith("paused since 20")
+    [name] = re.findall(r"`model: (\S+)`", done.out)
+    folder.edit("${job.solver.fine_tuned_model}", name)
+    assert folder.run("apply", "-y").code == 4
+    assert "deployment.chat" in folder.ok("state", "list")  # of the checkpoint
+    folder.edit(name, "${job.solver.fine_tuned_model}")
     assert folder.ok("job", "resume", JOB, "-y") == "job.solver is running.\n"
     folder.ok("apply", "-y")
     assert "deployment.chat" in folder.ok("state", "list")
