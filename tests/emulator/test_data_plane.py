@@ -157,7 +157,7 @@ def test_keys_can_be_switched_off(shared: Emulator) -> None:
         ({"seed": -1}, "seed"),
         ({"suffix": "no.dots"}, "suffix"),
         ({"suffix": "x" * 41}, "suffix"),
-        ({"method": {"type": "reinforcement"}}, "supervised"),
+        ({"method": {"type": "reinforcement"}}, "validation_file"),
     ],
 )
 def test_jobs_that_are_refused(shared: Emulator, training: str, change: dict[str, Any], message: str) -> None:

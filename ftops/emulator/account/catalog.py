@@ -57,6 +57,7 @@ BASE_MODELS = (
     BaseModel("gpt-4.1", "2025-04-14", True, 2.0, _RATE / 2.0, 1047576, 65536, 1744588800, _BOTH),
     BaseModel("gpt-4.1-mini", "2025-04-14", True, 1.0, _RATE, 1047576, 65536, 1744588800, _BOTH),
     BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800, _BOTH),
+    BaseModel("o4-mini", "2025-04-16", True, 1.0, _RATE, 200000, 100000, 1744761600, ("reinforcement",)),
     BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800, only_standard=True),
     BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
     _open("gpt-oss-20b", "11", "Microsoft"),

@@ -92,6 +92,23 @@ def _run(grader: JSON, values: JSON) -> JSON:
     }
 
 
+def rewards(grader: JSON) -> Callable[[Mapping[str, Any], str], tuple[float, str]]:
+    """What grades the answers to examples: the reward, and the flag of an error. Raises ServiceError if it is
+    no grader, or one that isn't emulated."""
+    _check(grader)
+    for part in (grader, *grader.get("graders", {}).values()):
+        if part.get("type") in NOT_EMULATED:
+            raise invalid(f"The emulator trains with no grader of the type '{part['type']}'.")
+
+    def reward(item: Mapping[str, Any], text: str) -> tuple[float, str]:
+        try:
+            return _grade(grader, {"item": dict(item), "sample": _sample(text)}, {}), ""
+        except _Failed as exc:
+            return 0.0, exc.flag
+
+    return reward
+
+
 def _check(grader: Any, inside: bool = False) -> None:
     """Raises ServiceError if it is no grader."""
     if not isinstance(grader, dict):

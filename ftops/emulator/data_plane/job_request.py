@@ -17,6 +17,7 @@ from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Job
 from ftops.emulator.account.settings import Settings
 from ftops.emulator.data_plane.files import file_error, find, processed
+from ftops.emulator.data_plane.graders import rewards
 from ftops.emulator.data_plane.job_answer import AUTO
 from ftops.emulator.data_plane.job_schedule import TERMINAL, places, status
 from ftops.emulator.http.errors import Plane, invalid, over_quota, wrong_state
@@ -38,12 +39,16 @@ _LATER_FIELDS = {
     "v1": ("method", "integrations", "metadata"),
 }
 _METHODS = ("supervised", "dpo", "reinforcement")
-_LEARNED_METHODS = ("supervised", "dpo")
 _INFERENCE_SKUS = {0: "DeveloperTier", 2: "GlobalStandard"}
 _HYPERPARAMETERS: dict[str, tuple[type, float, float]] = {
     "n_epochs": (int, 1, 50),
     "batch_size": (int, 1, 256),
     "learning_rate_multiplier": (float, 0.0, 100.0),
+}
+_EXPLORATION: dict[str, tuple[type, float, float]] = {
+    "compute_multiplier": (float, 0.00001, 10.0),
+    "eval_interval": (int, 1, 100_000),
+    "eval_samples": (int, 1, 1_000),
 }
 _REWARDED = ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort")
 _NAMES = {*_HYPERPARAMETERS, "beta", "l2_multiplier", *_REWARDED}
@@ -195,9 +200,14 @@ def _method(body: Mapping[str, Any]) -> JSON | None:
         return None
     if not isinstance(method, dict) or method.get("type") not in _METHODS:
         raise invalid("'method.type' must be supervised, dpo or reinforcement.")
-    if method["type"] not in _LEARNED_METHODS:
-        # A grader needs answers that vary, and those of this trainer don't.
-        raise invalid("The emulator cannot train by reinforcement; use supervised or dpo.")
+    if method["type"] == "reinforcement":
+        if not body.get("validation_file"):
+            raise invalid("The field 'validation_file' is required for reinforcement.")
+        rewards((method.get("reinforcement") or {}).get("grader") or {})
+        for key, (kind, low, high) in _EXPLORATION.items():
+            value = _given_hyperparameters(body).get(key)
+            if value not in (None, "auto"):
+                _number(key, value, kind, low, high)
     return method
 
 
@@ -232,7 +242,10 @@ def _given_hyperparameters(body: Mapping[str, Any]) -> JSON:
 def _hyperparameter(key: str, value: Any) -> int | float:
     if value in (None, "auto", AUTO):
         return AUTO
-    kind, low, high = _HYPERPARAMETERS[key]
+    return _number(key, value, *_HYPERPARAMETERS[key])
+
+
+def _number(key: str, value: Any, kind: type, low: float, high: float) -> int | float:
     number: int | float = float(value) if kind is float and type(value) is int else value
     if type(number) is not kind or not low <= number <= high or number == 0:
         raise invalid(f"'{key}' must be 'auto' or a number from {low:g} to {high:g}.")

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -21,15 +22,18 @@ from ftops.emulator.account import catalog, events
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job, StoredFile, TunedModel, derived_hex
 from ftops.emulator.account.storage import replace_text
 from ftops.emulator.data_plane.files import RESULTS
+from ftops.emulator.data_plane.graders import rewards
 from ftops.emulator.trainer import model, optimizer
-from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, read_for
+from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, TaskFile, read_for, read_tasks
 from ftops.emulator.trainer.optimizer import Step, Trainer
+from ftops.emulator.trainer.reinforcement import Exploration, Graded, ReinforcementTrainer, RewardStep
 
 KEPT_CHECKPOINTS = 3
 COLUMNS = (
     "step", "train_loss", "train_mean_token_accuracy", "valid_loss",
     "valid_mean_token_accuracy", "full_valid_loss", "full_valid_mean_token_accuracy",
 )  # fmt: skip
+REWARD_COLUMNS = ("step", "train_mean_reward", "full_valid_mean_reward", "train_other_error_count")
 _FAILURES = {
     "validation": ("jsonlValidationFailed", "Validation of jsonl file failed."),
     "training": ("internalFailure", "The job failed due to an internal error during training."),
@@ -80,7 +84,7 @@ class Run:
             time.sleep(0)  # releases the interpreter lock for requests
         self._finish(rows, trainer, training.tokens * trainer.settings.n_epochs)
 
-    def _pauses_at(self, step: Step, trainer: Trainer) -> bool:
+    def _pauses_at(self, step: Step | RewardStep, trainer: Trainer | ReinforcementTrainer) -> bool:
         """Whether the run ends here because of a pause. It then saves a checkpoint that can be deployed."""
         pause = self._job.pause
         if pause is None or step.number < min(pause["step"], max(trainer.total_steps - 1, 1)):
@@ -90,14 +94,14 @@ class Run:
         self._save(pause={**pause, "step": step.number, "saved": True})
         return True
 
-    def _read(self, key: str) -> ChatFile:
+    def _read(self, key: str) -> ChatFile | TaskFile:
         what, name = key.replace("_", " "), getattr(self._job, key)
         if name is None:
             return ChatFile((), 0, 0)
         self._record(f"Preprocessing running for file {what}.")
         try:
-            method = (self._job.method or {}).get("type", "supervised")
-            data = read_for(method, self._cloud.content(name).read_bytes(), what)
+            content = self._cloud.content(name).read_bytes()
+            data = read_tasks(content, what) if self._is_rewarded else read_for(self._method, content, what)
         except Failure as exc:
             raise Failure(exc.code, exc.message, key) from exc
         if key == "training_file":
@@ -108,7 +112,7 @@ class Run:
         self._record(f"Preprocessing completed for file {what}.")
         return data
 
-    def _trainer(self, training: ChatFile, validation: ChatFile) -> Trainer:
+    def _trainer(self, training: Any, validation: Any) -> Trainer | ReinforcementTrainer:
         if not training.examples:
             unlearned = "The training file has no assistant message to learn: all have weight 0."
             raise Failure("invalidPayload", unlearned, "training_file")
@@ -127,9 +131,37 @@ class Run:
             base.base_rate,
             self._job.seed,
         )
-        return Trainer(training.examples, validation.examples, settings, base.id, parent)
+        if not self._is_rewarded:
+            return Trainer(training.examples, validation.examples, settings, base.id, parent)
+        return self._reinforcement(training, validation, settings, base.id, parent)
 
-    def _begin(self, trainer: Trainer) -> tuple[float, float]:
+    def _reinforcement(
+        self, training: TaskFile, validation: TaskFile, settings: optimizer.Hyperparameters, *model: Any
+    ) -> ReinforcementTrainer:
+        base, parent = model
+        own = (self._job.method or {})["reinforcement"]
+        given = {k: v for k, v in (own.get("hyperparameters") or {}).items() if k in Exploration._fields}
+        exploration = Exploration(**{k: v for k, v in given.items() if v != "auto"})
+        grade = rewards(own["grader"])
+        return ReinforcementTrainer(
+            training.examples,
+            validation.examples,
+            settings,
+            exploration,
+            base,
+            lambda item, text: Graded(*grade(item, text)),
+            parent,
+        )
+
+    @property
+    def _method(self) -> str:
+        return str((self._job.method or {}).get("type", "supervised"))
+
+    @property
+    def _is_rewarded(self) -> bool:
+        return self._method == "reinforcement"
+
+    def _begin(self, trainer: Trainer | ReinforcementTrainer) -> tuple[float, float]:
         """Mark the job as running. Returns when it started, and the seconds per step."""
         self._advance(self._at)
         started, duration, steps = self._job.running, self._job.step_seconds, trainer.total_steps
@@ -151,17 +183,23 @@ class Run:
             self._record(message)
         return started, duration
 
-    def _report(self, step: Step, trainer: Trainer) -> None:
-        if step.number % optimizer.METRICS_EVERY and not step.epoch_end:
+    def _report(self, step: Step | RewardStep, trainer: Trainer | ReinforcementTrainer) -> None:
+        if isinstance(step, Step) and step.number % optimizer.METRICS_EVERY and not step.epoch_end:
             return
         metrics = _metrics(step)
-        self._record(f"Step {step.number}: training loss={metrics['train_loss']}", data=metrics)
+        if isinstance(step, RewardStep):
+            said = f"Step {step.number}/{trainer.total_steps}: reward={step.train.mean:.4f}"
+            self._record(said, data=_scores(step))
+        else:
+            self._record(f"Step {step.number}: training loss={metrics['train_loss']}", data=metrics)
         is_last = step.number == trainer.total_steps
         self._inject_fault("safety", is_last)
         if step.epoch_end:
             self._checkpoint(step.number, metrics, trainer, is_last)
 
-    def _checkpoint(self, number: int, metrics: JSON, trainer: Trainer, is_last: bool) -> None:
+    def _checkpoint(
+        self, number: int, metrics: JSON, trainer: Trainer | ReinforcementTrainer, is_last: bool
+    ) -> None:
         name = self._model_name if is_last else f"{self._model_name}:ckpt-step-{number}"
         weights = f"{self._job.id}-step-{number}.npz"
         checkpoint = f"ftchkpt-{derived_hex(self._job.id, 'checkpoint', number)}"
@@ -180,13 +218,13 @@ class Run:
                 if old_model := self._cloud.models.get(old.model):
                     self._cloud.remove_model(old_model)
 
-    def _finish(self, rows: list[JSON], trainer: Trainer, trained_tokens: int) -> None:
+    def _finish(self, rows: list[JSON], trainer: Trainer | ReinforcementTrainer, trained_tokens: int) -> None:
         self._record("Job succeeded.")
         self._advance(self._at + self._settings.evaluation_seconds)
         self._record("Model Evaluation Passed.")
         self._record(f"Completed results file: {self._results_id}")
         self._record(f"Training tokens billed: {trained_tokens // 1000 * 1000}")
-        text = _csv(rows)
+        text = _csv(rows, REWARD_COLUMNS if self._is_rewarded else COLUMNS)
         with self._writing():
             replace_text(self._cloud.content(self._results_id), text)
             file = StoredFile(self._results_id, self._at, "results.csv", RESULTS, len(text), self._at)
@@ -251,7 +289,17 @@ class Run:
         return f"file-{derived_hex(self._job.id, 'results')}"
 
 
-def _metrics(step: Step) -> JSON:
+def _scores(step: RewardStep) -> JSON:
+    """The metrics of a step as events have them: other names than in checkpoints and result files."""
+    valid = {} if step.full_valid is None else {"valid_reward_mean": step.full_valid.mean}
+    return {"step": step.number, "scores": {"train_reward_mean": step.train.mean, **valid}}
+
+
+def _metrics(step: Step | RewardStep) -> JSON:
+    if isinstance(step, RewardStep):
+        valid = {} if step.full_valid is None else {"full_valid_mean_reward": step.full_valid.mean}
+        errors = {"train_other_error_count": step.train.errors}
+        return {"step": step.number, "train_mean_reward": step.train.mean, **valid, **errors}
     metrics: JSON = {
         "step": step.number,
         "train_loss": step.train.mean_loss,
@@ -264,10 +312,10 @@ def _metrics(step: Step) -> JSON:
     return metrics
 
 
-def _csv(rows: list[JSON]) -> str:
+def _csv(rows: list[JSON], columns: tuple[str, ...]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    names = {column: column for column in COLUMNS}
-    writer.writerow({**names, "valid_mean_token_accuracy": "validation_mean_token_accuracy"})
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    other = {"valid_mean_token_accuracy": "validation_mean_token_accuracy"}
+    writer.writerow({column: other.get(column, column) for column in columns})
     writer.writerows(rows)
     return text.getvalue()

@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 MIN_EXAMPLES = 10
+_OF_PROMPTS = ("messages", "tools", "functions", "parallel_tool_calls")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM = ("system", "developer")
 _OUTPUTS = ("preferred_output", "non_preferred_output")
@@ -82,6 +83,28 @@ class Example(NamedTuple):
     reply: Reply
 
 
+class RewardedPrompt(NamedTuple):
+    """A prompt whose answers are graded. ``item``: the whole row, for the grader."""
+
+    context: Context
+    item: Mapping[str, Any]
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The values of its fields as texts, which a policy without other knowledge tries as answers."""
+        values = (value for key, value in self.item.items() if key not in _OF_PROMPTS)
+        texts = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values)
+        return tuple(text for text in texts if text.strip())
+
+
+class TaskFile(NamedTuple):
+    """A data file for reinforcement; the counts are those of ChatFile."""
+
+    examples: tuple[RewardedPrompt, ...]
+    conversations: int
+    tokens: int
+
+
 class ChatFile(NamedTuple):
     """A data file. ``tokens`` is the number of words and punctuation marks in its conversations."""
 
@@ -90,7 +113,8 @@ class ChatFile(NamedTuple):
     tokens: int
 
 
-Reader = Callable[[Mapping[str, Any]], tuple[list[Example], int]]
+T = TypeVar("T")
+Reader = Callable[[Mapping[str, Any]], tuple[list[T], int]]
 """Reads one record → its examples and number of tokens. Raises InvalidChat."""
 
 
@@ -119,7 +143,23 @@ def read_for(method: str, content: bytes, what: str) -> ChatFile:
     """Read a file for a job with this method. Raises Failure."""
     if method not in ("supervised", "dpo"):
         raise Failure("invalidPayload", f"No file can be read for the method '{method}'.")
-    return _read_records(content, what, _chat if method == "supervised" else _preference)
+    return ChatFile(*_read_records(content, what, _chat if method == "supervised" else _preference))
+
+
+def read_tasks(content: bytes, what: str) -> TaskFile:
+    """Read a file for reinforcement. Raises Failure."""
+    return TaskFile(*_read_records(content, what, _task))
+
+
+def _task(record: Mapping[str, Any]) -> tuple[list[RewardedPrompt], int]:
+    messages = record.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidChat("'messages' is missing or empty; reinforcement fine-tuning needs it")
+    check_messages(messages)
+    if messages[-1]["role"] != "user":
+        raise InvalidChat("the last message isn't of the user; the model's answers are sampled")
+    functions, legacy = offered_functions(record)
+    return [RewardedPrompt(context_of(messages, functions, legacy), record)], _count_tokens(record)
 
 
 def _chat(record: Mapping[str, Any]) -> tuple[list[Example], int]:
@@ -153,12 +193,12 @@ def _check_output(key: str, output: Any) -> None:
         raise InvalidChat(f"'{key}' takes messages of the roles assistant and tool, one assistant at least")
 
 
-def _read_records(content: bytes, what: str, read: Reader) -> ChatFile:
+def _read_records(content: bytes, what: str, read: Reader[T]) -> tuple[tuple[T, ...], int, int]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise _refused(what, f"it is not UTF-8 (byte {exc.start})") from exc
-    examples: list[Example] = []
+    examples: list[T] = []
     conversations = tokens = 0
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -170,7 +210,7 @@ def _read_records(content: bytes, what: str, read: Reader) -> ChatFile:
         examples += found
         conversations += 1
         tokens += counted
-    return ChatFile(tuple(examples), conversations, tokens)
+    return tuple(examples), conversations, tokens
 
 
 def _record(line: str) -> dict[str, Any]:

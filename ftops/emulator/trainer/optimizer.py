@@ -87,6 +87,33 @@ class Gradient:
         self.places.append(places)
 
 
+class Descent:
+    """Steps of Adagrad along the gradient of a batch."""
+
+    def __init__(self, model: Model, rate: float) -> None:
+        self._model, self._rate = model, rate
+        self.gradient = Gradient(np.zeros_like(model.outputs), np.zeros_like(model.slots))
+        self._output_sums = np.full_like(model.outputs, _INITIAL_SUM)
+        self._slot_sums = np.full_like(model.slots, _INITIAL_SUM)
+
+    def step(self, count: int) -> None:
+        """One step along the mean over ``count`` examples. The gradient is zero again afterwards."""
+        gradient = self.gradient
+        rows = np.unique(np.concatenate(gradient.rows))
+        self._descend(self._model.outputs, gradient.outputs, self._output_sums, rows, count)
+        gradient.rows.clear()
+        if gradient.places:
+            places = np.unique(np.concatenate(gradient.places))
+            self._descend(self._model.slots, gradient.slots, self._slot_sums, places, count)
+            gradient.places.clear()
+
+    def _descend(self, weights: Floats, gradient: Floats, sums: Floats, places: Ints, count: int) -> None:
+        slope = gradient[places] / count
+        gradient[places] = 0.0
+        sums[places] += slope * slope
+        weights[places] -= self._rate * slope / np.sqrt(sums[places])
+
+
 class Step(NamedTuple):
     """Metrics of a step. ``train`` is measured before the weights change.
 
@@ -123,11 +150,9 @@ class Trainer:
             self.model = continued(parent, training, settings.seed)
         self._train = [self.model.task(example) for example in training]
         self._valid = [self.model.task(example) for example in validation]
-        self._gradient = Gradient(np.zeros_like(self.model.outputs), np.zeros_like(self.model.slots))
-        self._output_sums = np.full_like(self.model.outputs, _INITIAL_SUM)
-        self._slot_sums = np.full_like(self.model.slots, _INITIAL_SUM)
         # Larger batches have fewer and less noisy steps: the usual square-root rule.
-        self._rate = settings.base_rate * settings.learning_rate_multiplier * settings.batch_size**0.5
+        rate = settings.base_rate * settings.learning_rate_multiplier * settings.batch_size**0.5
+        self._descent = Descent(self.model, rate)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -166,23 +191,10 @@ class Trainer:
 
     def _learn(self, batch: list[Task]) -> Score:
         total = Score()
-        gradient = self._gradient
         for task in batch:
-            total.add(score(self.model, task, gradient))
-        rows = np.unique(np.concatenate(gradient.rows))
-        self._descend(self.model.outputs, gradient.outputs, self._output_sums, rows, len(batch))
-        gradient.rows.clear()
-        if gradient.places:
-            places = np.unique(np.concatenate(gradient.places))
-            self._descend(self.model.slots, gradient.slots, self._slot_sums, places, len(batch))
-            gradient.places.clear()
+            total.add(score(self.model, task, self._descent.gradient))
+        self._descent.step(len(batch))
         return total
-
-    def _descend(self, weights: Floats, gradient: Floats, sums: Floats, places: Ints, count: int) -> None:
-        slope = gradient[places] / count
-        gradient[places] = 0.0
-        sums[places] += slope * slope
-        weights[places] -= self._rate * slope / np.sqrt(sums[places])
 
 
 def evaluate(model: Model, tasks: Sequence[Task]) -> Score:
