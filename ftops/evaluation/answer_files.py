@@ -176,7 +176,7 @@ class AnswerFiles:
     def model(self) -> str:
         """Empty if it isn't known."""
         for path in (self._open, *map(self._path, self.names())):
-            with suppress(msgspec.MsgspecError):
+            with suppress(ValueError, RecursionError):  # also of msgspec
                 return msgspec.json.decode(_read(path).partition(b"\n")[0], type=_Header).model
         return ""
 

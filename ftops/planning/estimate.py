@@ -20,6 +20,12 @@ def dollars(amount: float) -> str:
     return f"${amount:,.2f}"
 
 
+def about(amount: float, *, at_most: bool = False) -> str:
+    """`about $1.23`, `at most about $1.23` or `less than $0.0001`."""
+    text = dollars(amount)
+    return text if text.startswith("less") else f"{'at most ' * at_most}about {text}"
+
+
 class Epochs(NamedTuple):
     """How often training goes through the examples."""
 

@@ -13,7 +13,7 @@ from ftops.evaluation.metrics import FEWEST_FOR_P95, Latency, Metrics, Quantile
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.spending import Expected
 from ftops.evaluation.statistics import Interval
-from ftops.planning.estimate import dollars
+from ftops.planning.estimate import about, dollars
 from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import plural
@@ -159,7 +159,7 @@ def _expected_cost(expected: Expected) -> str:
         return (
             f"{tokens}: {dollars(expected.dollars)}, and ${expected.prices.output:g} per million tokens out"
         )
-    return f"{tokens}: {'at most ' if expected.is_limited else ''}about {dollars(expected.dollars)}"
+    return f"{tokens}: {about(expected.dollars, at_most=expected.is_limited)}"
 
 
 def usage_rows(evaluation: Evaluation) -> list[list[str]]:

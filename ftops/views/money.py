@@ -10,6 +10,7 @@ from ftops.planning.estimate import (
     HostingCost,
     Temporary,
     TrainingCost,
+    about,
     dollars,
 )
 from ftops.views.values import change_of, plural
@@ -24,7 +25,7 @@ def training(cost: TrainingCost) -> str:
     measure = f"{cost.tokens:,} tokens × {epochs(cost)}"
     if cost.dollars is None:
         return f"{measure}; {cost.note}"
-    return f"about {dollars(cost.dollars)} ({measure} at {dollars(cost.per_million or 0)} per 1M)"
+    return f"{about(cost.dollars)} ({measure} at {dollars(cost.per_million or 0)} per 1M)"
 
 
 def cut(cost: TrainingCost) -> str:
@@ -89,9 +90,9 @@ def tokens(sent: int | None, received: int | None, *, is_limited: bool) -> str:
 def _asking(cost: EvaluationCost) -> str:
     counted = tokens(cost.input, cost.output, is_limited=cost.is_limited)
     if cost.dollars is not None:
-        return f"{'at most ' if cost.is_limited else ''}about {dollars(cost.dollars)} ({counted})"
+        return f"{about(cost.dollars, at_most=cost.is_limited)} ({counted})"
     if cost.input_dollars is not None:
-        return f"about {dollars(cost.input_dollars)}, and that of the answers ({counted})"
+        return f"{about(cost.input_dollars)}, and that of the answers ({counted})"
     return f"unknown: the catalogue doesn't have all prices ({counted})"
 
 
@@ -124,12 +125,12 @@ def total(estimate: Estimate) -> str:
     parts = []
     if len(estimate.training) > unknown:
         rest = f" and {plural(unknown, 'job')} of unknown cost" if unknown else ""
-        parts.append(f"training about {dollars(estimate.dollars)}{rest}")
+        parts.append(f"training {about(estimate.dollars)}{rest}")
     asking = [c.dollars for c in estimate.asking if c.dollars is not None]
     if any(asking):
         others = len(estimate.asking) - len(asking)
         other = f" and {plural(others, 'evaluation')} of unknown cost" if others else ""
-        parts.append(f"evaluation about {dollars(sum(asking))}{other}")
+        parts.append(f"evaluation {about(sum(asking))}{other}")
     if estimate.per_hour:
         parts.append(f"hosting {per_hour(estimate.per_hour)}")
     lead = "The emulator is free; the service would charge: " if estimate.is_rehearsal else "Cost: "

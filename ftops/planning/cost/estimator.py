@@ -31,7 +31,7 @@ from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.evaluation.service_grader import parts
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.desired import at
-from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
+from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Action, Change
 from ftops.state.state import State, Status
 
@@ -145,7 +145,7 @@ def _largest(estimate: Estimate, key: str) -> str:
     if key != "training":
         return ""
     known = sorted(estimate.training, key=lambda cost: -(cost.dollars or 0))
-    return "; ".join(f"{c.address}: about {dollars(c.dollars)}" for c in known[:3] if c.dollars) + "."
+    return "; ".join(f"{c.address}: {about(c.dollars)}" for c in known[:3] if c.dollars) + "."
 
 
 class _Estimator(Struct):

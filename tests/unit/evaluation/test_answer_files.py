@@ -36,6 +36,15 @@ EDITS: dict[str, Edit] = {
 }
 
 
+@pytest.mark.parametrize("head", [b'{"model":"\xff"}', b'{"a":' + b"[" * 100_000, b"", b"null", b"\0"])
+def test_answers_are_listed_whatever_the_head_of_their_file(tmp_path: Path, head: bytes) -> None:
+    file = answered(tmp_path)
+    file.write_bytes(head + b"\n" + file.read_bytes().partition(b"\n")[2])
+    assert KeptAnswers(tmp_path, "m").get("a") == RIGHT
+    (found,) = list_answers(tmp_path, None)
+    assert found.count == 2
+
+
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_answer_is_not_used(tmp_path: Path, edit: str) -> None:
     file = answered(tmp_path)

@@ -15,7 +15,7 @@ from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.profile.statistics import statistics
 from ftops.planning.cost import estimator
 from ftops.planning.cost.estimator import hours_between, over_budget
-from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
+from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Plan
 from ftops.planning.saved.plan_digest import PlanInputs
 from ftops.planning.saved.plan_file import Origin, SavedPlan, parse_plan, plan_text
@@ -147,6 +147,14 @@ def test_a_finding_stands_where_the_limit_is_written() -> None:
 )
 def test_dollars(amount: float, text: str) -> None:
     assert dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "at_most", "text"),
+    [(1.5, False, "about $1.50"), (1.5, True, "at most about $1.50"), (0.00001, True, "less than $0.0001")],
+)
+def test_an_amount_is_about_what_is_said(amount: float, at_most: bool, text: str) -> None:
+    assert about(amount, at_most=at_most) == text
 
 
 def test_a_plan_with_all_of_an_estimate_is_written_and_read() -> None:
