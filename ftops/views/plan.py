@@ -124,8 +124,7 @@ def _nothing_line(plan: Plan) -> str:
         where = accounts(plan.destination)
         return f"Removed from the state, because not found in {where}: {plural(dropped, 'object')}."
     if plan.mode is Mode.DESTROY:
-        chosen = " that is targeted" if plan.targets else ""
-        return f"No changes. Nothing of {subject(plan)}{chosen} exists."
+        return f"No changes. Nothing of {subject(plan)} exists."
     if not plan.unchanged:
         return f"No changes. {subject(plan)} declares no resources."
     verb = "matches" if plan.unchanged == 1 else "match"

@@ -237,10 +237,6 @@ def test_every_kind_of_change() -> None:
         (Plan("a", "prod", "", 0, unchanged=1200), "No changes. 1,200 resources of a (prod) match the spec."),
         (Plan("a", "default", "", 0, mode=Mode.DESTROY), "No changes. Nothing of a exists."),
         (
-            Plan("a", "default", "", 0, mode=Mode.DESTROY, targets=(Address.parse("job.b"),)),
-            "No changes. Nothing of a that is targeted exists.",
-        ),
-        (
             Plan("a", "default", "", 0, mode=Mode.REFRESH_ONLY, drift=(Drift(JOB, "vanished"),)),
             "Plan: 1 resource to update in the state; nothing changes at the service.",
         ),

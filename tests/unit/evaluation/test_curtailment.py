@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -132,3 +134,19 @@ def test_another_gate_is_not_decided_by_a_part() -> None:
     assert unmet({"accuracy": {"at_most": 0.4}}, part) == [
         "accuracy is at least 0.5, at most 0.4 is required"
     ]
+
+
+def test_each_answer_is_looked_at_a_few_times_however_many_there_are() -> None:
+    """And not again for each number of answers that could be missing."""
+    count = 2_000
+    curtailment = Curtailment(
+        inputs_of(count), [{"accuracy": {"at_least": 0.9}, "slices.easy": {"at_least": 0.9}}]
+    )
+    calls = Counter[str]()
+    sys.setprofile(lambda frame, event, argument: calls.update([event]))
+    try:
+        fewest = curtailment.fewest([NOT_ASKED] * count)
+    finally:
+        sys.setprofile(None)
+    assert fewest == 201
+    assert calls["call"] < 20 * count
