@@ -103,7 +103,8 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: pre; }
-th { color: var(--dim); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
+th { color: var(--dim); font-weight: 600; }
+th, td:last-child { white-space: normal; } th:first-child, td:first-child { text-align: left; }
 #answers th, #answers td { text-align: left; vertical-align: top; white-space: normal; min-width: 9rem; }
 code { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } .dim { color: var(--dim); }
