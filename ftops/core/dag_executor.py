@@ -56,6 +56,7 @@ Outcome = NodeResult | Requeue
 Call = Callable[[], object]
 Delivery = tuple[object, object]
 Deliveries = SimpleQueue[Delivery]
+_Turns = SimpleQueue[tuple[Call, Callable[[object], None]] | None]
 
 
 class Executor(Protocol):
@@ -285,25 +286,34 @@ class Inline:
 
 
 class Threads:
-    """Daemon threads, started when needed: the process can exit without waiting for them."""
+    """Daemon threads, started when needed: the process can exit without waiting for them. They end once all
+    turns are done and nothing refers to this object any more."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._idle = threading.Semaphore(0)
         self._started = 0
-        self._turns: SimpleQueue[tuple[Call, Callable[[object], None]]] = SimpleQueue()
+        self._turns: _Turns = SimpleQueue()
 
     def submit(self, turn: Call, deliver: Callable[[object], None]) -> None:
         self._turns.put((turn, deliver))
         if not self._idle.acquire(blocking=False) and self._started < self._size:
             self._started += 1
-            threading.Thread(target=self._work, daemon=True, name=f"ftops-{self._started}").start()
+            work = partial(_work, self._turns, self._idle)
+            threading.Thread(target=work, daemon=True, name=f"ftops-{self._started}").start()
 
-    def _work(self) -> None:
-        while True:
-            turn, deliver = self._turns.get()
-            deliver(attempt(turn))
-            self._idle.release()
+    def __del__(self) -> None:
+        self._turns.put(None)
+
+
+def _work(turns: _Turns, idle: threading.Semaphore) -> None:
+    """One thread. It refers neither to its owner nor, while it waits, to what it has done."""
+    while (task := turns.get()) is not None:
+        turn, deliver = task
+        deliver(attempt(turn))
+        del task, turn, deliver
+        idle.release()
+    turns.put(None)  # for the next thread
 
 
 class RealTime:
