@@ -75,8 +75,8 @@ class Decider(Struct):
     """What exists: the reconciled, and what has come under management since."""
     deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
     left_out: dict[Address, Decision] = field(default_factory=dict)
-    """Resources that --target or --exclude keep from being created. Objects that they would reuse aren't
-    deleted."""
+    """Resources that --target, --exclude or a gate keep from being created. Objects that they would reuse
+    aren't deleted."""
     removals: dict[Address, Removal] = field(default_factory=dict)
     selected: frozenset[Address] = frozenset()
     """The resources that the plan may change."""
@@ -141,11 +141,10 @@ class Decider(Struct):
     def wants(self) -> Iterator[Want]:
         """The resources that would be created and may reuse a recorded object instead."""
         taken = self.reconciled.restored | self.reconciled.inherited.keys()
-        yield from (Want(d, partial(self._fits, d), is_left_out=True) for d in self.left_out.values())
-        for address, decision in self.decisions.items():
+        for address, decision in (self.left_out | self.decisions).items():
             asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)
             if decision.action in _NEW and address not in taken and not asked:
-                yield Want(decision, partial(self._fits, decision))
+                yield Want(decision, partial(self._fits, decision), address in self.left_out)
 
     def _fits(self, decision: Decision, recorded: ResourceState) -> bool:
         assert decision.desired is not None  # noqa: S101 - what is created is declared
@@ -323,6 +322,8 @@ class Decider(Struct):
         decision = replace(decision, override=override) if override else decision
         if not self._hold(decision):
             self.decisions[address] = decision
+        elif decision.action in _NEW:
+            self.left_out[address] = decision
 
     def _hold(self, decision: Decision) -> bool:
         """Whether a gate is known not to pass, or what a new resource needs is held itself. Gates whose

@@ -28,7 +28,7 @@ class Want(Struct, frozen=True):
     decision: Decision
     fits: Callable[[ResourceState], bool]
     is_left_out: bool = False
-    """Whether the plan doesn't create it (--target): it only reuses an object."""
+    """Whether the plan doesn't create it (--target, a gate): it only reuses an object."""
 
     @property
     def address(self) -> Address:

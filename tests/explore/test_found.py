@@ -11,8 +11,8 @@ from ftops.config.config import Lifecycle
 from ftops.planning.plan import NORMAL
 from tests.explore.contents import CONTENTS
 from tests.explore.faults import Fault, FaultKind
-from tests.explore.machine import A, D, E, J, K
-from tests.explore.spec import Data, Job, Serving, Spec
+from tests.explore.machine import A, D, E, J, K, V
+from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story
 from tests.explore.world import World
 
@@ -139,4 +139,22 @@ def test_a_job_on_an_imported_file_is_adopted_after_a_change_was_killed_and_take
     run = story.apply(other)
     assert run.is_done
     assert not [event for event in run.events if event.verb == "create"]
+    story.end()
+
+
+@pytest.mark.parametrize("blue_green", [False, True])
+def test_a_renamed_deployment_stays_while_its_gate_holds_its_new_model(
+    story: Story, blue_green: bool
+) -> None:
+    clone = story.world.clones[0]
+    old = Serving("chat", J, blue_green=blue_green, gate=V)
+    gated = replace(PLAIN, items={**PLAIN.items, V: Exam(J), D: old})
+    story.respec(clone, "gated", gated)
+    story.apply(clone)
+    other = Spec({A: Data(), J: Job(A), K: Job(A, epochs=2), V: Exam(J), E: replace(old, model=K)})
+    story.respec(clone, "renamed, with another model", other)
+    run = story.apply(clone)
+    assert run.is_held
+    assert [event.thing.kind for event in run.events] == ["job"]
+    assert run.after.resources[E].remote_id == run.before.resources[D].remote_id
     story.end()
