@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
-from ftops.core.errors import Permanent, Temporary
+from ftops.core.errors import NoRoom, Permanent, Temporary
 from ftops.evaluation.answers import Answer, Question
 from ftops.providers.azure.deployment_wire import (
     all_inputs,
@@ -53,6 +53,13 @@ _EPOCH = 1_900_000_000
 """Later than any clock says while the tests run: what was made was made after what was begun."""
 
 
+class Places(NamedTuple):
+    """How many jobs of an account run and wait at most."""
+
+    running: int
+    queued: int
+
+
 class Thing(Struct, frozen=True):
     """One object. `uid` counts all objects of all accounts; an id may be used again, a uid never is."""
 
@@ -65,6 +72,7 @@ class Thing(Struct, frozen=True):
     token: str = ""
     """Of the request that made it; empty: it was made outside ftops."""
     address: str = ""
+    starts_at: float = 0.0
     ready_at: float = 0.0
     fails: bool = False
     cancelled: bool = False
@@ -82,7 +90,7 @@ class Thing(Struct, frozen=True):
         if self.cancelled:
             return "cancelled"
         if now < self.ready_at:
-            return "running"
+            return "running" if now >= self.starts_at else "pending"
         return "failed" if self.fails else "succeeded"
 
     def shown(self, now: float) -> dict[str, Any]:
@@ -96,6 +104,9 @@ class Thing(Struct, frozen=True):
     @property
     def model(self) -> str:
         return f"{BASE}.ft-{self.remote_id.removeprefix('ftjob-')}"
+
+    def is_unfinished(self, now: float) -> bool:
+        return self.status(now) in ("pending", "running")
 
     def is_usable(self, now: float) -> bool:
         return self.status(now) not in ("failed", "cancelled")
@@ -134,6 +145,10 @@ class Cloud:
     questions: list[Asked] = field(default_factory=list)
     fault: Fault = field(default_factory=Fault)
     uids: int = 0
+    places: Places | None = None
+    """For jobs, in each account; None: any number."""
+    refused: list[str] = field(default_factory=list)
+    """The addresses of jobs for which there was no room."""
 
     def of(self, account: str, kind: str) -> list[Thing]:
         return [t for t in self.things.values() if t.account == account and t.kind == kind]
@@ -158,6 +173,17 @@ class Cloud:
         model, prompt = deployment.body["properties"]["model"]["name"], question.messages[-1]["content"]
         self.questions.append(Asked(deployment.account, model, prompt))
         return answer(deployment.essence[1])
+
+    def queue(self, account: str) -> list[Thing]:
+        """The jobs that wait to run."""
+        return [job for job in self.of(account, "job") if job.status(self.now()) == "pending"]
+
+    def begins(self, account: str) -> float:
+        """When a job that is submitted now will run."""
+        now = self.now()
+        ends = sorted(job.ready_at for job in self.of(account, "job") if job.is_unfinished(now))
+        running = self.places.running if self.places else len(ends) + 1
+        return now if len(ends) < running else ends[-running]
 
     # what people do without ftops
 
@@ -267,6 +293,11 @@ class Account:
         return self._add(uid, "dataset", f"file-{uid}", body, ("file", content.meaning), request)
 
     def _job(self, request: Request) -> Thing:
+        if self.cloud.fault.takes_the_place():
+            raise NoRoom("somebody else was faster")
+        if self.cloud.places and len(self.cloud.queue(self.name)) >= self.cloud.places.queued:
+            self.cloud.refused.append(str(request.address))
+            raise NoRoom("the queue is full")
         uid = self.cloud.next_uid()
         body = {
             **job_body(request, with_method=True, with_training_type=True),
@@ -301,6 +332,7 @@ class Account:
         request: Request,
         seconds: float = 0.0,
     ) -> Thing:
+        begins = self.cloud.begins(self.name) if kind == "job" else self.cloud.now()
         thing = Thing(
             uid=uid,
             kind=kind,
@@ -310,7 +342,8 @@ class Account:
             essence=essence,
             token=request.token,
             address=str(request.address),
-            ready_at=self.cloud.now() + seconds,
+            starts_at=begins,
+            ready_at=begins + seconds,
             fails=kind == "job" and self.cloud.fault.fails_a_job(),
         )
         return self.cloud.put("create", thing)
@@ -335,7 +368,7 @@ class Account:
             return
         now = self.cloud.now()
         if thing.kind == "dataset":
-            readers = (j for j in self.cloud.of(self.name, "job") if j.status(now) == "running")
+            readers = (j for j in self.cloud.of(self.name, "job") if j.is_unfinished(now))
             if any(thing.remote_id == j.body["training_file"] for j in readers):
                 raise Permanent(f"a job is being trained on {thing.remote_id}", code="InUse")
         if thing.kind == "job" and self._is_deployed(thing):
@@ -427,6 +460,19 @@ class Keeper(Protocol):
     def delete(self, resource: ResourceState) -> RemoteObject | None: ...
 
     def existing(self, kind: str) -> list[Existing]: ...
+
+
+class QueueingAccount(Account):
+    """One that has places for only so many jobs."""
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        super().__init__(cloud, name)
+        assert cloud.places is not None
+        self.limits = {"queued_jobs": cloud.places.queued}
+
+    def queued(self, kind: str) -> int:
+        self.cloud.fault.read()
+        return len(self.cloud.queue(self.name))
 
 
 class Deployments:

@@ -44,6 +44,16 @@ _IGNORABLE: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def sweep(spec: Spec, number: int) -> Spec:
+    """Every job that there can be, on files of its own and others, each with other epochs."""
+    for place, address in enumerate(ADDRESSES["job"]):
+        data = ADDRESSES["dataset"][(place + number) % 2]
+        more = spec if data in spec.items else spec.with_item(data, Data(CONTENTS[number % len(CONTENTS)]))
+        more = more.with_item(address, Job(data, None, number + place + 1, provider=more.data(data).provider))
+        spec = tidied(more) if is_valid(more) else spec
+    return spec
+
+
 def pick(choices: Sequence[T], number: int) -> T | None:
     return choices[number % len(choices)] if choices else None
 

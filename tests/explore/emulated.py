@@ -24,7 +24,7 @@ from ftops.providers.base import Existing, Request
 from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 from tests.contract import azure_cloud
-from tests.explore.cloud import Cloud, Deployments, Essence, Thing, job_essence
+from tests.explore.cloud import Cloud, Deployments, Essence, Places, Thing, job_essence
 from tests.explore.contents import by_digest
 from tests.explore.machine import Explore
 from tests.explore.spec import ACCOUNTS
@@ -268,6 +268,12 @@ class EmulatedWorld(World):
     def open_accounts(self, accounts: Mapping[str, str]) -> Providers:
         assert isinstance(self.cloud, Mirror)
         return Open(self.cloud, accounts)
+
+    def limit(self, places: Places) -> None:
+        """The wrapped accounts don't look for room: they are refused."""
+        settings = {"running_jobs_limit": places.running, "queued_jobs_limit": places.queued}
+        for emulator in self.emulators.values():
+            emulator.server.admin("PATCH", "settings", settings)
 
     def prepare(self, clone: Clone) -> None:
         for address in clone.spec.of("dataset"):

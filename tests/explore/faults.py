@@ -26,6 +26,7 @@ class FaultKind(Enum):
     BUSY = "busy at call"
     REFUSE = "refused at call"
     BUSY_READ = "busy at read"
+    PLACE_TAKEN = "somebody takes the place of job"
     JOB_FAILS = "the training fails of job"
 
 
@@ -39,6 +40,7 @@ class Fault:
     reads: int = 0
     appends: int = 0
     jobs: int = 0
+    submitted: int = 0
     hit: bool = False
     crashed: bool = False
 
@@ -85,6 +87,12 @@ class Fault:
         fails = self.kind is FaultKind.JOB_FAILS and self.jobs == 1 + self.at // 4
         self.hit = self.hit or fails
         return fails
+
+    def takes_the_place(self) -> bool:
+        """Whether the queue has become full between the look at it and the job that is submitted now. It is
+        nothing that goes wrong."""
+        self.submitted += 1
+        return self.kind is FaultKind.PLACE_TAKEN and self.submitted == self.at
 
     def read(self) -> None:
         """A call that only looks."""

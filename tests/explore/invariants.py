@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ftops.core.address import Address
 from ftops.core.dag import closure
-from ftops.core.errors import ProviderError
+from ftops.core.dag_executor import NodeResult
+from ftops.core.errors import NoRoom, ProviderError
 from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
 from ftops.state.state import ResourceState, State, fold, owner_mark
@@ -67,6 +68,44 @@ def paid_once(world: World, run: Run) -> Complaints:
         if len(there) >= len(wanted):
             names = ", ".join(t.remote_id for t in there)
             yield f"{event.thing.remote_id} is trained for {address}, and there is {names}"
+
+
+def jobs_begin_where_there_is_room(world: World, run: Run) -> Complaints:
+    """No job is submitted to a queue that is full."""
+    yield from (f"{address} is submitted, and the queue is full" for address in run.refused)
+
+
+def none_fails_for_lack_of_room(world: World, run: Run) -> Complaints:
+    """A job waits for its place; a run that doesn't wait says what has none."""
+    if run.report is None:
+        return
+    for failure in run.report.failures:
+        if isinstance(failure.error, NoRoom):
+            yield f"{failure.step} fails: {failure.error.summary}"
+    for step, result in run.report.fates.items():
+        if result is NodeResult.WAITING and run.wait:
+            yield f"{step} isn't waited for"
+
+
+def jobs_begin_in_order(world: World, run: Run) -> Complaints:
+    """Of the jobs that could begin, the first of the plan begins first, if accounts have few places. Those on
+    files are meant: nobody knows when a run learns that a job has ended."""
+    if world.cloud.places is None or run.plan is None or run.fault.hit:
+        return
+    made = {e.thing.address: e for e in run.events if e.verb == "create"}
+    files = {at: e.now for at, e in made.items() if e.thing.kind == "dataset"}
+    free: list[tuple[Change, float]] = []
+    for change in run.plan.changes:
+        if change.address.kind != "job" or change.action not in MAKES:
+            continue
+        event = made.get(str(change.address))
+        for earlier, since in free:
+            first = made.get(str(earlier.address))
+            was_free = event is not None and earlier.provider == change.provider and since < event.now
+            if event and was_free and (first is None or first.now > event.now):
+                yield f"{event} before {earlier.step}, which could begin at {since}"
+        if files.keys() >= set(change.waits_for):
+            free.append((change, max((files[w] for w in change.waits_for), default=-1.0)))
 
 
 def made_as_declared(world: World, run: Run) -> Complaints:
@@ -314,6 +353,9 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         one_owner,
         nothing_kept_is_deleted,
         paid_once,
+        jobs_begin_where_there_is_room,
+        none_fails_for_lack_of_room,
+        jobs_begin_in_order,
         made_as_declared,
         nothing_lost,
         only_what_was_shown,

@@ -17,7 +17,8 @@ from ftops.core.address import Address
 from ftops.planning.moves import recorded_addresses
 from ftops.planning.plan import NORMAL, Mode, Options
 from tests.explore import outside
-from tests.explore.edits import ADDRESSES, EDITS, pick
+from tests.explore.cloud import Places
+from tests.explore.edits import ADDRESSES, EDITS, pick, sweep
 from tests.explore.faults import Fault, FaultKind
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
@@ -238,6 +239,21 @@ class Explore(RuleBasedStateMachine):
     @rule(which=NUMBER, number=NUMBER, fault=FAULTS)
     def apply_saved(self, which: int, number: int, fault: Fault) -> None:
         self.story.apply_saved(self.clone(which), number % len(self.world.saved), fault.anew())
+
+    @rule(
+        which=NUMBER,
+        places=st.sampled_from([Places(1, 1), Places(1, 2), Places(2, 1)]),
+        number=NUMBER,
+        fault=FAULTS,
+        wait=st.sampled_from(OFTEN),
+    )
+    def more_jobs_than_places(
+        self, which: int, places: Places, number: int, fault: Fault, wait: bool
+    ) -> None:
+        clone = self.clone(which)
+        self.story.limit(places)
+        self.story.respec(clone, "sweep", sweep(clone.spec, number))
+        self.story.apply(clone, fault=fault.anew(), wait=wait)
 
     # what else happens
 

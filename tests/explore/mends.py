@@ -9,7 +9,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ftops.applying.provider_calls import ProviderCalls
 from ftops.config import accounts
+from ftops.core.dag_executor import DagExecutor
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning import moves, plan_builder, planner
 from ftops.planning.reconcile import reconcile
@@ -67,6 +69,11 @@ def _of_the_newest_key(session: sessions.Session) -> str:
     return session.store.codec.digest_key(session.config.name, session.config.environment)
 
 
+def _at_once(executor: Any, nodes: Iterable[str]) -> None:
+    """Whoever is ready begins, the last one first."""
+    executor._ready.extendleft(nodes)
+
+
 _UNCHECKED: Patch = (planner, "check_owners", _nothing)
 
 
@@ -116,6 +123,14 @@ MENDS: Mapping[str, Mend] = {
     ),
     "an interrupted evaluation isn't forgotten": Mend(
         ((moves, "_temporary", _none),), frozenset({"nothing_lost"}), ("gate", "epochs", "prompts")
+    ),
+    "jobs wait for their places": Mend(
+        ((ProviderCalls, "queue", _nothing),),
+        frozenset({"jobs_begin_where_there_is_room"}),
+        ("epochs",),
+    ),
+    "jobs line up for their places": Mend(
+        ((DagExecutor, "_make_ready", _at_once),), frozenset({"jobs_begin_in_order"}), ("epochs",)
     ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")

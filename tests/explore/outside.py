@@ -19,9 +19,9 @@ def delete(world: World, number: int) -> str:
 
 
 def cancel(world: World, number: int) -> str:
-    """One job that runs is cancelled."""
+    """One job that isn't finished is cancelled."""
     cloud, now = world.cloud, world.clock.now()
-    thing = _one(cloud, number, lambda t: t.kind == "job" and t.status(now) == "running")
+    thing = _one(cloud, number, lambda t: t.kind == "job" and t.is_unfinished(now))
     if thing is None:
         return ""
     cloud.cancel(thing)
@@ -52,8 +52,8 @@ def _is_used(cloud: Cloud, thing: Thing) -> bool:
     now = cloud.now()
     others = [t for t in cloud.things.values() if t.account == thing.account]
     if thing.kind == "dataset":
-        running = (j for j in others if j.kind == "job" and j.status(now) == "running")
-        return any(j.body["training_file"] == thing.remote_id for j in running)
+        unfinished = (j for j in others if j.kind == "job" and j.is_unfinished(now))
+        return any(j.body["training_file"] == thing.remote_id for j in unfinished)
     if thing.kind == "job":
         served = (d for d in others if d.kind == "deployment")
         return any(d.body["properties"]["model"]["name"] == thing.model for d in served)

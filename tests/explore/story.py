@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.planning.plan import NORMAL, Action, Mode, Options
-from tests.explore.cloud import Thing
+from tests.explore.cloud import Places, Thing
 from tests.explore.edits import apply_edit
 from tests.explore.faults import Fault
 from tests.explore.invariants import INVARIANTS, is_missed, lost
@@ -53,6 +53,11 @@ class Story:
     def edit(self, clone: Clone, name: str, a: int, b: int) -> None:
         """An edit of `edits`."""
         self.respec(clone, name, apply_edit(clone.spec, name, a, b))
+
+    def limit(self, places: Places) -> None:
+        """Accounts have few places for jobs from now on."""
+        self.world.limit(places)
+        self.tell(f"accounts run {places.running} and queue {places.queued} jobs")
 
     def respec(self, clone: Clone, why: str, spec: Spec) -> None:
         """The clone's spec becomes another one."""

@@ -27,7 +27,7 @@ from ftops.state.encryption import KEY_BYTES, Key, Keys
 from ftops.state.file_format import StateCodec
 from ftops.state.state import Entry, State, owner_mark
 from tests.explore import exams
-from tests.explore.cloud import Account, Asked, Cloud, Event, Thing
+from tests.explore.cloud import Account, Asked, Cloud, Event, Places, QueueingAccount, Thing
 from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
 from tests.support.cloud import VirtualTime
@@ -49,7 +49,8 @@ class Open(Providers):
 
     def __init__(self, cloud: Cloud, accounts: Mapping[str, str]) -> None:
         super().__init__({}, Path())
-        self._open = {name: Account(cloud, account) for name, account in accounts.items()}
+        kind = QueueingAccount if cloud.places else Account
+        self._open = {name: kind(cloud, account) for name, account in accounts.items()}
 
 
 class KillableStore(LocalStore, frozen=True):
@@ -143,6 +144,8 @@ class Run:
     begun: bool = False
     """Whether anything may have been done."""
     events: list[Event] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """The addresses of jobs that were submitted where there was no room."""
     answered: frozenset[Asked] = frozenset()
     """Whose answers were kept before."""
     asked: list[Asked] = field(default_factory=list)
@@ -216,6 +219,10 @@ class World:
     def open_accounts(self, accounts: Mapping[str, str]) -> Providers:
         """By the names of providers."""
         return Open(self.cloud, accounts)
+
+    def limit(self, places: Places) -> None:
+        """From now on, accounts take only so many jobs at a time."""
+        self.cloud.places = places
 
     def prepare(self, clone: Clone) -> None:
         """Before each command."""
@@ -326,7 +333,7 @@ class World:
             saved is not None,
         )
         run.answered = frozenset(clone.answered)
-        begin, first = len(self.cloud.log), len(self.cloud.questions)
+        begin, first, refused = len(self.cloud.log), len(self.cloud.questions), len(self.cloud.refused)
         self.cloud.fault = fault
         try:
             with self._open(clone, fault) as session, session.locked("apply"):
@@ -344,6 +351,7 @@ class World:
         self.cloud.fault = Fault()
         self.look()
         run.events, run.asked = self.cloud.log[begin:], self.cloud.questions[first:]
+        run.refused = self.cloud.refused[refused:]
         clone.answered.update(run.asked)
         run.after = clone.read()
         return run
