@@ -150,6 +150,7 @@ class OutcomeHandler(Struct, frozen=True):
 
     def _unfinished(self, step: Step, result: Unfinished) -> Requeue:
         step.attempts = 0 if result.is_progress else step.attempts
+        step.has_place = step.has_place and result.holds_concurrency_key
         self.reporter.progress(step, result.said)
         return Requeue(result.seconds, holds_concurrency_key=result.holds_concurrency_key)
 
@@ -260,12 +261,12 @@ class OutcomeHandler(Struct, frozen=True):
             self.held.append(Held(step.change.address, error.reasons))
             self.reporter.step(events.ChangeHeld, step, error.detail, error.hint)
             return NodeResult.HELD
-        if isinstance(error, NoRoom) and not step.effect_unknown:
-            step.has_place = False
-            if not self.wait:
-                self._add(entries, Failed(step.change.address, error.summary))
-            return self._no_room(step, error.retry_after)
         if isinstance(error, Temporary):
+            step.has_place = False  # another step may take it before the next try
+            if isinstance(error, NoRoom):
+                if not (self.wait or step.effect_unknown):
+                    self._add(entries, Failed(step.change.address, error.summary))
+                return self._no_room(step, error.retry_after)
             wait = of_changes(self.retry_base).wait(step.attempts + 1, error.retry_after)
             if wait is not None:
                 step.attempts += 1
