@@ -56,13 +56,12 @@ class Apply:
         self._context = context
         self._settings = settings
         self._steps = {change.step: Step(change) for change in plan.changes}
-        waits = {change.step: change.waits_for for change in plan.changes}
         # Calls that take no time need no thread.
         local = all_instant(context.providers, plan.providers_of())
         pool: Executor = Inline() if local else Threads(settings.parallelism)
         self._awaited: dict[str, int] = {}
         """By kind, the number of steps that wait for room, as last told."""
-        self._executor = DagExecutor(waits, self, pool, context.clock, settings.parallelism)
+        self._executor = DagExecutor(plan.waits_for, self, pool, context.clock, settings.parallelism)
         self._calls = ProviderCalls(self._live, context, self._executor.say)
         clean = redaction(context.secrets)
         self._reporter = EventEmitter(self._calls, clean, context.clock.now())
@@ -151,7 +150,8 @@ class Apply:
         fates, change = self._executor.fates, step.change
         if step.has_place or change.step in fates or self._calls.queue(change) is None:
             return False
-        return all(fates.get(w) is NodeResult.DONE for w in change.waits_for if w in self._steps)
+        waits_for = self._executor.waits_for[change.step]
+        return all(fates.get(w) is NodeResult.DONE for w in waits_for if w in self._steps)
 
     def _call(self, step: Step) -> Call:
         call = self._calls.next(step)

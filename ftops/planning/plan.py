@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, Json, Value, encode, stands_for_secret
+from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
 from ftops.core.errors import Diagnostic
 from ftops.planning.estimate import NOTHING, Estimate, estimate_to_json
@@ -223,6 +224,9 @@ class Plan(Struct, frozen=True):
     mode: Mode = Mode.NORMAL
     warnings: tuple[str, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
+    room: Mapping[str, tuple[str, ...]] = {}
+    """Steps → others that they also wait for, because these free what they need in an account with little
+    room left."""
     estimate: Estimate = NOTHING
     """The costs and changes of data, for display and for budgets."""
     destination: Destination = NOWHERE
@@ -234,6 +238,19 @@ class Plan(Struct, frozen=True):
     def providers_of(self, actions: Collection[Action] = frozenset(Action)) -> frozenset[str]:
         """The providers of all changes with these actions."""
         return frozenset({change.provider for change in self.changes if change.action in actions})
+
+    @property
+    def waits_for(self) -> Mapping[str, tuple[str, ...]]:
+        """All that each step waits for."""
+        return {c.step: (*c.waits_for, *self.room.get(c.step, ())) for c in self.changes}
+
+    def making_room(self, room: Mapping[str, tuple[str, ...]]) -> Plan:
+        """The plan whose steps also wait for these, in the order that follows."""
+        rank = {change.step: number for number, change in enumerate(self.changes)}
+        waiting = replace(self, room=room)
+        changes = {change.step: change for change in self.changes}
+        order = sort(waiting.waits_for, rank.__getitem__)
+        return replace(waiting, changes=tuple(changes[step] for step in order))
 
     @property
     def is_blocked(self) -> bool:
@@ -288,6 +305,7 @@ def sent_resources(plan: Plan, declared: Mapping[Address, Resource]) -> Mapping[
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:
     """The document that `plan -o json` prints; docs/json-output.md describes it."""
+    waits_for = plan.waits_for
     return {
         "format_version": PLAN_VERSION,
         "spec": plan.spec,
@@ -295,7 +313,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "mode": plan.mode.value,
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "changes": [_change(c) for c in plan.changes],
+        "changes": [_change(c, waits_for[c.step]) for c in plan.changes],
         "drift": [drift_to_json(d) for d in plan.drift],
         "outputs": [_output(o) for o in plan.outputs],
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
@@ -324,7 +342,7 @@ def drift_to_json(drift: Drift) -> dict[str, Json]:
     }
 
 
-def _change(change: Change) -> Json:
+def _change(change: Change, waits_for: Collection[str]) -> Json:
     optional: dict[str, Json] = {
         "before": encode(dict(change.before)),
         "after": encode(dict(change.after)),
@@ -342,7 +360,7 @@ def _change(change: Change) -> Json:
         "action": change.action.value,
         "reason": change.reason._asdict(),
         "provider": change.provider,
-        "waits_for": list(change.waits_for),
+        "waits_for": list(waits_for),
         **{k: v for k, v in optional.items() if v},
     }
 

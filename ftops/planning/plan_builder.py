@@ -195,17 +195,17 @@ class PlanBuilder(Struct, frozen=True):
         from ftops.planning.preflight import run_preflight
 
         today = datetime.now(UTC).date()
-        findings = run_preflight(
-            made.changes,
+        found = run_preflight(
+            made,
             self.config,
             resources,
             self.providers,
             os.environ,
             today,
-            values=made.known,
             temporary={cost.address: cost.temporary for cost in made.estimate.asking},
         )
-        return replace(made, findings=(*findings, *made.findings))
+        made = made.making_room(found.room) if found.room else made
+        return replace(made, findings=(*found.findings, *made.findings))
 
     def _with_offline_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what the catalogue tells of its models."""

@@ -110,6 +110,8 @@ class AccountFacts(Struct, frozen=True):
     """All deployments: their names in lower case, and the models of those that are ready."""
     limits: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    file_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the files, by ID."""
     api_version: str = ""
     undescribed: tuple[str, ...] = ()
     """Fields of jobs that the description of this API version lacks."""

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from ftops import __version__
 from ftops.config.config import Config
 from ftops.core.confined_files import content, opened, outside
+from ftops.core.dag import find_cycle
 from ftops.core.errors import FtopsError
 from ftops.core.private_files import replace_file
 from ftops.core.project import SPEC_SUFFIXES, project_root
@@ -198,6 +199,8 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
         raise _stale(saved, [f"{step} would be planned differently now"], again.serial)
     if again.moves != plan.moves:
         raise _stale(saved, ["other resources would be moved now"], again.serial)
+    if find_cycle(replace(related, room=plan.room).waits_for):
+        raise _stale(saved, ["steps would wait for each other"], again.serial)
     recorded, today = (*plan.settings, *plan.outputs), (*again.settings, *again.outputs)
     if any(one not in today for one in recorded):
         raise _stale(saved, ["settings or outputs would be recorded differently now"], again.serial)

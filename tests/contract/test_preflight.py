@@ -49,8 +49,8 @@ def findings(provider: Provider, *resources: Resource, today: date = TODAY) -> l
     """What is said of the first plan of these resources."""
     wanted = config(*(replace(r, place=PLACE) for r in resources))
     graph = build(wanted)
-    changes = plan(wanted, graph, State(""), Observed()).changes
-    return list(run_preflight(changes, wanted, graph.resources, lambda name: provider, {}, today))
+    made = plan(wanted, graph, State(""), Observed())
+    return list(run_preflight(made, wanted, graph.resources, lambda name: provider, {}, today).findings)
 
 
 def summaries(found: list[Diagnostic]) -> list[str]:

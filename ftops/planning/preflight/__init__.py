@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from ftops import catalog
 from ftops.config.accounts import accounts_of
@@ -18,10 +21,11 @@ from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
-from ftops.planning.plan import MAKING, Action, Change, Reason
+from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
 from ftops.planning.preflight import account, limits, models, training_types
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
+from ftops.planning.preflight.shortage import Order, relief
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects, Provider
 
@@ -71,35 +75,56 @@ def _sorted(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(found, key=lambda d: (d.severity != "error", d.sort_key)))
 
 
+class Found(NamedTuple):
+    """What preflight finds: diagnostics, and for which steps of the plan others have to make room first."""
+
+    findings: tuple[Diagnostic, ...] = ()
+    room: Mapping[str, tuple[str, ...]] = {}
+
+
+def make_room(situation: Situation) -> Mapping[str, tuple[str, ...]]:
+    """Steps → others that they have to wait for, beside those of the plan, so that what these free is there
+    for them. No more than is needed, and nothing where their order doesn't allow it."""
+    order = Order(situation.changes)
+    room: dict[str, tuple[str, ...]] = {}
+    for ledger in limits.ledgers(situation):
+        for step, other in relief(ledger.takes, ledger.left, order):
+            room[step] = (*room.get(step, ()), other)
+    return room
+
+
 def run_preflight(
-    changes: Sequence[Change],
+    plan: Plan,
     config: Config,
     resources: Mapping[Address, Resource],
     providers: Callable[[str], Provider],
     environ: Mapping[str, str],
     today: date,
-    values: Mapping[str, Json] = {},
     temporary: Mapping[Address, Sequence[Temporary]] = {},
-) -> tuple[Diagnostic, ...]:
-    """The findings of all rules. Asks each account once, all at the same time, and only those in which the
-    plan creates or changes objects. `values` are the known values of expressions in the changes, `temporary`
-    the deployments that evaluations will create."""
+) -> Found:
+    """The findings of all rules, after room was made. Asks each account once, all at the same time, and only
+    those in which the plan creates or changes objects. `temporary` are the deployments that evaluations will
+    create."""
     kinds: dict[str, set[str]] = {}
-    for change in changes:
+    for change in plan.changes:
         if change.action in MAKING:
             kinds.setdefault(change.provider, set()).add(change.address.kind)
     asked = {name: providers(name) for name in sorted(kinds)}
     able = {name: provider for name, provider in asked.items() if isinstance(provider, Inspects)}
     if not able:
-        return ()
+        return Found()
     with ThreadPoolExecutor(len(able), "preflight") as pool:
-        graders = ask_about_graders(changes, asked, config.secrets, pool)
+        graders = ask_about_graders(plan.changes, asked, config.secrets, pool)
         replies = {name: pool.submit(provider.inspect, kinds[name]) for name, provider in able.items()}
         known = catalog.load(config.project, environ)
     places = {name: declared.place for name, declared in config.providers.items()}
     accounts: dict[str, AccountFacts] = {}
     homes = accounts_of(config)
-    situation = Situation(tuple(changes), resources, accounts, known, today, places, homes, values, temporary)
+
+    def of(changes: tuple[Change, ...]) -> Situation:
+        return Situation(changes, resources, accounts, known, today, places, homes, plan.known, temporary)
+
+    situation = of(plan.changes)
     unasked: list[Diagnostic] = []
     for name, reply in replies.items():
         try:
@@ -109,7 +134,16 @@ def run_preflight(
             summary = error.summary.removeprefix(f"provider {name}: ")
             unasked.append(situation.about_provider(name, summary, error.detail, error.hint, severity))
     refused = refused_graders(situation, graders, config.secrets)
-    return (*unasked, *_sorted((*check(situation), *refused)))
+    room = make_room(situation)
+    if room:
+        situation = of(_in_order(plan.making_room(room)))
+    return Found((*unasked, *_sorted((*check(situation), *refused))), room)
+
+
+def _in_order(plan: Plan) -> tuple[Change, ...]:
+    """The changes, each with all that it waits for."""
+    waits_for = plan.waits_for
+    return tuple(replace(change, waits_for=waits_for[change.step]) for change in plan.changes)
 
 
 def check_spec(config: Config, environ: Mapping[str, str]) -> tuple[Diagnostic, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -79,9 +79,32 @@ def size_of(situation: Situation, inputs: Mapping[str, Value]) -> Size | None:
     return Size(name, model, capacity)
 
 
+class Ledger(NamedTuple):
+    """Something of which an account has only so much."""
+
+    provider: str
+    takes: Sequence[Take]
+    left: float
+
+
+def ledgers(situation: Situation) -> Iterator[Ledger]:
+    """What the plan takes and frees of all that is limited."""
+    for measure in (_capacity, _slot):
+        yield from (ledger for _, ledger in _quotas(situation, measure))
+    yield from (ledger for _, _, ledger in _counted(situation))
+    yield from _stored(situation)
+
+
 def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Usage, Shortage]]:
     order = Order(situation.changes)
-    briefly = temporary(situation, order)
+    for usage, ledger in _quotas(situation, measure):
+        found = shortage(ledger.takes, ledger.left, order)
+        if found:
+            yield ledger.provider, usage, found
+
+
+def _quotas(situation: Situation, measure: Measure) -> Iterator[tuple[Usage, Ledger]]:
+    briefly = temporary(situation, Order(situation.changes))
     for provider, facts in situation.accounts.items():
         quotas = {normal(usage.name): usage for usage in facts.usages or ()}
         takes: dict[str, list[Take]] = {}
@@ -91,10 +114,8 @@ def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Us
             for name, amount in _taken_briefly(situation, change, briefly, measure).items():
                 takes.setdefault(name, []).append(Take(change, amount, is_returned=True))
         for name, steps in takes.items():
-            usage = quotas.get(name)
-            found = shortage(steps, usage.limit - usage.used, order) if usage else None
-            if usage and found:
-                yield provider, usage, found
+            if usage := quotas.get(name):
+                yield usage, Ledger(provider, steps, usage.limit - usage.used)
 
 
 def _taken_briefly(
@@ -184,7 +205,21 @@ _MEGABYTE = 1_000_000
 def numbers(situation: Situation) -> Iterator[Diagnostic]:
     """The number of files, jobs (ended ones included) and deployments."""
     order = Order(situation.changes)
-    briefly = temporary(situation, order)
+    for kind, used, ledger in _counted(situation):
+        found = shortage(ledger.takes, ledger.left, order)
+        if found is not None:
+            yield situation.finding(
+                found.take.step.address,
+                f"too many {kind.limit}",
+                f"The account has {used} of at most {used + ledger.left:g}, and the plan adds more than fit.",
+                kind.below_limit,
+                severity="error" if found.is_sure else "warning",
+            )
+
+
+def _counted(situation: Situation) -> Iterator[tuple[ResourceType, int, Ledger]]:
+    """By kind: how many there are, and what the plan adds and deletes."""
+    briefly = temporary(situation, Order(situation.changes))
     limited = [kind for kind in RESOURCE_TYPES.values() if kind.limit]
     for kind, provider in product(limited, situation.accounts):
         used, limit = _used(situation, provider, kind), situation.limit(provider, kind.limit)
@@ -199,15 +234,7 @@ def numbers(situation: Situation) -> Iterator[Diagnostic]:
                 or (kind.serves and c.step in briefly)
             )
         ]
-        found = shortage(takes, limit - used, order)
-        if found is not None:
-            yield situation.finding(
-                found.take.step.address,
-                f"too many {kind.limit}",
-                f"The account has {used} of at most {limit}, and the plan adds more than fit.",
-                kind.below_limit,
-                severity="error" if found.is_sure else "warning",
-            )
+        yield kind, used, Ledger(provider, takes, limit - used)
 
 
 def file_size(situation: Situation) -> Iterator[Diagnostic]:
@@ -225,18 +252,33 @@ def file_size(situation: Situation) -> Iterator[Diagnostic]:
 
 def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
     """The size of all files together."""
-    for provider, facts in situation.accounts.items():
-        used, limit = facts.counts.get("total_file_bytes"), situation.limit(provider, "total_file_bytes")
-        new = list(situation.concerned(lambda kind: kind.is_data, provider=provider))
-        sizes = [size for c in new if isinstance(size := c.facts.get("bytes"), int)]
-        if sizes and used is not None and limit is not None and used + sum(sizes) > limit:
+    order = Order(situation.changes)
+    for provider, takes, left in _stored(situation):
+        if found := shortage(takes, left, order):
+            used = situation.accounts[provider].counts["total_file_bytes"]
+            new = sum(take.amount for take in takes if take.amount > 0)
             yield situation.warning(
-                new[-1].address,
+                found.take.step.address,
                 "the files may exceed the account's limit for their total size",
-                f"The files there have {_megabytes(used)}, the plan adds {_megabytes(sum(sizes))}, and "
-                f"the limit is {_megabytes(limit)}.",
+                f"The files there have {_megabytes(used)}, the plan adds {_megabytes(new)}, and "
+                f"the limit is {_megabytes(used + left)}.",
                 "delete files that no job needs any more",
             )
+
+
+def _stored(situation: Situation) -> Iterator[Ledger]:
+    """Bytes that the plan uploads and deletes."""
+    for provider, facts in situation.accounts.items():
+        used, limit = facts.counts.get("total_file_bytes"), situation.limit(provider, "total_file_bytes")
+        if used is None or limit is None:
+            continue
+        takes: list[Take] = []
+        for change in situation.concerned(lambda kind: kind.is_data, (*MAKES, Action.DELETE), provider):
+            gone = change.action is Action.DELETE
+            size = facts.file_sizes.get(change.remote_id) if gone else change.facts.get("bytes")
+            if isinstance(size, int):
+                takes.append(Take(change, -size if gone else size))
+        yield Ledger(provider, takes, limit - used)
 
 
 def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
@@ -316,5 +358,5 @@ def _used(situation: Situation, provider: str, kind: ResourceType) -> int | None
     return facts.counts.get(kind.limit)
 
 
-def _megabytes(size: int) -> str:
+def _megabytes(size: float) -> str:
     return f"{size / _MEGABYTE:,.1f} MB"

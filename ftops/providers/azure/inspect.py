@@ -75,6 +75,7 @@ class _Inspection:
         if deploying.reach is Reach.REFUSED:
             deploying = self._unless_deleted(deploying)
         found, training = files.result()
+        sizes = None if found is None else _own_files(found)
         listed, grants, names = models.result()[0], rights.result()[0], deployed.result()[0]
         return AccountFacts(
             name=self._account.name or self._account.endpoint,
@@ -90,7 +91,8 @@ class _Inspection:
             limits=_limits(body or {}),
             api_version=self._account.api_version,
             undescribed=describe(self._account.api_version).lacks,
-            counts={**_file_counts(found), **_job_counts(jobs.result()[0])},
+            counts={**({} if sizes is None else _file_counts(sizes)), **_job_counts(jobs.result()[0])},
+            file_sizes=sizes or {},
         )
 
     def _ask_control_plane(
@@ -191,12 +193,14 @@ def _limits(body: Json) -> dict[str, int]:
     return limits
 
 
-def _file_counts(files: list[dict[str, Any]] | None) -> dict[str, int]:
-    if files is None:
-        return {}
-    own = [file for file in files if file.get("purpose") != "fine-tune-results"]
-    sizes = [size for file in own if isinstance(size := file.get("bytes"), int)]
-    return {"files": len(own), "total_file_bytes": sum(sizes)}
+def _own_files(files: list[dict[str, Any]]) -> dict[str, int]:
+    """Those that count, without the results of jobs, and their sizes."""
+    own = (file for file in files if file.get("purpose") != "fine-tune-results")
+    return {str(file.get("id")): size if isinstance(size := file.get("bytes"), int) else 0 for file in own}
+
+
+def _file_counts(sizes: Mapping[str, int]) -> dict[str, int]:
+    return {"files": len(sizes), "total_file_bytes": sum(sizes.values())}
 
 
 def _job_counts(page: Json | None) -> dict[str, int]:

@@ -16,7 +16,6 @@ from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.core.errors import Blocked, Diagnostic, Permanent, Place, ProviderError, Temporary
 from ftops.core.project import CATALOG_VARIABLE
-from ftops.planning.plan import Change
 from ftops.planning.planner import plan
 from ftops.planning.preflight import run_preflight
 from ftops.providers.account_facts import Access, AccountFacts, Reach
@@ -55,8 +54,9 @@ def ask(
         providers={name: ProviderConfig(name, "memory", place=PLACE) for name in providers},
     )
     graph = build(wanted)
-    changes: tuple[Change, ...] = plan(wanted, graph, State(""), Observed()).changes
-    return list(run_preflight(changes, wanted, graph.resources, providers.__getitem__, environ or {}, TODAY))
+    made = plan(wanted, graph, State(""), Observed())
+    found = run_preflight(made, wanted, graph.resources, providers.__getitem__, environ or {}, TODAY)
+    return list(found.findings)
 
 
 def on(provider: str, resource: Resource) -> Resource:
