@@ -49,8 +49,8 @@ class TrainingCost(Struct, frozen=True):
     note: str = ""
     spending_limit: float | None = None
     """What it costs when the service pauses it."""
-    hours: tuple[float, float] | None = None
-    """The shortest and the longest time that recorded jobs of the same kind took, queue included."""
+    hours: tuple[float, ...] = ()
+    """How long comparable recorded jobs took, queue included; the shortest first, at least two."""
 
     @property
     def dollars(self) -> float | None:
@@ -235,7 +235,7 @@ def _training_to_json(cost: TrainingCost) -> dict[str, Json]:
         "per_million": cost.per_million,
         "per_hour": cost.per_hour,
         "spending_limit": cost.spending_limit,
-        "hours_recorded": list(cost.hours) if cost.hours else None,
+        "hours_recorded": [cost.hours[0], cost.hours[-1]] if cost.hours else None,
         "dollars": None if dollars is None else round(dollars, 4),
         "note": cost.note,
     }

@@ -13,7 +13,7 @@ from ftops.planning.estimate import (
     about,
     dollars,
 )
-from ftops.views.values import change_of, plural
+from ftops.views.values import change_of, duration, plural
 
 
 def training(cost: TrainingCost) -> str:
@@ -105,6 +105,15 @@ def _temporary(one: Temporary) -> str:
 
 def epochs(cost: TrainingCost) -> str:
     return ("probably " if cost.epochs.is_estimate else "") + plural(cost.epochs.number, "epoch")
+
+
+def time(cost: TrainingCost) -> str:
+    """`2 comparable jobs took 58m00s to 1h25m, with their time in the queue`; empty if that isn't known."""
+    if not cost.hours:
+        return ""
+    shortest, longest = (duration(cost.hours[at] * 3600) for at in (0, -1))
+    took = shortest if shortest == longest else f"{shortest} to {longest}"
+    return f"{len(cost.hours)} comparable jobs took {took}, with their time in the queue"
 
 
 def hosting(cost: HostingCost) -> str:

@@ -233,6 +233,8 @@ class _PlanView(Struct):
         found = {d.address: [f"      data: {paint(money.data(d))}"] for d in estimate.data}
         for job in estimate.training:
             lines = found[job.address] = [f"      cost: {paint(money.training(job))}"]
+            if usual := money.time(job):
+                lines.append(f"      time: {usual}")
             if job.cut:
                 lines.append(f"      {paint('warning', 'warning')}: {money.cut(job)}")
         for deployment in estimate.hosting:

@@ -236,4 +236,8 @@ def test_init_writes_a_spec_that_can_be_planned(tmp_path: Path, name: str) -> No
     ("seconds", "said"), [(1795236473, "2026-11-21T04:47:53Z"), (None, None), (10**18, None)]
 )
 def test_when_a_job_ends_is_a_time_of_day(seconds: int | None, said: str | None) -> None:
-    assert attributes_of({"id": "ftjob-1", "estimated_finish": seconds}).get("estimated_finish") == said
+    assert attributes_of({"id": "ftjob-1", "finished_at": seconds}).get("finished_at") == said
+
+
+def test_when_the_service_guesses_that_a_job_ends_is_not_kept() -> None:
+    assert "estimated_finish" not in attributes_of({"id": "ftjob-1", "estimated_finish": 1795236473})

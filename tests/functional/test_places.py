@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud
 from tests.golden.cli import Folder
 from tests.support.command import FTOPS, environment
+from tests.support.embedded import wait_until
 
 JOBS = "POST /openai*/fine_tuning/jobs"
 RUNNING, QUEUED = 3, 20
@@ -60,6 +62,10 @@ class Sweep:
 
     def count_requests(self) -> None:
         self.cloud.fault(JOBS, times=-1, delay=0.0)
+
+    def is_training(self) -> bool:
+        """Whether none waits in the queue."""
+        return all(job["status"] != "pending" for job in self.cloud.admin("GET", "objects")["jobs"])
 
     def end_all(self) -> None:
         """What runs ends, and what begins ends at once."""
@@ -159,3 +165,17 @@ def test_an_apply_that_ends_while_jobs_wait_is_continued_by_the_next(sweep: Swee
         sweep.apply()
     assert sweep.cloud.admin("GET", "objects")["created"]["jobs"] == 30
     assert sweep.is_settled()
+
+
+def test_a_plan_says_how_long_comparable_jobs_took(sweep: Sweep) -> None:
+    with sweep.cloud.set(min_training_seconds=3600.0):
+        for count, shown in ((1, []), (2, []), (3, ["1h00m"])):
+            sweep.declare(count)
+            out = sweep.folder.ok("plan")
+            assert re.findall(r"time: 2 comparable jobs took (\w+)", out) == shown
+            hours = sweep.folder.run("plan", "-o", "json").json["estimate"]["training"][0]["hours_recorded"]
+            assert [round(one, 1) for one in hours or ()] == [1.0, 1.0] * (count > 2)
+            sweep.apply("--no-wait", code=4)
+            wait_until(sweep.is_training)
+            sweep.cloud.admin("POST", "clock", {"advance": 3600})
+            sweep.apply()

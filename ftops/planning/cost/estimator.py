@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -29,11 +28,12 @@ from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.evaluation.service_grader import parts
+from ftops.planning.cost.durations import comparable
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Action, Change
-from ftops.state.state import State, Status
+from ftops.state.state import State
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 
@@ -164,7 +164,8 @@ class _Estimator(Struct):
         return (c for c in self.changes if c.action in _NEW and c.step == str(c.address))
 
     def training(self) -> Iterator[TrainingCost]:
-        return (self._training(change.address) for change in self.new if kind_of(change.address).trains)
+        jobs = (change.address for change in self.new if kind_of(change.address).trains)
+        return (replace(self._training(job), hours=self._hours(self.resources[job])) for job in jobs)
 
     def hosting(self) -> Iterator[HostingCost]:
         """Of tuned models: others cost by their use."""
@@ -208,10 +209,10 @@ class _Estimator(Struct):
     def _by_the_hour(self, cost: TrainingCost, job: Resource) -> TrainingCost:
         """With what recorded jobs took, the limit at which the service pauses the job, and what is billed
         besides."""
-        known, note, hours = self.catalog, cost.note, self._recorded_hours(job)
+        known, note, hours = self.catalog, cost.note, self._hours(job)
         if hours and cost.per_hour:
             note += f"; {_range(hours)} for those recorded here, queue included, at most "
-            note += " to ".join(dict.fromkeys(dollars(cost.per_hour * time) for time in hours))
+            note += " to ".join(dict.fromkeys(dollars(cost.per_hour * hours[at]) for at in (0, -1)))
         limit = known.spending_limits.get(str(job.inputs.get("method")))
         if limit is not None:
             of = f", as of {known.spending_as_of}" if known.spending_as_of else ""
@@ -219,21 +220,7 @@ class _Estimator(Struct):
         grader = job.inputs.get("grader")
         if isinstance(grader, Mapping) and any(p.get("type") == "score_model" for _, p in parts(grader)):
             note += "; the tokens of the model that grades are billed, too"
-        return replace(cost, note=note, spending_limit=limit, hours=hours)
-
-    def _recorded_hours(self, job: Resource) -> tuple[float, float] | None:
-        """The shortest and the longest time that finished jobs of the same method and base model took."""
-        base, method = self._base(job), job.inputs.get("method")
-        times = sorted(
-            hours
-            for recorded in self.state.resources.values()
-            if kind_of(recorded.address).trains
-            and recorded.status is Status.READY
-            and recorded.inputs.get("method") == method
-            and recorded.inputs.get("model") == base
-            and (hours := hours_between(recorded.created_at, recorded.outputs.get("finished_at"))) is not None
-        )
-        return (times[0], times[-1]) if times else None
+        return replace(cost, note=note, spending_limit=limit)
 
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
@@ -295,6 +282,10 @@ class _Estimator(Struct):
         inputs = self.resources[address].inputs
         return self.config.folder / str(inputs.get("file") or inputs.get("path"))
 
+    def _hours(self, job: Resource) -> tuple[float, ...]:
+        records = (*self.state.resources.values(), *self.state.deposed.values())
+        return comparable(self._base(job), job.inputs, records)
+
     def _base(self, job: Resource) -> str:
         named = referenced_model(job.inputs.get("model"), self.resources)
         return named.base if named else ""
@@ -311,17 +302,8 @@ class _Estimator(Struct):
                         yield source, self.catalog.encoding(self._base(resource))
 
 
-def hours_between(start: object, end: object) -> float | None:
-    """Between two times in ISO 8601; None if one of them isn't known."""
-    try:
-        seconds = (datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return seconds / 3600 if seconds > 0 else None
-
-
-def _range(hours: tuple[float, float]) -> str:
-    shown = dict.fromkeys(f"{time:.1f}" for time in hours)
+def _range(hours: Sequence[float]) -> str:
+    shown = dict.fromkeys(f"{hours[at]:.1f}" for at in (0, -1))
     return f"{' to '.join(shown)} hours"
 
 

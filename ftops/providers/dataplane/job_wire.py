@@ -203,7 +203,7 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
     for name in ("fine_tuned_model", "trained_tokens", "seed"):
         if job.get(name) is not None:
             attributes[name] = job[name]
-    for name in ("estimated_finish", "finished_at"):
+    for name in ("created_at", "finished_at"):  # `estimated_finish` may be months too late
         seconds = job.get(name)
         if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
             attributes[name] = iso_timestamp(datetime.fromtimestamp(seconds, UTC))

@@ -14,7 +14,8 @@ from ftops.core.errors import Place
 from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.profile.statistics import statistics
 from ftops.planning.cost import estimator
-from ftops.planning.cost.estimator import hours_between, over_budget
+from ftops.planning.cost.durations import hours_between
+from ftops.planning.cost.estimator import over_budget
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Plan
 from ftops.planning.saved.plan_digest import PlanInputs

@@ -1,0 +1,46 @@
+"""Durations: how long recorded jobs took that are comparable with a new one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from ftops.core.address import Value
+from ftops.core.model_names import base_of
+from ftops.core.resource_types import kind_of
+from ftops.planning.preflight.context import text
+from ftops.state.state import ResourceState, Status
+
+
+def comparable(base: str, inputs: Mapping[str, Value], records: Iterable[ResourceState]) -> tuple[float, ...]:
+    """Hours from creation to end, the shortest first, of all finished jobs with this base model, and with the
+    method and training type of these inputs. None if there is only one: it says little."""
+    alike = (
+        record
+        for record in records
+        if kind_of(record.address).trains
+        and record.status is Status.READY
+        and base_of(text(record.inputs, "model")).casefold() == base.casefold()
+        and _manner(record.inputs) == _manner(inputs)
+    )
+    found = sorted(hours for record in alike if (hours := _hours(record)) is not None)
+    return tuple(found) if len(found) > 1 else ()
+
+
+def hours_between(start: object, end: object) -> float | None:
+    """Between two times in ISO 8601; None if one of them isn't known."""
+    try:
+        seconds = (datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return seconds / 3600 if seconds > 0 else None
+
+
+def _manner(inputs: Mapping[str, Value]) -> tuple[str, str]:
+    return text(inputs, "method") or "supervised", text(inputs, "training_type") or "standard"
+
+
+def _hours(record: ResourceState) -> float | None:
+    """By the clock of the service, if it says when the job was created."""
+    created_at = record.outputs.get("created_at") or record.created_at
+    return hours_between(created_at, record.outputs.get("finished_at"))
