@@ -202,9 +202,14 @@ def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:
 
 def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
     """The JSON object of a raw reply, without the SDK's models, which drop unknown fields."""
+    return decoded(reply.http_response.content, action, creates=creates)
+
+
+def decoded(content: bytes, action: str, *, creates: bool = False) -> dict[str, Any]:
+    """The JSON object that is the content of a reply."""
     try:
-        body = json.loads(reply.http_response.content)
-    except ValueError as exc:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as exc:
         raise unusable(action, creates) from exc
     if not isinstance(body, dict):
         raise unusable(action, creates)
