@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+from ftops.core.resource_types import TRAINING_TYPES
 from ftops.yaml.document import resolve
 
 Check = Callable[[Any], Any]
@@ -76,7 +77,6 @@ Shape = Mapping[str, Any]
 """Key → a Check, or the Shape of a mapping. `*` is any key."""
 
 METHODS = ("supervised", "dpo", "reinforcement")
-TRAINING_TYPES = ("standard", "global_standard", "data_zone", "developer")
 _SOURCE: Shape = {"source": text, "dated": day, "read": day}
 """`dated` is the source's own date, which ages; `read`, when somebody read it, is a remark."""
 LIMITS = (

@@ -256,6 +256,8 @@ def test_two_intents_of_one_account_never_find_one_job(scene: Scene) -> None:
         data = "datasets: {train: {path: data/train.jsonl}}"
         scene.folder.write("ftops.yaml", f"ftops: {{name: scene}}\n{two}\n{data}\n{jobs}\n")
 
+    # Without a limit of the queue, both are created at once.
+    scene.folder.write("ftops.catalog.yaml", "limits: {queued_jobs: }\n")
     with scene.cloud.set(metadata="dropped"):
         declare("")
         scene.apply()

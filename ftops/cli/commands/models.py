@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftops.catalog.fields import METHODS, TRAINING_TYPES, region
+from ftops.catalog.fields import METHODS, region
 from ftops.cli.console import Screen
 from ftops.cli.output_options import screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
+from ftops.core.resource_types import TRAINING_TYPES
 from ftops.core.suggestions import did_you_mean
 from ftops.views.models import draw_model, draw_models, models_to_json
 
