@@ -15,6 +15,7 @@ from ftops.config.model_references import lessons, started_from
 from ftops.core.address import Address, Json, Reference, Value
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.model_names import BASE_MODEL, NO_BASELINE, SERVING
+from ftops.core.normal_form import model as spelled
 from ftops.core.resource_types import is_several, kind_of
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.gates import is_curtailed
@@ -65,6 +66,8 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
             hint = "write `baseline: base_model`, or give a deployment a `gate` that names this evaluation"
             raise _problem("no deployment is gated by this evaluation, so none is `serving`", hint, resource)
         return {"serving": served, **({} if base is None else {"base_model": base})}
+    if any(_spelled(wanted) == _spelled(one) for one in candidates):
+        raise _problem("a model can't be compared with itself", "choose another `baseline`", resource)
     if wanted != BASE_MODEL:
         return {}
     if base is None:
@@ -74,6 +77,10 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
         what = f"its candidates have several base models: {' and '.join((str(base), *several))}"
         raise _problem(what, "name one of them in `baseline`, or write `baseline: none`", resource)
     return {"baseline": base}
+
+
+def _spelled(model: Value) -> Value:
+    return spelled(model) if isinstance(model, str) else model
 
 
 def _required(resource: Resource, config: Config) -> list[Mapping[str, Json]]:

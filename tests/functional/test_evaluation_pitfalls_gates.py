@@ -778,3 +778,19 @@ def test_pitfall_48_a_deployment_is_compared_with_what_it_serves(lab: Lab, repla
     assert list(lab.deployments().values()) == [lab.tuned()]
     assert lab.is_settled()
     assert lab.temporary() == []
+
+
+@pytest.mark.parametrize(
+    "exam",
+    [
+        f"model: {TUNED}, baseline: {TUNED}",
+        f"candidates: [{BASE_MODEL}, {TUNED}], baseline: {BASE_MODEL.upper()}",
+    ],
+)
+def test_a_model_that_is_compared_with_itself_is_an_error_before_anything_is_trained(
+    lab: Lab, exam: str
+) -> None:
+    lab.spec(exam=exam)
+    done = lab.run("validate")
+    assert done.code == 1
+    assert "evaluation.exam: a model can't be compared with itself" in done.err
