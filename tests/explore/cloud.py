@@ -131,6 +131,8 @@ class Asked(NamedTuple):
     account: str
     model: str
     prompt: str
+    made_of: Essence
+    """The model."""
 
 
 @dataclass
@@ -171,8 +173,9 @@ class Cloud:
     def reply(self, deployment: Thing, question: Question) -> str:
         """What its model says."""
         model, prompt = deployment.body["properties"]["model"]["name"], question.messages[-1]["content"]
-        self.questions.append(Asked(deployment.account, model, prompt))
-        return answer(deployment.essence[1])
+        made_of = deployment.essence[1]
+        self.questions.append(Asked(deployment.account, model, prompt, made_of))
+        return answer(made_of, prompt)
 
     def queue(self, account: str) -> list[Thing]:
         """The jobs that wait to run."""

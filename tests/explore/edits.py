@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ftops.config.config import Lifecycle
 from ftops.core.address import Address
 from tests.explore.contents import CONTENTS
-from tests.explore.exams import PROMPTS
+from tests.explore.exams import BOUNDS, PROMPTS
 from tests.explore.spec import ACCOUNTS, PLAIN, Data, Exam, Item, Job, Serving, Spec, needs, readdressed
 
 T = TypeVar("T")
@@ -337,6 +337,8 @@ EDITS: Mapping[str, Edit] = {
     "name": _change("deployment", lambda i, b, s: replace(i, name=NAMES[b % len(NAMES)])),
     "gate": _gate,
     "prompts": _change("evaluation", lambda i, b, s: replace(i, prompts=b % len(PROMPTS))),
+    "bound": _change("deployment", lambda i, b, s: replace(i, least=BOUNDS[b % len(BOUNDS)])),
+    "stop": _change("evaluation", lambda i, b, s: replace(i, stops=not i.stops)),
     "max_age": _change("evaluation", lambda i, b, s: replace(i, anew=not i.anew)),
     "evaluate": _change("evaluation", _exam_edit),
     "rename evaluation": _rename("evaluation", moved=False),

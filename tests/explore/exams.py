@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,19 +13,49 @@ from ftops.core.address import Json
 from ftops.evaluation.inputs import digest, load
 from ftops.evaluation.temporary import PREFIX
 
-PROMPTS = ("Is it so?", "Is it really so?")
-REQUIRE: dict[str, Json] = {"accuracy": {"at_least": 1.0}}
-"""What gates require."""
-_BAD_EPOCHS = 2
+COUNT = 4
+PROMPTS = tuple(tuple(f"Is it {how}, {n}?" for n in range(COUNT)) for how in ("so", "really so"))
+"""Those of each file."""
+BOUNDS = (0.75, 0.5, 1.0)
+"""Shares of right answers that a gate may require."""
+_WRONG: Mapping[object, Collection[int]] = {2: (1, 2, 3), 3: (0,)}
+"""By the epochs of a model, which prompts it answers wrongly."""
 
 
-def is_good(model: Any) -> bool:
-    """Whether a model, by its essence, answers rightly."""
-    return model[0] == "base" or dict(model[4]).get("n_epochs") != _BAD_EPOCHS
+def require(bound: float) -> dict[str, Json]:
+    """What a gate requires."""
+    return {"accuracy": {"at_least": bound}}
 
 
-def answer(model: Any) -> str:
-    return "yes" if is_good(model) else "no"
+def marks(model: Any) -> list[bool]:
+    """Which prompts of a file a model, by its essence, answers rightly."""
+    wrong = () if model[0] == "base" else _WRONG.get(dict(model[4]).get("n_epochs"), ())
+    return [n not in wrong for n in range(COUNT)]
+
+
+def share(model: Any) -> float:
+    """Of right answers, if all prompts are asked."""
+    return sum(marks(model)) / COUNT
+
+
+def fewest(model: Any, bounds: Iterable[float]) -> int:
+    """After how many answers, in the order of the prompts, the others can't change which of these bounds the
+    share reaches."""
+    given, wanted = marks(model), [bound * COUNT for bound in bounds]
+    for asked in range(COUNT):
+        right = sum(given[:asked])
+        if all(right >= least or right + COUNT - asked < least for least in wanted):
+            return asked
+    return COUNT
+
+
+def position(prompt: str) -> int:
+    """In its file."""
+    return next(prompts.index(prompt) for prompts in PROMPTS if prompt in prompts)
+
+
+def answer(model: Any, prompt: str) -> str:
+    return "yes" if marks(model)[position(prompt)] else "no"
 
 
 def is_temporary(name: str) -> bool:
@@ -32,16 +63,23 @@ def is_temporary(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def inputs(number: int, *, anew: bool) -> dict[str, Any]:
-    """Of an evaluation with these prompts, as the loader makes them. `anew`: kept answers are too old."""
-    return {**_asked(number), "content": _content(number), **({"max_age": "0s"} if anew else {})}
+def inputs(number: int, *, anew: bool, until: Iterable[float]) -> dict[str, Any]:
+    """Of an evaluation with these prompts, as the loader makes them. `anew`: kept answers are too old;
+    `until`: it stops once these bounds are decided."""
+    required = [require(bound) for bound in until]
+    return {
+        **_asked(number),
+        "content": _content(number),
+        **({"max_age": "0s"} if anew else {}),
+        **({"stop": "when_decided", "required": required} if required else {}),
+    }
 
 
 def write(folder: Path) -> None:
     """Writes the files of all prompts."""
-    for number, prompt in enumerate(PROMPTS):
-        row = {"prompt": prompt, "expect": {"text": "yes"}}
-        (folder / f"prompts-{number}.json").write_text(json.dumps([row]))
+    for number, prompts in enumerate(PROMPTS):
+        rows = [{"prompt": prompt, "expect": {"text": "yes"}} for prompt in prompts]
+        (folder / f"prompts-{number}.json").write_text(json.dumps(rows))
 
 
 def _asked(number: int) -> dict[str, Any]:

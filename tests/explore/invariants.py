@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from ftops.core.address import Address
 from ftops.core.dag import closure
@@ -11,9 +12,9 @@ from ftops.core.dag_executor import NodeResult
 from ftops.core.errors import NoRoom, ProviderError
 from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
-from ftops.state.state import ResourceState, State, fold, owner_mark
-from tests.explore.cloud import Event, Thing
-from tests.explore.exams import PROMPTS, is_good, is_temporary
+from ftops.state.state import ResourceState, State, Status, fold, owner_mark
+from tests.explore.cloud import Asked, Event, Thing
+from tests.explore.exams import COUNT, PROMPTS, fewest, is_temporary, share
 from tests.explore.spec import Spec
 from tests.explore.world import Run, World
 
@@ -280,27 +281,68 @@ def gates_hold(world: World, run: Run) -> Complaints:
         if thing.kind != "deployment" or not is_new or is_temporary(thing.name) or not thing.address:
             continue
         address = Address.parse(thing.address)
-        is_gated = address in run.spec.items and run.spec.serving(address).gate is not None
-        if is_gated and address not in run.options.overrides and not is_good(thing.essence[1]):
+        if address not in run.spec.items or address in run.options.overrides:
+            continue
+        serving = run.spec.serving(address)
+        if serving.gate is not None and share(thing.essence[1]) < serving.least:
             yield f"{event} serves a model that its gate doesn't let pass"
 
 
 def asked_as_declared(world: World, run: Run) -> Complaints:
     """What is kept isn't asked again, except for an evaluation that wants new answers, which asks all. Each
-    asks once in a run."""
-    exams = [run.spec.exam(address) for address in run.spec.of("evaluation")]
-    counts = Counter((PROMPTS[exam.prompts], exam.anew) for exam in exams)
+    asks once in a run, and nothing once its gates are decided if it stops then."""
     for one, times in Counter(run.asked).items():
-        is_missing = one not in run.answered and (one.prompt, False) in counts
-        if times > counts[one.prompt, True] + is_missing:
+        exams = [run.spec.exam(address) for address in run.spec.of("evaluation") if _asks(address, one, run)]
+        is_missing = one not in run.answered and any(not exam.anew for exam in exams)
+        if times > sum(exam.anew for exam in exams) + is_missing:
             yield f"{one.model} was asked `{one.prompt}` {times} times"
     if run.plan is None or not run.is_done or run.is_saved:
         return
     made = {change.address for change in run.plan.changes if change.action in MAKES}
     for address in made.intersection(run.spec.of("evaluation")):
         exam = run.spec.exam(address)
-        if exam.anew and PROMPTS[exam.prompts] not in {one.prompt for one in run.asked}:
+        if exam.anew and PROMPTS[exam.prompts][0] not in {one.prompt for one in run.asked}:
             yield f"{address} was made of answers that are too old"
+
+
+def _asks(address: Address, one: Asked, run: Run) -> bool:
+    """Whether an evaluation may ask this."""
+    bounds = run.spec.stops_at(address)
+    count = fewest(one.made_of, bounds) if bounds else COUNT
+    return one.prompt in PROMPTS[run.spec.exam(address).prompts][:count]
+
+
+def decided_as_in_full(world: World, run: Run) -> Complaints:
+    """What is recorded of an evaluation that asks all is the share of right answers; one that stops may ask
+    less, and what it records decides its gates as that share would."""
+    for address in run.spec.of("evaluation"):
+        before, record = run.before.resources.get(address), run.after.resources.get(address)
+        is_new = record is not None and (before is None or before.remote_id != record.remote_id)
+        if record is None or not is_new or record.status is not Status.READY or run.spec.ignores(address):
+            continue
+        made = any(change.address == address and change.action in MAKES for change in _changes(run))
+        if made:
+            yield from _as_decided(address, record.outputs, run.spec)
+
+
+def _changes(run: Run) -> Iterable[Change]:
+    return run.plan.changes if run.plan else ()
+
+
+def _as_decided(address: Address, result: Mapping[str, Any], spec: Spec) -> Complaints:
+    model, bounds = spec.essence(address)[1], spec.stops_at(address)
+    right, answers = share(model), result["metrics"]["answers"]
+    if not result["is_partial"]:
+        if (result["score"], answers) != (right, COUNT):
+            yield f"{address} has the score {result['score']} of {answers} answers, not {right}"
+        return
+    low, high = result["ranges"]["accuracy"]
+    if not fewest(model, bounds) <= answers < COUNT:
+        yield f"{address} was stopped after {answers} answers"
+    if not low <= right <= high or any(low < bound <= high for bound in bounds):
+        yield f"{address} was stopped at {low} to {high}, is {right}, and {bounds} decide"
+    if result["verdict"] or "difference" in result:
+        yield f"{address} was stopped, and compares"
 
 
 def held_stays(world: World, run: Run) -> Complaints:
@@ -363,6 +405,7 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         protected_stays,
         gates_hold,
         asked_as_declared,
+        decided_as_in_full,
         held_stays,
         nothing_temporary_is_left,
         all_that_was_shown,

@@ -43,6 +43,15 @@ GATED: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, gate=V)}),
     Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, blue_green=True, gate=V)}),
     Spec({A: Data(), J: Job(A, epochs=2), V: Exam(J, anew=True), D: Serving("chat", J, gate=V)}),
+    Spec(
+        {
+            A: Data(),
+            J: Job(A),
+            V: Exam(J, stops=True),
+            D: Serving("chat", J, gate=V),
+            E: Serving("eval", J, gate=V, least=0.5),
+        }
+    ),
 )
 """Specs that a history may begin with."""
 
@@ -186,12 +195,14 @@ class Explore(RuleBasedStateMachine):
         self.apply_some(which, "targets", number, Fault())
 
     @rule(
-        which=NUMBER, edits=edits_of(["gate", "epochs", "prompts", "max_age", "evaluate", "serve"]), then=THEN
+        which=NUMBER,
+        edits=edits_of(["gate", "bound", "epochs", "prompts", "max_age", "stop", "evaluate", "serve"]),
+        then=THEN,
     )
     def edit_gates(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
         self.edit(which, edits, then)
 
-    @rule(which=NUMBER, number=NUMBER, edits=edits_of(["max_age"]), fault=FAULTS)
+    @rule(which=NUMBER, number=NUMBER, edits=edits_of(["max_age", "stop"]), fault=FAULTS)
     def examine_again(self, which: int, number: int, edits: list[tuple[str, int, int]], fault: Fault) -> None:
         clone = self.clone(which)
         address = pick(clone.spec.of("evaluation"), number)
@@ -212,10 +223,12 @@ class Explore(RuleBasedStateMachine):
     def destroy(self, which: int, fault: Fault) -> None:
         self.story.apply(self.clone(which), DESTROY, fault.anew())
 
-    @rule(which=NUMBER, number=NUMBER, before=THEN)
-    def forget(self, which: int, number: int, before: Fault | None) -> None:
+    @rule(which=NUMBER, number=NUMBER, edits=edits_of(["epochs", "prompts"]), before=THEN)
+    def forget(
+        self, which: int, number: int, edits: list[tuple[str, int, int]], before: Fault | None
+    ) -> None:
         clone = self.clone(which)
-        self.perhaps_apply(clone, before)
+        self.edit(which, edits, before)
         known = {a for a in recorded_addresses(clone.state) if a.kind == "evaluation"}
         address = pick(sorted(known, key=lambda a: a.sort_key), number)
         if address is not None:

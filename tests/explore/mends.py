@@ -13,6 +13,7 @@ from ftops.applying.provider_calls import ProviderCalls
 from ftops.config import accounts
 from ftops.core.dag_executor import DagExecutor
 from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.evaluation import curtailment
 from ftops.planning import moves, plan_builder, planner
 from ftops.planning.reconcile import reconcile
 from ftops.planning.reuse import Records, Want, reassignments
@@ -74,6 +75,14 @@ def _at_once(executor: Any, nodes: Iterable[str]) -> None:
     executor._ready.extendleft(nodes)
 
 
+_ranges = curtailment._ranges
+
+
+def _hopeful(*args: Any) -> Any:
+    """What isn't answered yet counts as right."""
+    return {key: (high, high) for key, (_, high) in _ranges(*args).items()}
+
+
 _UNCHECKED: Patch = (planner, "check_owners", _nothing)
 
 
@@ -131,6 +140,11 @@ MENDS: Mapping[str, Mend] = {
     ),
     "jobs line up for their places": Mend(
         ((DagExecutor, "_make_ready", _at_once),), frozenset({"jobs_begin_in_order"}), ("epochs",)
+    ),
+    "what isn't answered may be wrong": Mend(
+        ((curtailment, "_ranges", _hopeful),),
+        frozenset({"gates_hold", "decided_as_in_full"}),
+        ("gate", "stop", "epochs", "bound"),
     ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")

@@ -74,12 +74,14 @@ class Serving(Struct, frozen=True):
     blue_green: bool = False
     gate: Address | None = None
     """An evaluation that has to pass first."""
+    least: float = exams.BOUNDS[0]
+    """What share of right answers that takes."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
         more = (
-            f" if {self.gate}" * (self.gate is not None)
+            f" if {self.gate} >= {self.least}" * (self.gate is not None)
             + " blue_green" * self.blue_green
             + f" sku={self.sku}" * (self.sku != "Standard")
         )
@@ -93,11 +95,14 @@ class Exam(Struct, frozen=True):
     prompts: int = 0
     anew: bool = False
     """Whether kept answers are always too old."""
+    stops: bool = False
+    """Whether it stops once its gates are decided, if it has any."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
-        return f"of {self.model} by prompts {self.prompts}{' anew' * self.anew}{_rest(self)}"
+        more = " anew" * self.anew + " stops" * self.stops
+        return f"of {self.model} by prompts {self.prompts}{more}{_rest(self)}"
 
 
 Item = Data | Job | Serving | Exam
@@ -148,7 +153,14 @@ class Spec(Struct, frozen=True):
         exam = self.items[item.gate] if item.gate else None
         if exam is None or item.model is None:
             return exam is None
-        return isinstance(exam, Exam) and exam.model == item.model and exams.is_good(self.essence(item.model))
+        is_right = exams.share(self.essence(item.model)) >= item.least
+        return isinstance(exam, Exam) and exam.model == item.model and is_right
+
+    def stops_at(self, address: Address) -> list[float]:
+        """The bounds at which an evaluation stops, once all of them are decided; none if it asks all."""
+        gated = [self.serving(one) for one in self.of("deployment")]
+        bounds = {one.least for one in gated if one.gate == address}
+        return sorted(bounds) if self.exam(address).stops else []
 
     def essence(self, address: Address) -> Essence:
         """What an object of this address has to be made of."""
@@ -232,7 +244,7 @@ def to_config(spec: Spec, name: str, folder: Path) -> Config:
         environment="default",
         folder=folder,
         project=folder,
-        resources=tuple(_resource(address, spec.items[address]) for address in addresses),
+        resources=tuple(_resource(address, spec) for address in addresses),
         providers={
             provider: ProviderConfig(provider, "memory", {"account": account})
             for provider, account in spec.accounts.items()
@@ -247,7 +259,8 @@ def to_config(spec: Spec, name: str, folder: Path) -> Config:
     )
 
 
-def _resource(address: Address, item: Item) -> Resource:
+def _resource(address: Address, spec: Spec) -> Resource:
+    item = spec.items[address]
     inputs: dict[str, Value]
     facts: dict[str, Any] = {}
     identities: dict[str, str] = {}
@@ -265,7 +278,8 @@ def _resource(address: Address, item: Item) -> Resource:
             "training_type": "standard",
         }
     elif isinstance(item, Exam):
-        inputs = {**exams.inputs(item.prompts, anew=item.anew), "model": _model(item.model)}
+        asked = exams.inputs(item.prompts, anew=item.anew, until=spec.stops_at(address))
+        inputs = {**asked, "model": _model(item.model)}
     else:
         inputs = {
             "name": item.name,
@@ -276,7 +290,8 @@ def _resource(address: Address, item: Item) -> Resource:
         }
         facts = {} if item.blue_green else {"name": item.name}
         if item.gate:
-            gate: Value = {"on": Reference(item.gate, "id"), "require": exams.REQUIRE, "allow_override": True}
+            required = exams.require(item.least)
+            gate: Value = {"on": Reference(item.gate, "id"), "require": required, "allow_override": True}
             inputs["gate"] = [gate]
     return Resource(address, item.provider, inputs, lifecycle=item.life, facts=facts, identities=identities)
 
