@@ -136,6 +136,7 @@ def test_without_waiting_only_what_fits_is_submitted(sweep: Sweep) -> None:
         assert QUEUED <= fitting <= RUNNING + QUEUED
         (finished,) = of(events, "run_finished")
         assert (finished["result"], finished["waiting"]) == ("in-progress", 30 - fitting)
+        sweep.cloud.admin("POST", "clock", {"advance": 10})  # by then, as many as may run have begun
         sweep.apply("--no-wait", code=4)
         assert sweep.jobs() == RUNNING + QUEUED
         done = sweep.folder.run("apply", "-y", "--no-wait")
