@@ -187,12 +187,18 @@ jobs:
 """
 
 
-def test_a_job_that_is_billed_by_the_hour_shows_its_spending_limit(tmp_path: Path) -> None:
-    made = Folder(tmp_path)
+def reinforced(path: Path) -> Folder:
+    """The spec, and its data."""
+    made = Folder(path)
     made.write("ftops.yaml", REINFORCED)
     for name in ("train", "valid"):
         rows = ({"messages": [{"role": "user", "content": f"{name} {n}"}], "answer": "4"} for n in range(12))
         made.write(f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    return made
+
+
+def test_a_job_that_is_billed_by_the_hour_shows_its_spending_limit(tmp_path: Path) -> None:
+    made = reinforced(tmp_path)
     done = made.run("plan", "--offline", "-o", "json")
     [cost] = done.json["estimate"]["training"]
     assert (cost["per_hour"], cost["spending_limit"], cost["dollars"]) == (100, 5000, None)
@@ -207,11 +213,7 @@ def test_a_job_that_is_billed_by_the_hour_shows_its_spending_limit(tmp_path: Pat
 
 def test_recorded_jobs_say_how_long_such_jobs_take(tmp_path: Path) -> None:
     """Of the same model and method, from their creation to their end."""
-    made = Folder(tmp_path)
-    made.write("ftops.yaml", REINFORCED)
-    for name in ("train", "valid"):
-        rows = ({"messages": [{"role": "user", "content": f"{name} {n}"}], "answer": "4"} for n in range(12))
-        made.write(f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    reinforced(tmp_path)
     config, _ = with_data(load(tmp_path / "ftops.yaml", environ={}), str)
     job = Address("job", "solver")
     reason = Reason("created", "")

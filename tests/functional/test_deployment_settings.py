@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.golden.cli import Folder
+from tests.golden.cli import AZURE, Folder, examples
 
 SPEC = """\
 ftops: {name: settings}
@@ -17,20 +17,7 @@ deployments:
   big: {model: gpt-4o-mini-2024-07-18}
   small: {model: gpt-4o-mini-2024-07-18%s}
 """
-AZURE = """\
-ftops: {name: settings}
-providers:
-  azure:
-    type: azure_openai
-    endpoint: https://example.openai.azure.com
-    api_key: placeholder
-    subscription_id: 00000000-0000-0000-0000-000000000000
-    resource_group: rg
-    account: example
-%s
-deployments:
-  small: {model: gpt-4o-mini-2024-07-18, %s}
-"""
+DEPLOYED = AZURE + "%s\ndeployments:\n  small: {model: gpt-4o-mini-2024-07-18, %s}\n"
 PLANE = "    control_plane: {api_version: %s}"
 
 
@@ -89,7 +76,7 @@ def test_what_answers_instead_is_created_first(folder: Folder) -> None:
     ],
 )
 def test_an_api_version_that_does_not_know_it(folder: Folder, plane: str, inputs: str, key: str) -> None:
-    folder.write("ftops.yaml", AZURE % (plane, inputs))
+    folder.write("ftops.yaml", DEPLOYED % (plane, inputs))
     done = folder.run("validate")
     assert done.code == 1 and f"`{key}` needs a newer API version" in done.err
     assert "control_plane: {api_version: 2026-09-15-preview}" in done.err
@@ -104,7 +91,7 @@ def test_an_api_version_that_does_not_know_it(folder: Folder, plane: str, inputs
     ],
 )
 def test_an_api_version_that_knows_it(folder: Folder, plane: str, inputs: str) -> None:
-    folder.write("ftops.yaml", AZURE % (plane, inputs))
+    folder.write("ftops.yaml", DEPLOYED % (plane, inputs))
     folder.ok("validate")
 
 
@@ -115,8 +102,7 @@ providers: {local: {type: emulator}}
 datasets: {train: {path: train.jsonl}}
 jobs: {a: {model: gpt-4o-mini-2024-07-18, training: train%s}}
 """
-    row = '{"messages": [{"role": "user", "content": "q%d"}, {"role": "assistant", "content": "a"}]}\n'
-    folder.write("train.jsonl", "".join(row % number for number in range(12)))
+    folder.write("train.jsonl", examples(12))
     folder.write("ftops.yaml", spec % ", metadata: {ticket: A-1}")
     folder.ok("apply", "-y")
     folder.write("ftops.yaml", spec % ", metadata: {ticket: A-2}")

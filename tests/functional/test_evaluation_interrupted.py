@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.contract.azure_cloud import Cloud, running_cloud, until
+from tests.contract.azure_cloud import until
 from tests.support.command import FTOPS, environment
-from tests.support.gated import Lab, emptied
+from tests.support.gated import Lab
 
 CHAT = "POST *chat/completions*"
 
 
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
 @pytest.fixture
-def lab(account: Cloud, tmp_path: Path) -> Iterator[Lab]:
+def lab(lab: Lab) -> Lab:
     """Whose evaluation was killed while it asked."""
-    with emptied(account) as cloud:
-        lab = Lab.make(tmp_path, cloud)
-        kill(lab)
-        yield lab
+    kill(lab)
+    return lab
 
 
 def kill(lab: Lab) -> None:

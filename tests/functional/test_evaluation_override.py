@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.azure_cloud import Cloud, running_cloud
-from tests.support.gated import TUNED, Lab, actions, emptied
+from tests.support.gated import TUNED, Lab, actions
 
 OVERRIDE = ("--override-gate", "deployment.prod", "--reason", "the judge is away")
 CHAT = "POST *chat/completions*"
@@ -17,18 +14,6 @@ FAILURES: dict[str, dict[str, Any]] = {
     "no temporary deployment": {"match": "PUT */deployments/ftops-eval-*", "deployment": "fail"},
     "no answers": {"match": CHAT, "status": 400, "code": "BadRequest", "message": "no"},
 }
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def lab(account: Cloud, tmp_path: Path) -> Iterator[Lab]:
-    with emptied(account) as cloud:
-        yield Lab.make(tmp_path, cloud)
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.azure_cloud import Cloud, running_cloud
-from tests.support.gated import TUNED, WORDS, Lab, actions, emptied, held
+from tests.support.gated import TUNED, WORDS, Lab, actions, held
 
 STOP = f"model: {TUNED}, baseline: none, stop: when_decided"
 CHAT = "POST *chat/completions*"
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def lab(account: Cloud, tmp_path: Path) -> Iterator[Lab]:
-    with emptied(account) as cloud:
-        yield Lab.make(tmp_path, cloud)
 
 
 def requiring(require: str) -> str:

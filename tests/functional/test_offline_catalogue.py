@@ -6,29 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.cli import Folder
+from tests.golden.cli import AZURE, Folder, examples
 
-HEAD = """\
-ftops: {name: autumn}
-providers:
-  azure:
-    type: azure_openai
-    endpoint: https://example.openai.azure.com
-    api_key: placeholder
-    subscription_id: 00000000-0000-0000-0000-000000000000
-    resource_group: rg
-    account: example
-datasets: {train: {path: train.jsonl}}
-"""
+HEAD = f"ftops: {{name: autumn}}\n{AZURE}datasets: {{train: {{path: train.jsonl}}}}\n"
 JOB = "jobs: {a: {model: %s, training: train}}\n"
 SERVED = JOB + "deployments: {a: {model: '${job.a.fine_tuned_model}'%s}}\n"
-ROW = '{"messages": [{"role": "user", "content": "q%d"}, {"role": "assistant", "content": "a"}]}\n'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path)
-    folder.write("train.jsonl", "".join(ROW % number for number in range(12)))
+    folder.write("train.jsonl", examples(12))
     return folder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.cli import Folder
+from tests.golden.cli import Folder, examples
 
 SPEC = """\
 ftops: {name: open}
@@ -18,13 +18,12 @@ jobs:
 deployments:
   tuned: {model: "${job.tuned.fine_tuned_model}", sku: {name: GlobalStandard, capacity: 100}%s}
 """
-ROW = '{"messages": [{"role": "user", "content": "q%d"}, {"role": "assistant", "content": "a"}]}\n'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path)
-    folder.write("train.jsonl", "".join(ROW % number for number in range(12)))
+    folder.write("train.jsonl", examples(12))
     return folder
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud
+from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.golden.cli import Folder
 from tests.support.command import FTOPS, environment
 from tests.support.embedded import wait_until
@@ -74,12 +74,6 @@ class Sweep:
 
     def is_settled(self) -> bool:
         return self.folder.run("plan", "--detailed-exitcode").code == 0
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
 
 
 @pytest.fixture

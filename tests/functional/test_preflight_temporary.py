@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud
-from tests.support.gated import TUNED, Lab, emptied
+from tests.contract.azure_cloud import BASE_MODEL
+from tests.support.gated import TUNED, Lab
 
 SLOT = "evaluation.exam: not enough quota: Standard Fine-Tuned Deployments"
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def lab(account: Cloud, tmp_path: Path) -> Iterator[Lab]:
-    with emptied(account) as cloud:
-        yield Lab.make(tmp_path, cloud)
 
 
 def refused(lab: Lab) -> str:

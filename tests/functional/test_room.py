@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud
+from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.golden.cli import Folder, examples
 
 
@@ -37,12 +37,6 @@ class Tight:
     def apply(self, *words: str) -> None:
         self.folder.ok("apply", "-y", *words)
         assert self.folder.run("plan", "--detailed-exitcode").code == 0
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -120,6 +120,19 @@ class Folder:
         return Done(done.returncode, done.stdout, done.stderr)
 
 
+AZURE = """\
+providers:
+  azure:
+    type: azure_openai
+    endpoint: https://example.openai.azure.com
+    api_key: placeholder
+    subscription_id: 00000000-0000-0000-0000-000000000000
+    resource_group: rg
+    account: example
+"""
+"""An account in Azure, for commands that contact none."""
+
+
 def examples(count: int, word: str = "") -> str:
     """Training data."""
     return "".join(_example(f"{word}{number}") for number in range(count))
