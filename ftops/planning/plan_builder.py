@@ -167,7 +167,7 @@ class PlanBuilder(Struct, frozen=True):
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
         if not gone:
             return observed
-        from ftops.planning.preflight.models import retired
+        from ftops.planning.preflight.retirement import retired
 
         today = datetime.now(UTC).date()
         causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")

@@ -22,7 +22,7 @@ from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
-from ftops.planning.preflight import account, limits, models, training_types
+from ftops.planning.preflight import account, limits, models, retirement
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.planning.preflight.shortage import Order, relief
@@ -47,12 +47,12 @@ RULES: tuple[Rule, ...] = (
     models.versioned,
     models.method,
     models.training_type,
-    training_types.listed,
-    models.training_retires,
-    models.inference_retires,
+    models.training_type_listed,
+    retirement.training_retires,
+    retirement.inference_retires,
     models.format_,
     models.sku,
-    models.aged,
+    retirement.aged,
     limits.quota,
     limits.slots,
     limits.numbers,

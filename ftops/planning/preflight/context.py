@@ -22,6 +22,9 @@ from ftops.planning.plan import MAKING, Action, Change
 from ftops.providers.account_facts import AccountFacts, OfferedModel
 
 MAKES = frozenset({Action.CREATE, Action.REPLACE})
+_IN_MODEL = ("model", "version", "sku")
+"""Inputs of a deployment whose change makes it worth checking again."""
+OTHER_MODEL = "choose another model"
 Wanted = Callable[[ResourceType], bool]
 
 
@@ -77,6 +80,16 @@ class Situation:
             self._offered[key] = find(models, model.base, model.version) if model.base else None
         return self._offered[key]
 
+    def deployed(self, provider: str, model: ModelName) -> OfferedModel | None:
+        """The account's row for deployments of a model. For a tuned one that is its own, or else that of
+        another one of the same base: neither dates nor SKUs of a base model hold for those."""
+        offered = self.offered(provider, model)
+        if not model.tuned:
+            return offered
+        rows = [row for row in self.accounts[provider].models or () if row.base]
+        own = find(rows, model.literal.partition(":ckpt")[0]) if model.literal else None
+        return own or next((r for r in rows if offered and r.base.casefold() == offered.id.casefold()), None)
+
     def listed(self, provider: str, model: ModelName) -> CatalogModel | None:
         """The base model as the catalogue has it."""
         return self.catalog_of(provider).find(model.base, model.version) if model.base else None
@@ -106,6 +119,33 @@ class Situation:
         """A finding about an account as a whole."""
         place = self.places.get(provider)
         return Diagnostic(f"provider {provider}: {summary}", detail, hint, place, severity)
+
+
+def has_model(kind: ResourceType) -> bool:
+    """Whether such a resource is made from a model."""
+    return kind.trains or kind.serves
+
+
+def models_of(
+    situation: Situation, is_wanted: Wanted
+) -> Iterator[tuple[Change, ModelName, OfferedModel | None, CatalogModel | None]]:
+    """Resources of the wanted kinds that are created, or given another model or SKU, with the model of each:
+    as it is named, as the account lists it, and as the catalogue does."""
+    for change in situation.concerned(is_wanted, actions=MAKING):
+        touched = change.action in MAKES or any(
+            a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
+        )
+        after = change.after
+        model = situation.named(after.get("model"), text(after, "version")) if touched else None
+        if model is not None:
+            name = change.provider
+            yield change, model, situation.offered(name, model), situation.listed(name, model)
+
+
+def account_name(situation: Situation, change: Change) -> str:
+    """The account of a change, with its region if that is known."""
+    facts = situation.accounts[change.provider]
+    return f"{facts.name} ({facts.location})" if facts.location else facts.name
 
 
 def find(models: Iterable[OfferedModel], name: str, version: str = "") -> OfferedModel | None:

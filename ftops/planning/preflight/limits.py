@@ -12,10 +12,10 @@ from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.planning.plan import Action, Change
-from ftops.planning.preflight.context import MAKES, Situation, find, text
+from ftops.planning.preflight.context import MAKES, Situation, text
 from ftops.planning.preflight.shortage import Order, Shortage, Take, shortage
 from ftops.planning.preflight.temporary import Briefly, temporary
-from ftops.providers.account_facts import RUNNING_LIMITS, OfferedModel, Usage
+from ftops.providers.account_facts import RUNNING_LIMITS, Usage
 
 SLOTS = "OpenAI.FineTuned.Deployments"
 _HINT = (
@@ -164,14 +164,7 @@ def _slot(_: Situation, __: str, size: Size) -> tuple[str, float] | None:
 
 def _listed_usage(situation: Situation, provider: str, size: Size) -> str:
     """The quota's name as the account itself lists it with the model."""
-    model: OfferedModel | None
-    if not size.model.tuned:
-        model = situation.offered(provider, size.model)
-    else:
-        listed = situation.accounts[provider].models or ()
-        base = situation.offered(provider, size.model)
-        own = find(listed, size.model.literal) if size.model.literal else None
-        model = own or next((m for m in listed if base and m.base.casefold() == base.id.casefold()), None)
+    model = situation.deployed(provider, size.model)
     asked = size.sku.casefold()
     return next((s.usage for s in (model.skus or () if model else ()) if s.name.casefold() == asked), "")
 

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from ftops import catalog
-from ftops.catalog import CatalogModel
 from ftops.catalog.fields import region
-from ftops.config.config import Config
-from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
-from ftops.core.model_names import ModelName, base_of, split
+from ftops.core.model_names import ModelName, split
 from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.core.resource_types import ResourceType
 from ftops.core.suggestions import did_you_mean, nearest
-from ftops.planning.plan import MAKING, Change
-from ftops.planning.preflight.context import MAKES, Situation, find, text
+from ftops.planning.plan import Change
+from ftops.planning.preflight.context import (
+    OTHER_MODEL,
+    Situation,
+    account_name,
+    find,
+    has_model,
+    models_of,
+    text,
+)
 from ftops.planning.preflight.limits import size_of
 from ftops.planning.preflight.shortage import Order
 from ftops.planning.preflight.temporary import temporary
 from ftops.providers.account_facts import OfferedModel, OfferedSku
-from ftops.state.state import State
 
-SOON_DAYS = 60
-_AGED_DAYS = 90
 _CORRECT = "if the catalogue is out of date, correct it in ftops.catalog.yaml"
-_OTHER_MODEL = "choose another model"
-_ENDING = frozenset({"deprecating", "deprecated"})
-_IN_MODEL = ("model", "version", "sku")
-"""Inputs of a deployment whose change makes it worth checking again."""
 
 
 def known(situation: Situation) -> Iterator[Diagnostic]:
     """The account offers the model."""
-    for change, model, offered, _ in _models(situation, _has_model):
+    for change, model, offered, _ in models_of(situation, has_model):
         models = situation.accounts[change.provider].models
         if models is None:
             yield from _unheard_of(situation, change, model)
@@ -47,7 +42,7 @@ def known(situation: Situation) -> Iterator[Diagnostic]:
 def spelled(situation: Situation) -> Iterator[Diagnostic]:
     """The model is written as the account lists it, or as the catalogue does. Whether a service tells small
     letters from capitals isn't documented; if it does, it refuses when what is to be replaced is gone."""
-    for change, model, _, listed in _models(situation, _has_model):
+    for change, model, _, listed in models_of(situation, has_model):
         name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
         models = situation.accounts[change.provider].models or ()
         offered = find(models, name, "" if model.literal else model.version) if name else None
@@ -61,7 +56,7 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
         yield situation.finding(
             change.address,
             f"{name} isn't how the account spells this model",
-            f"Account {_where(situation, change)} lists {spelling}, and may refuse another spelling.",
+            f"Account {account_name(situation, change)} lists {spelling}, and may refuse another spelling.",
             f"write {spelling}",
         )
 
@@ -69,13 +64,13 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
 def tunable(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be fine-tuned at all. Accounts list open models without saying that they can be tuned, so
     what the catalogue knows counts for a warning against that."""
-    for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
+    for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
         by_catalog = offered is None and listed is not None and listed.methods == frozenset()
         if by_catalog or (offered is not None and offered.tunable is False):
             models = situation.accounts[change.provider].models or ()
             others = sorted(m.id for m in models if m.tunable and not m.base)
-            hint = f"{_OTHER_MODEL}: {', '.join(others[:8])}" if others else _OTHER_MODEL
-            where = _where(situation, change)
+            hint = f"{OTHER_MODEL}: {', '.join(others[:8])}" if others else OTHER_MODEL
+            where = account_name(situation, change)
             if listed is not None and listed.methods and listed.training:
                 detail = (
                     f"Account {where} lists it without saying so, as accounts do of open models. The "
@@ -90,7 +85,7 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
 
 def versioned(situation: Situation) -> Iterator[Diagnostic]:
     """A job names its model with its version, as the data plane does; open models have none."""
-    for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
+    for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
         known = {one.id.casefold() for one in (offered, listed) if one is not None}
         if offered is None or model.tuned or model.base.casefold() in known:
             continue
@@ -102,9 +97,26 @@ def versioned(situation: Situation) -> Iterator[Diagnostic]:
         )
 
 
+def training_type_listed(situation: Situation) -> Iterator[Diagnostic]:
+    """The catalogue has the training type for the model. If not, it is probably misspelled, and the service
+    decides."""
+    for change in situation.concerned(lambda kind: kind.trains):
+        model = situation.named(change.after.get("model"))
+        known = situation.listed(change.provider, model) if model else None
+        asked = text(change.after, "training_type") or "standard"
+        if model is None or known is None or not known.training or asked in known.training:
+            continue
+        yield situation.warning(
+            change.address,
+            f"the catalogue has no training type {asked} for {model.base}",
+            f"It is sent to the service as it is ({known.source}).",
+            did_you_mean(asked, known.training),
+        )
+
+
 def method(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be tuned by the method."""
-    for change, model, _, listed in _models(situation, lambda kind: kind.trains):
+    for change, model, _, listed in models_of(situation, lambda kind: kind.trains):
         asked = text(change.after, "method") or "supervised"
         if listed is None or not listed.methods or asked in listed.methods:
             continue
@@ -121,7 +133,7 @@ def method(situation: Situation) -> Iterator[Diagnostic]:
 
 def training_type(situation: Situation) -> Iterator[Diagnostic]:
     """The model is trained in the account's region under the training type."""
-    for change, model, _, listed in _models(situation, lambda kind: kind.trains):
+    for change, model, _, listed in models_of(situation, lambda kind: kind.trains):
         asked = text(change.after, "training_type") or "standard"
         location = situation.accounts[change.provider].location
         if listed is None or asked not in listed.training:
@@ -139,86 +151,19 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
         )
 
 
-def training_retires(situation: Situation) -> Iterator[Diagnostic]:
-    """The model's training hasn't ended, nor ends soon. An account that still lists a model as tunable knows
-    better than a date."""
-    for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
-        if not situation.accounts[change.provider].retires:
-            continue
-        what, still_tunable = f"training of {model.base}", offered is not None and offered.tunable is True
-        day, is_earliest = None, still_tunable
-        if offered is not None and offered.training_retires is not None:
-            day, is_earliest = offered.training_retires, still_tunable or offered.is_tentative
-        elif listed is not None:
-            day, is_earliest = listed.training_retires, still_tunable or listed.training_is_earliest
-        found = list(_retirement(situation, change.address, what, day, is_earliest))
-        yield from found
-        base = listed.base_retires if listed is not None and not found else None
-        if base is not None and base <= situation.today and not model.tuned and not still_tunable:
-            yield situation.warning(
-                change.address,
-                f"{what} may be refused",
-                f"The base model ended on {base.isoformat()}: since then only customers who have tuned it "
-                "before may train it.",
-                _OTHER_MODEL,
-            )
-
-
-def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
-    """The model can still be deployed, and goes on answering for a while. The dates of a tuned model are its
-    own: those of its base model say nothing about it."""
-    for change, model, offered, listed in _models(situation, lambda kind: kind.serves):
-        if not situation.accounts[change.provider].retires:
-            continue
-        row = _row_of_tuned(situation, change.provider, model) if model.tuned else offered
-        day, is_earliest = _last_day(row, change), row is not None and row.is_tentative
-        if day is None and listed is not None and model.tuned:
-            day, is_earliest = listed.inference_retires, listed.inference_is_earliest
-        elif day is None and listed is not None:
-            day, is_earliest = listed.base_retires or listed.inference_retires, True
-        yield from _retirement(situation, change.address, model.base, day, is_earliest)
-        if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
-            yield situation.warning(
-                change.address,
-                f"{model.base} is being retired",
-                f"The account lists it as {offered.lifecycle}; new deployments of it may be refused.",
-                _OTHER_MODEL,
-            )
-
-
-def aged(situation: Situation) -> Iterator[Diagnostic]:
-    """The catalogue isn't much older than the plan."""
-    for provider in sorted({change.provider for change, *_ in _models(situation, _has_model)}):
-        dated = situation.catalog_of(provider).dated
-        if dated is not None and situation.accounts[provider].retires:
-            days = (situation.today - dated).days
-            if days > _AGED_DAYS:
-                yield situation.about_provider(
-                    provider,
-                    f"the catalogue of models is {days} days old",
-                    f"Its newest source is of {dated.isoformat()}; models, dates and prices change.",
-                    "upgrade ftops, or correct the catalogue in ftops.catalog.yaml",
-                    "warning",
-                )
-
-
-def _has_model(kind: ResourceType) -> bool:
-    return kind.trains or kind.serves
-
-
 def format_(situation: Situation) -> Iterator[Diagnostic]:
     """The word for the model's publisher is known, and is that of the account. With a wrong one, the service
     answers with an internal error."""
-    for change, model, offered, listed in _models(situation, lambda kind: kind.serves):
+    for change, model, offered, listed in models_of(situation, lambda kind: kind.serves):
         if not PROVIDER_TYPES[situation.accounts[change.provider].service].has_deployments:
             continue
-        row = (_row_of_tuned(situation, change.provider, model) if model.tuned else None) or offered
+        row = situation.deployed(change.provider, model) or offered
         own, theirs = text(change.after, "format"), row.format if row else ""
         if own and theirs and own != theirs:
             yield situation.warning(
                 change.address,
                 f"the format {own} isn't that of {model.base}",
-                f"Account {_where(situation, change)} lists it with {theirs}.",
+                f"Account {account_name(situation, change)} lists it with {theirs}.",
                 f"write `format: {theirs}`, or leave it out",
             )
         elif listed is not None and not (own or theirs or listed.format):
@@ -232,7 +177,7 @@ def format_(situation: Situation) -> Iterator[Diagnostic]:
 
 def sku(situation: Situation) -> Iterator[Diagnostic]:
     """The model is offered under the SKU, in that size."""
-    deployed = [(change, change.after) for change, *_ in _models(situation, lambda kind: kind.serves)]
+    deployed = [(change, change.after) for change, *_ in models_of(situation, lambda kind: kind.serves)]
     briefly = temporary(situation, Order(situation.changes))
     asked = [(change, inputs) for change in situation.changes for inputs in briefly.get(change.step, ())]
     for change, inputs in (*deployed, *asked):
@@ -261,22 +206,6 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
             )
 
 
-def _models(
-    situation: Situation, is_wanted: Callable[[ResourceType], bool]
-) -> Iterator[tuple[Change, ModelName, OfferedModel | None, CatalogModel | None]]:
-    """Resources of the wanted kinds that are created, or given another model or SKU, with the model of each:
-    as it is named, as the account lists it, and as the catalogue does."""
-    for change in situation.concerned(is_wanted, actions=MAKING):
-        touched = change.action in MAKES or any(
-            a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
-        )
-        after = change.after
-        model = situation.named(after.get("model"), text(after, "version")) if touched else None
-        if model is not None:
-            name = change.provider
-            yield change, model, situation.offered(name, model), situation.listed(name, model)
-
-
 def _unknown(
     situation: Situation, change: Change, model: ModelName, listed: Iterable[OfferedModel]
 ) -> Diagnostic:
@@ -284,12 +213,12 @@ def _unknown(
     versions = [m.version for m in base if m.name.casefold() == split(model.base)[0].casefold()]
     asked = f"{model.base} {model.version}".strip()
     catalogued = situation.listed(change.provider, model)
-    detail = f"Account {_where(situation, change)} doesn't list it."
+    detail = f"Account {account_name(situation, change)} doesn't list it."
     if versions:
         detail += f" It lists the versions {', '.join(versions)}."
     elif catalogued is not None and catalogued.training:
         detail += " It exists: another region may have it."
-    hint = did_you_mean(model.base, [m.id for m in base], nothing=_OTHER_MODEL)
+    hint = did_you_mean(model.base, [m.id for m in base], nothing=OTHER_MODEL)
     return situation.finding(change.address, f"model {asked} isn't available in this account", detail, hint)
 
 
@@ -302,7 +231,8 @@ def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterat
     yield situation.finding(
         change.address,
         f"the fine-tuned model {model.literal} isn't in this account",
-        f"Account {_where(situation, change)} doesn't list it: it may be in another account, or deleted.",
+        f"Account {account_name(situation, change)} doesn't list it: it may be in another account, or "
+        "deleted.",
         "refer to the job that makes it: ${job.<name>.fine_tuned_model}",
         severity="error" if change.remote_id else "warning",
     )
@@ -325,57 +255,17 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
         )
 
 
-def _retirement(
-    situation: Situation, address: Address, what: str, day: date | None, is_earliest: bool
-) -> Iterator[Diagnostic]:
-    if day is None:
-        return
-    left = (day - situation.today).days
-    hint = f"{_OTHER_MODEL}, and move to it before that day"
-    if left <= 0 and not is_earliest:
-        summary = f"{what} ended on {day.isoformat()}"
-        yield situation.finding(address, summary, "The service no longer accepts it.", _OTHER_MODEL)
-    elif left <= 0:
-        detail = f"It may have: {day.isoformat()} is the earliest day that was announced."
-        yield situation.warning(address, f"{what} may have ended", detail, hint)
-    elif left <= SOON_DAYS:
-        days = "a day" if left == 1 else f"{left} days"
-        summary = f"{what} ends in {days}"
-        detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}."
-        yield situation.warning(address, summary, detail, hint)
-
-
-def _last_day(offered: OfferedModel | None, change: Change) -> date | None:
-    """When the model ends, or its SKU, whichever comes first."""
-    if offered is None:
-        return None
-    asked = change.after.get("sku")
-    name = asked.get("name") if isinstance(asked, dict) else None
-    own = [s.retires for s in offered.skus or () if isinstance(name, str) and s.name.lower() == name.lower()]
-    return min((day for day in (offered.inference_retires, *own) if day is not None), default=None)
-
-
 def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[OfferedSku, ...] | None:
     """What is offered; of a tuned model, by its like of the same base, else by the catalogue."""
-    offered = situation.offered(provider, model)
+    row = situation.deployed(provider, model)
     if not model.tuned:
-        return offered.skus if offered else None
-    alike = _row_of_tuned(situation, provider, model)
-    if alike is not None and alike.skus:
-        return alike.skus
+        return row.skus if row else None
+    if row is not None and row.skus:
+        return row.skus
     listed = situation.listed(provider, model)
     location = region(situation.accounts[provider].location)
     skus = listed.skus_in(location) if listed else None
     return None if skus is None else tuple(map(OfferedSku, skus))
-
-
-def _row_of_tuned(situation: Situation, provider: str, model: ModelName) -> OfferedModel | None:
-    """The account's row of a tuned model, or else of another one of the same base."""
-    rows = [row for row in situation.accounts[provider].models or () if row.base]
-    own = find(rows, model.literal.partition(":ckpt")[0]) if model.literal else None
-    offered = situation.offered(provider, model)
-    alike = (row for row in rows if offered and row.base.casefold() == offered.id.casefold())
-    return own or next(alike, None)
 
 
 def _other_types(training: Mapping[str, Collection[str] | None], location: str, asked: str) -> str:
@@ -385,27 +275,3 @@ def _other_types(training: Mapping[str, Collection[str] | None], location: str, 
         if kind != asked and (regions is None or (region(location) in regions if location else regions))
     ]
     return f"use training_type: {' or '.join(fits)}; " if fits else ""
-
-
-def _where(situation: Situation, change: Change) -> str:
-    facts = situation.accounts[change.provider]
-    return f"{facts.name} ({facts.location})" if facts.location else facts.name
-
-
-def retired(
-    gone: Iterable[Address], state: State, config: Config, environ: Mapping[str, str], today: date
-) -> Iterator[Address]:
-    """The deleted objects whose model was retired by `today`, according to the catalogue: the service has
-    deleted them by itself. Raises SpecError if the catalogue can't be read."""
-    known = catalog.load(config.project, environ)
-    for address in gone:
-        recorded = state.resources[address]
-        provider = config.providers.get(recorded.provider)
-        model = base_of(text(recorded.inputs, "model"))
-        if not model or provider is None or not PROVIDER_TYPES[provider.type].retires_models:
-            continue
-        models = known.of(PROVIDER_TYPES[provider.type])
-        name, version = split(model)
-        found = models.find(name, text(recorded.inputs, "version") or version)
-        if found is not None and found.inference_retires is not None and found.inference_retires <= today:
-            yield address

@@ -16,7 +16,7 @@ from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Blocked
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.planner import plan
-from ftops.planning.preflight.models import retired
+from ftops.planning.preflight.retirement import retired
 from ftops.planning.refresh import Reader, refresh
 from ftops.state.state import ResourceState, State, Status
 from tests.support.cloud import VirtualTime

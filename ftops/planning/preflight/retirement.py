@@ -1,0 +1,133 @@
+"""Rules: the model hasn't ended, nor ends soon, by the account's dates or else by the catalogue's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+from ftops import catalog
+from ftops.config.config import Config
+from ftops.core.address import Address
+from ftops.core.errors import Diagnostic
+from ftops.core.model_names import base_of, split
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.planning.plan import Change
+from ftops.planning.preflight.context import OTHER_MODEL, Situation, has_model, models_of, text
+from ftops.providers.account_facts import OfferedModel
+from ftops.state.state import State
+
+SOON_DAYS = 60
+_AGED_DAYS = 90
+_ENDING = frozenset({"deprecating", "deprecated"})
+
+
+def training_retires(situation: Situation) -> Iterator[Diagnostic]:
+    """The model's training hasn't ended, nor ends soon. An account that still lists a model as tunable knows
+    better than a date."""
+    for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
+        if not situation.accounts[change.provider].retires:
+            continue
+        what, still_tunable = f"training of {model.base}", offered is not None and offered.tunable is True
+        day, is_earliest = None, still_tunable
+        if offered is not None and offered.training_retires is not None:
+            day, is_earliest = offered.training_retires, still_tunable or offered.is_tentative
+        elif listed is not None:
+            day, is_earliest = listed.training_retires, still_tunable or listed.training_is_earliest
+        found = list(_retirement(situation, change.address, what, day, is_earliest))
+        yield from found
+        base = listed.base_retires if listed is not None and not found else None
+        if base is not None and base <= situation.today and not model.tuned and not still_tunable:
+            yield situation.warning(
+                change.address,
+                f"{what} may be refused",
+                f"The base model ended on {base.isoformat()}: since then only customers who have tuned it "
+                "before may train it.",
+                OTHER_MODEL,
+            )
+
+
+def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
+    """The model can still be deployed, and goes on answering for a while. The dates of a tuned model are its
+    own: those of its base model say nothing about it."""
+    for change, model, offered, listed in models_of(situation, lambda kind: kind.serves):
+        if not situation.accounts[change.provider].retires:
+            continue
+        row = situation.deployed(change.provider, model)
+        day, is_earliest = _last_day(row, change), row is not None and row.is_tentative
+        if day is None and listed is not None and model.tuned:
+            day, is_earliest = listed.inference_retires, listed.inference_is_earliest
+        elif day is None and listed is not None:
+            day, is_earliest = listed.base_retires or listed.inference_retires, True
+        yield from _retirement(situation, change.address, model.base, day, is_earliest)
+        if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
+            yield situation.warning(
+                change.address,
+                f"{model.base} is being retired",
+                f"The account lists it as {offered.lifecycle}; new deployments of it may be refused.",
+                OTHER_MODEL,
+            )
+
+
+def aged(situation: Situation) -> Iterator[Diagnostic]:
+    """The catalogue isn't much older than the plan."""
+    for provider in sorted({change.provider for change, *_ in models_of(situation, has_model)}):
+        dated = situation.catalog_of(provider).dated
+        if dated is not None and situation.accounts[provider].retires:
+            days = (situation.today - dated).days
+            if days > _AGED_DAYS:
+                yield situation.about_provider(
+                    provider,
+                    f"the catalogue of models is {days} days old",
+                    f"Its newest source is of {dated.isoformat()}; models, dates and prices change.",
+                    "upgrade ftops, or correct the catalogue in ftops.catalog.yaml",
+                    "warning",
+                )
+
+
+def _retirement(
+    situation: Situation, address: Address, what: str, day: date | None, is_earliest: bool
+) -> Iterator[Diagnostic]:
+    if day is None:
+        return
+    left = (day - situation.today).days
+    hint = f"{OTHER_MODEL}, and move to it before that day"
+    if left <= 0 and not is_earliest:
+        summary = f"{what} ended on {day.isoformat()}"
+        yield situation.finding(address, summary, "The service no longer accepts it.", OTHER_MODEL)
+    elif left <= 0:
+        detail = f"It may have: {day.isoformat()} is the earliest day that was announced."
+        yield situation.warning(address, f"{what} may have ended", detail, hint)
+    elif left <= SOON_DAYS:
+        days = "a day" if left == 1 else f"{left} days"
+        summary = f"{what} ends in {days}"
+        detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}."
+        yield situation.warning(address, summary, detail, hint)
+
+
+def _last_day(offered: OfferedModel | None, change: Change) -> date | None:
+    """When the model ends, or its SKU, whichever comes first."""
+    if offered is None:
+        return None
+    asked = change.after.get("sku")
+    name = asked.get("name") if isinstance(asked, dict) else None
+    own = [s.retires for s in offered.skus or () if isinstance(name, str) and s.name.lower() == name.lower()]
+    return min((day for day in (offered.inference_retires, *own) if day is not None), default=None)
+
+
+def retired(
+    gone: Iterable[Address], state: State, config: Config, environ: Mapping[str, str], today: date
+) -> Iterator[Address]:
+    """The deleted objects whose model was retired by `today`, according to the catalogue: the service has
+    deleted them by itself. Raises SpecError if the catalogue can't be read."""
+    known = catalog.load(config.project, environ)
+    for address in gone:
+        recorded = state.resources[address]
+        provider = config.providers.get(recorded.provider)
+        model = base_of(text(recorded.inputs, "model"))
+        if not model or provider is None or not PROVIDER_TYPES[provider.type].retires_models:
+            continue
+        models = known.of(PROVIDER_TYPES[provider.type])
+        name, version = split(model)
+        found = models.find(name, text(recorded.inputs, "version") or version)
+        if found is not None and found.inference_retires is not None and found.inference_retires <= today:
+            yield address
