@@ -15,43 +15,35 @@ from ftops.session.session import Session
 from ftops.state.state import Status
 
 
-@click.command("pause")
-@click.argument("address", type=AddressType("job"))
-@approve_option
-@lock_option
-@spec_options
-def pause(
-    screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
-) -> int:
-    """Pause job ADDRESS. It saves a checkpoint that can be deployed, and costs nothing until it is resumed.
+def _verb(verb: str, text: str) -> click.Command:
+    """The command that asks the service for this, with its help."""
 
-    The service may refuse this for some models and methods.
-    """
-    return _control(screen, spec, address, "pause", auto_approve, lock_timeout)
+    @click.command(verb, help=text)
+    @click.argument("address", type=AddressType("job"))
+    @approve_option
+    @lock_option
+    @spec_options
+    def command(
+        screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
+    ) -> int:
+        return _control(screen, spec, address, verb, auto_approve, lock_timeout)
 
-
-@click.command("resume")
-@click.argument("address", type=AddressType("job"))
-@approve_option
-@lock_option
-@spec_options
-def resume(
-    screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
-) -> int:
-    """Resume job ADDRESS. It is billed again, and after a pause at the spending limit without a limit."""
-    return _control(screen, spec, address, "resume", auto_approve, lock_timeout)
+    return command
 
 
-@click.command("cancel")
-@click.argument("address", type=AddressType("job"))
-@approve_option
-@lock_option
-@spec_options
-def cancel(
-    screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
-) -> int:
-    """Cancel job ADDRESS. It can't be resumed; the next apply starts a new job if the spec still has it."""
-    return _control(screen, spec, address, "cancel", auto_approve, lock_timeout)
+pause = _verb(
+    "pause",
+    "Pause job ADDRESS. It saves a checkpoint that can be deployed, and costs nothing until it is resumed."
+    "\n\nThe service may refuse this for some models and methods.",
+)
+resume = _verb(
+    "resume",
+    "Resume job ADDRESS. It is billed again, and after a pause at the spending limit without a limit.",
+)
+cancel = _verb(
+    "cancel",
+    "Cancel job ADDRESS. It can't be resumed; the next apply starts a new job if the spec still has it.",
+)
 
 
 def _control(
