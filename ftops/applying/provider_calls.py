@@ -170,7 +170,8 @@ class ProviderCalls(Struct, frozen=True):
         assert isinstance(provider, Queues) and limit is not None  # noqa: S101 - there is a queue
         if queue in self.full:
             return lambda: Room(0)
-        return lambda: Room(limit - provider.queued(change.address.kind))
+        # With a queue that takes none, one is tried, and the service decides.
+        return lambda: Room(max(limit, 1) - provider.queued(change.address.kind))
 
     def _check_gates(self, step: Step) -> None:
         """Raises GateHeld if an evaluation doesn't let the step be made."""

@@ -122,6 +122,14 @@ def test_a_job_that_is_refused_for_lack_of_room_is_asked_for_again(sweep: Sweep,
     assert sweep.is_settled()
 
 
+def test_a_catalogue_without_a_queue_keeps_no_job_waiting_for_ever(sweep: Sweep) -> None:
+    sweep.folder.write("ftops.catalog.yaml", "limits: {queued_jobs: 0}\n")
+    sweep.declare(3)
+    with sweep.cloud.set(min_training_seconds=0.0):
+        sweep.apply()
+    assert sweep.jobs() == 3
+
+
 def test_without_waiting_only_what_fits_is_submitted(sweep: Sweep) -> None:
     sweep.declare(30)
     with sweep.cloud.set(min_training_seconds=600.0):
