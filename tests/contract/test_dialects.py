@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.planning.plan import Mode
+from ftops.planning.plan import Action, Mode
 from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.contract.sessions import Project, done
 
@@ -57,6 +57,58 @@ def test_a_spec_from_nothing_to_nothing(
         done(project.apply(changed, mode=Mode.DESTROY))
         left = cloud.admin("GET", "objects")
     assert (left["jobs"], left["deployments"], left["models"]) == ([], [], [])
+
+
+GRADER = """{
+    type: string_check,
+    name: exact,
+    operation: eq,
+    input: "{{sample.output_text}}",
+    reference: "{{item.colour}}",
+}"""
+CHOSEN = {
+    "nothing": "",
+    "auto": """hyperparameters: {
+        n_epochs: auto, learning_rate_multiplier: auto, compute_multiplier: auto, reasoning_effort: default
+    }""",
+    "values": """hyperparameters: {
+        n_epochs: 2, learning_rate_multiplier: 1.5, eval_samples: 2, reasoning_effort: low
+    }""",
+}
+"""What a job asks for."""
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+@pytest.mark.parametrize("dialect", ["dated", "preview"])
+def test_a_job_in_the_queue_differs_in_nothing(
+    cloud: Cloud, tmp_path: Path, dialect: str, chosen: str
+) -> None:
+    """Until it has ended, what the service chooses is `auto`, -1 or a number."""
+    cloud.admin("POST", "reset")
+    jobs = f"""
+jobs:
+  solver:
+    model: o4-mini-2025-04-16
+    method: reinforcement
+    training: train
+    validation: valid
+    suffix: solver
+    grader: {GRADER}
+    {CHOSEN[chosen]}
+"""
+    spec = SPEC[: SPEC.index("jobs:")] + jobs
+    with cloud.set(strict=True, job_dialect=dialect, queue_seconds=3600):
+        project = Project(tmp_path, {"azure": cloud.settings()})
+        for name in ("train", "valid"):
+            row = '{"messages": [{"role": "user", "content": "%d"}], "colour": "%s"}\n'
+            text = "".join(row % (number, name) for number in range(12))
+            (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
+        project.apply(spec, wait=False)
+        [job] = cloud.admin("GET", "objects")["jobs"]
+        assert job["status"] == "pending"
+        assert [change.action for change in project.plan(spec).changes] == [Action.RESUME]
+        moved = spec.replace("suffix: solver", "suffix: other")
+        assert Action.REPLACE in {change.action for change in project.plan(moved).changes}
 
 
 @pytest.mark.parametrize(

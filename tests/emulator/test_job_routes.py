@@ -43,7 +43,7 @@ def ask(cloud: Emulator, route: str, **changes: Any) -> tuple[int, Any]:
         file = upload(client, jsonl(lines(12)))
     body = {"model": MODEL, "training_file": file, **STANDARD, **changes}
     status, _, answer = cloud.call("POST", ROUTES[route], {k: v for k, v in body.items() if v is not None})
-    return status, answer.get("error", answer)
+    return status, answer.get("error") or answer
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -115,14 +115,11 @@ def test_the_dialect_of_the_preview(cloud: Emulator) -> None:
     )
     assert {"hyperparameters", "suffix", "trainingType"}.isdisjoint(job)
     hyperparameters = job["method"]["supervised"]["hyperparameters"]
-    assert hyperparameters == {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": 1.8}
+    assert hyperparameters == dict.fromkeys(("n_epochs", "batch_size", "learning_rate_multiplier"), "auto")
     assert (job["user_provided_suffix"], job["metadata"]) == ("copilot", {"a": "b"})
     dated = cloud.call("GET", ROUTES["stable"].replace("?", f"/{job['id']}?"))[2]
-    assert (dated["status"], dated["suffix"], dated["hyperparameters"]["n_epochs"]) == (
-        "pending",
-        "copilot",
-        -1,
-    )
+    assert (dated["status"], dated["suffix"]) == ("pending", "copilot")
+    assert dated["hyperparameters"] == {"n_epochs": -1, "batch_size": -1, "learning_rate_multiplier": 1.8}
     cloud.admin("POST", "clock", {"advance": 4000})
 
     def ended() -> Any:
@@ -136,3 +133,25 @@ def test_the_dialect_of_the_preview(cloud: Emulator) -> None:
     assert shown["error"] == {} and isinstance(
         shown["method"]["supervised"]["hyperparameters"]["n_epochs"], int
     )
+
+
+def test_what_a_reinforcement_job_leaves_open_in_the_preview(cloud: Emulator) -> None:
+    """As recorded in 2025-12."""
+    cloud.settings(job_dialect="preview", queue_seconds=3600.0)
+    with cloud.data() as client:
+        file = upload(client, jsonl(lines(12)))
+    grader = {
+        "type": "string_check",
+        "name": "exact",
+        "operation": "eq",
+        "input": "{{sample.output_text}}",
+        "reference": "{{item.colour}}",
+    }
+    own = {"grader": grader, "hyperparameters": {"eval_samples": 3, "batch_size": 4}}
+    method = {"type": "reinforcement", "reinforcement": own}
+    _, job = ask(cloud, "v1", model="o4-mini-2025-04-16", validation_file=file, method=method)
+    shown = job["method"]["reinforcement"]
+    assert shown["grader"] == grader
+    given = {"eval_samples": 3, "batch_size": 4, "reasoning_effort": "default"}
+    left = ("n_epochs", "learning_rate_multiplier", "compute_multiplier", "eval_interval")
+    assert shown["hyperparameters"] == {**given, **dict.fromkeys(left, "auto")}

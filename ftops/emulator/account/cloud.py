@@ -95,6 +95,7 @@ class Job(Stored, frozen=True):
     suffix: str | None = None
     training_type: str | None = None
     method: JSON | None = None
+    auto: list[str] = field(default_factory=list)  # hyperparameters that were left to the service
     metadata: JSON | None = None
     integrations: list[JSON] | None = None
     inference_sku: str | None = None  # of the deployment that the service creates if the job succeeds

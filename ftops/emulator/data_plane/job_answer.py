@@ -6,12 +6,21 @@ Sources: recorded jobs. Most are in the dialect ``dated``; a private preview of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ftops.emulator.account.cloud import JSON, Cloud, Job
 from ftops.emulator.data_plane.files import find, processed
 from ftops.emulator.data_plane.job_schedule import TERMINAL, status
 from ftops.emulator.http.errors import Plane
 
 AUTO = -1
+_DEFAULTS: Mapping[str, JSON] = {
+    "reinforcement": {
+        **dict.fromkeys(("compute_multiplier", "eval_interval", "eval_samples"), "auto"),
+        "reasoning_effort": "default",
+    }
+}
+"""By method, the hyperparameters that a job of the preview shows even if they aren't given."""
 
 
 def described(cloud: Cloud, job: Job, plane: Plane) -> JSON:
@@ -47,9 +56,12 @@ def _in_preview(cloud: Cloud, job: Job) -> JSON:
     state = status(job, cloud.clock.now())
     kind = (job.method or {}).get("type", "supervised")
     chosen = {
+        **_DEFAULTS.get(kind, {}),
         **((job.method or {}).get(kind) or {}).get("hyperparameters", {}),
-        **{key: "auto" if value == AUTO else value for key, value in _hyperparameters(job, state).items()},
+        **_hyperparameters(job, state),
     }
+    if state != "succeeded":
+        chosen |= dict.fromkeys(job.auto, "auto")
     own = {**((job.method or {}).get(kind) or {}), "hyperparameters": chosen}
     unknown = dict.fromkeys(("fine_tuned_model", "finished_at", "trained_tokens", "eval_id", "usage_metrics"))
     ending = _ending(job, state)

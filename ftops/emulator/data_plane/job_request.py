@@ -53,6 +53,7 @@ _EXPLORATION: dict[str, tuple[type, float, float]] = {
 _REWARDED = ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort")
 _NAMES = {*_HYPERPARAMETERS, "beta", "l2_multiplier", *_REWARDED}
 """Of the hyperparameters that some method has."""
+_UNSET = (None, "auto", AUTO)
 _SUFFIX = re.compile(r"[A-Za-z0-9_-]+")
 _SUFFIX_LENGTH = {Plane.DATED: 40, Plane.V1: 64}
 MAX_SEED = 2**31 - 1
@@ -84,6 +85,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
         suffix=_suffix(body, plane),
         training_type=kind,
         method=method,
+        auto=_left_to_service(body),
         metadata=None if settings.metadata == "dropped" else _metadata(body),
         integrations=body.get("integrations") or None,
         inference_sku=_inference_sku(body),
@@ -232,6 +234,11 @@ def _hyperparameters(body: Mapping[str, Any], model: catalog.BaseModel) -> JSON:
     return values
 
 
+def _left_to_service(body: Mapping[str, Any]) -> list[str]:
+    given = _given_hyperparameters(body)
+    return [key for key in _HYPERPARAMETERS if given.get(key) in _UNSET]
+
+
 def _given_hyperparameters(body: Mapping[str, Any]) -> JSON:
     """Those of the job and those of its method."""
     method = body.get("method") or {}
@@ -240,7 +247,7 @@ def _given_hyperparameters(body: Mapping[str, Any]) -> JSON:
 
 
 def _hyperparameter(key: str, value: Any) -> int | float:
-    if value in (None, "auto", AUTO):
+    if value in _UNSET:
         return AUTO
     return _number(key, value, *_HYPERPARAMETERS[key])
 
