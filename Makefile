@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help demo test test-busy explore explore-http lint format bench \
+.PHONY: help demo test test-busy conformance explore explore-http lint format bench \
 	lock licenses sbom audit dist clean
 
 help: ## what can be made
@@ -43,6 +43,9 @@ test-busy: $(VENV)/.dev ## tests of processes, while four others keep the machin
 	@burners=(); trap 'kill "$${burners[@]}"' EXIT; \
 	for n in 1 2 3 4; do while :; do :; done & burners+=($$!); done; \
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(BUSY) $(ARGS)
+
+conformance: $(VENV)/.dev ## official clients, installed from PyPI and npm, against the emulator; ARGS=tests/clients/test_X.py
+	@$(BIN)/python -m tests.clients $(ARGS)
 
 explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HISTORIES, FTOPS_EXPLORE_SEED
 	@$(BIN)/python -m tests.explore

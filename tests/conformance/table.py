@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.clients import rows as clients
 from tests.conformance import descriptions, examples, facts, sdk_types, test_recording, test_statements
 from tests.conformance.rows import REGISTERS, Row
 
@@ -39,6 +40,9 @@ emulator](emulator.md#settings) selects the behaviour.
 The tests need the sources next to the repository, or in the folder that `FTOPS_API_FACTS` names; without
 them they are skipped with a message. The statements are always checked.
 """
+_CLIENTS = """Clients that others made, in the version that was newest on the day of the test, against the
+emulator. `make conformance` installs them from PyPI and npm; it runs every night and isn't part of
+`make test`."""
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
@@ -75,12 +79,19 @@ def markdown() -> str:
     found = counts(every)
     parts = [_HEAD, "| source | checks |\n|---|---|"]
     parts[-1] += "".join(f"\n| {title} | {found[kind]} |" for kind, title in _TITLES.items())
-    parts[-1] += f"\n| all | {len(every)} |"
+    used = clients.kept()
+    parts[-1] += f"\n| [Clients](#clients) | {len(used)} |\n| all | {len(every) + len(used)} |"
     for kind, title in _TITLES.items():
         lines = [f"## {title}\n\n| check | operation | source | result |\n|---|---|---|---|"]
         lines += [_line(row) for row in every if row.kind == kind]
         parts.append("\n".join(lines))
+    parts.append(f"## Clients\n\n{_CLIENTS}\n\n{clients.markdown(used)}")
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def write() -> None:
+    """Write the document."""
+    DOCUMENT.write_text(markdown(), "utf-8")
 
 
 def _line(row: Row) -> str:
@@ -95,7 +106,7 @@ def main() -> int:
     if done.returncode != 0 or not facts.AVAILABLE:
         sys.stderr.write("The document is left as it is.\n")
         return done.returncode or 1
-    DOCUMENT.write_text(markdown(), "utf-8")
+    write()
     return 0
 
 
