@@ -84,7 +84,8 @@ def test_rewards_rise_and_the_model_answers_what_was_rewarded(shared: Emulator, 
     assert [row["full_valid_mean_reward"] for row in rows if "full_valid_mean_reward" in row][-3:] == measured
     data: list[Any] = [e.data for e in client.fine_tuning.jobs.list_events(job.id, limit=100)]
     scores = [one["scores"] for one in data if one]
-    assert {"train_reward_mean", "valid_reward_mean"} == {name for one in scores for name in one}
+    assert {"train_reward_mean", "valid_reward_mean", "graders"} == {name for one in scores for name in one}
+    assert all(one["graders"] == {"exact": one["train_reward_mean"]} for one in scores)
     assert scores[0]["train_reward_mean"] == rewards[-1]  # the newest first
     path = f"{shared.arm}/deployments/colours?api-version=2024-10-01"
     assert shared.call("PUT", path, deployment(job.fine_tuned_model))[0] in (200, 201)
@@ -109,10 +110,34 @@ def test_the_same_seed_gives_the_same_rewards(client: OpenAI) -> None:
     assert first == second
 
 
-def test_answers_that_cannot_be_graded_are_counted(client: OpenAI) -> None:
-    rows = rows_of(client, trained(client, {**EXACT, "input": "{{sample.output_json.x}}"}, n_epochs=1))
-    assert {row["train_mean_reward"] for row in rows} == {0.0}
-    assert {row["train_other_error_count"] for row in rows} == {24.0}
+ONLY_RIGHT = {"type": "multi", "name": "m", "graders": {"exact": EXACT}, "calculate_output": "1 / exact"}
+"""It can't score a wrong answer."""
+
+
+def test_an_answer_without_a_score_is_an_error_and_no_reward(client: OpenAI) -> None:
+    job = trained(client, ONLY_RIGHT, n_epochs=2)
+    rows = rows_of(client, job)
+    assert {row["train_mean_reward"] for row in rows} == {1.0}
+    assert all(0 < row["train_other_error_count"] < 24 for row in rows)
+    assert {row["train_sample_parse_error_count"] for row in rows} == {0.0}
+    data: list[Any] = [e.data for e in client.fine_tuning.jobs.list_events(job.id, limit=100) if e.data]
+    for one in data:
+        assert one["errors"]["graders"] == {"exact": 0.0}  # only the formula fails
+        assert 0.0 < one["scores"]["graders"]["exact"] < 1.0
+
+
+def test_a_multi_grader_can_have_a_score_for_answers_that_cannot_be_graded(client: OpenAI) -> None:
+    rows = rows_of(client, trained(client, {**ONLY_RIGHT, "invalid_grade": -1}))
+    assert rows[0]["train_mean_reward"] < 0.5 < 0.8 < rows[-1]["train_mean_reward"]
+    assert rows[0]["train_other_error_count"] > 0
+
+
+def test_a_job_whose_grader_scores_nothing_fails(client: OpenAI) -> None:
+    job = trained(client, {**EXACT, "reference": "{{item.hue}}"})
+    assert job.status == "failed"
+    assert job.error.message == (
+        "The grader scored no answer of step 1. invalid_variable_error: There is no {{item.hue}}."
+    )
 
 
 @pytest.mark.parametrize(

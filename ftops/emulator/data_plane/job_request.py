@@ -17,7 +17,7 @@ from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Job
 from ftops.emulator.account.settings import Settings
 from ftops.emulator.data_plane.files import file_error, find, processed
-from ftops.emulator.data_plane.graders import rewards
+from ftops.emulator.data_plane.graders import Graders, graders_of
 from ftops.emulator.data_plane.job_answer import AUTO
 from ftops.emulator.data_plane.job_schedule import TERMINAL, places, status
 from ftops.emulator.http.errors import Plane, invalid, over_quota, wrong_state
@@ -65,7 +65,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
     model = _model(cloud, body)
     version = _version(request)
     _refuse_undescribed(cloud.settings, version, body)
-    method = _method(body)
+    method = _method(body, graders_of(request))
     kind = _training_type(cloud.settings, version, body, model)
     _refuse_beyond_limits(cloud, kind)
     is_local = cloud.account.location.replace(" ", "").lower() in catalog.TRAINING_REGIONS
@@ -196,7 +196,7 @@ def _suffix(body: Mapping[str, Any], plane: Plane) -> str | None:
     return suffix
 
 
-def _method(body: Mapping[str, Any]) -> JSON | None:
+def _method(body: Mapping[str, Any], graders: Graders) -> JSON | None:
     method = body.get("method")
     if method is None:
         return None
@@ -205,7 +205,7 @@ def _method(body: Mapping[str, Any]) -> JSON | None:
     if method["type"] == "reinforcement":
         if not body.get("validation_file"):
             raise invalid("The field 'validation_file' is required for reinforcement.")
-        rewards((method.get("reinforcement") or {}).get("grader") or {})
+        graders.check((method.get("reinforcement") or {}).get("grader"), is_run=True)
         for key, (kind, low, high) in _EXPLORATION.items():
             value = _given_hyperparameters(body).get(key)
             if value not in (None, "auto"):

@@ -22,18 +22,22 @@ from ftops.emulator.account import catalog, events
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job, StoredFile, TunedModel, derived_hex
 from ftops.emulator.account.storage import replace_text
 from ftops.emulator.data_plane.files import RESULTS
-from ftops.emulator.data_plane.graders import rewards
+from ftops.emulator.data_plane.graders import Graders
+from ftops.emulator.grading.outcome import Case, output
 from ftops.emulator.trainer import model, optimizer
 from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, TaskFile, read_for, read_tasks
 from ftops.emulator.trainer.optimizer import Step, Trainer
-from ftops.emulator.trainer.reinforcement import Exploration, Graded, ReinforcementTrainer, RewardStep
+from ftops.emulator.trainer.reinforcement import Exploration, ReinforcementTrainer, Rewards, RewardStep
 
 KEPT_CHECKPOINTS = 3
 COLUMNS = (
     "step", "train_loss", "train_mean_token_accuracy", "valid_loss",
     "valid_mean_token_accuracy", "full_valid_loss", "full_valid_mean_token_accuracy",
 )  # fmt: skip
-REWARD_COLUMNS = ("step", "train_mean_reward", "full_valid_mean_reward", "train_other_error_count")
+REWARD_COLUMNS = (
+    "step", "train_mean_reward", "full_valid_mean_reward", "train_sample_parse_error_count",
+    "train_other_error_count",
+)  # fmt: skip
 _FAILURES = {
     "validation": ("jsonlValidationFailed", "Validation of jsonl file failed."),
     "training": ("internalFailure", "The job failed due to an internal error during training."),
@@ -46,8 +50,9 @@ class _Stopped(Exception):
 
 
 class Run:
-    def __init__(self, cloud: Cloud, job: Job, stop: threading.Event) -> None:
+    def __init__(self, cloud: Cloud, graders: Graders, job: Job, stop: threading.Event) -> None:
         self._cloud = cloud
+        self._graders = graders
         self._job = job
         self._stop = stop
         self._settings = cloud.settings
@@ -75,6 +80,7 @@ class Run:
         started, duration = self._begin(trainer)
         rows = []
         for step in trainer.steps():
+            _refuse_unscored(step)
             self._advance(self._with_pauses(started + step.number * duration))
             rows.append(_metrics(step))
             self._report(step, trainer)
@@ -142,14 +148,14 @@ class Run:
         own = (self._job.method or {})["reinforcement"]
         given = {k: v for k, v in (own.get("hyperparameters") or {}).items() if k in Exploration._fields}
         exploration = Exploration(**{k: v for k, v in given.items() if v != "auto"})
-        grade = rewards(own["grader"])
+        grader = own["grader"]
         return ReinforcementTrainer(
             training.examples,
             validation.examples,
             settings,
             exploration,
             base,
-            lambda item, text: Graded(*grade(item, text)),
+            lambda asked: self._graders.grade(grader, [Case(item, output(text)) for item, text in asked]),
             parent,
         )
 
@@ -189,7 +195,7 @@ class Run:
         metrics = _metrics(step)
         if isinstance(step, RewardStep):
             said = f"Step {step.number}/{trainer.total_steps}: reward={step.train.mean:.4f}"
-            self._record(said, data=_scores(step))
+            self._record(said, data=_scores(step, self._grader_name))
         else:
             self._record(f"Step {step.number}: training loss={metrics['train_loss']}", data=metrics)
         is_last = step.number == trainer.total_steps
@@ -285,21 +291,46 @@ class Run:
         return f"{self._base}.ft-{self._job.id.removeprefix('ftjob-')}{suffix}"
 
     @property
+    def _grader_name(self) -> str:
+        grader = (self._job.method or {})["reinforcement"]["grader"]
+        return str(grader.get("name") or grader["type"])
+
+    @property
     def _results_id(self) -> str:
         return f"file-{derived_hex(self._job.id, 'results')}"
 
 
-def _scores(step: RewardStep) -> JSON:
+def _refuse_unscored(step: Step | RewardStep) -> None:
+    """Raise if no answer has a score. The service, too, ends a job whose grader fails too often; how often
+    isn't documented."""
+    if isinstance(step, RewardStep) and not step.train.scored:
+        why = f"The grader scored no answer of step {step.number}. {step.train.first_error}"
+        raise Failure("invalidPayload", why, "method")
+
+
+def _scores(step: RewardStep, grader: str) -> JSON:
     """The metrics of a step as events have them: other names than in checkpoints and result files."""
-    valid = {} if step.full_valid is None else {"valid_reward_mean": step.full_valid.mean}
-    return {"step": step.number, "scores": {"train_reward_mean": step.train.mean, **valid}}
+    parts = step.train.parts or {grader: step.train}
+    scores = {"train_reward_mean": step.train.mean, **_mean("valid_reward_mean", step.full_valid)}
+    means = {name: part.mean for name, part in parts.items()}
+    rates = {name: part.error_rate for name, part in parts.items()}
+    return {"step": step.number, "scores": {**scores, "graders": means}, "errors": {"graders": rates}}
+
+
+def _mean(name: str, rewards: Rewards | None) -> JSON:
+    return {} if rewards is None or rewards.mean is None else {name: rewards.mean}
 
 
 def _metrics(step: Step | RewardStep) -> JSON:
     if isinstance(step, RewardStep):
-        valid = {} if step.full_valid is None else {"full_valid_mean_reward": step.full_valid.mean}
-        errors = {"train_other_error_count": step.train.errors}
-        return {"step": step.number, "train_mean_reward": step.train.mean, **valid, **errors}
+        unread = step.train.errors["sample_parse_error"]
+        return {
+            "step": step.number,
+            "train_mean_reward": step.train.mean,
+            **_mean("full_valid_mean_reward", step.full_valid),
+            "train_sample_parse_error_count": unread,
+            "train_other_error_count": step.train.errors.total() - unread,
+        }
     metrics: JSON = {
         "step": step.number,
         "train_loss": step.train.mean_loss,

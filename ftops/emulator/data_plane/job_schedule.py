@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ftops.emulator.account import events
 from ftops.emulator.account.cloud import Cloud, Job
 from ftops.emulator.account.settings import Settings
+
+if TYPE_CHECKING:
+    from ftops.emulator.data_plane.graders import Graders
 
 TERMINAL = ("succeeded", "failed", "cancelled")
 
@@ -40,8 +44,9 @@ def status(job: Job, now: float) -> str:
 
 
 class Schedule:
-    def __init__(self, cloud: Cloud, notify: Callable[[], None]) -> None:
+    def __init__(self, cloud: Cloud, graders: Graders, notify: Callable[[], None]) -> None:
         self._cloud = cloud
+        self._graders = graders
         self._notify = notify
         self._stops: dict[str, threading.Event] = {}
 
@@ -160,7 +165,7 @@ class Schedule:
         # Imported here: numpy is loaded by the first job, not when the server starts.
         from ftops.emulator.data_plane.job_run import Run
 
-        Run(self._cloud, job, stop).run()
+        Run(self._cloud, self._graders, job, stop).run()
         if not stop.is_set():
             self._stops.pop(job.id, None)
             self.settle()

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from ftops.emulator.account.cloud import Cloud, Principal
 from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
+from ftops.emulator.data_plane.graders import Graders
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.http.auth import OWNER, Credentials, require
@@ -59,7 +60,8 @@ class App:
         self, cloud: Cloud, credentials: Credentials, notify: Callable[[], None], idle: float
     ) -> None:
         self.cloud = cloud
-        self.schedule = Schedule(cloud, notify)
+        graders = Graders()
+        self.schedule = Schedule(cloud, graders, notify)
         self.last_request = time.monotonic()
         self.in_flight = 0
         self._credentials = credentials
@@ -67,6 +69,7 @@ class App:
         self._routes = table(cloud.account)
         self._context = {
             "emulator.schedule": self.schedule,
+            "emulator.graders": graders,
             "emulator.memory": Memory(),
             "emulator.clear_log": self._clear_log,
             "emulator.credentials": credentials,

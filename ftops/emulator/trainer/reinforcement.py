@@ -8,12 +8,15 @@ metrics are measured, and the same for the same data, settings and seed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ftops.emulator.grading.outcome import Grade
 from ftops.emulator.trainer.examples import Example, Reply, RewardedPrompt
 from ftops.emulator.trainer.features import Floats, Ints, Sparse, prompt_vector
 from ftops.emulator.trainer.model import Model, Vocabulary, continued, fresh, log_softmax
@@ -25,15 +28,8 @@ EVALUATIONS = 4
 """In a run with an automatic eval_interval."""
 
 
-class Graded(NamedTuple):
-    """What a grader says of an answer; the flag of the error if it couldn't grade it."""
-
-    reward: float
-    error: str = ""
-
-
-Grade = Callable[[Mapping[str, Any], str], Graded]
-"""The grade of an answer to the prompt of an example."""
+Grader = Callable[[Sequence[tuple[Mapping[str, Any], str]]], Sequence[Grade]]
+"""The grades of answers, each with the row of its prompt."""
 
 
 class Exploration(NamedTuple):
@@ -46,20 +42,37 @@ class Exploration(NamedTuple):
 
 @dataclass(slots=True)
 class Rewards:
-    """Sums over sampled answers."""
+    """Sums over sampled answers. Those without a score count only as errors."""
 
     total: float = 0.0
-    count: int = 0
-    errors: int = 0
+    scored: int = 0
+    answers: int = 0
+    errors: Counter[str] = field(default_factory=Counter)  # by flag
+    first_error: str = ""
+    parts: dict[str, Rewards] = field(default_factory=dict)  # of a multi grader
 
-    def add(self, graded: Graded) -> None:
-        self.total += graded.reward
-        self.count += 1
-        self.errors += bool(graded.error)
+    def add(self, grades: Sequence[Grade]) -> Rewards:
+        """Itself, with these grades."""
+        for grade in grades:
+            self.answers += 1
+            if grade.reward is not None:
+                self.total += grade.reward
+                self.scored += 1
+            if grade.error:
+                self.errors[grade.error] += 1
+                self.first_error = self.first_error or f"{grade.error}: {grade.details}"
+            for name, part in grade.parts.items():
+                self.parts.setdefault(name, Rewards()).add([part])
+        return self
 
     @property
-    def mean(self) -> float:
-        return self.total / max(self.count, 1)
+    def mean(self) -> float | None:
+        """None if no answer has a score."""
+        return self.total / self.scored if self.scored else None
+
+    @property
+    def error_rate(self) -> float:
+        return self.errors.total() / max(self.answers, 1)
 
 
 class RewardStep(NamedTuple):
@@ -87,7 +100,7 @@ class ReinforcementTrainer:
         settings: Hyperparameters,
         exploration: Exploration,
         base: str,
-        grade: Grade,
+        grade: Grader,
         parent: Model | None = None,
     ) -> None:
         self.settings, self._grade = settings, grade
@@ -125,37 +138,53 @@ class ReinforcementTrainer:
                 )
 
     def _learn(self, batch: Sequence[_Prompt], random: np.random.Generator) -> Rewards:
-        total = Rewards()
-        for prompt in batch:
-            log_p = self._policy(prompt)
-            sampled = random.choice(len(log_p), self._samples, p=np.exp(log_p))
-            graded = [self._graded(prompt, choice) for choice in sampled]
-            for one in graded:
-                total.add(one)
-            found = np.array([one.reward for one in graded])
-            advantage = np.zeros_like(log_p)
-            np.add.at(advantage, sampled, (found - found.mean()) / (2 * found.std() or 1.0))
-            slope = np.exp(log_p) * advantage.sum() - advantage  # of -advantage · log p
-            rows = prompt.vector.places
-            self._descent.gradient.outputs[np.ix_(rows, self._texts)] += np.outer(
-                prompt.vector.values, slope / len(graded)
-            )
-            self._descent.gradient.rows.append(rows)
+        policies = [self._policy(prompt) for prompt in batch]
+        sampled = [random.choice(len(log_p), self._samples, p=np.exp(log_p)) for log_p in policies]
+        grades = self._graded(batch, sampled)
+        for prompt, log_p, choices, given in zip(batch, policies, sampled, grades, strict=True):
+            self._add_gradient(prompt, log_p, choices, given)
         self._descent.step(len(batch))
-        return total
+        return Rewards().add([grade for given in grades for grade in given])
+
+    def _add_gradient(self, prompt: _Prompt, log_p: Floats, choices: Ints, grades: Sequence[Grade]) -> None:
+        """Of the answers to a prompt. Those without a score don't count."""
+        rows, advantage = prompt.vector.places, np.zeros_like(log_p)
+        self._descent.gradient.rows.append(rows)
+        scored = [
+            (choice, grade.reward)
+            for choice, grade in zip(choices, grades, strict=True)
+            if grade.reward is not None
+        ]
+        if not scored:
+            return
+        found = np.array([reward for _, reward in scored])
+        np.add.at(
+            advantage, [choice for choice, _ in scored], (found - found.mean()) / (2 * found.std() or 1.0)
+        )
+        slope = np.exp(log_p) * advantage.sum() - advantage  # of -advantage · log p
+        self._descent.gradient.outputs[np.ix_(rows, self._texts)] += np.outer(
+            prompt.vector.values, slope / len(scored)
+        )
 
     def _evaluated(self, number: int) -> Rewards:
-        random, total = np.random.default_rng([self.settings.seed, 2, number]), Rewards()
-        for prompt in self._valid:
-            p = np.exp(self._policy(prompt))
-            for choice in random.choice(len(p), self._eval_samples, p=p):
-                total.add(self._graded(prompt, choice))
-        return total
+        random = np.random.default_rng([self.settings.seed, 2, number])
+        policies = [np.exp(self._policy(prompt)) for prompt in self._valid]
+        sampled = [random.choice(len(p), self._eval_samples, p=p) for p in policies]
+        return Rewards().add([grade for given in self._graded(self._valid, sampled) for grade in given])
 
     def _policy(self, prompt: _Prompt) -> Floats:
         """The log-probabilities of the texts."""
         scores = prompt.vector.values @ self.model.outputs[prompt.vector.places][:, self._texts]
         return log_softmax(scores)
 
-    def _graded(self, prompt: _Prompt, choice: int) -> Graded:
-        return self._grade(prompt.item, self.model.vocabulary.outputs[self._texts[choice]][1:])
+    def _graded(self, prompts: Sequence[_Prompt], sampled: Sequence[Ints]) -> list[Sequence[Grade]]:
+        """The grades of the answers to each prompt. The grader gets all of them at once."""
+        names = self.model.vocabulary.outputs
+        asked = [
+            (prompt.item, names[self._texts[choice]][1:])
+            for prompt, choices in zip(prompts, sampled, strict=True)
+            for choice in choices
+        ]
+        grades = self._grade(asked)
+        ends = accumulate(map(len, sampled), initial=0)
+        return [grades[start:end] for start, end in pairwise(ends)]

@@ -1,0 +1,1 @@
+"""Grading: scores of answers by each type of grader."""
