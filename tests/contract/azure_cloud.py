@@ -136,6 +136,7 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
         "dated_model_delete": True,
         "quota_return_seconds": 0,
         "model_quota": 1000,
+        "max_file_bytes": 512_000_000,
         "list_order": "newest",
         "list_lag_seconds": 0.0,
     }

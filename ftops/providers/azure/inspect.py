@@ -98,11 +98,12 @@ class _Inspection:
     def _ask_control_plane(
         self,
     ) -> tuple[Reply[dict[str, Any]], Reply[Items], Reply[Items], Reply[Items]]:
-        """The account, its models, what the caller may do, and its deployments."""
-        deploys, clients = self._deploys, self._clients
-        wanted = deploys or (self._trains and not self._account.lacking)
+        """The account with its limits, its models, what the caller may do, and its deployments."""
+        deploys, clients, is_named = self._deploys, self._clients, not self._account.lacking
+        wanted = deploys or (self._trains and is_named)
+        has_limits = wanted or (self._has_data and is_named)
         return (
-            self._start(wanted, lambda: clients.arm.account(), "read the account", arm=True),
+            self._start(has_limits, lambda: clients.arm.account(), "read the account", arm=True),
             self._start(wanted, lambda: clients.arm.models(), "list the models", arm=True),
             self._start(wanted, lambda: clients.arm.permissions(), "read the roles", arm=True),
             self._start(deploys, lambda: clients.arm.deployments(), "list the deployments", arm=True),
