@@ -75,13 +75,13 @@ EXAMPLES: dict[str, Example] = {
     f"{STABLE}/examples/get_model_base.json": Example("GET models/{model}", send.base_model),
     f"{STABLE}/examples/get_model_finetune.json": Example("GET models/{model}", send.tuned_model),
     f"{STABLE}/examples/import_file.json": Example("POST files/import", send.fetch),
-    f"{STABLE}/examples/upload_file.json": Example("POST files", send.upload),
-    f"{STABLE}/examples/upload_file_complete.json": Example(
-        "POST uploads/{upload}/complete",
-        send.complete,
-        frozenset({".file.bytes"}),
-        note="the file is not processed yet, so its size is not known",
+    f"{STABLE}/examples/upload_file.json": Example(
+        "POST files",
+        send.upload,
+        beyond=frozenset({".bytes"}),
+        note="a pending file shows its size, unless pending_file_bytes is off",
     ),
+    f"{STABLE}/examples/upload_file_complete.json": Example("POST uploads/{upload}/complete", send.complete),
     f"{STABLE}/examples/upload_file_part.json": Example("POST uploads/{upload}/parts", send.part),
     f"{STABLE}/examples/upload_file_start.json": Example(
         "POST uploads", send.start, frozenset({".file"}), note=_FILE_LATER

@@ -43,8 +43,8 @@ _JOB = frozenset({"organization_id"})
 _NEW_JOB = _JOB | {"status", "result_files"}
 TYPED = {
     "POST files": Typed(
-        "stable", _whole("Files_Upload"), FileObject, frozenset({"status", "bytes"}),
-        "pending is no status of OpenAI's, and a pending file has no size",
+        "stable", _whole("Files_Upload"), FileObject, frozenset({"status"}),
+        "pending is no status of OpenAI's",
     ),
     "GET files/{file}": Typed("stable", _whole("Files_Get"), FileObject),
     "DELETE files/{file}": Typed("stable", _whole("Files_Delete"), FileDeleted),

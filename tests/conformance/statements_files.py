@@ -19,7 +19,7 @@ def upload(world: World) -> None:
     assert status == 201
     assert headers["location"].endswith(f"/openai/files/{body['id']}")
     assert (body["status"], body["object"]) == ("pending", "file")
-    assert body.get("bytes") is None
+    assert body["bytes"] == len(TRAINING)
 
 
 @statement("DP-FILE-02", "POST /openai/files/import", _SPEC)

@@ -43,13 +43,26 @@ def test_a_file_is_pending_until_its_time(shared: Emulator) -> None:
     shared.settings(file_processing_seconds=3600)
     with shared.data() as client:
         file = client.files.create(file=("a.jsonl", b"{}\n"), purpose="fine-tune")
-        assert str(file.status) == "pending"
-        assert file.bytes is None
+        assert (str(file.status), file.bytes) == ("pending", 3)
+        shared.settings(pending_file_bytes=False)
+        assert client.files.retrieve(file.id).bytes is None
         shared.advance(3601)
         file = client.files.retrieve(file.id)
         assert file.status == "processed"
         assert file.bytes == 3
         assert client.files.content(file.id).read() == b"{}\n"
+
+
+@pytest.mark.parametrize("content_type", [b"", b"Content-Type: application/json\r\n"])
+def test_the_part_of_a_file_needs_no_content_type(shared: Emulator, content_type: bytes) -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n'
+        + content_type
+        + b"\r\n{}\n\r\n--b--\r\n"
+    )
+    status, _, file = shared.call_raw("POST", "/openai/v1/files", body, "multipart/form-data; boundary=b")
+    assert (status, file["filename"], file["bytes"]) == (200, "a.jsonl", 3)
 
 
 def test_a_file_can_come_in_parts(shared: Emulator) -> None:

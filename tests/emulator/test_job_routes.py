@@ -155,3 +155,35 @@ def test_what_a_reinforcement_job_leaves_open_in_the_preview(cloud: Emulator) ->
     given = {"eval_samples": 3, "batch_size": 4, "reasoning_effort": "default"}
     left = ("n_epochs", "learning_rate_multiplier", "compute_multiplier", "eval_interval")
     assert shown["hyperparameters"] == {**given, **dict.fromkeys(left, "auto")}
+
+
+@pytest.mark.parametrize(
+    ("given", "training_type", "shown"),
+    [
+        ("gpt-4.1", "developerTier", "gpt-4.1-2025-04-14"),
+        ("gpt-4o", "Standard", "gpt-4o-2024-08-06"),
+        ("ministral-3b", "GlobalStandard", "Ministral-3B"),
+        ("Qwen3-32B", "GlobalStandard", "Qwen3-32B"),
+    ],
+)
+def test_a_job_shows_the_full_name_of_its_model(
+    cloud: Emulator, given: str, training_type: str, shown: str
+) -> None:
+    assert ask(cloud, "v1", model=given, trainingType=training_type)[1]["model"] == shown
+
+
+def test_short_names_of_models_can_be_refused(cloud: Emulator) -> None:
+    cloud.settings(short_model_names="refused")
+    assert ask(cloud, "v1", model="gpt-4.1")[1]["message"].endswith("does not support fine-tuning.")
+    assert ask(cloud, "v1", model="gpt-4.1-2025-04-14")[0] == 200
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("list_name", ["events", "checkpoints"])
+def test_lists_of_a_job_take_post_as_in_the_documents(cloud: Emulator, route: str, list_name: str) -> None:
+    name = ask(cloud, route)[1]["id"]
+    path = ROUTES[route].replace("jobs", f"jobs/{name}/{list_name}")
+    status, _, listed = cloud.call("POST", path)
+    assert (status, listed) == (200, cloud.call("GET", path)[2])
+    cloud.settings(strict=True)
+    assert cloud.call("POST", path)[0] == 404

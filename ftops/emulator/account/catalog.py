@@ -68,6 +68,16 @@ BASE_MODELS = (
 )  # fmt: skip
 
 BY_ID = {model.id: model for model in BASE_MODELS}
+_BY_ID_IN_ANY_CASE = {model.id.lower(): model for model in BASE_MODELS}
+_BY_SHORT_NAME = {model.name.lower(): model for model in reversed(BASE_MODELS) if model.trainable}
+
+
+def trainable(name: str, *, short: bool) -> BaseModel | None:
+    """The base model that a job names, in upper or lower case. ``short``: also without a version."""
+    found = _BY_ID_IN_ANY_CASE.get(name.lower())
+    if found is None and short:
+        found = _BY_SHORT_NAME.get(name.lower())
+    return found if found is not None and found.trainable else None
 
 
 def find(name: str, version: str | None) -> BaseModel | None:

@@ -68,6 +68,11 @@ class Settings(Struct, frozen=True):
         "tokens for cognitiveservices.azure.com and for ai.azure.com: both count everywhere, or only the "
         "former for a resource and only the latter in a project",
     ] = "either"
+    short_model_names: Annotated[
+        Literal["accepted", "refused"],
+        "a job may name its base model without a version (gpt-4.1); the job then shows the full name",
+    ] = "accepted"
+    pending_file_bytes: Annotated[bool, "a file that is still pending already shows its size"] = True
     job_dialect: Annotated[
         Literal["dated", "preview"], "how v1 describes jobs, see [Dialects](#dialects)"
     ] = "dated"

@@ -185,9 +185,10 @@ def _expired(cloud: Cloud, file: StoredFile) -> bool:
 
 
 def described(cloud: Cloud, file: StoredFile) -> JSON:
-    """A file on the wire. Its size is not known until it is processed."""
-    error = file_error(cloud, file)
-    more: JSON = {"bytes": file.bytes} if processed(cloud, file) and error is None else {}
+    """A file on the wire. A download has no size until it ends."""
+    error, is_downloaded = file_error(cloud, file), file.ready != _UNFINISHED
+    is_known = processed(cloud, file) or (cloud.settings.pending_file_bytes and is_downloaded)
+    more: JSON = {"bytes": file.bytes} if is_known and error is None else {}
     if error is not None:
         more["status_details"] = error
     if file.expires is not None:

@@ -62,7 +62,7 @@ MAX_SEED = 2**31 - 1
 def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
     """The job that ``body`` describes. Raises ServiceError."""
     plane, settings, now = plane_of(request), cloud.settings, cloud.clock.now()
-    model = _model(cloud, body)
+    name, model = _model(cloud, body)
     version = _version(request)
     _refuse_undescribed(cloud.settings, version, body)
     method = _method(body, graders_of(request))
@@ -77,7 +77,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
     return Job(
         id=cloud.new_id("ftjob"),
         created=now,
-        model=str(body["model"]),
+        model=name,
         training_file=_file(cloud, body, "training_file") or "",
         validation_file=_file(cloud, body, "validation_file"),
         seed=_seed(body),
@@ -107,17 +107,19 @@ def _refuse_beyond_limits(cloud: Cloud, kind: str) -> None:
             raise over_quota(settings, message)
 
 
-def _model(cloud: Cloud, body: Mapping[str, Any]) -> catalog.BaseModel:
+def _model(cloud: Cloud, body: Mapping[str, Any]) -> tuple[str, catalog.BaseModel]:
+    """The name that the job shows, and its base model."""
     name = body.get("model")
     if not isinstance(name, str) or not name:
         raise invalid("The field 'model' is required.")
     tuned = cloud.models.get(name)
     if tuned is not None and tuned.created > cloud.clock.now():
         tuned = None
-    base = catalog.BY_ID.get(tuned.base if tuned else name)
-    if base is None or not base.trainable:
+    short = cloud.settings.short_model_names == "accepted"
+    base = catalog.trainable(tuned.base if tuned else name, short=short)
+    if base is None:
         raise invalid(NOT_TRAINABLE)
-    return base
+    return (name if tuned else base.id), base
 
 
 def _version(request: Request) -> str:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from ftops.emulator.account.cloud import Principal
 from ftops.emulator.account.settings import Settings
 from ftops.emulator.account.storage import replace_text
-from ftops.emulator.http.errors import Plane, ServiceError
+from ftops.emulator.http.errors import DATA_PLANES, Plane, ServiceError
 
 TOKEN_SECONDS = 3600
 OWNER = "emulator"
@@ -31,8 +31,7 @@ ISSUER = "https://token.actions.emulator.invalid"
 _RESOURCE, _PROJECT = "https://cognitiveservices.azure.com", "https://ai.azure.com"
 _DATA_AUDIENCES = (_RESOURCE, _PROJECT)
 _AUDIENCES = {
-    Plane.DATED: _DATA_AUDIENCES,
-    Plane.V1: _DATA_AUDIENCES,
+    **dict.fromkeys(DATA_PLANES, _DATA_AUDIENCES),
     Plane.ARM: ("https://management.azure.com", "https://management.core.windows.net"),
 }
 _HEADER = {"alg": "HS256", "typ": "JWT"}
@@ -93,7 +92,7 @@ class Credentials:
         by_key = self.knows_key(bearer)
         if plane is not Plane.ARM:
             by_key = by_key or self.knows_key(headers.get("api-key"))
-        if by_key and settings.disable_local_auth and plane in (Plane.DATED, Plane.V1):
+        if by_key and settings.disable_local_auth and plane in DATA_PLANES:
             raise _KEYS_DISABLED
         if not by_key:
             raise _refusal(plane, bearer, settings)
@@ -161,7 +160,8 @@ ROLES = {
         (f"{_DATA}/*",),
     ),
     "Cognitive Services OpenAI User": Role(
-        (f"{_PROVIDER}/*/read",), (f"{_DATA}/*/read", f"{_DATA}/deployments/chat/completions/action")
+        (f"{_PROVIDER}/*/read",),
+        (f"{_DATA}/*/read", f"{_DATA}/deployments/chat/completions/action", f"{_DATA}/responses/write"),
     ),
     "Cognitive Services Contributor": Role((f"{_PROVIDER}/*",)),
     "Contributor": Role(("*",)),
@@ -182,6 +182,18 @@ _DATA_ACTIONS = (
     ("DELETE", "models*", "models/delete"),
     ("*", "models*", "models/read"),
     ("*", "*chat/completions", "deployments/chat/completions/action"),
+    ("GET", "responses*", "responses/read"),
+    ("DELETE", "responses*", "responses/delete"),
+    ("*", "responses*", "responses/write"),
+    ("GET", "evals*", "evals/read"),
+    ("DELETE", "evals*", "evals/delete"),
+    ("*", "evals*", "evals/write"),
+)
+# Of the Foundry project's own objects. The action on deployments is not documented.
+_PROJECT_ACTIONS = (
+    ("POST", "connections/*", "connections/listSecrets/action"),
+    ("*", "connections*", "connections/read"),
+    ("*", "deployments*", "deployments/read"),
 )
 _CONTROL_ACTIONS = (
     ("GET", "*/providers/microsoft.authorization/permissions", ""),  # allowed to every caller
@@ -226,12 +238,21 @@ def require(settings: Settings, plane: Plane, method: str, path: str, principal:
 
 
 def _action(plane: Plane, method: str, path: str) -> str:
-    is_control = plane is Plane.ARM
-    rest = path.lower() if is_control else path.removeprefix("/openai/").removeprefix("v1/")
-    for verb, glob, action in _CONTROL_ACTIONS if is_control else _DATA_ACTIONS:
+    prefix, rows, scope = _ACTIONS[plane]
+    rest = (path.lower() if plane is Plane.ARM else path).removeprefix(prefix)
+    for verb, glob, action in rows:
         if verb in ("*", method) and fnmatchcase(rest, glob):
-            return f"{_PROVIDER if is_control else _DATA}/{action}" if action else ""
-    return f"{_DATA}/{rest}/{method.lower()}"
+            return f"{scope}/{action}" if action else ""
+    return f"{scope}/{rest}/{method.lower()}"
+
+
+_ACTIONS = {
+    Plane.DATED: ("/openai/", _DATA_ACTIONS, _DATA),
+    Plane.V1: ("/openai/v1/", _DATA_ACTIONS, _DATA),
+    Plane.PROJECT: ("/", _PROJECT_ACTIONS, f"{_PROVIDER}/accounts/AIServices"),
+    Plane.ARM: ("", _CONTROL_ACTIONS, _PROVIDER),
+}
+"""The prefix of paths, the rows of a plane, and the scope of its actions."""
 
 
 def roles_of(principal: Principal) -> list[Role]:

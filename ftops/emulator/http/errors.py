@@ -19,8 +19,12 @@ class Plane(StrEnum):
 
     DATED = "dated"
     V1 = "v1"
+    PROJECT = "project"
     ARM = "arm"
     ADMIN = "admin"
+
+
+DATA_PLANES = (Plane.DATED, Plane.V1, Plane.PROJECT)
 
 
 @dataclass

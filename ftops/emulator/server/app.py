@@ -25,7 +25,14 @@ from ftops.emulator.data_plane.graders import Graders
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.http.auth import OWNER, Credentials, require
-from ftops.emulator.http.errors import Plane, ServiceError, gateway_not_found, invalid, resource_not_found
+from ftops.emulator.http.errors import (
+    DATA_PLANES,
+    Plane,
+    ServiceError,
+    gateway_not_found,
+    invalid,
+    resource_not_found,
+)
 from ftops.emulator.http.messages import abort, fault_reply, reply, send_half, with_timeout
 from ftops.emulator.server.identity import issuer_of
 from ftops.emulator.server.routes import Route, table
@@ -45,7 +52,7 @@ _ACCOUNT_PATH = re.compile(
     r"/accounts/(?P<account>[^/]+)",
     re.IGNORECASE,
 )
-_PROJECT = re.compile(r"/api/projects/[^/]+(?=/openai/v1/)", re.IGNORECASE)
+_PROJECT = re.compile(r"/api/projects/[^/]+(?=/)", re.IGNORECASE)
 """Every project of the account has the same objects."""
 _PREFIXES = (
     ("/openai/v1/", Plane.V1),
@@ -94,7 +101,7 @@ class App:
         rule = injected or _NO_FAULT
         scope.update(self._context, **{"emulator.plane": plane, "emulator.fault": rule})
         await asyncio.sleep(rule.delay)
-        has_no_host = plane in (Plane.DATED, Plane.V1) and not self.cloud.exists
+        has_no_host = plane in DATA_PLANES and not self.cloud.exists
         if rule.effect == "drop_before" or has_no_host:
             self._log_request(request, None)
             return abort(send)
@@ -142,7 +149,7 @@ class App:
             self._check_caller(plane, request)
         _check_version(plane, request)
         raw = request.scope.get("raw_path", path.encode()).decode("ascii").partition("?")[0]
-        raw = _PROJECT.sub("", raw, 1)
+        raw = raw if plane is Plane.PROJECT else _PROJECT.sub("", raw, 1)
         version_date = (request.query_params.get("api-version") or "9999")[:10]  # v1 has every route
         for route in self._routes[plane]:
             match = route.pattern.fullmatch(raw) if self._exists(plane, path, route) else None
@@ -191,8 +198,10 @@ _TOO_DEEP = invalid("The request body is nested too deeply.")
 
 
 def _plane(path: str) -> Plane:
-    path = _PROJECT.sub("", path, 1).lower()
-    planes = (plane for prefix, plane in _PREFIXES if path.startswith(prefix))
+    inside = _PROJECT.sub("", path, 1)
+    if inside != path and not inside.lower().startswith("/openai/v1/"):
+        return Plane.PROJECT
+    planes = (plane for prefix, plane in _PREFIXES if inside.lower().startswith(prefix))
     return next(planes, Plane.DATED)
 
 

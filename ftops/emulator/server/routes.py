@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
 from ftops.emulator.control_plane import deployments, operations
-from ftops.emulator.data_plane import chat, files, graders, jobs, models, uploads
+from ftops.emulator.data_plane import chat, files, graders, jobs, models, project, uploads
 from ftops.emulator.http.errors import Plane
 from ftops.emulator.server import admin
 
@@ -42,6 +42,8 @@ _DATA: Rows = [
     ("POST", "fine_tuning/jobs/{job}/resume", jobs.resume),
     ("GET", "fine_tuning/jobs/{job}/events", jobs.list_events),
     ("GET", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints),
+    ("POST", "fine_tuning/jobs/{job}/events", jobs.list_events_by_post),
+    ("POST", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints_by_post),
     ("GET", "models", models.list_all),
     ("GET", "models/{model}", models.get),
     ("DELETE", "models/{model}", models.delete),
@@ -54,8 +56,6 @@ _SINCE: dict[Handler, str] = {
 }
 _DATED: Rows = [
     *_DATA,
-    ("POST", "fine_tuning/jobs/{job}/events", jobs.list_events_by_post),
-    ("POST", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints_by_post),
     ("POST", "files/import", files.import_from_url),
     ("DELETE", "fine_tuning/jobs/{job}", jobs.delete),
     ("POST", "uploads", uploads.create),
@@ -72,6 +72,17 @@ _V1: Rows = [
     ("POST", "fine_tuning/alpha/graders/validate", graders.validate),
     ("POST", _COPY, jobs.copy_checkpoint),
     ("GET", _COPY, jobs.list_copies),
+]
+_PROJECT: Rows = [
+    ("GET", "deployments", project.list_deployments),
+    ("GET", "deployments/{deployment}", project.get_deployment),
+    ("GET", "connections", project.list_connections),
+    ("GET", "connections/{connection}", project.get_connection),
+    (
+        "POST",
+        "connections/{connection}/getConnectionWithCredentials",
+        project.get_connection_with_credentials,
+    ),
 ]
 _ACCOUNT: Rows = [
     ("GET", "", control_account.get_account),
@@ -137,6 +148,7 @@ def table(account: Account) -> dict[Plane, list[Route]]:
     return {
         Plane.V1: _routes("/openai/v1/", _V1),
         Plane.DATED: _routes("/openai/", _DATED),
+        Plane.PROJECT: _routes("/api/projects/{project}/", _PROJECT),
         Plane.ADMIN: _routes("/_emulator/", _ADMIN),
         Plane.ARM: _routes("", control, re.IGNORECASE),
     }
