@@ -29,7 +29,7 @@ def did(record_property: Callable[[str, object], None]) -> Did:
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """A server over http, with an empty account, for the tests of a module."""
-    emulator = Emulator(tmp_path_factory.mktemp("emulator"), *QUICK)
+    """A server with an empty account for the tests of a module: `url`, and `tls_url` for who trusts `ca`."""
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"), *QUICK, "--tls")
     yield emulator
     emulator.stop()

@@ -37,7 +37,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 
     def server(name: str) -> Emulator:
         if name not in running:
-            running[name] = Emulator(tmp_path_factory.mktemp(name), *QUICK)
+            running[name] = Emulator(tmp_path_factory.mktemp(name), *QUICK, "--tls")
         return running[name]
 
     yield server

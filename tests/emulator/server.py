@@ -40,6 +40,8 @@ class Emulator:
         self.place: dict[str, Any] = json.loads(line)
         self.url = str(self.place.get("url"))
         self.key = str(self.place.get("api_key"))
+        self.tls_url = str(self.place.get("tls_url"))
+        self.ca = str(self.place.get("ca"))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End the process by a signal; its exit code."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
-from azure.core.pipeline.transport import HttpRequest, RequestsTransport
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import ClientSecretCredential, ManagedIdentityCredential, WorkloadIdentityCredential
 
 from tests.emulator.server import Emulator, base_deployment
@@ -144,20 +143,11 @@ def test_a_managed_identity_of_its_own(cloud: Emulator, monkeypatch: pytest.Monk
         stranger.get_token(SCOPES["data"])
 
 
-class _Tls(RequestsTransport):  # type: ignore[misc]
-    """What a proxy that ends TLS does: the credential says https, the server hears http."""
-
-    def send(self, request: Any, **options: Any) -> Any:
-        plain = HttpRequest(request.method, request.url.replace("https://", "http://", 1), request.headers)
-        plain.data = request.data
-        return super().send(plain, **options)
-
-
 def _authority(cloud: Emulator) -> dict[str, Any]:
     return {
-        "authority": f"https://{urlsplit(cloud.url).netloc}",
+        "authority": cloud.tls_url,
         "disable_instance_discovery": True,
-        "transport": _Tls(),
+        "transport": RequestsTransport(connection_verify=cloud.ca),
         "retry_total": 0,
     }
 
@@ -192,7 +182,7 @@ def test_a_client_secret(cloud: Emulator) -> None:
 
 
 def test_http_authorities_are_refused_by_the_library(cloud: Emulator) -> None:
-    """Why a transport is needed above: if this fails, the documentation can be simpler."""
+    """Why TLS is needed above: if this fails, the documentation can be simpler."""
     with pytest.raises(ValueError, match="https"):
         ClientSecretCredential(TENANT, "a", "b", authority=cloud.url)
 

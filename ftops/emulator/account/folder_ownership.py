@@ -7,6 +7,7 @@ mark has the format of those in `.ftops` (docs/security.md); ftops checks it bef
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def is_ours(folder: Path) -> bool:
         return (folder / MARK).read_text("ascii") == _proof(folder)
     except (OSError, ValueError):
         return False
+
+
+def fingerprint(folder: Path) -> str:
+    """Identifies the folder: a copy has another one."""
+    return hashlib.sha256(_proof(folder).encode()).hexdigest()[:16]
 
 
 def _proof(folder: Path) -> str:

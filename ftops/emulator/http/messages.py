@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from http.client import responses
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -36,6 +38,25 @@ def created(request: Request, content: dict[str, Any], path: str) -> Response:
 def plane_of(request: Request) -> Plane:
     plane: Plane = request.scope["emulator.plane"]
     return plane
+
+
+_FORWARDED_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
+
+
+def use_forwarded(scope: Scope) -> None:
+    """Let the URLs in replies be those that the client of a proxy sees: X-Forwarded-Proto and -Host.
+
+    They are believed of everybody: only this machine can connect, and only who sent them gets the reply.
+    """
+    headers = Headers(scope=scope)
+    protocol, host = (
+        headers.get(f"x-forwarded-{name}", "").partition(",")[0].strip() for name in ("proto", "host")
+    )
+    if protocol in ("http", "https"):
+        scope["scheme"] = protocol
+    if _FORWARDED_HOST.fullmatch(host):
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["headers"] = [(b"host", host.encode("ascii")), *others]
 
 
 async def read_body(request: Request, limit: int = MAX_BYTES) -> bytes:

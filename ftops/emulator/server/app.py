@@ -33,7 +33,7 @@ from ftops.emulator.http.errors import (
     invalid,
     resource_not_found,
 )
-from ftops.emulator.http.messages import abort, fault_reply, reply, send_half, with_timeout
+from ftops.emulator.http.messages import abort, fault_reply, reply, send_half, use_forwarded, with_timeout
 from ftops.emulator.server.identity import issuer_of
 from ftops.emulator.server.routes import Route, table
 
@@ -95,6 +95,7 @@ class App:
             self.last_request = time.monotonic()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        use_forwarded(scope)
         request = Request(scope, receive)
         plane = _plane(request.url.path)
         injected = plane is not Plane.ADMIN and self.cloud.faults.take(scope["method"], request.url.path)

@@ -4,8 +4,7 @@
 * ``POST /{tenant}/oauth2/v2.0/token``: client credentials by secret or by federated assertion;
 * ``GET /oidc/token``: as the endpoint in GitHub's ACTIONS_ID_TOKEN_REQUEST_URL.
 
-azure-identity uses the second one over https only, so that it needs a proxy or a transport that terminates
-TLS.
+azure-identity uses the second one over https only.
 """
 
 from __future__ import annotations

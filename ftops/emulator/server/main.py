@@ -7,7 +7,6 @@ There is one server for each folder. It writes its URL, pid, key and names in a 
 from __future__ import annotations
 
 import argparse
-import errno
 import gc
 import json
 import os
@@ -46,8 +45,7 @@ def run(argv: Sequence[str]) -> int:
     except ValueError as exc:
         return _refused(f"bad settings: {exc}")
     except OSError as exc:
-        where = f"port {options.port}: " if exc.errno == errno.EADDRINUSE else ""
-        return _refused(f"{where}{exc}")
+        return _refused(str(exc))
 
 
 def _refused(message: str) -> int:
@@ -78,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         "plane and control plane.",
     )
     parser.add_argument("--port", type=int, default=0, help="default: a free port")
+    parser.add_argument(
+        "--tls", type=int, nargs="?", const=0, metavar="PORT",
+        help="also serve HTTPS on a second port (default: a free one); clients have to trust DIR/ca.pem",
+    )  # fmt: skip
     parser.add_argument(
         "--data", type=Path, default=Path(".ftops", "emulator"), metavar="DIR",
         help="folder for all data (default: .ftops/emulator, as for a spec in this folder)",

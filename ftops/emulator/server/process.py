@@ -13,18 +13,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import Server as UvicornServer
 
+from ftops.emulator.account import folder_ownership
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.account.settings import Settings
 from ftops.emulator.account.storage import read_json, write_json
 from ftops.emulator.data_plane import files
 from ftops.emulator.http.auth import Credentials, stored_key
+from ftops.emulator.server import certificate
 from ftops.emulator.server.app import App
 
 HOST = "127.0.0.1"
@@ -42,8 +44,11 @@ def serve(folder: Path, options: argparse.Namespace, settings: Settings) -> int:
         key = stored_key(folder / "key", options.api_key)
         account = Account(options.subscription_id, options.resource_group, options.account, options.location)
         cloud = Cloud(folder, account, settings, options.clock_rate)
-        with _listening(options.port) as listener:
-            asyncio.run(_Process(cloud, Credentials(key), listener, options).run())
+        with contextlib.ExitStack() as stack:
+            listeners = [stack.enter_context(_listening(options.port))]
+            if options.tls is not None:
+                listeners.append(stack.enter_context(_listening(options.tls)))
+            asyncio.run(_Process(cloud, Credentials(key), listeners, options).run())
     return 0
 
 
@@ -54,9 +59,9 @@ def _listening(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
         listener.listen(512)
-    except OSError:
+    except OSError as exc:
         listener.close()
-        raise
+        raise OSError(exc.errno, f"port {port}: {exc.strerror}") from exc
     return listener
 
 
@@ -110,23 +115,33 @@ class _IdleTimeout(H11Protocol):
 
 class _Process:
     def __init__(
-        self, cloud: Cloud, credentials: Credentials, listener: socket.socket, options: argparse.Namespace
+        self,
+        cloud: Cloud,
+        credentials: Credentials,
+        listeners: list[socket.socket],
+        options: argparse.Namespace,
     ) -> None:
         self._cloud = cloud
         self._key = credentials.key
-        self._listener = listener
+        self._listeners = listeners  # one for HTTP, and perhaps one for HTTPS
         self._options = options
         self._orphaned = threading.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._app = App(cloud, credentials, self._notify, options.idle)
-        config = Config(
+        certificates: list[Path | None] = [None]
+        if options.tls is not None:
+            owner = folder_ownership.fingerprint(cloud.folder)
+            certificates.append(certificate.server_certificate(cloud.folder, owner))
+        self._servers = [_Uvicorn(self._config(path)) for path in certificates]
+
+    def _config(self, certificate: Path | None) -> Config:
+        return Config(
             self._app, http=_IdleTimeout, ws="none", lifespan="off", loop="asyncio", log_config=None,
             log_level="critical", access_log=False, proxy_headers=False, server_header=False,
             date_header=False,  # the application sets it by the virtual clock
-            timeout_keep_alive=options.idle, timeout_graceful_shutdown=2,
+            timeout_keep_alive=self._options.idle, timeout_graceful_shutdown=2, ssl_certfile=certificate,
         )  # fmt: skip
-        self._server = _Uvicorn(config)
 
     async def run(self) -> None:
         """Serve until a signal, the end of the parent, or the removal of the folder."""
@@ -139,7 +154,8 @@ class _Process:
         self._announce()
         tasks = [asyncio.create_task(self._run_schedule()), asyncio.create_task(self._watch())]
         try:
-            await self._server.serve(sockets=[self._listener])
+            pairs = zip(self._servers, self._listeners, strict=True)
+            await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in pairs))
         finally:
             for task in tasks:
                 task.cancel()
@@ -147,10 +163,11 @@ class _Process:
             self._stop()
 
     def _announce(self) -> None:
-        """The listener accepts connections already, so a reader of this can connect."""
+        """The listeners accept connections already, so a reader of this can connect."""
         account = self._cloud.account
+        addresses = [f"{HOST}:{listener.getsockname()[1]}" for listener in self._listeners]
         server = {
-            "url": f"http://{HOST}:{self._listener.getsockname()[1]}",
+            "url": f"http://{addresses[0]}",
             "pid": os.getpid(),
             "api_key": self._key,
             "subscription_id": account.subscription,
@@ -158,6 +175,9 @@ class _Process:
             "account": account.name,
             "data": str(self._cloud.folder),
         }
+        if len(addresses) > 1:
+            server["tls_url"] = f"https://{addresses[1]}"
+            server["ca"] = str(self._cloud.folder / certificate.AUTHORITY)
         write_json(self._cloud.folder / "server.json", server)
         text = _welcome(server) if sys.stdout.isatty() else json.dumps(server)
         sys.stdout.write(text + "\n")
@@ -165,7 +185,11 @@ class _Process:
 
     def _stop(self) -> None:
         (self._cloud.folder / "server.json").unlink(missing_ok=True)
-        self._server.should_exit = True
+        self._end()
+
+    def _end(self) -> None:
+        for server in self._servers:
+            server.should_exit = True
 
     def _notify(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -198,10 +222,10 @@ class _Process:
 
     async def _watch(self) -> None:
         orphaned_since = None
-        while not self._server.should_exit:
+        while not self._servers[0].should_exit:
             await asyncio.sleep(_CHECK_INTERVAL)
             if not (self._cloud.folder / "server.lock").exists():
-                self._server.should_exit = True
+                self._end()
             if not self._orphaned.is_set():
                 continue
             orphaned_since = orphaned_since or time.monotonic()
@@ -222,4 +246,12 @@ Press Ctrl+C to stop it.
     client = AzureOpenAI()
 
 Control plane: subscription {server["subscription_id"]},
-resource group {server["resource_group"]}, account {server["account"]}."""
+resource group {server["resource_group"]}, account {server["account"]}.{_over_tls(server)}"""
+
+
+def _over_tls(server: Mapping[str, object]) -> str:
+    if "ca" not in server:
+        return ""
+    variables = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+    lines = "".join(f"\n    export {name}={server['ca']}" for name in variables)
+    return f"\n\nOver HTTPS, for clients that trust its certificate: {server['tls_url']}\n{lines}"
