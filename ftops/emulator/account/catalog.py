@@ -32,6 +32,7 @@ class BaseModel(Struct, frozen=True):
     training_types: tuple[str, ...] = ("standard", "globalStandard", "dataZoneStandard", "developerTier")
     tuned_skus: tuple[str, ...] = FINETUNE_SKUS
     is_open: bool = False  # jobs name it without a version, and no list says that it can be tuned
+    accelerators: int = 0  # GPUs of an instance on managed compute; 0: it isn't offered there
 
     @property
     def id(self) -> str:
@@ -51,6 +52,15 @@ def _open(name: str, version: str, format: str) -> BaseModel:
     )  # fmt: skip
 
 
+def _managed(name: str, format: str, accelerators: int) -> BaseModel:
+    """An open model whose tuned models are adapters on managed compute."""
+    return BaseModel(
+        name, "1", True, 1.0, _RATE, 128000, 65536, 1759276800, ("supervised", "reinforcement"),
+        skus=("GlobalStandard",), format=format, training_types=("globalStandard", "developerTier"),
+        tuned_skus=(), is_open=True, accelerators=accelerators,
+    )  # fmt: skip
+
+
 BASE_MODELS = (
     BaseModel("gpt-4o-mini", "2024-07-18", True, 1.8, _RATE / 1.8, 128000, 64536, 1721260800),
     BaseModel("gpt-4o", "2024-08-06", True, 2.0, _RATE / 2.0, 128000, 64536, 1722902400, _BOTH),
@@ -64,6 +74,10 @@ BASE_MODELS = (
     _open("Ministral-3B", "2411", "Mistral AI"),
     _open("Llama-3.3-70B-Instruct", "1", "Meta"),
     _open("Qwen3-32B", "1", "Alibaba"),
+    _managed("gpt-oss-120b", "Microsoft", 4),
+    _managed("Qwen3.6-35B-A3B", "Alibaba", 1),
+    _managed("Qwen3.8-27B", "Alibaba", 1),
+    _managed("Muse-Glimmer-30B", "Muse", 1),
     BaseModel("replay", "1", False, 1.0, _RATE, 128000, 0, 1732060800),
 )  # fmt: skip
 

@@ -13,12 +13,13 @@ import time
 import uuid
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
 from ftops.emulator.account.faults import Faults
+from ftops.emulator.account.managed import Adapter, ManagedDeployment, ModelVersion
 from ftops.emulator.account.settings import Settings, changed
 from ftops.emulator.account.storage import Collection, Stored, T, read_json, write_json
 
@@ -136,6 +137,7 @@ class TunedModel(Stored, frozen=True):
 class Deployment(Stored, frozen=True):
     """A deployment as last written. Its state depends on the clock; its id is the name in lower case."""
 
+    collection: ClassVar[str] = "deployments"
     name: str
     model: JSON
     sku: JSON
@@ -152,6 +154,7 @@ class Deployment(Stored, frozen=True):
     routed: float = 0.0  # when the data plane knows the new model
     last_call: float | None = None
     paused: bool = False
+    unready: bool = False  # provisioned, but no call is ever answered
 
 
 class Operation(Stored, frozen=True):
@@ -162,6 +165,7 @@ class Operation(Stored, frozen=True):
     ends: float
     final_status: str = field(default="Succeeded", name="fate")
     error: JSON | None = None
+    collection: str = "deployments"  # of the deployment
 
 
 class Principal(Stored, frozen=True):
@@ -235,6 +239,9 @@ class Cloud:
         self.operations = self._collection("operations", Operation)
         self.retired = self._collection("retired", Deployment)
         self.copies = self._collection("copies", Copy)
+        self.managed = self._collection("managed", ManagedDeployment)
+        self.adapters = self._collection("adapters", Adapter)
+        self.versions = self._collection("versions", ModelVersion)
         self.principals = self._collection("principals", Principal)
         self._deletion: JSON = read_json(folder / _DELETION) or {}
 
@@ -271,7 +278,7 @@ class Cloud:
         """Delete every object of the account, and the counts."""
         for collection in (
             self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
-            self.operations, self.retired, self.copies,
+            self.operations, self.retired, self.copies, self.managed, self.adapters, self.versions,
         ):  # fmt: skip
             collection.clear()
         self.created.clear()

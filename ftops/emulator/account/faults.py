@@ -21,7 +21,7 @@ _MATCH = re.compile(r"[A-Z*]+ [/*]\S*")
 _SHORT = {"before": "drop_before", "after": "drop_after"}
 _CHOICES: Mapping[str, tuple[str | None, ...]] = {
     "effect": ("none", "applied", "drop_before", "drop_after", "truncate"),
-    "deployment": (None, "fail", "stuck"),
+    "deployment": (None, "fail", "stuck", "unready"),
     "file": (None, "fail"),
     "body": (None, "html", "gateway", "empty"),
 }

@@ -85,6 +85,43 @@ class Settings(Struct, frozen=True):
         Literal["job", "file"], "what fails if the JSONL is invalid: the job or the file"
     ] = "job"
 
+    adapter_registration: Annotated[
+        Literal["job", "nobody"],
+        "who registers the adapter of an open model as a version of a project model: the job, or nobody",
+    ] = "job"
+    adapter_registration_seconds: Annotated[float, "how long after the job that takes"] = 0.0
+    default_template: Annotated[
+        Literal["adapters", "plain"],
+        "whether a managed deployment without `deploymentTemplate` takes adapters",
+    ] = "adapters"
+    managed_async_header: Annotated[
+        bool, "PUT of managed deployments and adapters returns Azure-AsyncOperation and Location"
+    ] = True
+    managed_model_name: Annotated[
+        Literal["model", "deployment"], "`model` in the answers of managed deployments and adapters"
+    ] = "model"
+    managed_on_dated_routes: Annotated[bool, "dated routes know managed deployments and adapters"] = False
+    managed_conflicts: Annotated[
+        bool, "a write to a deployment, managed or not, is refused while another one of the account runs"
+    ] = False
+    managed_names: Annotated[
+        Literal["own", "common"],
+        "whether managed deployments may have names of other deployments and adapters, or not",
+    ] = "common"
+    targeted_delete: Annotated[
+        Literal["refused", "allowed"], "the deletion of a managed deployment that adapters are on"
+    ] = "refused"
+    retarget_state: Annotated[
+        Literal["Updating", "Creating"], "provisioning state of an adapter that gets another target"
+    ] = "Updating"
+    adapter_etag: Annotated[
+        Literal["write", "operation"],
+        "when the etag of an adapter changes: with each write, or also when its operation ends",
+    ] = "write"
+    managed_usages: Annotated[
+        Literal["listed", "empty"], "whether the quotas of managed compute are listed"
+    ] = "listed"
+
     strict: Annotated[bool, "strict mode: rejects more, as the service does"] = False
     disable_local_auth: Annotated[bool, "the data plane rejects API keys"] = False
     account_state: Annotated[
@@ -130,6 +167,10 @@ class Settings(Struct, frozen=True):
         float, "how long a fine-tuned model's deployment is Creating (180 to 300 in the service)"
     ] = 0.5
     deletion_seconds: Annotated[float, "how long a deployment is Deleting"] = 0.2
+    managed_seconds: Annotated[
+        float, "how long a managed deployment is Accepted and Creating (600 to 900 in the service)"
+    ] = 0.5
+    adapter_seconds: Annotated[float, "how long an adapter is Accepted, and Creating or Updating"] = 0.3
     not_found_seconds: Annotated[
         float, "how long calls return 404 DeploymentNotFound after that (up to 600 in the service)"
     ] = 0.3
@@ -161,6 +202,7 @@ class Settings(Struct, frozen=True):
     deployments_limit: Annotated[int, "deployments in the account"] = 32
     finetuned_deployments_limit: Annotated[int, "deployments of fine-tuned models"] = 10
     model_quota: Annotated[int, "thousands of tokens per minute, per SKU and model"] = 1000
+    accelerator_quota: Annotated[int, "GPUs of managed compute, per family"] = 16
     requests_per_unit: Annotated[
         int, "requests in 10 seconds for each unit of a deployment's capacity (1 in the service); 0: no limit"
     ] = 0

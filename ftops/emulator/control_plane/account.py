@@ -21,6 +21,7 @@ from ftops.emulator.http.messages import read_object, reply
 _KEPT_SECONDS = 48 * 3600.0
 _DELETED_TYPE = "Microsoft.CognitiveServices/deletedAccounts"
 _DEPRECATION = {"fineTune": "2027-04-07T00:00:00Z", "inference": "2027-10-07T00:00:00Z"}
+_PROJECT = "project"
 _CREATED = 1700000000.0  # seconds since the epoch
 
 
@@ -54,12 +55,13 @@ async def delete_account(cloud: Cloud, _: Request) -> Response:
     """Delete the account. It can be restored until it is purged."""
     if not cloud.exists:
         return Response(status_code=204)
-    if len(cloud.deployments):
+    nested = [item for items in (cloud.deployments, cloud.managed, cloud.adapters) for item in items.all()]
+    if nested:
         raise ServiceError(
             409,
             "CannotDeleteResource",
             "Cannot delete resource while nested resources exist. Some existing nested resource IDs "
-            f"include: '{cloud.account.id}/deployments/{cloud.deployments.all()[0].name}'. Please delete "
+            f"include: '{cloud.account.id}/deployments/{nested[0].name}'. Please delete "
             "all nested resources before deleting this resource.",
         )
     cloud.set_deletion({"deleted": cloud.clock.now()})
@@ -115,6 +117,25 @@ def purge_expired(cloud: Cloud) -> None:
 async def list_keys(cloud: Cloud, request: Request) -> Response:
     key = request.scope["emulator.credentials"].key
     return reply({"key1": key, "key2": key})
+
+
+async def list_projects(cloud: Cloud, request: Request) -> Response:
+    """One project. Every name of a project leads to the same objects."""
+    place = f"{cloud.account.id}/projects/{_PROJECT}"
+    endpoint = f"{request.base_url}api/projects/{_PROJECT}"
+    project = {
+        "id": place,
+        "name": f"{cloud.account.name}/{_PROJECT}",
+        "type": "Microsoft.CognitiveServices/accounts/projects",
+        "location": cloud.account.location,
+        "properties": {
+            "displayName": _PROJECT,
+            "isDefault": True,
+            "endpoints": {"AI Foundry API": endpoint},
+            "provisioningState": "Succeeded",
+        },
+    }
+    return reply({"value": [project]})
 
 
 async def list_usages(cloud: Cloud, _: Request) -> Response:

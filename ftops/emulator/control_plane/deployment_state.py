@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment, Job, TunedModel
-from ftops.emulator.http.errors import ServiceError, deployment_not_found
+from ftops.emulator.account.managed import Adapter, ManagedDeployment
+from ftops.emulator.http.errors import ServiceError, deployment_not_found, deployment_not_ready
 
 TYPE = "Microsoft.CognitiveServices/accounts/deployments"
 STUCK = "Stuck"
 _LAST_CALL_PRECISION = 3600.0  # seconds: how often a deployment's last call is stored
 _MAX_NAME = 64
+AnyDeployment = Deployment | ManagedDeployment | Adapter
 
 
 def described(cloud: Cloud, deployment: Deployment) -> JSON:
@@ -64,7 +66,7 @@ def timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def state(deployment: Deployment, now: float) -> str:
+def state(deployment: AnyDeployment, now: float) -> str:
     """The provisioningState at the virtual time ``now``."""
     if deployment.deleting is not None:
         return "Deleting"
@@ -73,7 +75,12 @@ def state(deployment: Deployment, now: float) -> str:
     return deployment.final_state
 
 
-def busy(deployment: Deployment, now: float) -> bool:
+def final_state(fault: str | None) -> str:
+    """The state in which a creation ends."""
+    return {"fail": "Failed", "stuck": STUCK}.get(fault or "", "Succeeded")
+
+
+def busy(deployment: AnyDeployment, now: float) -> bool:
     """Whether a write is in progress. The account refuses others until it ends."""
     return deployment.deleting is not None or now < deployment.ready
 
@@ -173,6 +180,8 @@ def serving(cloud: Cloud, name: str) -> JSON:
         model = None
     if model is None:
         raise deployment_not_found()
+    if deployment.unready and model is deployment.model:
+        raise deployment_not_ready()
     if deployment.paused:
         # The status is documented, the message is not.
         raise ServiceError(423, "Locked", f"The deployment '{name}' is paused.")

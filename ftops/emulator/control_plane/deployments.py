@@ -13,21 +13,21 @@ from starlette.responses import Response
 
 from ftops.emulator.account import catalog, other_accounts
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment
-from ftops.emulator.control_plane import deployment_state, operations, quota
-from ftops.emulator.control_plane.deployment_state import STUCK, TYPE, described
+from ftops.emulator.control_plane import deployment_state, managed_state, operations, quota
+from ftops.emulator.control_plane.deployment_state import STUCK, TYPE, AnyDeployment, described, final_state
 from ftops.emulator.http.errors import ServiceError, resource_not_found
 from ftops.emulator.http.messages import read_object, reply
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _KEPT_PROPERTIES = (
     "versionUpgradeOption", "raiPolicyName", "spilloverDeploymentName", "parentDeploymentName", "serviceTier",
     "scaleSettings", "capacitySettings",
 )  # fmt: skip
-_FAILURE = {
+FAILURE = {
     "code": "DeploymentFailed",
     "message": "The deployment failed to provision due to an internal error.",
 }
-_DELETION_FAILURE = {
+DELETION_FAILURE = {
     "code": "InternalServerError",
     "message": "The deployment could not be deleted due to an internal error.",
 }
@@ -37,13 +37,14 @@ async def put(cloud: Cloud, request: Request) -> Response:
     """Create a deployment, or change what can be changed in place."""
     body = await read_object(request)
     name = request.path_params["deployment"]
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise _bad("InvalidResourceName", f"The deployment name '{name}' is not valid.")
     existing = deployment_state.find(cloud, name)
     _refuse_if_busy(cloud)
     _refuse_if_failed(cloud, existing)
     desired, tuned = _parsed(cloud, name, body)
     if existing is None:
+        managed_state.refuse_taken(cloud, name)
         return _create(cloud, request, desired, tuned)
     _refuse_change(cloud, existing, desired, tuned)
     quota.require(cloud, desired.model, desired.sku, existing)
@@ -60,8 +61,9 @@ def _create(cloud: Cloud, request: Request, desired: Deployment, tuned: bool) ->
     deployment = replace(
         desired,
         ready=ready,
-        final_state={"fail": "Failed", "stuck": STUCK}.get(fault or "", "Succeeded"),
-        error=_FAILURE if fault == "fail" else None,
+        final_state=final_state(fault),
+        error=FAILURE if fault == "fail" else None,
+        unready=fault == "unready",
         serving=_stale_model(cloud, desired),
         routed=ready + cloud.settings.not_found_seconds,
     )
@@ -124,7 +126,7 @@ async def patch(cloud: Cloud, request: Request) -> Response:
     updated = _write(cloud, replace(existing, sku=sku, tags=tags), is_async)
     if not is_async:
         return reply(described(cloud, updated))
-    headers = operations.start(cloud, request, updated, location=True)
+    headers = operations.start(cloud, request, updated, location="result")
     return reply(described(cloud, updated), 202, headers)
 
 
@@ -134,7 +136,7 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     if existing is None:
         return Response(status_code=204)
     _refuse_if_busy(cloud)
-    if fault := request.scope["emulator.fault"].deployment:
+    if (fault := request.scope["emulator.fault"].deployment) in ("fail", "stuck"):
         return _fail_to_delete(cloud, request, existing, fault)
     now = cloud.clock.now()
     is_async = cloud.settings.delete_async
@@ -144,7 +146,7 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     deployment_state.settle(cloud)
     if not is_async:
         return Response(status_code=200)
-    headers = operations.start(cloud, request, replace(deleted, ready=ends), location=True)
+    headers = operations.start(cloud, request, replace(deleted, ready=ends), location="result")
     return Response(status_code=202, headers=headers)
 
 
@@ -161,7 +163,7 @@ def _fail_to_delete(cloud: Cloud, request: Request, existing: Deployment, fault:
         routed=now,
     )
     cloud.deployments.put(kept)
-    error = _DELETION_FAILURE if fault == "fail" else None
+    error = DELETION_FAILURE if fault == "fail" else None
     return Response(status_code=202, headers=operations.start(cloud, request, kept, error=error))
 
 
@@ -219,7 +221,10 @@ def _refuse_if_busy(cloud: Cloud) -> None:
         message = f"Account {cloud.account.id} in state {cloud.settings.account_state}"
         raise ServiceError(409, "AccountProvisioningStateInvalid", message)
     now = cloud.clock.now()
-    if any(deployment_state.busy(item, now) for item in cloud.deployments.all()):
+    concerned: list[AnyDeployment] = [*cloud.deployments.all()]
+    if cloud.settings.managed_conflicts:
+        concerned += [*cloud.managed.all(), *cloud.adapters.all()]
+    if any(deployment_state.busy(item, now) for item in concerned):
         raise ServiceError(
             409,
             "RequestConflict",

@@ -8,21 +8,25 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator.account.cloud import JSON, Cloud, Deployment, Operation
-from ftops.emulator.control_plane import deployment_state
+from ftops.emulator.account.cloud import JSON, Cloud, Operation
+from ftops.emulator.control_plane import deployment_state, managed_state
+from ftops.emulator.control_plane.deployment_state import AnyDeployment
 from ftops.emulator.http.errors import ServiceError
 from ftops.emulator.http.messages import reply
 
 KEPT = 200
 _NEVER = 1e15
+_RESULT = "operationResultResponseType"
+_LOCATIONS = {"result": "/resource?", "typed": f"?{_RESULT}=Location&", "status": "?"}
+"""What the header Location leads to: the result, the same under a query, or the status once more."""
 
 
 def start(
     cloud: Cloud,
     request: Request,
-    deployment: Deployment,
+    deployment: AnyDeployment,
     *,
-    location: bool = False,
+    location: str = "",
     error: JSON | None = None,
 ) -> dict[str, str]:
     """Start the operation that ends when ``deployment`` is ready. Returns the headers of the reply.
@@ -39,6 +43,7 @@ def start(
         ends=_NEVER if state == deployment_state.STUCK else deployment.ready,
         final_status="Failed" if error or state == "Failed" else "Succeeded",
         error=error or (None if deleting else deployment.error),
+        collection=deployment.collection,
     )
     cloud.operations.put(operation)
     for old in cloud.operations.all()[:-KEPT]:
@@ -47,7 +52,7 @@ def start(
     url = f"{str(request.base_url).rstrip('/')}{_path(cloud, operation)}"
     headers = {"azure-asyncoperation": f"{url}?api-version={version}"}
     if location:
-        headers["location"] = f"{url}/resource?api-version={version}"
+        headers["location"] = f"{url}{_LOCATIONS[location]}api-version={version}"
     return headers | retry_after(cloud)
 
 
@@ -63,6 +68,8 @@ def retry_after(cloud: Cloud) -> dict[str, str]:
 
 async def get(cloud: Cloud, request: Request) -> Response:
     """The status of an operation: while it runs, that of the deployment."""
+    if request.query_params.get(_RESULT) == "Location":
+        return await result(cloud, request)
     operation = _existing(cloud, request)
     done = cloud.clock.now() >= operation.ends
     body: JSON = {
@@ -83,10 +90,10 @@ async def result(cloud: Cloud, request: Request) -> Response:
     operation = _existing(cloud, request)
     if cloud.clock.now() < operation.ends:
         return Response(status_code=202, headers={"location": str(request.url)})
-    deployment = deployment_state.find(cloud, operation.deployment)
-    if deployment is None or operation.running_status == "Deleting":
+    described = managed_state.described_in(cloud, operation.collection, operation.deployment)
+    if described is None or operation.running_status == "Deleting":
         return Response(status_code=204)
-    return reply(deployment_state.described(cloud, deployment))
+    return reply(described)
 
 
 def running(cloud: Cloud) -> list[Operation]:

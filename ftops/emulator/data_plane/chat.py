@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, new_hex
 from ftops.emulator.control_plane import deployment_state
-from ftops.emulator.data_plane import inference
+from ftops.emulator.data_plane import inference, routing
 from ftops.emulator.data_plane.inference import MODEL, Memory, request_key
 from ftops.emulator.http.errors import bad_request, deployment_not_found
 from ftops.emulator.http.messages import read_object, reply
@@ -64,19 +64,16 @@ class _Answer(NamedTuple):
 async def complete(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
     name = str(request.path_params.get("deployment") or body.get("model"))
-    model = deployment_state.serving(cloud, name)
+    served = routing.served(cloud, request, name)
     question = _question(body)
     memory: Memory = request.scope["emulator.memory"]
-    deployment = deployment_state.find(cloud, name)
-    if deployment is None:
-        raise deployment_not_found()
     version = request.query_params.get("api-version") or "v1"
     most = question.prompt_tokens + question.longest * question.choices
-    headers = memory.limits.take(cloud, deployment, most, version)
-    model_id, answers = await _answers(cloud, memory, model, question)
+    headers = memory.limits.take(cloud, served.deployment, most, version)
+    model_id, answers = await _answers(cloud, memory, served.model, question)
     cached = memory.prompts.read(model_id, question.tokens, cloud.clock.now())
     await asyncio.sleep(_seconds(cloud, answers[0].tokens))
-    completion = _completion(cloud, model_id, question, answers, cached)
+    completion = _completion(cloud, served.name or model_id, question, answers, cached)
     if not body.get("stream"):
         return reply(completion, headers=headers)
     usage = bool((body.get("stream_options") or {}).get("include_usage"))

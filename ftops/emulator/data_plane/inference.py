@@ -212,8 +212,10 @@ class RateLimits:
     def __init__(self) -> None:
         self._used: dict[tuple[str, str], tuple[int, int]] = {}  # number of the window, used in it
 
-    def take(self, cloud: Cloud, deployment: Deployment, tokens: int, version: str) -> dict[str, str]:
+    def take(self, cloud: Cloud, deployment: Deployment | None, tokens: int, version: str) -> dict[str, str]:
         """Count a request; the headers of its reply. Raises ServiceError if a limit is reached."""
+        if deployment is None:
+            return {}
         now, headers, counted = cloud.clock.now(), {}, {}
         for kind, wanted in (("requests", 1), ("tokens", tokens)):
             limit = getattr(cloud.settings, f"{kind}_per_unit") * deployment.sku["capacity"]

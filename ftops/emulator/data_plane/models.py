@@ -45,6 +45,7 @@ async def delete(cloud: Cloud, request: Request) -> Response:
         for deployment in cloud.deployments.all()
         if now < gone_at(cloud, deployment) and model_of(cloud, deployment.model) in ids
     ]
+    deployed_as += [adapter.name for adapter in cloud.adapters.all() if adapter.model in ids]
     if deployed_as:
         message = f"The model is deployed as {', '.join(deployed_as)}; delete the deployment first."
         raise ServiceError(cloud.settings.deployed_model_delete_status, "conflict", message)

@@ -194,12 +194,20 @@ _PROJECT_ACTIONS = (
     ("POST", "connections/*", "connections/listSecrets/action"),
     ("*", "connections*", "connections/read"),
     ("*", "deployments*", "deployments/read"),
+    ("GET", "models*", "models/read"),
+    ("*", "models*", "models/write"),
 )
 _CONTROL_ACTIONS = (
     ("GET", "*/providers/microsoft.authorization/permissions", ""),  # allowed to every caller
     ("GET", "*/deletedaccounts*", "deletedAccounts/read"),
     ("DELETE", "*/deletedaccounts/*", "locations/resourceGroups/deletedAccounts/delete"),
     ("POST", "*/listkeys", "accounts/listKeys/action"),
+    *(
+        (verb, f"*/{kind.lower()}{rest}", f"accounts/{kind}/{right}")
+        for kind in ("managedComputeDeployments", "adapterDeployments")
+        for verb, rest, right in (("GET", "*", "read"), ("DELETE", "/*", "delete"), ("*", "/*", "write"))
+    ),
+    ("GET", "*/projects", "accounts/projects/read"),
     ("GET", "*/deployments*", "accounts/deployments/read"),
     ("DELETE", "*/deployments/*", "accounts/deployments/delete"),
     ("*", "*/deployments/*", "accounts/deployments/write"),
@@ -208,6 +216,7 @@ _CONTROL_ACTIONS = (
     ("GET", "*/accounts*", "accounts/read"),
     ("DELETE", "*/accounts/*", "accounts/delete"),
     ("GET", "*/usages", "locations/usages/read"),
+    ("GET", "*/managedcomputeusages", "locations/managedComputeUsages/read"),
     ("GET", "*/models", "locations/models/read"),
     ("GET", "*/modelcapacities", "modelCapacities/read"),
     ("GET", "*", "locations/operationResults/read"),

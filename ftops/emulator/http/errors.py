@@ -39,7 +39,7 @@ class ServiceError(Exception):
     def body(self, plane: Plane) -> dict[str, Any]:
         """The JSON body in the format of ``plane``."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
-        if plane is Plane.V1:
+        if plane in (Plane.V1, Plane.PROJECT):
             error |= {"param": None, "type": _V1_TYPES.get(self.status, "invalid_request_error")}
         return {"error": error}
 
@@ -89,6 +89,12 @@ def deployment_not_found() -> ServiceError:
         "The API deployment for this resource does not exist. If you created the deployment "
         "within the last 5 minutes, please wait a moment and try again.",
     )
+
+
+def deployment_not_ready() -> ServiceError:
+    """Inference with a deployment that is provisioned, but doesn't answer yet, or never will. The message is
+    not known."""
+    return ServiceError(404, "DeploymentNotReady", "The API deployment for this resource is not ready.")
 
 
 def resource_not_found(resource: str, group: str) -> ServiceError:

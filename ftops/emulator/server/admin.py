@@ -12,15 +12,16 @@ from starlette.responses import Response
 
 from ftops.emulator.account import faults
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
-from ftops.emulator.control_plane import deployment_state, operations
+from ftops.emulator.control_plane import deployment_state, managed_state, operations
 from ftops.emulator.data_plane.job_schedule import status
 from ftops.emulator.data_plane.jobs import remove_job, schedule_of
 from ftops.emulator.http.auth import ROLES, Credentials
 from ftops.emulator.http.errors import ServiceError, bad_request
 from ftops.emulator.http.messages import read_object, reply
 
-_KINDS = ("files", "jobs", "models", "checkpoints", "deployments")
-_COUNTED = ("files", "uploads", "jobs", "models", "checkpoints", "deployments", "operations")
+_DEPLOYED = ("deployments", "managed", "adapters")
+_KINDS = ("files", "jobs", "models", "checkpoints", *_DEPLOYED)
+_COUNTED = ("files", "uploads", "jobs", "models", "checkpoints", *_DEPLOYED, "operations")
 _PRINCIPAL_KEYS = ("id", "roles", "actions", "data_actions", "subject")
 _RESOURCES = {"data": "https://cognitiveservices.azure.com", "control": "https://management.azure.com"}
 
@@ -88,6 +89,7 @@ async def clear_faults(cloud: Cloud, request: Request) -> Response:
 async def list_objects(cloud: Cloud, request: Request) -> Response:
     schedule_of(request).settle()
     deployment_state.settle(cloud)
+    managed_state.settle(cloud)
     now = cloud.clock.now()
     body: JSON = {
         "files": [{"id": item.id, "purpose": item.purpose} for item in cloud.files.all()],
@@ -100,6 +102,14 @@ async def list_objects(cloud: Cloud, request: Request) -> Response:
         "deployments": [
             {"name": item.name, "state": deployment_state.state(item, now), "model": item.model["name"]}
             for item in cloud.deployments.all()
+        ],
+        "managed": [
+            {"name": item.name, "state": managed_state.state(item, now), "model": item.base}
+            for item in cloud.managed.all()
+        ],
+        "adapters": [
+            {"name": item.name, "state": managed_state.state(item, now), "model": item.model}
+            for item in cloud.adapters.all()
         ],
         "operations": [{"id": item.id} for item in operations.running(cloud)],
     }
@@ -114,7 +124,7 @@ async def delete_object(cloud: Cloud, request: Request) -> Response:
     if kind not in _KINDS:
         raise bad_request(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
     collection = getattr(cloud, kind)
-    item = collection.get(name.lower() if kind == "deployments" else name)
+    item = collection.get(name.lower() if kind in _DEPLOYED else name)
     if item is None:
         raise ServiceError(404, "NotFound", f"There is no {name!r} among the {kind}.")
     if kind == "jobs":

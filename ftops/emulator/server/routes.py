@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
-from ftops.emulator.control_plane import deployments, operations
-from ftops.emulator.data_plane import chat, files, graders, jobs, models, project, uploads
+from ftops.emulator.control_plane import adapters, deployments, managed_compute, operations
+from ftops.emulator.data_plane import chat, files, graders, jobs, models, project, project_models, uploads
 from ftops.emulator.http.errors import Plane
 from ftops.emulator.server import admin
 
@@ -48,12 +48,6 @@ _DATA: Rows = [
     ("GET", "models/{model}", models.get),
     ("DELETE", "models/{model}", models.delete),
 ]
-_SINCE: dict[Handler, str] = {
-    jobs.pause: "2025-04-01",
-    jobs.resume: "2025-04-01",
-    deployments.pause: "2026-03-01",
-    deployments.resume: "2026-03-01",
-}
 _DATED: Rows = [
     *_DATA,
     ("POST", "files/import", files.import_from_url),
@@ -83,6 +77,10 @@ _PROJECT: Rows = [
         "connections/{connection}/getConnectionWithCredentials",
         project.get_connection_with_credentials,
     ),
+    ("GET", "models", project_models.list_all),
+    ("GET", "models/{model}/versions", project_models.list_versions),
+    ("GET", "models/{model}/versions/{version}", project_models.get),
+    ("POST", "models/{model}/versions/{version}/createAsync", project_models.register),
 ]
 _ACCOUNT: Rows = [
     ("GET", "", control_account.get_account),
@@ -100,6 +98,18 @@ _ACCOUNT: Rows = [
     ("GET", "/deployments/{deployment}/skus", deployments.skus),
     ("POST", "/deployments/{deployment}/pause", deployments.pause),
     ("POST", "/deployments/{deployment}/resume", deployments.resume),
+    ("GET", "/projects", control_account.list_projects),
+]
+_MANAGED: Rows = [
+    ("GET", "/managedComputeDeployments", managed_compute.list_all),
+    ("GET", "/managedComputeDeployments/{deployment}", managed_compute.get),
+    ("PUT", "/managedComputeDeployments/{deployment}", managed_compute.put),
+    ("PATCH", "/managedComputeDeployments/{deployment}", managed_compute.patch),
+    ("DELETE", "/managedComputeDeployments/{deployment}", managed_compute.delete),
+    ("GET", "/adapterDeployments", adapters.list_all),
+    ("GET", "/adapterDeployments/{adapter}", adapters.get),
+    ("PUT", "/adapterDeployments/{adapter}", adapters.put),
+    ("DELETE", "/adapterDeployments/{adapter}", adapters.delete),
 ]
 _LOCATION: Rows = [
     ("GET", "/operationResults/{operation}", operations.get),
@@ -107,6 +117,7 @@ _LOCATION: Rows = [
     ("GET", "/usages", control_account.list_usages),
     ("GET", "/models", control_account.list_location_models),
     ("GET", "/modelCapacities", control_account.list_capacities),
+    ("GET", "/managedComputeUsages", managed_compute.list_usages),
 ]
 _ADMIN: Rows = [
     ("GET", "health", admin.health),
@@ -128,6 +139,15 @@ _ADMIN: Rows = [
     ("DELETE", "log", admin.clear_log),
 ]
 
+_SINCE: dict[Handler, str] = {
+    jobs.pause: "2025-04-01",
+    jobs.resume: "2025-04-01",
+    deployments.pause: "2026-03-01",
+    deployments.resume: "2026-03-01",
+    managed_compute.list_usages: "2026-09-15",
+    **{handler: "2026-09-15" for _, _, handler in _MANAGED},
+}
+
 
 def table(account: Account) -> dict[Plane, list[Route]]:
     """All routes. Those of the control plane are for one account and ignore case."""
@@ -142,7 +162,7 @@ def table(account: Account) -> dict[Plane, list[Route]]:
         ("GET", f"{subscription}{provider}/accounts", control_account.list_accounts),
         ("GET", f"{account.group_id}{provider}/accounts", control_account.list_accounts),
         ("GET", f"{subscription}{provider}/modelCapacities", control_account.list_capacities),
-        *((method, account.id + path, handler) for method, path, handler in _ACCOUNT),
+        *((method, account.id + path, handler) for method, path, handler in (*_ACCOUNT, *_MANAGED)),
         *((method, location + path, handler) for method, path, handler in _LOCATION),
     ]
     return {
