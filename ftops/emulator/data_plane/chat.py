@@ -16,8 +16,10 @@ from ftops.emulator.account.cloud import JSON, Cloud, new_hex
 from ftops.emulator.control_plane import deployment_state
 from ftops.emulator.data_plane import inference, routing
 from ftops.emulator.data_plane.inference import MODEL, Memory, request_key
-from ftops.emulator.http.errors import bad_request, deployment_not_found
-from ftops.emulator.http.messages import read_object, reply
+from ftops.emulator.grading.judge import Said
+from ftops.emulator.grading.outcome import Usage
+from ftops.emulator.http.errors import Plane, bad_request, deployment_not_found
+from ftops.emulator.http.messages import plane_of, read_object, reply
 from ftops.emulator.trainer import base_model, examples
 from ftops.emulator.trainer.examples import Context, InvalidChat, Reply, first_words, text_of, words
 
@@ -64,13 +66,13 @@ class _Answer(NamedTuple):
 async def complete(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
     name = str(request.path_params.get("deployment") or body.get("model"))
-    served = routing.served(cloud, request, name)
+    served = routing.served(cloud, plane_of(request), name)
     question = _question(body)
     memory: Memory = request.scope["emulator.memory"]
     version = request.query_params.get("api-version") or "v1"
     most = question.prompt_tokens + question.longest * question.choices
     headers = memory.limits.take(cloud, served.deployment, most, version)
-    model_id, answers = await _answers(cloud, memory, served.model, question)
+    model_id, answers = await asyncio.to_thread(_answers, cloud, memory, served.model, question)
     cached = memory.prompts.read(model_id, question.tokens, cloud.clock.now())
     await asyncio.sleep(_seconds(cloud, answers[0].tokens))
     completion = _completion(cloud, served.name or model_id, question, answers, cached)
@@ -80,15 +82,25 @@ async def complete(cloud: Cloud, request: Request) -> Response:
     return StreamingResponse(_chunks(completion, usage), headers=headers, media_type="text/event-stream")
 
 
+def ask(cloud: Cloud, memory: Memory, name: str, body: JSON) -> Said:
+    """The answer of a deployment to a request of the service itself, which no limit applies to. Raises
+    ServiceError."""
+    with cloud.lock:
+        served = routing.served(cloud, Plane.V1, name)
+    question = _question(body)
+    model_id, (answer, *_) = _answers(cloud, memory, served.model, question)
+    return Said(
+        answer.message, answer.reason != "length", Usage(model_id, question.prompt_tokens, answer.tokens)
+    )
+
+
 def _seconds(cloud: Cloud, tokens: int) -> float:
     """How long an answer takes, in real time."""
     seconds = cloud.settings.answer_seconds * tokens / _USUAL_TOKENS
     return min(seconds / (cloud.clock.rate or 1.0), _LONGEST_WAIT)
 
 
-async def _answers(
-    cloud: Cloud, memory: Memory, model: JSON, question: _Question
-) -> tuple[str, Sequence[_Answer]]:
+def _answers(cloud: Cloud, memory: Memory, model: JSON, question: _Question) -> tuple[str, Sequence[_Answer]]:
     """The id of the model, and an answer for each choice. Raises ServiceError."""
     tuned = deployment_state.tuned_model(cloud, model)
     known = catalog.find(model["name"], model.get("version"))
@@ -100,7 +112,7 @@ async def _answers(
         found = memory.recordings.find(cloud.settings.recordings, question.key)
         numbers = [memory.count(model_id, question.key) for _ in range(question.choices)]
         return model_id, [_recorded(found[number % len(found)]) for number in numbers]
-    usual = await asyncio.to_thread(inference.answer, cloud, tuned, context, calls, texts)
+    usual = inference.answer(cloud, tuned, context, calls, texts)
     if question.is_json and usual.text == base_model.GREETING:
         raise bad_request("There is no language model here that could write JSON; see docs/emulator.md.")
     replies = [usual] * question.choices

@@ -1,4 +1,7 @@
-"""Graders: checks of their fields, grades of answers, and the routes that run and validate one."""
+"""Graders: checks of their fields, grades of answers, and the routes that run and validate one.
+
+Values of headers of endpoint graders are masked in replies, as by the service.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from threading import Event
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import JSON, Cloud
-from ftops.emulator.grading import formulas, texts
-from ftops.emulator.grading.outcome import FLAGS, Case, Grade, Ungraded, graded, output
+from ftops.emulator.grading import endpoint, formulas, judge, texts
+from ftops.emulator.grading.outcome import FLAGS, Case, Grade, Ungraded, Usage, graded, output
 from ftops.emulator.grading.templates import filled
 from ftops.emulator.http.errors import invalid
 from ftops.emulator.http.messages import read_object, reply
@@ -29,29 +33,43 @@ _TEXT_GRADERS = {
 """The key that says how texts are compared, and its values."""
 _NOT_EMULATED = {
     "python": ("python_grader_runtime_error", "the emulator doesn't run Python"),
-    "score_model": ("other_error", ""),
-    "endpoint": ("other_error", ""),
 }
 """Types that the service runs and the emulator doesn't."""
+_MASK = "***"
+
+
+class Permissions(NamedTuple):
+    """What graders may do. Only whoever starts the server decides that, no request and no file."""
+
+    remote: bool = False
+    """Endpoints may be on other hosts."""
 
 
 class Graders:
     """Of one server: checks graders, and grades answers with them."""
 
+    def __init__(self, permissions: Permissions, ask: judge.Ask) -> None:
+        self._permissions = permissions
+        self._ask = ask
+
     def check(self, grader: Any, *, is_run: bool = False) -> None:
         """Raises ServiceError if it is no grader. ``is_run``: also if it is one that isn't emulated."""
         for part in _parts(grader):
-            _check(part, is_run=is_run)
+            _check(part, self._permissions, is_run=is_run)
 
-    def grade(self, grader: JSON, cases: Sequence[Case]) -> list[Grade]:
-        """The grades of all cases, in their order, by a grader that was checked."""
+    def grade(self, grader: JSON, cases: Sequence[Case], stop: Event | None = None) -> list[Grade]:
+        """The grades of all cases, in their order, by a grader that was checked. After ``stop`` is set, the
+        rest has none."""
         kind = grader["type"]
         if kind == "multi":
-            named = {name: self.grade(part, cases) for name, part in grader["graders"].items()}
+            named = {name: self.grade(part, cases, stop) for name, part in grader["graders"].items()}
             rows = ({name: grades[i] for name, grades in named.items()} for i in range(len(cases)))
             return [_combined(grader, parts) for parts in rows]
-        score = _not_emulated if kind in _NOT_EMULATED else _compared
-        return graded(partial(score, grader), cases)
+        if kind == "endpoint":
+            return endpoint.scores(grader, cases, stop or Event())
+        if kind == "score_model":
+            return judge.scores(grader, cases, self._ask)
+        return graded(partial(_not_emulated if kind in _NOT_EMULATED else _compared, grader), cases)
 
 
 def _parts(grader: Any) -> list[Any]:
@@ -66,7 +84,7 @@ def _parts(grader: Any) -> list[Any]:
     return list(parts.values())
 
 
-def _check(grader: Any, *, is_run: bool) -> None:
+def _check(grader: Any, permissions: Permissions, *, is_run: bool) -> None:
     """Raises ServiceError if it is no grader that a multi grader can combine."""
     if not isinstance(grader, dict):
         raise invalid("A grader must be an object.")
@@ -74,6 +92,12 @@ def _check(grader: Any, *, is_run: bool) -> None:
     if kind in _NOT_EMULATED:
         if is_run:
             raise invalid(f"The emulator trains with no grader of the type '{kind}'.")
+        return
+    if kind == "score_model" and (problem := judge.problem(grader)):
+        raise invalid(problem)
+    if kind == "endpoint":
+        _check_endpoint(grader, permissions)
+    if kind in ("score_model", "endpoint"):
         return
     if kind not in _TEXT_GRADERS:
         raise invalid(f"Unknown grader type: {kind}.")
@@ -84,16 +108,44 @@ def _check(grader: Any, *, is_run: bool) -> None:
         raise invalid(f"'{key}' must be one of {', '.join(known)}.")
 
 
+def _check_endpoint(grader: JSON, permissions: Permissions) -> None:
+    place = endpoint.address(grader.get("url"))
+    if place is None:
+        raise invalid("A grader of type endpoint needs 'url', an absolute URL of the scheme https or http.")
+    if place.hostname not in endpoint.HERE and not permissions.remote:
+        raise invalid(
+            f"The emulator asks no grader at '{place.hostname}', only on this machine; start it with "
+            "--allow-remote-graders to allow other hosts."
+        )
+    headers, rate = grader.get("headers") or {}, grader.get("rate_limit")
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise invalid("'headers' of a grader must be an object of strings.")
+    if rate is not None and (type(rate) not in (int, float) or rate <= 0):
+        raise invalid("'rate_limit' of a grader must be a number above 0.")
+
+
+def masked(grader: Any) -> Any:
+    """A grader without the values of its headers."""
+    if not isinstance(grader, dict):
+        return grader
+    if grader.get("type") == "multi":
+        return {**grader, "graders": {name: masked(part) for name, part in grader["graders"].items()}}
+    if grader.get("headers"):
+        return {**grader, "headers": dict.fromkeys(grader["headers"], _MASK)}
+    return grader
+
+
 def _combined(grader: JSON, parts: dict[str, Grade]) -> Grade:
     """The grade of a multi grader. Of an answer that a part can't score, it is ``invalid_grade`` if given."""
+    usage = tuple(used for part in parts.values() for used in part.usage)
     failed = next((part for part in parts.values() if part.error), None)
     if failed is None:
         try:
             scores = {name: part.reward or 0.0 for name, part in parts.items()}
-            return Grade(formulas.computed(grader["calculate_output"], scores), parts=parts)
+            return Grade(formulas.computed(grader["calculate_output"], scores), parts=parts, usage=usage)
         except Ungraded as exc:
             failed = Grade(None, exc.flag, exc.details)
-    return Grade(grader.get("invalid_grade"), failed.error, failed.details, parts)
+    return Grade(grader.get("invalid_grade"), failed.error, failed.details, parts, usage)
 
 
 def _compared(grader: JSON, case: Case) -> float:
@@ -131,7 +183,7 @@ async def validate(cloud: Cloud, request: Request) -> Response:
     """The grader, if it is one."""
     grader = (await read_object(request)).get("grader")
     graders_of(request).check(grader)
-    return reply({"grader": grader})
+    return reply({"grader": masked(grader)})
 
 
 def _described(grader: JSON, grade: Grade, seconds: float) -> JSON:
@@ -149,8 +201,19 @@ def _described(grader: JSON, grade: Grade, seconds: float) -> JSON:
             "errors": errors,
             "execution_time": seconds,
             "scores": scores,
-            "token_usage": None,
-            "sampled_model_name": None,
+            "token_usage": sum(used.prompt + used.completion for used in grade.usage) or None,
+            "sampled_model_name": next((used.model for used in grade.usage), None),
         },
-        "model_grader_token_usage_per_model": {},
+        "model_grader_token_usage_per_model": _by_model(grade.usage),
     }
+
+
+def _by_model(usage: Sequence[Usage]) -> JSON:
+    """Tokens of each model."""
+    found: dict[str, JSON] = {}
+    for used in usage:
+        row = found.setdefault(used.model, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+        row["prompt_tokens"] += used.prompt
+        row["completion_tokens"] += used.completion
+        row["total_tokens"] += used.prompt + used.completion
+    return found

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from ftops.emulator.account.cloud import JSON, Cloud, Job
 from ftops.emulator.data_plane.files import find, processed
+from ftops.emulator.data_plane.graders import masked
 from ftops.emulator.data_plane.job_schedule import TERMINAL, status
 from ftops.emulator.http.errors import Plane
 
@@ -38,7 +39,7 @@ def _dated(cloud: Cloud, job: Job, plane: Plane) -> JSON:
         "suffix": job.suffix,
         "user_provided_suffix": job.suffix if plane is Plane.V1 else None,
         "trainingType": job.training_type,
-        "method": job.method,
+        "method": _method(job) or None,
         "metadata": job.metadata,
         "integrations": job.integrations,
         "estimated_finish": None if job.estimated_finish is None else int(job.estimated_finish),
@@ -54,15 +55,16 @@ def _dated(cloud: Cloud, job: Job, plane: Plane) -> JSON:
 def _in_preview(cloud: Cloud, job: Job) -> JSON:
     """What is not known yet is null or empty, and hyperparameters are those of the method."""
     state = status(job, cloud.clock.now())
-    kind = (job.method or {}).get("type", "supervised")
+    method = _method(job)
+    kind = method.get("type", "supervised")
     chosen = {
         **_DEFAULTS.get(kind, {}),
-        **((job.method or {}).get(kind) or {}).get("hyperparameters", {}),
+        **(method.get(kind) or {}).get("hyperparameters", {}),
         **_hyperparameters(job, state),
     }
     if state != "succeeded":
         chosen |= dict.fromkeys(job.auto, "auto")
-    own = {**((job.method or {}).get(kind) or {}), "hyperparameters": chosen}
+    own = {**(method.get(kind) or {}), "hyperparameters": chosen}
     unknown = dict.fromkeys(("fine_tuned_model", "finished_at", "trained_tokens", "eval_id", "usage_metrics"))
     ending = _ending(job, state)
     return {
@@ -80,6 +82,13 @@ def _in_preview(cloud: Cloud, job: Job) -> JSON:
         **ending,
         "error": ending.get("error") or {},
     }
+
+
+def _method(job: Job) -> JSON:
+    method = job.method or {}
+    if own := method.get("reinforcement"):
+        return {**method, "reinforcement": {**own, "grader": masked(own["grader"])}}
+    return method
 
 
 def _always(job: Job, state: str) -> JSON:

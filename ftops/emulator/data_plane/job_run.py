@@ -155,7 +155,9 @@ class Run:
             settings,
             exploration,
             base,
-            lambda asked: self._graders.grade(grader, [Case(item, output(text)) for item, text in asked]),
+            lambda asked: self._graders.grade(
+                grader, [Case(item, output(text)) for item, text in asked], self._stop
+            ),
             parent,
         )
 

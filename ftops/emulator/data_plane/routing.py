@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from starlette.requests import Request
-
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment
 from ftops.emulator.control_plane import deployment_state, managed_state
 from ftops.emulator.http.errors import Plane, deployment_not_found
-from ftops.emulator.http.messages import plane_of
 
 
 class Served(NamedTuple):
@@ -22,9 +19,9 @@ class Served(NamedTuple):
     """What ``model`` of an answer is, if it isn't the id of the model."""
 
 
-def served(cloud: Cloud, request: Request, name: str) -> Served:
+def served(cloud: Cloud, plane: Plane, name: str) -> Served:
     """Raises ServiceError if nothing answers for the name."""
-    is_known = plane_of(request) is not Plane.DATED or cloud.settings.managed_on_dated_routes
+    is_known = plane is not Plane.DATED or cloud.settings.managed_on_dated_routes
     managed = managed_state.answering(cloud, name) if is_known else None
     if managed is not None:
         return Served(

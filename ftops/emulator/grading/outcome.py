@@ -40,6 +40,14 @@ class Ungraded(Exception):
         self.details = details
 
 
+class Usage(NamedTuple):
+    """Tokens of a request to a model that grades."""
+
+    model: str
+    prompt: int
+    completion: int
+
+
 class Grade(NamedTuple):
     """What a grader says of an answer. Without a score, ``reward`` is None and ``error`` one of FLAGS."""
 
@@ -47,6 +55,7 @@ class Grade(NamedTuple):
     error: str = ""
     details: str = ""
     parts: Mapping[str, Grade] = {}  # of a multi grader, by name
+    usage: tuple[Usage, ...] = ()
 
 
 def graded(score: Callable[[Case], float], cases: Iterable[Case]) -> list[Grade]:

@@ -11,6 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from urllib.parse import unquote
 
 from starlette.formparsers import MultiPartException
@@ -18,12 +19,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ftops.emulator.account.cloud import Cloud, Principal
+from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
-from ftops.emulator.data_plane.graders import Graders
+from ftops.emulator.data_plane import chat
+from ftops.emulator.data_plane.graders import Graders, Permissions
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
+from ftops.emulator.grading.judge import Said
+from ftops.emulator.grading.outcome import Ungraded
 from ftops.emulator.http.auth import OWNER, Credentials, require
 from ftops.emulator.http.errors import (
     DATA_PLANES,
@@ -64,10 +68,16 @@ _PREFIXES = (
 
 class App:
     def __init__(
-        self, cloud: Cloud, credentials: Credentials, notify: Callable[[], None], idle: float
+        self,
+        cloud: Cloud,
+        credentials: Credentials,
+        permissions: Permissions,
+        notify: Callable[[], None],
+        idle: float,
     ) -> None:
         self.cloud = cloud
-        graders = Graders()
+        memory = Memory()
+        graders = Graders(permissions, partial(_ask, cloud, memory))
         self.schedule = Schedule(cloud, graders, notify)
         self.last_request = time.monotonic()
         self.in_flight = 0
@@ -77,7 +87,7 @@ class App:
         self._context = {
             "emulator.schedule": self.schedule,
             "emulator.graders": graders,
-            "emulator.memory": Memory(),
+            "emulator.memory": memory,
             "emulator.clear_log": self._clear_log,
             "emulator.credentials": credentials,
         }
@@ -192,6 +202,15 @@ class App:
                 "headers": sorted(request.headers.keys()),
             }
         )
+
+
+def _ask(cloud: Cloud, memory: Memory, name: str, body: JSON) -> Said:
+    """A model that grades. Raises Ungraded."""
+    try:
+        return chat.ask(cloud, memory, name, body)
+    except ServiceError as error:
+        why = f"The model '{name}' can't be asked; here, only a deployment grades: {error.message}"
+        raise Ungraded("model_grader_server_error", why) from error
 
 
 _NO_FAULT = Rule("* /")

@@ -107,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
         help="close a connection after this time without data (default: 30)",
     )  # fmt: skip
     parser.add_argument("--trust", action="store_true", help="accept a DIR that is a copy of your own")
+    parser.add_argument(
+        "--allow-remote-graders", action="store_true",
+        help="let endpoint graders be on other hosts than this machine",
+    )  # fmt: skip
     about = "Also in DIR/settings.json, and by PATCH /_emulator/settings. Durations are in virtual seconds."
     group = parser.add_argument_group("settings", about)
     for name, kind in TYPES.items():

@@ -25,6 +25,7 @@ from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.account.settings import Settings
 from ftops.emulator.account.storage import read_json, write_json
 from ftops.emulator.data_plane import files
+from ftops.emulator.data_plane.graders import Permissions
 from ftops.emulator.http.auth import Credentials, stored_key
 from ftops.emulator.server import certificate
 from ftops.emulator.server.app import App
@@ -128,7 +129,8 @@ class _Process:
         self._orphaned = threading.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._app = App(cloud, credentials, self._notify, options.idle)
+        permissions = Permissions(remote=options.allow_remote_graders)
+        self._app = App(cloud, credentials, permissions, self._notify, options.idle)
         certificates: list[Path | None] = [None]
         if options.tls is not None:
             owner = folder_ownership.fingerprint(cloud.folder)
