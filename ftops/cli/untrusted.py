@@ -20,13 +20,14 @@ from ftops.config.config import Config, ProviderConfig
 from ftops.config.loader.variables import PREFIX
 from ftops.core.confined_files import ALLOW
 from ftops.core.errors import UsageError
-from ftops.core.trusted_hosts import ALLOW_VARIABLE
+from ftops.core.trusted_hosts import ALLOW_SCOPES_VARIABLE, ALLOW_VARIABLE
 from ftops.state.state import PendingOperation, ResourceState, State
 
 ALLOWED = "FTOPS_ALLOW_ENV"
 """Names of environment variables that an untrusted spec may read, separated by commas."""
 STAND_IN = "withheld"
 """What an untrusted spec reads in place of any other environment variable."""
+_KEPT = (ALLOW_VARIABLE, ALLOW_SCOPES_VARIABLE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -57,7 +58,7 @@ class Withholding(Mapping[str, str]):
         self._given = {
             name: value
             for name, value in environ.items()
-            if name in self._allowed or name == ALLOW_VARIABLE or name.startswith(PREFIX)
+            if name in self._allowed or name in _KEPT or name.startswith(PREFIX)
         }
         self._stand_in = stand_in
         self.withheld: set[str] = set()

@@ -1,4 +1,4 @@
-"""Trusted hosts: the hosts that credentials may be sent to, and the check of an address. Pure.
+"""Trusted hosts: the hosts that credentials may be sent to, the scopes of tokens, and their checks. Pure.
 
 A spec may come from a stranger; the credentials belong to whoever sets the environment. So a spec can only
 choose among the known hosts of a service, and the environment can add others.
@@ -13,8 +13,15 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from ftops.core.azure_clouds import CLOUDS
+
 ALLOW_VARIABLE = "FTOPS_ALLOW_HOSTS"
 """Environment variable with additional hosts, separated by commas: `host`, `host:port`, `*.suffix`."""
+
+ALLOW_SCOPES_VARIABLE = "FTOPS_ALLOW_SCOPES"
+"""Environment variable with additional scopes of tokens, separated by commas."""
+SCOPES = tuple(scope for cloud in CLOUDS for scope in (cloud.resource_scope, cloud.project_scope))
+"""Of tokens for the data plane of Azure OpenAI, which open nothing else."""
 
 
 class Service(Struct, frozen=True):
@@ -38,8 +45,10 @@ AZURE_OPENAI = Service(
         "*.api.cognitive.microsoft.com",
         "*.openai.azure.us",
         "*.cognitiveservices.azure.us",
+        "*.services.ai.azure.us",
         "*.openai.azure.cn",
         "*.cognitiveservices.azure.cn",
+        "*.services.ai.azure.cn",
     ),
 )
 RESOURCE_MANAGER = Service(
@@ -128,6 +137,21 @@ def refusal(
         "can't have them sent elsewhere.",
         "Correct the address. If you trust the host, allow it in the environment: export "
         f"{ALLOW_VARIABLE}={name}" + (note if wrong else ""),
+    )
+
+
+def scope_refusal(scope: str, environ: Mapping[str, str], *, written: str = "") -> Refusal | None:
+    """Why no token for a scope may be asked for; None if it may. `written`: the expression for a scope whose
+    value must not be shown."""
+    allowed = (entry.strip() for entry in environ.get(ALLOW_SCOPES_VARIABLE, "").split(","))
+    if scope in SCOPES or scope in filter(None, allowed):
+        return None
+    return Refusal(
+        f"{written or scope} isn't a known scope of {AZURE_OPENAI.name}",
+        f"Tokens are only asked for with known scopes ({', '.join(SCOPES)}): with another one, a spec could "
+        "have a token sent that opens more.",
+        "Correct the scope. If your gateway has an audience of its own, allow its scope in the environment: "
+        f"export {ALLOW_SCOPES_VARIABLE}={'…' if written else scope}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ftops.config.loader import load
-from ftops.core.azure_endpoint import PROJECT_SCOPE, RESOURCE_SCOPE
+from ftops.core.azure_clouds import PUBLIC
 from ftops.core.errors import Permanent, SpecError
 from ftops.planning.plan import Mode
 from ftops.providers.azure.settings import account_from
@@ -66,6 +66,7 @@ def test_large_files_go_to_the_resource(cloud: Cloud, tmp_path: Path, size: int)
     assert {e.path.partition("/openai/")[0] for e in wire.exchanges if e.method == "GET"} == {PATH}
 
 
+RESOURCE_SCOPE, PROJECT_SCOPE = PUBLIC.resource_scope, PUBLIC.project_scope
 RESOURCE, FOUNDRY = "https://a.openai.azure.com", "https://a.services.ai.azure.com"
 
 
@@ -127,7 +128,10 @@ def test_the_account_is_the_first_label_of_the_host(tmp_path: Path) -> None:
     ("line", "summary"),
     [
         ("api_version: 2024-10-21", "a project can't be used with api_version 2024-10-21"),
-        ("scope: https://management.azure.com/.default", "`scope` must be `https://cognitiveservices"),
+        (
+            "scope: https://management.azure.com/.default",
+            "https://management.azure.com/.default isn't a known scope of Azure OpenAI",
+        ),
     ],
 )
 def test_what_a_project_excludes(tmp_path: Path, line: str, summary: str) -> None:

@@ -12,7 +12,7 @@ from ftops.config.schema.providers import ProviderBlock
 from ftops.core.address import scan
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.core.trusted_hosts import Service, is_local, refusal
+from ftops.core.trusted_hosts import Service, is_local, refusal, scope_refusal
 
 
 def check_addresses(
@@ -26,11 +26,19 @@ def check_addresses(
         raw = entry.value(*path)
         if not isinstance(address, str) or _is_withheld(raw, scope):
             continue
-        written = f"`{raw}`" if "${" in str(raw) else ""
-        refused = refusal(address, service, scope.environ, written=written)
+        refused = refusal(address, service, scope.environ, written=_written(raw))
         if refused is not None:
             place = entry.place(path)
             scope.findings.append(Diagnostic(*refused, place.veiled() if "@" in address else place))
+
+
+def check_scope(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
+    """A finding if tokens would be asked for that only the spec trusts."""
+    wanted, raw = settings.get("scope"), entry.value("scope")
+    if not isinstance(wanted, str) or _is_withheld(raw, scope):
+        return
+    if refused := scope_refusal(wanted, scope.environ, written=_written(raw)):
+        scope.findings.append(Diagnostic(*refused, entry.place(("scope",))))
 
 
 def check_key(block: ProviderBlock, entry: Entry, scope: Scope) -> None:
@@ -85,6 +93,11 @@ _FORMS: Mapping[str, _Form] = {
     ),
 }
 """By setting whose value may come from the environment."""
+
+
+def _written(raw: Any) -> str:
+    """The expression as it is written, if its value must not be shown; else empty."""
+    return f"`{raw}`" if "${" in str(raw) else ""
 
 
 def _names_secret(text: str, scope: Scope) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from ftops.config import schema
 from ftops.config.accounts import account_of, agrees
 from ftops.config.config import Budget, ProviderConfig, StateSettings
-from ftops.config.loader.credentials import check_addresses, check_forms, check_key
+from ftops.config.loader.credentials import check_addresses, check_forms, check_key, check_scope
 from ftops.config.loader.expressions import Evaluator, Scope, VariableValue, evaluate_keys
 from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import FIXED, PROVIDER_PHASES, SETTINGS, STATE, STATE_PHASES
@@ -249,6 +249,7 @@ class Providers:
         block = read_block(schema.provider_block(kind), data, entry, self.scope.findings)
         if block is not None:
             check_addresses(PROVIDER_TYPES[kind].addresses, block.as_data(), entry, self.scope)
+            check_scope(block.as_data(), entry, self.scope)
             check_key(block, entry, self.scope)
             check_forms(block.as_data(), entry, self.scope)
         return block

@@ -15,7 +15,6 @@ from ftops.config.schema.field_aliases import (
 )
 from ftops.config.schema.field_types import Integer, Untyped, one_of
 from ftops.core.api_versions import V1
-from ftops.core.azure_endpoint import SCOPES
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -106,7 +105,7 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
         MapOf(FIXED_TEXT), "What the service calls training types: {data_zone: …}; default: DataZoneStandard."
     )
     scope = optional(
-        choice(*SCOPES), "Scope of Microsoft Entra ID's tokens; default: that of a resource or of a project."
+        FIXED_TEXT, "Scope of Microsoft Entra ID's tokens; default: that of a resource or of a project."
     )
     control_plane = optional(ControlPlane, "Settings of the control plane.")
     credential = optional(Credential, "Settings of Microsoft Entra ID.")

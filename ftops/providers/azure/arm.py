@@ -29,7 +29,6 @@ from ftops.providers.azure.settings import Account
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.errors import absent_is_none, is_absent, refusal_from
 
-SCOPE = "https://management.azure.com/.default"
 _VERSION = "2024-10-01"
 """API version of reads other than deployments."""
 _PERMISSIONS_VERSION = "2022-04-01"
@@ -46,6 +45,7 @@ class Arm:
         credential = credential or _Fixed(account.control_token)
         options: dict[str, Any] = {
             "base_url": account.control_endpoint,
+            "credential_scopes": [account.cloud.control_scope],
             "per_call_policies": [_KnownHosts()],
             "permit_redirects": False,
             "retry_total": 0,
@@ -56,7 +56,7 @@ class Arm:
             options["api_version"] = account.control_api_version
         if account.control_endpoint.lower().startswith("http://"):
             # The SDK itself sends no token over http.
-            options["authentication_policy"] = _Bearer(credential)
+            options["authentication_policy"] = _Bearer(credential, account.cloud.control_scope)
             options["transport"] = RequestsTransport(use_env_settings=False)
         self.absent_since: dict[str, datetime] = {}
         """By name, when the service last reported that a deployment doesn't exist, by its clock."""
@@ -207,11 +207,12 @@ class _KnownHosts(SansIOHTTPPolicy[Any, Any]):
 class _Bearer(SansIOHTTPPolicy[Any, Any]):
     """Sends the token over plain http, for a server on this machine."""
 
-    def __init__(self, credential: Any) -> None:
+    def __init__(self, credential: Any, scope: str) -> None:
         self._credential = credential
+        self._scope = scope
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        token = self._credential.get_token(SCOPE).token
+        token = self._credential.get_token(self._scope).token
         request.http_request.headers["Authorization"] = f"Bearer {token}"
 
 

@@ -5,23 +5,28 @@ Importing this module loads no SDK: that takes up to a second, and many commands
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ftops.core.address import Json
 from ftops.core.api_versions import describe
-from ftops.core.azure_endpoint import other_scope
+from ftops.core.azure_clouds import PUBLIC, other_scope
 from ftops.core.errors import Permanent
 from ftops.core.trusted_hosts import AZURE_OPENAI as AZURE_OPENAI_HOSTS
 from ftops.providers.azure.settings import AUXILIARY, Account
-from ftops.providers.dataplane.client import AZURE_OPENAI, DataPlane, client_options
+from ftops.providers.dataplane.client import AZURE_OPENAI, DataPlane, check_scope, client_options
 from ftops.providers.dataplane.errors import AZURE, Words, never
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
     from ftops.providers.azure.arm import Arm
+
+
+_AUTHORITY_VARIABLE = "AZURE_AUTHORITY_HOST"
+"""The SDK's own setting for the host of Microsoft Entra ID."""
 
 
 class Clients(DataPlane):
@@ -81,9 +86,8 @@ class Clients(DataPlane):
         """The header that shows Azure that you may also use resources of another tenant."""
         if not tenant or tenant == self.account.tenant_id:
             return {}
-        from ftops.providers.azure.arm import SCOPE
-
-        token = self.account.control_token or self._credential(tenant).get_token(SCOPE).token
+        account = self.account
+        token = account.control_token or self._credential(tenant).get_token(account.cloud.control_scope).token
         return {AUXILIARY: f"Bearer {token}"}
 
     def _build_dated(self) -> OpenAI:
@@ -136,6 +140,7 @@ class Clients(DataPlane):
     def _data_token(self) -> Callable[[], str]:
         from azure.identity import get_bearer_token_provider
 
+        check_scope(self.account.scope)
         return get_bearer_token_provider(self._credential(), self.account.scope)
 
     def _credential(self, tenant: str = "") -> Any:
@@ -145,8 +150,10 @@ class Clients(DataPlane):
         def build() -> Any:
             from azure.identity import DefaultAzureCredential
 
-            client = self.account.client_id
+            client, cloud = self.account.client_id, self.account.cloud
             options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
+            if cloud is not PUBLIC and not os.environ.get(_AUTHORITY_VARIABLE):
+                options["authority"] = cloud.authority
             if not wanted:
                 return DefaultAzureCredential(**options)
             return _InTenant(DefaultAzureCredential(additionally_allowed_tenants=[wanted], **options), wanted)
@@ -158,9 +165,9 @@ def _words(account: Account) -> Words:
     """What errors mean for an account with a key, or for one to which tokens of a scope are sent."""
     if account.api_key:
         return AZURE
-    other = other_scope(account.scope)
+    other = other_scope(account.scope, account.cloud)
     hint = (
-        f"the token is for the scope {account.scope}: if the service wants the other one, set "
+        f"the token is for the scope {account.scope}: if the service wants another one, set "
         f"`scope: {other}` in the provider; or sign in (`az login`) to the tenant of the account"
     )
     return replace(AZURE, by_status={401: never("authentication failed", hint)})

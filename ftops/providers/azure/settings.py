@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from ftops.core import api_versions, azure_endpoint
 from ftops.core.address import Value
+from ftops.core.azure_clouds import PUBLIC, AzureCloud, cloud_of
 from ftops.core.nested import object_at
 from ftops.providers.dataplane.client import AccountSettings, shared_settings
 from ftops.providers.dataplane.client import text_setting as _text
 
-CONTROL_ENDPOINT = "https://management.azure.com"
 AUXILIARY = "x-ms-authorization-auxiliary"
 """The header with the token of another tenant."""
 
@@ -26,7 +26,8 @@ class Account(AccountSettings):
     """What the service calls training types, if it isn't what is usual."""
     project: str = ""
     """The path of a project in it, if the spec names one."""
-    scope: str = azure_endpoint.RESOURCE_SCOPE
+    cloud: AzureCloud = PUBLIC
+    scope: str = PUBLIC.resource_scope
     """Of the tokens for the data plane."""
     subscription_id: str = ""
     resource_group: str = ""
@@ -34,7 +35,7 @@ class Account(AccountSettings):
     location: str = ""
     """From the spec; the account's own value has precedence."""
     api_version: str = api_versions.V1
-    control_endpoint: str = CONTROL_ENDPOINT
+    control_endpoint: str = PUBLIC.control_endpoint
     control_api_version: str = ""
     control_token: str = field(default="", repr=False)
     probe: bool = True
@@ -80,17 +81,19 @@ def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ..
     """The account that a provider's settings describe. What is missing is reported when it is needed."""
     control, credential = object_at(settings, "control_plane"), object_at(settings, "credential")
     endpoint = azure_endpoint.parse(_text(settings, "endpoint"))
+    cloud = cloud_of(endpoint.resource, _text(control, "endpoint"))
     return Account(
         endpoint=endpoint.resource,
         project=endpoint.project,
         training_types={k: str(v) for k, v in object_at(settings, "training_types").items()},
-        scope=_text(settings, "scope") or endpoint.scope,
+        cloud=cloud,
+        scope=_text(settings, "scope") or (cloud.project_scope if endpoint.project else cloud.resource_scope),
         subscription_id=_text(settings, "subscription_id"),
         resource_group=_text(settings, "resource_group"),
         name=_text(settings, "account"),
         location=_text(settings, "location"),
         api_version=_text(settings, "api_version") or api_versions.V1,
-        control_endpoint=(_text(control, "endpoint") or CONTROL_ENDPOINT).rstrip("/"),
+        control_endpoint=(_text(control, "endpoint") or cloud.control_endpoint).rstrip("/"),
         control_api_version=_text(control, "api_version"),
         control_token=_text(control, "token"),
         probe=settings.get("probe") is not False,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from ftops.core.address import Expression, Json, Value
 from ftops.core.errors import Permanent, ProviderError, Temporary
 from ftops.core.sign_in import NOT_SIGNED_IN
-from ftops.core.trusted_hosts import Service, refusal
+from ftops.core.trusted_hosts import Service, refusal, scope_refusal
 from ftops.providers.account_facts import Reach
 from ftops.providers.dataplane.errors import (
     AZURE,
@@ -192,6 +192,12 @@ def check_host(url: str, service: Service) -> None:
     """Raises Permanent if credentials must not be sent to an address."""
     if found := refusal(url, service, os.environ):
         raise Permanent(*found, code="UntrustedHost")
+
+
+def check_scope(scope: str) -> None:
+    """Raises Permanent if no token for a scope may be asked for."""
+    if found := scope_refusal(scope, os.environ):
+        raise Permanent(*found, code="UntrustedScope")
 
 
 def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:

@@ -23,6 +23,7 @@ KNOWN: list[tuple[Service, str]] = [
     (AZURE_OPENAI, "https://westus.api.cognitive.microsoft.com/"),
     (AZURE_OPENAI, "https://acme.openai.azure.us"),
     (AZURE_OPENAI, "https://acme.openai.azure.cn"),
+    (AZURE_OPENAI, "https://acme.services.ai.azure.us/api/projects/support"),
     (AZURE_OPENAI, "http://127.0.0.1:8080"),
     (AZURE_OPENAI, "http://127.9.9.9/path"),
     (AZURE_OPENAI, "http://[::1]:8080"),
