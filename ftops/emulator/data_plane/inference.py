@@ -9,7 +9,7 @@ import hashlib
 import json
 import stat
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -25,7 +25,9 @@ from ftops.emulator.trainer import base_model
 from ftops.emulator.trainer.examples import Call, Context, Reply
 
 if TYPE_CHECKING:
+    from ftops.emulator.data_plane.chat_request import Question
     from ftops.emulator.trainer.model import Model
+    from ftops.emulator.trainer.tokens import Token
 
 _MAX_LOADED = 4
 MODEL = "replay"
@@ -66,14 +68,24 @@ class Memory:
         return self._asked[model, request] - 1
 
 
-def answer(cloud: Cloud, tuned: TunedModel | None, context: Context, calls: bool, texts: bool) -> Reply:
-    """By the tuned model, or else by the rules for base models."""
-    learned = None
+def answer(
+    cloud: Cloud, tuned: TunedModel | None, question: Question, fits: Callable[[str], bool] | None
+) -> Reply:
+    """By the tuned model, or else by the rules for base models. ``fits``: whether a text is possible."""
+    context, calls, texts, learned = question.context, question.calls, question.texts, None
     if tuned is not None:
         from ftops.emulator.trainer import model
 
-        learned = model.answer(_loaded(cloud.weights(tuned.weights)), context, texts=texts, calls=calls)
+        loaded = _loaded(cloud.weights(tuned.weights))
+        learned = model.answer(loaded, context, texts=texts, calls=calls, fits=fits)
     return learned or base_model.answer(context, texts=texts, calls=calls)
+
+
+def probabilities(cloud: Cloud, tuned: TunedModel, context: Context, text: str, count: int) -> list[Token]:
+    """Of the tokens of a text, with ``count`` others at each place."""
+    from ftops.emulator.trainer import probabilities
+
+    return probabilities.of_text(_loaded(cloud.weights(tuned.weights)), context, text, count)
 
 
 def with_noise(reply: Reply, context: Context, share: float, seed: tuple[str, str, int]) -> Reply:

@@ -35,12 +35,13 @@ class ServiceError(Exception):
     code: str
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    param: str | None = None  # of inference: which parameter is wrong
 
     def body(self, plane: Plane) -> dict[str, Any]:
         """The JSON body in the format of ``plane``."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
-        if plane in (Plane.V1, Plane.PROJECT):
-            error |= {"param": None, "type": _V1_TYPES.get(self.status, "invalid_request_error")}
+        if plane in (Plane.V1, Plane.PROJECT) or self.param is not None:
+            error |= {"param": self.param, "type": _V1_TYPES.get(self.status, "invalid_request_error")}
         return {"error": error}
 
 
@@ -59,6 +60,11 @@ def invalid(message: str) -> ServiceError:
 
 def bad_request(message: str) -> ServiceError:
     return ServiceError(400, "BadRequest", message)
+
+
+def bad_parameter(param: str, message: str, code: str = "invalid_value") -> ServiceError:
+    """A wrong parameter of inference, which has errors of its own on every plane."""
+    return ServiceError(400, code, message, param=param)
 
 
 def wrong_state(settings: Settings, message: str) -> ServiceError:

@@ -28,6 +28,12 @@ def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = N
     return Response(text, status, headers, "application/json")
 
 
+def server_sent(content: Mapping[str, Any], event: str = "") -> bytes:
+    """``content`` as an event of a stream."""
+    name = f"event: {event}\n" if event else ""
+    return f"{name}data: {json.dumps(content, ensure_ascii=False)}\n\n".encode()
+
+
 def created(request: Request, content: dict[str, Any], path: str) -> Response:
     """The reply to a create: 201 with Location on the dated plane, 200 on v1."""
     if plane_of(request) is Plane.V1:

@@ -22,12 +22,12 @@ from starlette.types import Receive, Scope, Send
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
-from ftops.emulator.data_plane import chat
+from ftops.emulator.data_plane import answering
 from ftops.emulator.data_plane.graders import Graders, Permissions
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.grading.judge import Said
-from ftops.emulator.grading.outcome import Ungraded
+from ftops.emulator.grading.outcome import Ungraded, Usage
 from ftops.emulator.http.auth import OWNER, Credentials, require
 from ftops.emulator.http.errors import (
     DATA_PLANES,
@@ -207,10 +207,13 @@ class App:
 def _ask(cloud: Cloud, memory: Memory, name: str, body: JSON) -> Said:
     """A model that grades. Raises Ungraded."""
     try:
-        return chat.ask(cloud, memory, name, body)
+        found = answering.at_once(cloud, memory, name, body)
     except ServiceError as error:
         why = f"The model '{name}' can't be asked; here, only a deployment grades: {error.message}"
         raise Ungraded("model_grader_server_error", why) from error
+    answer = found.answers[0]
+    usage = Usage(found.model, found.question.prompt_tokens, answer.tokens)
+    return Said(answer.message, answer.reason != "length", usage)
 
 
 _NO_FAULT = Rule("* /")

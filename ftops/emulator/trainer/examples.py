@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 MIN_EXAMPLES = 10
 _OF_PROMPTS = ("messages", "tools", "functions", "parallel_tool_calls")
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM = ("system", "developer")
 _OUTPUTS = ("preferred_output", "non_preferred_output")
 _OUTPUT_ROLES = ("assistant", "tool")
@@ -307,8 +307,8 @@ def check_messages(messages: Any) -> None:
     previous: str | None = None
     open_calls: set[str] = set()
     for index, message in enumerate(messages):
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise InvalidChat(f"message {index}: 'role' must be one of {', '.join(_ROLES)}")
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            raise InvalidChat(f"message {index}: 'role' must be one of {', '.join(ROLES)}")
         _check_content(index, message)
         role = message["role"]
         if role == previous and role in ("assistant", *_SYSTEM):

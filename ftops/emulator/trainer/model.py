@@ -24,7 +24,7 @@ Probabilities:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -273,15 +273,21 @@ def _group(picked: Choice, value: Any) -> int:
     return picked.keys.index(key) if key in picked.keys else len(picked.keys) - 1
 
 
-def answer(model: Model, context: Context, *, texts: bool, calls: bool) -> Reply | None:
-    """The most probable reply; None if the model hasn't learned any that is possible here."""
+def answer(
+    model: Model, context: Context, *, texts: bool, calls: bool, fits: Callable[[str], bool] | None = None
+) -> Reply | None:
+    """The most probable reply; None if the model hasn't learned any that is possible here. ``fits``: whether
+    a text is."""
     allowed = model.allowed(context, texts)
     names = [model.vocabulary.outputs[index] for index in allowed]
     usable = [i for i, name in enumerate(names) if name and (calls or name[0] == "=")]
     if not usable:
         return None
     scores = model.output_scores(prompt_vector(context), allowed)
-    name = names[max(usable, key=lambda index: float(scores[index]))]
+    best = (names[index] for index in sorted(usable, key=lambda index: -float(scores[index])))
+    name = next((name for name in best if fits is None or name[0] != "=" or fits(name[1:])), None)
+    if name is None:
+        return None
     if name.startswith("="):
         return Reply(name[1:])
     answered = tuple(Call(part, _arguments(model, context, part)) for part in name.split("+"))
