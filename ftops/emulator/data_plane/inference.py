@@ -14,6 +14,7 @@ from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from random import Random
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -53,6 +54,7 @@ class Memory:
     """Of one server, since it was started or reset."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self.clear()
 
     def clear(self) -> None:
@@ -63,9 +65,10 @@ class Memory:
         self._asked: Counter[tuple[str, str]] = Counter()
 
     def count(self, model: str, request: str) -> int:
-        """How often this model was asked this before."""
-        self._asked[model, request] += 1
-        return self._asked[model, request] - 1
+        """How often this model was asked this before. For any thread."""
+        with self._lock:
+            self._asked[model, request] += 1
+            return self._asked[model, request] - 1
 
 
 def answer(
