@@ -14,9 +14,10 @@ from ftops.emulator.account import catalog, other_accounts
 from ftops.emulator.account.cloud import JSON, Cloud, TunedModel
 from ftops.emulator.control_plane import quota
 from ftops.emulator.control_plane.deployment_state import timestamp
-from ftops.emulator.http.auth import OWNER, Role, roles_of
+from ftops.emulator.http.auth import OWNER
 from ftops.emulator.http.errors import ServiceError, resource_not_found
 from ftops.emulator.http.messages import read_object, reply
+from ftops.emulator.http.permissions import Role, roles_of
 
 _KEPT_SECONDS = 48 * 3600.0
 _DELETED_TYPE = "Microsoft.CognitiveServices/deletedAccounts"

@@ -15,9 +15,10 @@ from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.control_plane import deployment_state, managed_state, operations
 from ftops.emulator.data_plane.job_schedule import status
 from ftops.emulator.data_plane.jobs import remove_job, schedule_of
-from ftops.emulator.http.auth import ROLES, Credentials
+from ftops.emulator.http.auth import Credentials
 from ftops.emulator.http.errors import ServiceError, bad_request
 from ftops.emulator.http.messages import read_object, reply
+from ftops.emulator.http.permissions import ROLES
 
 _DEPLOYED = ("deployments", "managed", "adapters")
 _KINDS = ("files", "jobs", "models", "checkpoints", *_DEPLOYED)

@@ -28,7 +28,7 @@ from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.grading.judge import Said
 from ftops.emulator.grading.outcome import Ungraded, Usage
-from ftops.emulator.http.auth import OWNER, Credentials, require
+from ftops.emulator.http.auth import OWNER, Credentials
 from ftops.emulator.http.errors import (
     DATA_PLANES,
     Plane,
@@ -38,6 +38,7 @@ from ftops.emulator.http.errors import (
     resource_not_found,
 )
 from ftops.emulator.http.messages import abort, fault_reply, reply, send_half, use_forwarded, with_timeout
+from ftops.emulator.http.permissions import require
 from ftops.emulator.server.identity import issuer_of
 from ftops.emulator.server.routes import Route, table
 
