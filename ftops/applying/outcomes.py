@@ -221,17 +221,13 @@ class OutcomeHandler(Struct, frozen=True):
 
     def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
         change = step.change
+        noted: dict[str, object] = {"prevent_destroy": change.prevent_destroy, "retain": change.retain}
         if step.operation is None or step.recorded:
-            current = self.calls.recorded(step)
-            noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
-        else:
-            now = iso_timestamp(self.calls.context.utc_now(), "milliseconds")
-            noted = replace(resource_from(step.operation, remote), created_at=now)
-            if change.action is Action.UPDATE:
-                noted = _kept(self.calls.recorded(step), noted)
-        return observed_as(
-            replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
-        )
+            noted |= {"fingerprint": change.fingerprint, "dependencies": change.dependencies}
+            return observed_as(replace(self.calls.recorded(step), **noted), remote)
+        now = iso_timestamp(self.calls.context.utc_now(), "milliseconds")
+        made = replace(resource_from(step.operation, remote), created_at=now, **noted)
+        return _kept(self.calls.recorded(step), made) if change.action is Action.UPDATE else made
 
     def _missed(self, step: Step, entries: list[Entry]) -> Outcome:
         """A replica may not know the object yet: it is gone only if a second read misses it, too."""

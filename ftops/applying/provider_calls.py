@@ -216,8 +216,7 @@ class ProviderCalls(Struct, frozen=True):
     def _create(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
         request = self._request(step, operation)
-        live = (*self.live.resources.values(), *self.live.deposed.values())
-        known = frozenset(record.remote_id for record in live) if step.effect_unknown else None
+        known = self._remote_ids() if step.effect_unknown else None
         wanted = replace(operation, inputs=request.inputs)
         check = self.context.check
         left = step.lost_at + visible_after(provider) - self.context.clock.now()
@@ -231,6 +230,10 @@ class ProviderCalls(Struct, frozen=True):
             return found or provider.create(request)
 
         return create
+
+    def _remote_ids(self) -> frozenset[str]:
+        records = (*self.live.resources.values(), *self.live.deposed.values())
+        return frozenset(record.remote_id for record in records)
 
     def _update(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.UPDATE)

@@ -189,15 +189,16 @@ def secrets(value: Value) -> list[Secret]:
 
 
 def _expressions(value: Value) -> Sequence[Reference | Secret]:
-    if isinstance(value, Reference | Secret):
-        return (value,)
+    if isinstance(value, SCALARS):
+        return ()
     if isinstance(value, dict):
         return [e for item in value.values() for e in _expressions(item)]
     if isinstance(value, list):
         return [e for item in value for e in _expressions(item)]
     if isinstance(value, Template):
         return [p for p in value.parts if not isinstance(p, str)]
-    return ()
+    assert isinstance(value, Reference | Secret)  # noqa: S101 - nothing else is left
+    return (value,)
 
 
 def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:

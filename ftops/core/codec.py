@@ -11,13 +11,14 @@ their default are left out, unless their class lists them in `always_written`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from msgspec import NODEFAULT, Struct
+from msgspec.structs import astuple
 
 from ftops.core.address import Address, Json, Value, decode, encode
 
@@ -77,11 +78,13 @@ class Codec:
         writers = [(name, form.write, default) for name, form, default in fields]
         readers = {name: form.read for name, form, _ in fields}
 
+        items: Callable[[Any], Iterable[Any]] = astuple if issubclass(kind, Struct) else iter
+
         def write(value: Any) -> dict[str, Any]:
             return {
-                name: found if write is same else write(found)
-                for name, write, default in writers
-                if (found := getattr(value, name)) != default
+                name: item if write is same else write(item)
+                for (name, write, default), item in zip(writers, items(value), strict=True)
+                if item != default
             }
 
         def read(raw: Any) -> Any:

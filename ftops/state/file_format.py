@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -56,15 +55,10 @@ def _dumps(value: object) -> str:
     return _encoded(value).decode()
 
 
-_quoted = lru_cache(maxsize=1024)(_dumps)
-"""For names of fields, which are few."""
-
-
 def snapshot_text(state: State, spec: str, environment: str) -> str:
     """A snapshot, with sorted keys and its checksum."""
     fields = {**state_to_json(state), "environment": environment, "spec": spec, "version": STATE_VERSION}
-    rows = [f" {_dumps(name)}: {_lines(fields[name], _LEVELS.get(name, 0))}" for name in sorted(fields)]
-    content = ",\n".join(rows) + "\n}\n"
+    content = msgspec.json.format(_encoded(fields), indent=1).decode().removeprefix("{\n") + "\n"
     return _start(_checksum(content)) + content
 
 
@@ -353,18 +347,6 @@ def sealed_without_key(file: str) -> StateError:
 
 
 PLAIN = StateCodec()
-
-
-_LEVELS: Mapping[str, int] = {"deposed": 2, "outputs": 1, "pending": 2, "resources": 2}
-"""Levels of objects whose fields have a line each."""
-
-
-def _lines(value: Any, levels: int, indent: int = 2) -> str:
-    if not levels or not value:
-        return _dumps(value)
-    pad = " " * indent
-    rows = (f"{pad}{_quoted(name)}: {_lines(value[name], levels - 1, indent + 1)}" for name in sorted(value))
-    return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
 
 
 def state_to_json(state: State) -> dict[str, Json]:

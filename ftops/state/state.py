@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -381,8 +382,12 @@ def resource_from(operation: PendingOperation, remote: RemoteObject) -> Resource
 
 def carried_over(source: Struct, kind: type[Struct]) -> dict[str, Any]:
     """The fields of a value that another kind of value has, too."""
-    names = (name for name in source.__struct_fields__ if name in kind.__struct_fields__)
-    return {name: getattr(source, name) for name in names}
+    return {name: getattr(source, name) for name in _shared_fields(type(source), kind)}
+
+
+@cache
+def _shared_fields(source: type[Struct], kind: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in source.__struct_fields__ if name in kind.__struct_fields__)
 
 
 def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:

@@ -196,7 +196,7 @@ class LocalJournal:
         self._store = store
         self._lineage = state.lineage
         self._serial = state.serial
-        path = store.journal_path
+        self._path = path = store.journal_path
         with translated(path):
             make_folder(path.parent)
             with suppress(FileNotFoundError):
@@ -215,11 +215,11 @@ class LocalJournal:
         for entry in entries:
             self._serial += 1
             lines.append(self._store.codec.line(self._serial, entry, self._lineage))
-        with translated(self._store.journal_path):
+        with translated(self._path):
             write_all(self._file, "".join(lines).encode())
 
     def sync(self) -> None:
-        with translated(self._store.journal_path):
+        with translated(self._path):
             os.fsync(self._file)
 
     def close(self) -> None:
