@@ -106,8 +106,8 @@ class Connects(Protocol):
     """A provider whose service other programs can call."""
 
     def connection(self) -> Mapping[str, Json]:
-        """`url`, and `api_key` and `api_version` if there are any. Starts the service if needed. The
-        environment variables for these and other names are in `session.CONNECTION`."""
+        """`url`, and `api_key` and `api_version` if there are any. Starts the service if needed.
+        `session.connection` has the environment variables for these and other names."""
 
 
 @runtime_checkable

@@ -29,7 +29,7 @@ from ftops.planning.moves import Replacement, located, nothing_recorded, replace
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
 from ftops.providers import Providers
-from ftops.providers.base import Connects, Controls, Queues
+from ftops.providers.base import Controls, Queues
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.factory import (
     check_location,
@@ -61,18 +61,7 @@ if TYPE_CHECKING:
     from ftops.providers.training_results import Results
     from ftops.state.backends.audit_log import Run, RunEnded
 
-__all__ = ["CONNECTION", "Session", "inspect_data", "with_data"]
-
-CONNECTION: Mapping[str, str] = {
-    "url": "AZURE_OPENAI_ENDPOINT",
-    "api_key": "AZURE_OPENAI_API_KEY",
-    "api_version": "OPENAI_API_VERSION",
-    "platform_url": "OPENAI_BASE_URL",
-    "platform_key": "OPENAI_API_KEY",
-    "organization": "OPENAI_ORG_ID",
-    "project": "OPENAI_PROJECT_ID",
-}
-"""Properties of a provider's connection → the environment variables that the openai package reads."""
+__all__ = ["Session", "inspect_data", "with_data"]
 
 
 class Session(Struct):
@@ -444,20 +433,6 @@ class Session(Struct):
         if not kind_of(address).trains:
             raise UsageError(f"{address} isn't a job")
         return located(self.state, self.config)[0].resources[address]
-
-    def environment(self, name: str | None) -> dict[str, str]:
-        """Environment variables with which the openai package connects to a provider: the one named, or the
-        only one that the spec uses. Raises UsageError, ProviderError."""
-        used = sorted(self.config.used_providers or self.config.providers)
-        if name is None and len(used) > 1:
-            raise UsageError(
-                "the spec uses several providers", f"they are {', '.join(used)}.", "add --provider"
-            )
-        provider = self.providers(name or used[0])
-        if not isinstance(provider, Connects):
-            raise UsageError(f"provider {name or used[0]} has no endpoint for other programs")
-        known = provider.connection()
-        return {variable: str(known[key]) for key, variable in CONNECTION.items() if known.get(key)}
 
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
         resolver = Resolver.of_records(state.resources)

@@ -16,6 +16,7 @@ from ftops.config.config import Config
 from ftops.config.loader import load
 from ftops.core.address import Json
 from ftops.planning.plan import Mode, Options, Plan
+from ftops.session.connection import connection_environment
 from ftops.session.session import Session, with_data
 from tests.contract.azure_cloud import chat_file
 
@@ -71,7 +72,8 @@ class Project:
     def programs(self, text: str, provider: str) -> dict[str, str]:
         """The environment that other programs get."""
         with closing(_Open(Session.open(self.config(text)))) as opened:
-            return opened.session.environment(provider)
+            session = opened.session
+            return connection_environment(session.config, session.providers, provider)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ftops.cli.options import spec_options
 from ftops.cli.sessions import handling_signals
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.errors import UsageError
+from ftops.session.connection import connection_environment
 from ftops.session.session import Session
 
 _WORDS = "-- COMMAND [ARGS]..."
@@ -52,7 +53,8 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
     """
     with Session.open(read(spec)) as session:
         try:
-            return _run(words, {**os.environ, **session.environment(provider)})
+            connection = connection_environment(session.config, session.providers, provider)
+            return _run(words, {**os.environ, **connection})
         except OSError as error:
             hint = "check that it is installed, and that its folder is on the PATH"
             raise UsageError(f"can't run `{words[0]}`: {error.strerror}", "", hint) from error
