@@ -17,11 +17,12 @@ class Description(Struct, frozen=True):
     methods: tuple[str, ...] = ("supervised", "dpo", "reinforcement")
     lacks: tuple[str, ...] = ()
     """Fields of a job that are sent all the same."""
+    longest_suffix: int = 64
 
 
 _V1 = Description()
-_PREVIEW = Description(lacks=("metadata",))
-_STABLE = Description(methods=("supervised",), lacks=("trainingType", "metadata", "integrations"))
+_PREVIEW = Description(lacks=("metadata",), longest_suffix=40)
+_STABLE = Description(("supervised",), ("trainingType", "metadata", "integrations"), longest_suffix=40)
 
 
 def is_v1(version: str) -> bool:

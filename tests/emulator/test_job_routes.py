@@ -65,6 +65,13 @@ def test_strict_mode_knows_the_hyperparameters(cloud: Emulator, route: str) -> N
     assert (status, answer["message"]) == (400, "Unknown parameter: 'hyperparameters.prompt_loss_weight'.")
 
 
+@pytest.mark.parametrize(("route", "longest"), [("stable", 40), ("preview", 40), ("v1", 64)])
+def test_the_longest_suffix_of_each_route(cloud: Emulator, route: str, longest: int) -> None:
+    status, job = ask(cloud, route, suffix="s" * longest)
+    assert (status, job["suffix"]) == (200 if route == "v1" else 201, "s" * longest)
+    assert ask(cloud, route, suffix="s" * (longest + 1))[0] == 400
+
+
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     ("use", "accepted"),

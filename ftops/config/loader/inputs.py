@@ -323,16 +323,21 @@ def complete(
 def check_described(
     draft: Draft, inputs: Inputs, provider_type: str, version: str | None, findings: list[Diagnostic]
 ) -> None:
-    """Findings about a method that the API version of the provider doesn't have."""
+    """Findings about a method and a suffix that the API version of the provider doesn't take."""
     type_ = PROVIDER_TYPES.get(provider_type)
     if type_ is None or not type_.describes or version is None:
         return
-    method = inputs["method"]
-    if method not in resolve(type_.describes)(version).methods:
+    description, method, suffix = resolve(type_.describes)(version), inputs["method"], inputs.get("suffix")
+    hint = f"Set `api_version: {V1}` in the provider, or remove it there"
+    if method not in description.methods:
         summary = f"api_version {version} doesn't support the method {method}"
         detail = "Its description has no `method`: the service would refuse it, or train without it."
-        hint = f"Set `api_version: {V1}` in the provider, or remove it there."
-        draft.entry.report(findings, ("method",), summary, detail, hint)
+        draft.entry.report(findings, ("method",), summary, detail, f"{hint}.")
+    longest = description.longest_suffix
+    if isinstance(suffix, str) and len(suffix) > longest:
+        summary = f"with api_version {version}, `suffix` must be at most {longest} characters long"
+        detail = f"It has {len(suffix)}."
+        draft.entry.report(findings, ("suffix",), summary, detail, f"{hint}; or set a shorter `suffix`.")
 
 
 _REMOVE = "Remove it."

@@ -57,10 +57,10 @@ REGION = Text(
 )
 SUFFIX = Text(
     r"[A-Za-z0-9_-]+",
-    "1 to 40 letters, digits, `-` or `_`",
-    "It becomes part of the model's name. Other characters, or more than 40 of them, "
-    "aren't accepted everywhere, and the service would reject them only after the upload.",
-    40,
+    "1 to 64 letters, digits, `-` or `_`",
+    "It becomes part of the model's name. Other characters, or more than 64 of them, "
+    "aren't accepted, and the service would reject them only after the upload.",
+    64,
     is_shown=True,
 )
 DEPLOYMENT_NAME = Text(

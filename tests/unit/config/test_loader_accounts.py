@@ -10,6 +10,7 @@ import pytest
 from ftops.config.config import Config
 from ftops.config.loader import load
 from ftops.core.address import Address, Reference, Secret
+from ftops.core.errors import SpecError
 from ftops.yaml.formatter import format_text
 
 ENVIRON = {"KEY": "k", "OWNER": "ada", "TENANT": "t1"}
@@ -222,3 +223,22 @@ def test_words_of_training_types(tmp_path: Path, written: str, read: str) -> Non
     job = f"{{model: m, training: t, training_type: {written}}}"
     (tmp_path / "ftops.yaml").write_text(f"datasets: {{t: {{path: t.jsonl}}}}\njobs: {{a: {job}}}\n", "utf-8")
     assert inputs(load(tmp_path / "ftops.yaml", environ={}), "job.a")["training_type"] == read
+
+
+@pytest.mark.parametrize(
+    ("provider", "longest"),
+    [
+        ("{type: azure_openai, endpoint: https://acme.openai.azure.com, api_key: k}", 64),
+        ("{type: azure_openai, endpoint: https://acme.openai.azure.com, api_version: 2024-10-21}", 40),
+        ("{type: openai, api_key: k}", 64),
+        ("{type: emulator}", 64),
+    ],
+)
+def test_the_longest_suffix_of_a_job(tmp_path: Path, provider: str, longest: int) -> None:
+    job = "jobs: {a: {model: m, training: train, suffix: %s}}"
+    spec = f"providers: {{it: {provider}}}\ndatasets: {{train: {{path: train.jsonl}}}}\n{job}\n"
+    assert inputs(config(tmp_path, spec % ("s" * longest)), "job.a")["suffix"] == "s" * longest
+    with pytest.raises(SpecError) as refused:
+        config(tmp_path, spec % ("s" * (longest + 1)))
+    [found] = refused.value.diagnostics
+    assert "`suffix` must be" in found.summary
