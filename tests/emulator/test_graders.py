@@ -90,7 +90,6 @@ def test_rewards(shared: Emulator, grader: dict[str, Any], sample: str, answer: 
         (multi("__import__('os')", a=CHECK), "formula_parse_error"),
         (multi("9.0 ^ 9 ^ 9 ^ 9", a=CHECK), "formula_parse_error"),
         (multi("(" * 4000 + "a" + ")" * 4000, a=CHECK), "formula_parse_error"),
-        ({"type": "python", "name": "p", "source": "pass"}, "python_grader_runtime_error"),
     ],
 )
 def test_a_run_that_cannot_be_is_an_error_flag(shared: Emulator, grader: dict[str, Any], flag: str) -> None:

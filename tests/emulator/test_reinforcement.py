@@ -143,7 +143,6 @@ def test_a_job_whose_grader_scores_nothing_fails(client: OpenAI) -> None:
 @pytest.mark.parametrize(
     ("grader", "hyperparameters", "message"),
     [
-        ({"type": "python", "name": "p", "source": "def grade(sample, item): return 1"}, {}, "python"),
         ({"type": "strange"}, {}, "Unknown grader type"),
         (EXACT, {"eval_samples": 0}, "eval_samples"),
         (EXACT, {"compute_multiplier": 11}, "compute_multiplier"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import JSON, Cloud
-from ftops.emulator.grading import endpoint, formulas, judge, texts
+from ftops.emulator.grading import endpoint, formulas, judge, python_code, texts
 from ftops.emulator.grading.outcome import FLAGS, Case, Grade, Ungraded, Usage, graded, output
 from ftops.emulator.grading.templates import filled
 from ftops.emulator.http.errors import invalid
@@ -31,16 +31,14 @@ _TEXT_GRADERS = {
     "text_similarity": ("evaluation_metric", texts.METRICS),
 }
 """The key that says how texts are compared, and its values."""
-_NOT_EMULATED = {
-    "python": ("python_grader_runtime_error", "the emulator doesn't run Python"),
-}
-"""Types that the service runs and the emulator doesn't."""
 _MASK = "***"
 
 
 class Permissions(NamedTuple):
     """What graders may do. Only whoever starts the server decides that, no request and no file."""
 
+    python: bool = False
+    """The code of python graders runs here."""
     remote: bool = False
     """Endpoints may be on other hosts."""
 
@@ -52,24 +50,28 @@ class Graders:
         self._permissions = permissions
         self._ask = ask
 
-    def check(self, grader: Any, *, is_run: bool = False) -> None:
-        """Raises ServiceError if it is no grader. ``is_run``: also if it is one that isn't emulated."""
+    def check(self, grader: Any) -> None:
+        """Raises ServiceError if it is no grader, or one that may not run here."""
         for part in _parts(grader):
-            _check(part, self._permissions, is_run=is_run)
+            _check(part, self._permissions)
 
     def grade(self, grader: JSON, cases: Sequence[Case], stop: Event | None = None) -> list[Grade]:
         """The grades of all cases, in their order, by a grader that was checked. After ``stop`` is set, the
         rest has none."""
         kind = grader["type"]
+        if why := _forbidden(grader, self._permissions):
+            return [Grade(None, "other_error", why) for _ in cases]
         if kind == "multi":
             named = {name: self.grade(part, cases, stop) for name, part in grader["graders"].items()}
             rows = ({name: grades[i] for name, grades in named.items()} for i in range(len(cases)))
             return [_combined(grader, parts) for parts in rows]
+        if kind == "python":
+            return python_code.scores(grader["source"], cases, stop or Event())
         if kind == "endpoint":
             return endpoint.scores(grader, cases, stop or Event())
         if kind == "score_model":
             return judge.scores(grader, cases, self._ask)
-        return graded(partial(_not_emulated if kind in _NOT_EMULATED else _compared, grader), cases)
+        return graded(partial(_compared, grader), cases)
 
 
 def _parts(grader: Any) -> list[Any]:
@@ -84,44 +86,49 @@ def _parts(grader: Any) -> list[Any]:
     return list(parts.values())
 
 
-def _check(grader: Any, permissions: Permissions, *, is_run: bool) -> None:
+def _check(grader: Any, permissions: Permissions) -> None:
     """Raises ServiceError if it is no grader that a multi grader can combine."""
     if not isinstance(grader, dict):
         raise invalid("A grader must be an object.")
-    kind = str(grader.get("type"))
-    if kind in _NOT_EMULATED:
-        if is_run:
-            raise invalid(f"The emulator trains with no grader of the type '{kind}'.")
-        return
-    if kind == "score_model" and (problem := judge.problem(grader)):
+    problem_of = _PROBLEMS.get(str(grader.get("type")))
+    if problem_of is None:
+        raise invalid(f"Unknown grader type: {grader.get('type')}.")
+    if problem := problem_of(grader) or _forbidden(grader, permissions):
         raise invalid(problem)
-    if kind == "endpoint":
-        _check_endpoint(grader, permissions)
-    if kind in ("score_model", "endpoint"):
-        return
-    if kind not in _TEXT_GRADERS:
-        raise invalid(f"Unknown grader type: {kind}.")
-    key, known = _TEXT_GRADERS[kind]
-    if not isinstance(grader.get("input"), str) or not isinstance(grader.get("reference"), str):
-        raise invalid(f"A grader of type {kind} needs 'input' and 'reference'.")
-    if grader.get(key) not in known:
-        raise invalid(f"'{key}' must be one of {', '.join(known)}.")
 
 
-def _check_endpoint(grader: JSON, permissions: Permissions) -> None:
-    place = endpoint.address(grader.get("url"))
-    if place is None:
-        raise invalid("A grader of type endpoint needs 'url', an absolute URL of the scheme https or http.")
-    if place.hostname not in endpoint.HERE and not permissions.remote:
-        raise invalid(
+def _forbidden(grader: JSON, permissions: Permissions) -> str:
+    """Why a grader may not run here; empty if it may. Jobs of an earlier server may come to one that allows
+    less."""
+    if grader["type"] == "python" and not permissions.python:
+        return (
+            "The emulator runs the code of graders of type python only if it was started with "
+            "--allow-python-graders."
+        )
+    place = endpoint.address(grader["url"]) if grader["type"] == "endpoint" else None
+    if place is not None and place.hostname not in endpoint.HERE and not permissions.remote:
+        return (
             f"The emulator asks no grader at '{place.hostname}', only on this machine; start it with "
             "--allow-remote-graders to allow other hosts."
         )
-    headers, rate = grader.get("headers") or {}, grader.get("rate_limit")
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise invalid("'headers' of a grader must be an object of strings.")
-    if rate is not None and (type(rate) not in (int, float) or rate <= 0):
-        raise invalid("'rate_limit' of a grader must be a number above 0.")
+    return ""
+
+
+def _text_problem(grader: JSON) -> str:
+    key, known = _TEXT_GRADERS[grader["type"]]
+    if not isinstance(grader.get("input"), str) or not isinstance(grader.get("reference"), str):
+        return f"A grader of type {grader['type']} needs 'input' and 'reference'."
+    return "" if grader.get(key) in known else f"'{key}' must be one of {', '.join(known)}."
+
+
+_PROBLEMS: dict[str, Callable[[JSON], str]] = {
+    "string_check": _text_problem,
+    "text_similarity": _text_problem,
+    "score_model": judge.problem,
+    "python": python_code.problem,
+    "endpoint": endpoint.problem,
+}
+"""By type of a grader: what is wrong with its fields, empty if nothing is."""
 
 
 def masked(grader: Any) -> Any:
@@ -130,7 +137,7 @@ def masked(grader: Any) -> Any:
         return grader
     if grader.get("type") == "multi":
         return {**grader, "graders": {name: masked(part) for name, part in grader["graders"].items()}}
-    if grader.get("headers"):
+    if grader.get("type") == "endpoint" and grader.get("headers"):
         return {**grader, "headers": dict.fromkeys(grader["headers"], _MASK)}
     return grader
 
@@ -153,10 +160,6 @@ def _compared(grader: JSON, case: Case) -> float:
     if grader["type"] == "string_check":
         return float(texts.OPERATIONS[grader["operation"]](given, reference))
     return texts.similarity(grader["evaluation_metric"], given, reference)
-
-
-def _not_emulated(grader: JSON, case: Case) -> float:
-    raise Ungraded(*_NOT_EMULATED[grader["type"]])
 
 
 # Routes
@@ -189,8 +192,7 @@ async def validate(cloud: Cloud, request: Request) -> Response:
 def _described(grader: JSON, grade: Grade, seconds: float) -> JSON:
     """A run on the wire. Without a score, the reward is 0."""
     errors: JSON = {flag: flag == grade.error for flag in FLAGS} | dict.fromkeys(_DETAILS)
-    if f"{grade.error}_details" in errors:
-        errors[f"{grade.error}_details"] = grade.details
+    errors |= {name: grade.details for name in _DETAILS if grade.error and name.startswith(grade.error)}
     scores = {name: part.reward for name, part in grade.parts.items() if part.reward is not None}
     return {
         "reward": grade.reward or 0.0,

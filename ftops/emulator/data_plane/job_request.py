@@ -207,7 +207,7 @@ def _method(body: Mapping[str, Any], graders: Graders) -> JSON | None:
     if method["type"] == "reinforcement":
         if not body.get("validation_file"):
             raise invalid("The field 'validation_file' is required for reinforcement.")
-        graders.check((method.get("reinforcement") or {}).get("grader"), is_run=True)
+        graders.check((method.get("reinforcement") or {}).get("grader"))
         for key, (kind, low, high) in _EXPLORATION.items():
             value = _given_hyperparameters(body).get(key)
             if value not in (None, "auto"):

@@ -36,6 +36,18 @@ def address(url: Any) -> SplitResult | None:
     return None
 
 
+def problem(grader: dict[str, Any]) -> str:
+    """What is wrong with the fields of a grader; empty if nothing is."""
+    headers, rate = grader.get("headers") or {}, grader.get("rate_limit")
+    if address(grader.get("url")) is None:
+        return "A grader of type endpoint needs 'url', an absolute URL of the scheme https or http."
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        return "'headers' of a grader must be an object of strings."
+    if rate is not None and (type(rate) not in (int, float) or rate <= 0):
+        return "'rate_limit' of a grader must be a number above 0."
+    return ""
+
+
 def scores(grader: dict[str, Any], cases: Sequence[Case], stop: threading.Event) -> list[Grade]:
     """The grades of all cases, at most ``rate_limit`` in a second."""
     interval = 1.0 / grader["rate_limit"] if grader.get("rate_limit") else 0.0

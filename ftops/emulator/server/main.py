@@ -39,6 +39,8 @@ def run(argv: Sequence[str]) -> int:
     gc.enable()
     try:
         claim(folder, trust=options.trust)
+        if options.allow_python_graders and (why := _unconfined()):
+            return _refused(why)
         return serve(folder, options, _settings(folder, options))
     except (AlreadyRunning, ForeignFolder) as exc:
         return _refused(str(exc))
@@ -46,6 +48,15 @@ def run(argv: Sequence[str]) -> int:
         return _refused(f"bad settings: {exc}")
     except OSError as exc:
         return _refused(str(exc))
+
+
+def _unconfined() -> str:
+    """Why code of graders could do harm on this machine; empty if it can't."""
+    from ftops.emulator.grading.python_code import refusal
+
+    why = refusal()
+    needs = "That needs Linux 5.12 or later, and user namespaces without privileges; see docs/emulator.md."
+    return f"--allow-python-graders: this machine can't isolate their code ({why}). {needs}" if why else ""
 
 
 def _refused(message: str) -> int:
@@ -107,6 +118,10 @@ def _parser() -> argparse.ArgumentParser:
         help="close a connection after this time without data (default: 30)",
     )  # fmt: skip
     parser.add_argument("--trust", action="store_true", help="accept a DIR that is a copy of your own")
+    parser.add_argument(
+        "--allow-python-graders", action="store_true",
+        help="run the code of python graders, which requests contain, isolated from this machine (Linux)",
+    )  # fmt: skip
     parser.add_argument(
         "--allow-remote-graders", action="store_true",
         help="let endpoint graders be on other hosts than this machine",

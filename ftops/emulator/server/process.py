@@ -129,7 +129,7 @@ class _Process:
         self._orphaned = threading.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        permissions = Permissions(remote=options.allow_remote_graders)
+        permissions = Permissions(options.allow_python_graders, options.allow_remote_graders)
         self._app = App(cloud, credentials, permissions, self._notify, options.idle)
         certificates: list[Path | None] = [None]
         if options.tls is not None:
