@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from openai.types import FileDeleted, FileObject, Model, ModelDeleted, Upload
-from openai.types.chat import ChatCompletion
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from openai.types.uploads import UploadPart
@@ -64,12 +63,19 @@ TYPED = {
     "GET v1/files": Typed("v1", _rows("GET /files"), FileObject),
     "DELETE v1/models/{model}": Typed("v1", _whole("DELETE /models/{model}"), ModelDeleted),
 }  # fmt: skip
-CHAT = {
-    "chat completion": "test_chat",
-    "chat completion with tools": "test_chat_with_tools",
-    "streamed chat completion": "test_streamed_chat",
+STRICT = {
+    "chat completion": ("test_chat", "ChatCompletion, strict client", ""),
+    "chat completion with tools": ("test_chat_with_tools", "ChatCompletion, strict client", ""),
+    "streamed chat completion": ("test_streamed_chat", "ChatCompletion, strict client", ""),
+    "response": ("test_response", "Response", "no cache writes in the usage, which Azure doesn't require"),
+    "streamed response": (
+        "test_streamed_response",
+        "ResponseStreamEvent",
+        "no cache writes in the usage, which Azure doesn't require",
+    ),
 }
+"""By name: the test, the type and what differs."""
 for _name, _row in TYPED.items():
     typed.rows[_name] = Row("SDK type", _name, _name, f"{_SOURCE}: {_row.type.__name__}", _row.note)
-for _name in CHAT:
-    typed.rows[_name] = Row("SDK type", _name, _name, f"{_SOURCE}: {ChatCompletion.__name__}, strict client")
+for _name, (_, _type, _note) in STRICT.items():
+    typed.rows[_name] = Row("SDK type", _name, _name, f"{_SOURCE}: {_type}", _note)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from openai import AzureOpenAI
-from pydantic import ValidationError
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter, ValidationError
 
 from tests.conformance.descriptions import Tours
 from tests.conformance.sdk_types import TYPED
@@ -68,3 +70,34 @@ def test_streamed_chat(client: AzureOpenAI) -> None:
     assert chunks[-1].usage is not None
     reasons = [choice.finish_reason for chunk in chunks for choice in chunk.choices]
     assert [reason for reason in reasons if reason] in (["stop"], ["tool_calls"])
+
+
+RESPONSE: Any = {"model": "lamp", "input": "make the light red"}
+LAMP: Any = [{"type": "function", **TOOLS[0]["function"]}]
+
+
+def lacking(value: Any, kind: Any) -> list[Any]:
+    """The places where a value isn't of a type of the SDK."""
+    try:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as exc:
+        return [error["loc"][-2:] for error in exc.errors()]
+    return []
+
+
+CACHE_WRITES = ("input_tokens_details", "cache_write_tokens")
+
+
+def test_response(client: AzureOpenAI, server: World) -> None:
+    for more in ({}, {"tools": LAMP}):
+        status, _, body = server.v1_call("POST", "responses", {**RESPONSE, **more})
+        assert (status, lacking(body, Response)) == (200, [CACHE_WRITES])
+
+
+def test_streamed_response(client: AzureOpenAI, server: World) -> None:
+    body = {**RESPONSE, "tools": LAMP, "stream": True}
+    blocks = server.v1_call("POST", "responses", body)[2].decode().strip().split("\n\n")
+    found = [json.loads(block.partition("\ndata: ")[2]) for block in blocks]
+    assert found[-1]["type"] == "response.completed"
+    assert lacking(found[-1]["response"], Response) == [CACHE_WRITES]
+    assert [place for event in found[:-1] for place in lacking(event, ResponseStreamEvent)] == []

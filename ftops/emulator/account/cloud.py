@@ -178,6 +178,14 @@ class Principal(Stored, frozen=True):
     secret: str | None = None
 
 
+class StoredResponse(Stored, frozen=True):
+    """A response of the Responses API: its own input, its reply, and the response before it."""
+
+    input: list[JSON]
+    reply: JSON
+    previous: str | None = None
+
+
 class Clock:
     """The time of the emulated service, in seconds since the epoch."""
 
@@ -243,6 +251,7 @@ class Cloud:
         self.adapters = self._collection("adapters", Adapter)
         self.versions = self._collection("versions", ModelVersion)
         self.principals = self._collection("principals", Principal)
+        self.responses = self._collection("responses", StoredResponse)
         self._deletion: JSON = read_json(folder / _DELETION) or {}
 
     @property
@@ -279,6 +288,7 @@ class Cloud:
         for collection in (
             self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
             self.operations, self.retired, self.copies, self.managed, self.adapters, self.versions,
+            self.responses,
         ):  # fmt: skip
             collection.clear()
         self.created.clear()

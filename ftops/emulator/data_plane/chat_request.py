@@ -97,13 +97,13 @@ def check_range(name: str, value: Any, kind: type, low: float, high: float) -> N
         what = "an integer" if kind is int else "a number"
         raise bad_parameter(name, f"Invalid type for '{name}': expected {what}.", "invalid_type")
     if not low <= value <= high:
-        side, bound = ("below minimum", low) if value < low else ("above maximum", high)
-        code = f"{'integer' if kind is int else 'decimal'}_{side.replace(' ', '_')}_value"
-        word = ">=" if value < low else "<="
+        word, bound, side, sign = ("below", low, "min", ">=") if value < low else ("above", high, "max", "<=")
+        number = "integer" if kind is int else "decimal"
         message = (
-            f"Invalid '{name}': {side} value. Expected a value {word} {bound:g}, but got {value} instead."
+            f"Invalid '{name}': {number} {word} {side}imum value. Expected a value {sign} {bound:g}, but got "
+            f"{value} instead."
         )
-        raise bad_parameter(name, message, code)
+        raise bad_parameter(name, message, f"{number}_{word}_{side}_value")
 
 
 def _check_message(index: int, message: Any) -> None:

@@ -12,7 +12,17 @@ from starlette.responses import Response
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
 from ftops.emulator.control_plane import adapters, deployments, managed_compute, operations
-from ftops.emulator.data_plane import chat, files, graders, jobs, models, project, project_models, uploads
+from ftops.emulator.data_plane import (
+    chat,
+    files,
+    graders,
+    jobs,
+    models,
+    project,
+    project_models,
+    responses,
+    uploads,
+)
 from ftops.emulator.http.errors import Plane
 from ftops.emulator.server import admin
 
@@ -47,6 +57,11 @@ _DATA: Rows = [
     ("GET", "models", models.list_all),
     ("GET", "models/{model}", models.get),
     ("DELETE", "models/{model}", models.delete),
+    ("POST", "responses", responses.create),
+    ("GET", "responses/{response}", responses.get),
+    ("DELETE", "responses/{response}", responses.delete),
+    ("POST", "responses/{response}/cancel", responses.cancel),
+    ("GET", "responses/{response}/input_items", responses.list_input_items),
 ]
 _DATED: Rows = [
     *_DATA,
@@ -140,6 +155,10 @@ _ADMIN: Rows = [
 ]
 
 _SINCE: dict[Handler, str] = {
+    **dict.fromkeys(
+        (responses.create, responses.get, responses.delete, responses.cancel, responses.list_input_items),
+        "2025-03-01",
+    ),
     jobs.pause: "2025-04-01",
     jobs.resume: "2025-04-01",
     deployments.pause: "2026-03-01",
