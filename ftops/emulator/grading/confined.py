@@ -9,7 +9,7 @@ with a root that has only Python's files, read-only, and a folder for files. Eac
 of its own, a copy of this one without privileges, in an empty folder: no case sees what another has left.
 """
 
-# ruff: noqa: PTH102, PTH103, PTH109, PTH112, PTH120, PTH123, PTH211 - pathlib takes time to load, for each start of this program
+# ruff: noqa: PTH102, PTH103, PTH109, PTH112, PTH120, PTH123, PTH211 - pathlib takes time to load
 
 from __future__ import annotations
 
