@@ -51,9 +51,10 @@ def client(shared: Emulator) -> Iterator[OpenAI]:
         yield client
 
 
-def trained(client: OpenAI, grader: dict[str, Any] = EXACT, **hyperparameters: Any) -> Any:
+def trained(client: OpenAI, grader: dict[str, Any] = EXACT, form: Any = None, **hyperparameters: Any) -> Any:
     given = {"n_epochs": 6, "batch_size": 6, "eval_interval": 9, "eval_samples": 3, **hyperparameters}
-    method: Any = {"type": "reinforcement", "reinforcement": {"grader": grader, "hyperparameters": given}}
+    own = {"grader": grader, "hyperparameters": given, **({"response_format": form} if form else {})}
+    method: Any = {"type": "reinforcement", "reinforcement": own}
     job = client.fine_tuning.jobs.create(
         model=MODEL,
         training_file=upload(client, tasks(12, "spring"), "train.jsonl"),
@@ -130,6 +131,76 @@ def test_a_multi_grader_can_have_a_score_for_answers_that_cannot_be_graded(clien
     rows = rows_of(client, trained(client, {**ONLY_RIGHT, "invalid_grade": -1}))
     assert rows[0]["train_mean_reward"] < 0.5 < 0.8 < rows[-1]["train_mean_reward"]
     assert rows[0]["train_other_error_count"] > 0
+
+
+def json_schema(**properties: Any) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "least"),
+    [
+        (json_schema(colour=TEXT), "colour", 0.9),
+        (json_schema(answer=TEXT), "answer", 0.9),  # any field may be what is meant
+        (json_schema(sure={"type": "boolean"}, colour={"enum": list(ANSWERS.values())}), "colour", 0.9),
+    ],
+)
+def test_answers_can_be_json_by_a_schema(
+    shared: Emulator, client: OpenAI, form: Any, field: str, least: float
+) -> None:
+    job = trained(client, {**EXACT, "input": f"{{{{sample.output_json.{field}}}}}"}, form)
+    assert job.status == "succeeded", job.error
+    rows = rows_of(client, job)
+    assert all(row["train_sample_parse_error_count"] == 0 for row in rows)
+    assert rows[0]["train_mean_reward"] < 0.7
+    assert rows[-1]["full_valid_mean_reward"] > least
+    path = f"{shared.arm}/deployments/json?api-version=2024-10-01"
+    shared.call("PUT", path, deployment(job.fine_tuned_model))
+    shared.advance(60)
+    asked = client.chat.completions.create(
+        model="json",
+        messages=[{"role": "user", "content": "colour of coal in autumn"}],
+        response_format=form,
+    )
+    assert json.loads(asked.choices[0].message.content or "")[field] == "black"
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        (None, "sample_parse_error"),  # a text isn't read as JSON
+        (json_schema(hue=TEXT), "sample_parse_error"),
+        (json_schema(n={"type": "integer"}), "no answer to try"),
+    ],
+)
+def test_a_grader_needs_the_json_that_it_names(client: OpenAI, form: Any, message: str) -> None:
+    job = trained(client, {**EXACT, "input": "{{sample.output_json.colour}}"}, form)
+    assert job.status == "failed"
+    assert message in job.error.message
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"type": "json_object"},
+        {"type": "text"},
+        {"type": "json_schema", "name": "flat", "schema": {"type": "object"}},
+        {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "objekt"}}},
+        5,
+    ],
+)
+def test_a_format_that_jobs_do_not_have_is_refused(client: OpenAI, form: Any) -> None:
+    with pytest.raises(BadRequestError, match=r"response_format|json_schema"):
+        trained(client, EXACT, form)
 
 
 def test_a_job_whose_grader_scores_nothing_fails(client: OpenAI) -> None:

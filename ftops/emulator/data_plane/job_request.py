@@ -16,6 +16,7 @@ from starlette.requests import Request
 from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Job
 from ftops.emulator.account.settings import Settings
+from ftops.emulator.data_plane import response_format
 from ftops.emulator.data_plane.files import file_error, find, processed
 from ftops.emulator.data_plane.graders import Graders, graders_of
 from ftops.emulator.data_plane.job_answer import AUTO
@@ -207,12 +208,22 @@ def _method(body: Mapping[str, Any], graders: Graders) -> JSON | None:
     if method["type"] == "reinforcement":
         if not body.get("validation_file"):
             raise invalid("The field 'validation_file' is required for reinforcement.")
-        graders.check((method.get("reinforcement") or {}).get("grader"))
+        own = method.get("reinforcement") or {}
+        graders.check(own.get("grader"))
+        _check_format(own.get("response_format"))
         for key, (kind, low, high) in _EXPLORATION.items():
             value = _given_hyperparameters(body).get(key)
             if value not in (None, "auto"):
                 _number(key, value, kind, low, high)
     return method
+
+
+def _check_format(value: Any) -> None:
+    """Raise if it isn't a format that the description of jobs has: only JSON by a schema."""
+    name = "method.reinforcement.response_format"
+    if value is not None and (not isinstance(value, dict) or value.get("type") != "json_schema"):
+        raise invalid(f"'{name}.type' must be json_schema.")
+    response_format.parsed(value, name)
 
 
 def _inference_sku(body: Mapping[str, Any]) -> str | None:

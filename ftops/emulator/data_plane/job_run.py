@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from ftops.emulator.account import catalog, events
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job, StoredFile, TunedModel, derived_hex
 from ftops.emulator.account.storage import replace_text
+from ftops.emulator.data_plane import response_format
 from ftops.emulator.data_plane.files import RESULTS
 from ftops.emulator.data_plane.graders import Graders
 from ftops.emulator.grading.outcome import Case, output
-from ftops.emulator.trainer import model, optimizer
+from ftops.emulator.trainer import candidates, model, optimizer
 from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, TaskFile, read_for, read_tasks
 from ftops.emulator.trainer.optimizer import Step, Trainer
 from ftops.emulator.trainer.reinforcement import Exploration, ReinforcementTrainer, Rewards, RewardStep
@@ -148,15 +149,17 @@ class Run:
         own = (self._job.method or {})["reinforcement"]
         given = {k: v for k, v in (own.get("hyperparameters") or {}).items() if k in Exploration._fields}
         exploration = Exploration(**{k: v for k, v in given.items() if v != "auto"})
-        grader = own["grader"]
+        grader, form = own["grader"], own.get("response_format")
+        answers = _answers(form)
         return ReinforcementTrainer(
             training.examples,
             validation.examples,
             settings,
             exploration,
             base,
+            answers,
             lambda asked: self._graders.grade(
-                grader, [Case(item, output(text)) for item, text in asked], self._stop
+                grader, [Case(item, output(text, as_json=bool(form))) for item, text in asked], self._stop
             ),
             parent,
         )
@@ -300,6 +303,14 @@ class Run:
     @property
     def _results_id(self) -> str:
         return f"file-{derived_hex(self._job.id, 'results')}"
+
+
+def _answers(form: JSON | None) -> candidates.Answers:
+    """The answers that a policy can give in a response format."""
+    fits = response_format.parsed(form)
+    if form is None or fits is None:
+        return candidates.texts()
+    return candidates.objects(form["json_schema"].get("schema") or {}, fits.fits)
 
 
 def _refuse_unscored(step: Step | RewardStep) -> None:

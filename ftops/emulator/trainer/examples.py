@@ -16,7 +16,6 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 MIN_EXAMPLES = 10
-_OF_PROMPTS = ("messages", "tools", "functions", "parallel_tool_calls")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM = ("system", "developer")
 _OUTPUTS = ("preferred_output", "non_preferred_output")
@@ -88,13 +87,6 @@ class RewardedPrompt(NamedTuple):
 
     context: Context
     item: Mapping[str, Any]
-
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """The values of its fields as texts, which a policy without other knowledge tries as answers."""
-        values = (value for key, value in self.item.items() if key not in _OF_PROMPTS)
-        texts = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values)
-        return tuple(text for text in texts if text.strip())
 
 
 class TaskFile(NamedTuple):

@@ -1,7 +1,7 @@
 """Reinforcement: the policy samples answers, a grader scores them, and REINFORCE makes good ones likelier.
 
-The policy is the softmax of the model over texts: those that it knows already, and the values of the fields
-of the training examples. Rewards are what the grader says of sampled answers. The baseline is their mean over
+The policy is the softmax of the model over texts: those that it knows already, and the candidates of the
+training examples. Rewards are what the grader says of sampled answers. The baseline is their mean over
 the samples of one prompt, and their deviation is the unit, so that the range of a grader doesn't matter. All
 metrics are measured, and the same for the same data, settings and seed.
 """
@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ftops.emulator.grading.outcome import Grade
-from ftops.emulator.trainer.examples import Example, Reply, RewardedPrompt
+from ftops.emulator.trainer.candidates import Answers
+from ftops.emulator.trainer.examples import Example, Failure, Reply, RewardedPrompt
 from ftops.emulator.trainer.features import Floats, Ints, Sparse, prompt_vector
 from ftops.emulator.trainer.model import Model, Vocabulary, continued, fresh, log_softmax
 from ftops.emulator.trainer.optimizer import Descent, Hyperparameters
@@ -100,17 +101,21 @@ class ReinforcementTrainer:
         settings: Hyperparameters,
         exploration: Exploration,
         base: str,
+        answers: Answers,
         grade: Grader,
         parent: Model | None = None,
     ) -> None:
         self.settings, self._grade = settings, grade
-        known = [Example(prompt.context, Reply(text)) for prompt in training for text in prompt.candidates]
+        known = [Example(one.context, Reply(text)) for one in training for text in answers.of_row(one.item)]
         if parent is None:
             self.model = fresh(Vocabulary().with_examples(known), base, settings.seed)
         else:
             self.model = continued(parent, known, settings.seed)
         names = self.model.vocabulary.outputs
-        self._texts: Ints = np.array([i for i, name in enumerate(names) if name[:1] == "="], dtype=np.int64)
+        texts = (i for i, name in enumerate(names) if name[:1] == "=" and answers.are_allowed(name[1:]))
+        self._texts: Ints = np.fromiter(texts, dtype=np.int64)
+        if not self._texts.size:
+            raise Failure("invalidPayload", "There is no answer to try: no field of a row, no learned text.")
         self._train = [_Prompt(prompt_vector(one.context), one.item) for one in training]
         self._valid = [_Prompt(prompt_vector(one.context), one.item) for one in validation]
         rate = settings.base_rate * settings.learning_rate_multiplier * settings.batch_size**0.5
