@@ -261,9 +261,9 @@ providers:
 datasets:
   train: {path: train.jsonl}
 jobs:
-  usual: {model: gpt-4o-mini-2024-07-18, training: train, hyperparameters: {n_epochs: 1}}
+  usual: {model: gpt-4.1-mini-2025-04-14, training: train, hyperparameters: {n_epochs: 1}}
   other:
-    model: gpt-4o-mini-2024-07-18
+    model: gpt-4.1-mini-2025-04-14
     training: train
     hyperparameters: {n_epochs: 2}
     training_type: global_standard

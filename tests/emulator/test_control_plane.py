@@ -27,15 +27,15 @@ HELLO: Any = [{"role": "user", "content": "make the light red"}]
 
 @pytest.fixture(scope="module")
 def models(shared: Emulator) -> list[str]:
-    """Two tuned models."""
+    """Two tuned models; only the second one can be deployed with DeveloperTier."""
     with shared.data() as client:
         training = upload(client, jsonl(lines(12)))
         jobs = [
             client.fine_tuning.jobs.create(
-                model=MODEL, training_file=training, extra_body=STANDARD, seed=seed,
+                model=model, training_file=training, extra_body=STANDARD, seed=1,
                 hyperparameters={"n_epochs": 1},
             ).id
-            for seed in (1, 2)
+            for model in (MODEL, "gpt-4.1-mini-2025-04-14")
         ]  # fmt: skip
         return [ended(client, job).fine_tuned_model or "" for job in jobs]
 
@@ -227,6 +227,13 @@ def test_usages_follow_deployments_and_name_gpt_41_as_the_service_does(
     assert "OpenAI.DeveloperTier.gpt4.1-mini-finetune" in found
     shared.settings(finetuned_deployments_limit=1)
     assert refused(control, "second", deployment(models[1])) == "InsufficientQuota"
+
+
+@pytest.mark.parametrize(("number", "sku"), [(0, "DeveloperTier"), (1, "ProvisionedManaged")])
+def test_skus_that_a_tuned_model_does_not_have(
+    control: Any, models: list[str], number: int, sku: str
+) -> None:
+    assert refused(control, "dev", deployment(models[number], sku=sku)) == "InvalidResourceProperties"
 
 
 def test_developer_deployments_and_idle_ones_go_away(

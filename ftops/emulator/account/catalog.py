@@ -42,13 +42,15 @@ class BaseModel(Struct, frozen=True):
 
 _RATE = 1.4
 _BOTH = ("supervised", "dpo")
+_NO_DEVELOPER = tuple(sku for sku in FINETUNE_SKUS if sku != "DeveloperTier")
+_NO_PROVISIONED = tuple(sku for sku in FINETUNE_SKUS if sku != "ProvisionedManaged")
 
 
 def _open(name: str, version: str, format: str) -> BaseModel:
-    """An open model: trained and deployed globally only."""
+    """An open model: trained globally or in a data zone, and deployed globally."""
     return BaseModel(
         name, version, True, 1.0, _RATE, 128000, 65536, 1732060800, skus=("GlobalStandard",), format=format,
-        training_types=("globalStandard",), tuned_skus=("GlobalStandard",), is_open=True,
+        training_types=("globalStandard", "dataZoneStandard"), tuned_skus=("GlobalStandard",), is_open=True,
     )  # fmt: skip
 
 
@@ -62,12 +64,17 @@ def _managed(name: str, format: str, accelerators: int) -> BaseModel:
 
 
 BASE_MODELS = (
-    BaseModel("gpt-4o-mini", "2024-07-18", True, 1.8, _RATE / 1.8, 128000, 64536, 1721260800),
-    BaseModel("gpt-4o", "2024-08-06", True, 2.0, _RATE / 2.0, 128000, 64536, 1722902400, _BOTH),
+    BaseModel("gpt-4o-mini", "2024-07-18", True, 1.8, _RATE / 1.8, 128000, 64536, 1721260800,
+              tuned_skus=_NO_DEVELOPER),
+    BaseModel("gpt-4o", "2024-08-06", True, 2.0, _RATE / 2.0, 128000, 64536, 1722902400, _BOTH,
+              tuned_skus=_NO_DEVELOPER),
     BaseModel("gpt-4.1", "2025-04-14", True, 2.0, _RATE / 2.0, 1047576, 65536, 1744588800, _BOTH),
-    BaseModel("gpt-4.1-mini", "2025-04-14", True, 1.0, _RATE, 1047576, 65536, 1744588800, _BOTH),
-    BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800, _BOTH),
-    BaseModel("o4-mini", "2025-04-16", True, 1.0, _RATE, 200000, 100000, 1744761600, ("reinforcement",)),
+    BaseModel("gpt-4.1-mini", "2025-04-14", True, 1.0, _RATE, 1047576, 65536, 1744588800, _BOTH,
+              tuned_skus=_NO_PROVISIONED),
+    BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800, _BOTH,
+              tuned_skus=_NO_PROVISIONED),
+    BaseModel("o4-mini", "2025-04-16", True, 1.0, _RATE, 200000, 100000, 1744761600, ("reinforcement",),
+              tuned_skus=_NO_PROVISIONED),
     BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800, only_standard=True),
     BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
     _open("gpt-oss-20b", "11", "Microsoft"),
