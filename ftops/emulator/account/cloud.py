@@ -186,6 +186,27 @@ class StoredResponse(Stored, frozen=True):
     previous: str | None = None
 
 
+class StoredEval(Stored, frozen=True):
+    """An eval: how its rows look, and its criteria with their ids, in the format of the wire."""
+
+    name: str
+    config: JSON  # as requested
+    criteria: list[JSON]
+    updated: float
+    metadata: JSON | None = None
+
+
+class EvalRun(Stored, frozen=True):
+    """A run of an eval. Its items are in a file of their own."""
+
+    eval: str
+    name: str
+    source: JSON
+    metadata: JSON | None = None
+    outcome: JSON | None = None  # counts, usage and error, once it is computed
+    canceled: bool = False
+
+
 class Clock:
     """The time of the emulated service, in seconds since the epoch."""
 
@@ -252,6 +273,8 @@ class Cloud:
         self.versions = self._collection("versions", ModelVersion)
         self.principals = self._collection("principals", Principal)
         self.responses = self._collection("responses", StoredResponse)
+        self.evals = self._collection("evals", StoredEval)
+        self.eval_runs = self._collection("eval_runs", EvalRun)
         self._deletion: JSON = read_json(folder / _DELETION) or {}
 
     @property
@@ -288,7 +311,7 @@ class Cloud:
         for collection in (
             self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
             self.operations, self.retired, self.copies, self.managed, self.adapters, self.versions,
-            self.responses,
+            self.responses, self.evals, self.eval_runs,
         ):  # fmt: skip
             collection.clear()
         self.created.clear()
@@ -306,6 +329,9 @@ class Cloud:
 
     def content(self, file: str) -> Path:
         return self.folder / "files" / f"{file}.content"
+
+    def eval_items(self, run: str) -> Path:
+        return self.folder / "eval_runs" / f"{run}.items.jsonl"
 
     def weights(self, name: str) -> Path:
         return self.folder / "models" / name

@@ -76,6 +76,12 @@ class Settings(Struct, frozen=True):
     job_dialect: Annotated[
         Literal["dated", "preview"], "how v1 describes jobs, see [Dialects](#dialects)"
     ] = "dated"
+    eval_create_status: Annotated[
+        Literal[201, 200], "status of the creation of an eval; that of a run is always 201"
+    ] = 201
+    eval_pass_share: Annotated[
+        float, "from which share of its range the score of a criterion without `pass_threshold` passes"
+    ] = 0.5
     list_order: Annotated[Literal["newest", "oldest"], "order of files in a list"] = "newest"
     list_lag_seconds: Annotated[float, "seconds until new files and jobs appear in lists"] = 0.0
     unprocessed_file: Annotated[
@@ -189,6 +195,8 @@ class Settings(Struct, frozen=True):
     answer_seconds: Annotated[
         float, "how long an answer of 20 tokens takes, others in proportion (at most 30 real seconds)"
     ] = 0.0
+    eval_queue_seconds: Annotated[float, "how long a run of an eval is queued"] = 0.1
+    eval_run_seconds: Annotated[float, "minimum time of a run of an eval (23 in a recorded run)"] = 0.2
     copy_seconds: Annotated[float, "how long the copy of a checkpoint takes"] = 0.2
     import_timeout_seconds: Annotated[float, "timeout for the source of an import, in real seconds"] = 10.0
     clock_skew_seconds: Annotated[float, "error of the Date header, positive or negative"] = 0.0

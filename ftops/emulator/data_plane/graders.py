@@ -73,6 +73,10 @@ class Graders:
             return judge.scores(grader, cases, self._ask)
         return graded(partial(_compared, grader), cases)
 
+    def label(self, grader: JSON, cases: Sequence[Case]) -> list[Grade]:
+        """The same by a grader of type label_model, which only evals have."""
+        return judge.labels(grader, cases, self._ask)
+
 
 def _parts(grader: Any) -> list[Any]:
     """What a multi grader combines, or the grader itself. Raises ServiceError."""

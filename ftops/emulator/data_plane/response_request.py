@@ -45,9 +45,8 @@ def parsed(body: Mapping[str, Any]) -> Wanted:
     choice = body.get("tool_choice") or "auto"
     include = body.get("include") or []
     chat = {
-        "tools": [_chat_tool(index, tool) for index, tool in enumerate(tools)] or None,
+        **chat_parameters(text, tools),
         "tool_choice": _chat_choice(choice) if tools else None,
-        "response_format": _chat_format(text),
         "max_completion_tokens": body.get("max_output_tokens"),
         "temperature": body.get("temperature"),
         "top_p": body.get("top_p"),
@@ -160,6 +159,15 @@ def _chat_content(content: str | list[Any]) -> str | list[JSON]:
 
 
 # Parameters of chat completions
+
+
+def chat_parameters(text: Any, tools: Any) -> JSON:
+    """The format and tools of a response as those of a chat completion. Raises ServiceError."""
+    given = {
+        "response_format": _chat_format(text),
+        "tools": [_chat_tool(index, tool) for index, tool in enumerate(tools or [])] or None,
+    }
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _chat_tool(index: int, tool: Any) -> JSON:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ftops.emulator.account import faults
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.control_plane import deployment_state, managed_state, operations
+from ftops.emulator.data_plane.evals import runs_of
 from ftops.emulator.data_plane.job_schedule import status
 from ftops.emulator.data_plane.jobs import remove_job, schedule_of
 from ftops.emulator.http.auth import Credentials
@@ -137,6 +138,7 @@ async def delete_object(cloud: Cloud, request: Request) -> Response:
 
 async def reset(cloud: Cloud, request: Request) -> Response:
     schedule_of(request).stop_all()
+    runs_of(request).stop_all()
     with cloud.lock:
         cloud.clear()
         request.scope["emulator.memory"].clear()

@@ -23,6 +23,7 @@ from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
 from ftops.emulator.data_plane import answering
+from ftops.emulator.data_plane.eval_run import Runs
 from ftops.emulator.data_plane.graders import Graders, Permissions
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
@@ -79,6 +80,7 @@ class App:
         self.cloud = cloud
         memory = Memory()
         graders = Graders(permissions, partial(_ask, cloud, memory))
+        self.eval_runs = Runs(cloud, graders, partial(answering.at_once, cloud, memory))
         self.schedule = Schedule(cloud, graders, notify)
         self.last_request = time.monotonic()
         self.in_flight = 0
@@ -88,6 +90,7 @@ class App:
         self._context = {
             "emulator.schedule": self.schedule,
             "emulator.graders": graders,
+            "emulator.eval_runs": self.eval_runs,
             "emulator.memory": memory,
             "emulator.clear_log": self._clear_log,
             "emulator.credentials": credentials,

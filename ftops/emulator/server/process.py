@@ -162,6 +162,7 @@ class _Process:
             for task in tasks:
                 task.cancel()
             self._app.schedule.stop_all()
+            self._app.eval_runs.stop_all()
             self._stop()
 
     def _announce(self) -> None:
@@ -200,6 +201,7 @@ class _Process:
     async def _run_schedule(self) -> None:
         """Start jobs when they are due, even without requests."""
         self._app.schedule.resume()
+        self._app.eval_runs.resume()
         files.resume_imports(self._cloud)
         self._app.schedule.settle()
         while True:

@@ -14,6 +14,7 @@ from ftops.emulator.control_plane import account as control_account
 from ftops.emulator.control_plane import adapters, deployments, managed_compute, operations
 from ftops.emulator.data_plane import (
     chat,
+    evals,
     files,
     graders,
     jobs,
@@ -63,8 +64,25 @@ _DATA: Rows = [
     ("POST", "responses/{response}/cancel", responses.cancel),
     ("GET", "responses/{response}/input_items", responses.list_input_items),
 ]
+_EVAL, _RUN = "evals/{eval}", "evals/{eval}/runs/{run}"
+_EVALS: Rows = [
+    ("GET", "evals", evals.list_all),
+    ("POST", "evals", evals.create),
+    ("GET", _EVAL, evals.get),
+    ("POST", _EVAL, evals.update),
+    ("DELETE", _EVAL, evals.delete),
+    ("GET", f"{_EVAL}/runs", evals.list_runs),
+    ("POST", f"{_EVAL}/runs", evals.create_run),
+    ("GET", _RUN, evals.get_run),
+    ("POST", _RUN, evals.cancel_run),
+    ("POST", f"{_RUN}/cancel", evals.cancel_run_as_sdk),
+    ("DELETE", _RUN, evals.delete_run),
+    ("GET", f"{_RUN}/output_items", evals.list_items),
+    ("GET", f"{_RUN}/output_items/{{item}}", evals.get_item),
+]
 _DATED: Rows = [
     *_DATA,
+    *_EVALS,
     ("POST", "files/import", files.import_from_url),
     ("DELETE", "fine_tuning/jobs/{job}", jobs.delete),
     ("POST", "uploads", uploads.create),
@@ -76,6 +94,7 @@ _DATED: Rows = [
 _COPY = "fine_tuning/jobs/{job}/checkpoints/{checkpoint}/copy"
 _V1: Rows = [
     *_DATA,
+    *_EVALS,
     ("POST", "chat/completions", chat.complete),
     ("POST", "fine_tuning/alpha/graders/run", graders.run),
     ("POST", "fine_tuning/alpha/graders/validate", graders.validate),
@@ -159,6 +178,7 @@ _SINCE: dict[Handler, str] = {
         (responses.create, responses.get, responses.delete, responses.cancel, responses.list_input_items),
         "2025-03-01",
     ),
+    **dict.fromkeys((handler for _, _, handler in _EVALS), "2025-04-01"),
     jobs.pause: "2025-04-01",
     jobs.resume: "2025-04-01",
     deployments.pause: "2026-03-01",
