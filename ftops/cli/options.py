@@ -114,6 +114,13 @@ def spec_words(
     return tuple(words)
 
 
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(2_000),
+    metavar="N",
+    help="With -o markdown: maximum size in bytes; GitHub's limit for a comment is 65536 characters.",
+)
+
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
 
 approve_option = click.option("-y", "--auto-approve", is_flag=True, help="Don't ask for approval.")

@@ -21,6 +21,7 @@ from ftops.state.file_format import parse_snapshot
 from ftops.state.state import State
 from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
+from ftops.views.verdict import verdict
 
 
 def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -123,6 +124,7 @@ def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Jso
     return {
         **plan_to_json(plan),
         "warnings": [*redirections(plan.destination), *plan.warnings],
+        "verdict": verdict(plan)._asdict(),
         "digest": plan_digest(plan) if plan.is_approvable else None,
         "findings": findings,
         "diagnostics": diagnostics,

@@ -1,25 +1,29 @@
 """A plan as Markdown, for a comment on a pull request, with a length limit.
 
-Text from a spec or a service is in code blocks only, so that it can't act as markup, links or mentions.
-Deletions and replacements are the last to be left out.
+The verdict comes first, then what is deleted, replaced or trained again, which is never left out; the details
+of all steps are folded. Text from a spec or a service is in code only, so that it can't act as markup, links
+or mentions.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import kind_of
+from ftops.evaluation.gates import described
 from ftops.planning.plan import Action, Change, Plan
 from ftops.planning.saved.plan_digest import plan_digest
-from ftops.planning.saved.plan_file import SavedPlan
-from ftops.views import diagnostics
+from ftops.views import diagnostics, money
 from ftops.views.destination import destination_lines, redirections
 from ftops.views.paint import PLAIN, clean
 from ftops.views.plan import (
     drift_lines,
+    has_changes,
     held_lines,
     lines_of_changes,
     output_lines,
@@ -28,114 +32,216 @@ from ftops.views.plan import (
     summary_line,
 )
 from ftops.views.values import plural
+from ftops.views.verdict import Level, is_destructive, verdict
 
-SMALLEST = 2_000
-"""The lowest limit, in characters."""
-_NOTE = 500
-"""Characters reserved for the note about what was left out."""
-_WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2}
-_WEIGHT |= dict.fromkeys((Action.ADOPT, Action.RESUME, Action.RESTORE), 3)
+_NOTE = 600
+"""Bytes reserved for notes about what was left out."""
 _MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
 """Symbols of a plan → first column in a block of the language `diff`, which is highlighted by it."""
+_SIGN = {Level.BLOCKED: "❌", Level.DESTRUCTIVE: "⚠️", Level.SAFE: "✅", Level.NONE: "✅"}
+_FOLDED: Mapping[str, Callable[[Change], bool]] = {
+    "Deleted, replaced or forgotten": is_destructive,
+    "Updated": lambda change: change.action is Action.UPDATE,
+    "Created": lambda change: change.action is Action.CREATE,
+    "Adopted, resumed or restored": lambda change: True,
+}
+"""Groups of steps, each for those that the ones before don't have; the last are the first to be left out."""
 
 
-class _Drawn(Struct):
-    """A change with its lines, and how many of them are shown: all, the first, or none."""
+class Source(Struct, frozen=True):
+    """When a plan was made (UTC, ISO 8601), and by which version of ftops."""
 
-    change: Change
-    lines: Sequence[str]
-    shown: int = 0
+    at: str
+    ftops: str
+
+
+class _Group(Struct):
+    """A folded group of steps, with the lines of each, and how many of these are shown."""
+
+    title: str
+    steps: Sequence[tuple[Change, Sequence[str]]]
+    shown: list[int]
+
+    @classmethod
+    def of(cls, title: str, steps: Sequence[tuple[Change, Sequence[str]]]) -> _Group:
+        return cls(title, steps, [0] * len(steps))
+
+    def draw(self) -> str:
+        parts = ["\n".join(lines[:n]) for (_, lines), n in zip(self.steps, self.shown, strict=True) if n]
+        return _folded(f"{self.title} ({len(self.steps):,})", "\n\n".join(parts), "diff") if parts else ""
+
+    def fill(self, room: int, *, whole: bool) -> int:
+        """Shows the first line of each step, or all lines, while there is room; the room that is left."""
+        if not whole:
+            room -= _size(self.title) + 100  # the fold and its fence
+        for index, (_, lines) in enumerate(self.steps):
+            shown = self.shown[index]
+            if whole and not shown:
+                continue
+            wanted = len(lines) if whole else 1
+            taken = sum(_size(line) + 1 for line in lines[shown:wanted]) + (not whole)
+            if taken <= room:
+                self.shown[index] = wanted
+                room -= taken
+        return room
 
     @property
-    def size(self) -> int:
-        return sum(len(line) + 1 for line in self.lines[: self.shown]) + bool(self.shown)
+    def shortened(self) -> list[Change]:
+        return [c for (c, lines), n in zip(self.steps, self.shown, strict=True) if 0 < n < len(lines)]
 
-    def grow(self, shown: int) -> int:
-        """Sets the number of lines; the additional characters."""
-        before = self.size
-        self.shown = shown
-        return self.size - before
+    @property
+    def missing(self) -> list[Change]:
+        return [c for (c, _), n in zip(self.steps, self.shown, strict=True) if not n]
 
 
-def draw(saved: SavedPlan, limit: int | None = None) -> str:
-    """The whole comment; at most `limit` characters."""
-    text = _draw(saved, None)
-    return text if limit is None or len(text) <= limit else _draw(saved, limit)
-
-
-def _draw(saved: SavedPlan, limit: int | None) -> str:
-    plan = saved.plan
-    fixed = [f"### ftops plan: `{subject(plan)}`\n\n**{summary_line(plan)}**\n"]
-    foot = _foot(saved)
-    changes = [_Drawn(c, _as_diff(lines)) for c, lines in lines_of_changes(plan)]
-    room = None if limit is None else limit - len(fixed[0]) - len(foot) - _NOTE
-    every = _extras(plan)
-    extras = _fitting(every, room)
-    if room is not None:
-        room -= sum(len(text) for text in extras)
-    _choose(changes, room)
-    body = "\n\n".join("\n".join(d.lines[: d.shown]) for d in changes if d.shown)
-    block = [_block(body, "diff")] if body else []
-    note = _left_out(changes, len(every) - len(extras))
-    return "\n".join([*fixed, *extras, *block, *note, foot])
-
-
-def _choose(changes: Sequence[_Drawn], room: int | None) -> None:
-    """While there is room: first one line for each, then all lines, the most important changes first."""
-    ordered = sorted(changes, key=lambda d: _WEIGHT.get(d.change.action, 9))
+def draw(plan: Plan, source: Source, limit: int | None = None, warnings: Sequence[Diagnostic] = ()) -> str:
+    """The whole comment, at most `limit` bytes of UTF-8. If what is deleted, replaced or trained again
+    doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data."""
+    head, grave, foot = _head(plan), _grave(plan), _foot(plan, source)
+    if limit is not None and _size(head) + _size(grave) + _size(foot) + _NOTE > limit:
+        return _too_large(plan, foot)
+    room = None if limit is None else limit - _size(head) - _size(grave) - _size(foot) - _NOTE
+    every = _sections(plan, warnings)
+    sections = _fitting(every, room)
+    groups = _groups(plan)
+    left = (1 << 40) if room is None else room - sum(_size(text) + 1 for text in sections)
     for whole in (False, True):
-        for drawn in ordered:
-            before = drawn.shown
-            if whole and not before:
-                continue
-            taken = drawn.grow(len(drawn.lines) if whole else 1)
-            if room is None:
-                continue
-            if taken > room:
-                drawn.grow(before)
-            else:
-                room -= taken
+        for group in groups:
+            left = group.fill(left, whole=whole)
+    note = _left_out(groups, len(every) - len(sections))
+    parts = [head, grave, *sections, *(group.draw() for group in groups), note, foot]
+    return "\n".join(part for part in parts if part)
 
 
-def _extras(plan: Plan) -> list[str]:
-    """The sections before the changes, the most important first."""
+def _head(plan: Plan) -> str:
+    found = verdict(plan)
+    return f"### {_SIGN[found.level]} {_code(subject(plan))}: {found.sentence}\n\n**{summary_line(plan)}**\n"
+
+
+def _grave(plan: Plan) -> str:
+    """What needs care: endpoints that stop serving, then a table of all that is deleted, replaced or trained
+    again."""
+    gone = sorted((c for c in plan.changes if is_destructive(c) and _takes_effect(c)), key=_rank)
+    if not gone:
+        return ""
+    stops = [c for c in gone if kind_of(c.address).serves and not c.deposes]
+    alert = ["> [!CAUTION]", *(f"> - {_code(str(c.address))} {_gap(c)}" for c in stops), ""] if stops else []
+    costs = {cost.address: money.training(cost) for cost in plan.estimate.training}
+    rows = [_row(c, costs.get(c.address, "") if c.action is Action.REPLACE else "") for c in gone]
+    return "\n".join([*alert, "| | resource | step | because | cost |", "|---|---|---|---|---|", *rows, ""])
+
+
+def _rank(change: Change) -> tuple[bool, bool]:
+    """What serves comes first, then what is trained."""
+    kind = kind_of(change.address)
+    return not kind.serves, not kind.trains
+
+
+def _row(change: Change, cost: str) -> str:
+    cells = (str(change.address), change.reason.text, cost)
+    address, reason, price = (_code(cell).replace("|", "\\|") for cell in cells)
+    return f"| {change.action.symbol} | {address} | {change.action.value} | {reason} | {price} |"
+
+
+def _takes_effect(change: Change) -> bool:
+    """Whether a step stands for the resource itself: the deletion of an old object is part of a
+    replacement."""
+    return change.step == str(change.address)
+
+
+def _gap(change: Change) -> str:
+    if change.action is Action.REPLACE:
+        return "is deleted before the new one is created: calls fail for a few minutes."
+    return "is deleted: calls fail from then on." if change.action is Action.DELETE else "is forgotten."
+
+
+def _too_large(plan: Plan, foot: str) -> str:
+    counts = Counter(c.action.value for c in plan.changes if is_destructive(c) and _takes_effect(c))
+    listed = ", ".join(f"{count:,} to {name}" for name, count in sorted(counts.items()))
+    title = f"### ❌ {_code(subject(plan))}: too large to be reviewed here\n"
+    text = (
+        f"**{summary_line(plan)}**\n\nWhat is deleted, replaced or forgotten ({listed}) doesn't fit into a "
+        "comment. Read the whole plan with `ftops plan`, or make smaller changes.\n"
+    )
+    return "\n".join([title, text, foot])
+
+
+def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
+    """The sections below the table, the most important first."""
     drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
     held = [line for one in plan.held for line in held_lines(one, PLAIN)]
-    where = "\n".join(clean(line) for line in destination_lines(plan.destination))
-    first = "\n".join(clean(f"- {line}") for line in redirections(plan.destination))
-    warnings = "\n".join(clean(f"- {warning}") for warning in plan.warnings)
     parts = [
-        ("Account set outside the spec:", first, ""),
-        ("Errors and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
-        ("Warnings:", warnings, ""),
+        ("Account set outside the spec:", _listed(redirections(plan.destination)), ""),
+        ("Errors and risks:", diagnostics.draw((*plan.findings, *warnings), PLAIN).rstrip(), ""),
         ("Held by a gate; these stay as they are:", "\n".join(held), ""),
+        ("Gates:", "\n".join(_gates(plan)), ""),
+        ("Warnings:", _listed(plan.warnings), ""),
+        ("Data:", "\n".join(_data(plan)), ""),
         ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
+        ("Applied to:", _destination(plan), ""),
         ("Recorded only; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
         ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),
-        ("Applied to:", where, ""),
     ]
-    return [f"{title}\n\n{_block(text, language)}" for title, text, language in parts if text]
+    cost = money.total(plan.estimate)
+    return [f"{cost}\n"] * bool(cost) + [
+        f"{title}\n\n{_block(text, name)}" for title, text, name in parts if text
+    ]
 
 
-def _fitting(parts: Iterable[str], room: int | None) -> list[str]:
+def _destination(plan: Plan) -> str:
+    """Where it is applied, if there is something to apply; always of an untrusted plan."""
+    if not has_changes(plan) and plan.is_approvable:
+        return ""
+    return "\n".join(clean(line) for line in destination_lines(plan.destination))
+
+
+def _gates(plan: Plan) -> Iterable[str]:
+    for change in plan.changes:
+        for gate in change.gates:
+            yield clean(f"{change.address} needs {gate.evaluation}: {described(gate.require)}")
+        if change.override:
+            yield clean(f"{change.address} is deployed even if its gate doesn't pass: {change.override}")
+
+
+def _data(plan: Plan) -> Iterable[str]:
+    return (clean(f"{change.address}: {money.data(change)}") for change in plan.estimate.data)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return "\n".join(clean(f"- {text}") for text in texts)
+
+
+def _groups(plan: Plan) -> list[_Group]:
+    rest = [(change, _as_diff(lines)) for change, lines in lines_of_changes(plan)]
+    groups = []
+    for title, belongs in _FOLDED.items():
+        mine = [pair for pair in rest if belongs(pair[0])]
+        rest = [pair for pair in rest if not belongs(pair[0])]
+        if mine:
+            groups.append(_Group.of(title, mine))
+    return groups
+
+
+def _fitting(parts: Sequence[str], room: int | None) -> list[str]:
+    """The sections that fit into half of the room."""
     kept: list[str] = []
+    used = 0
     for part in parts:
-        if room is None or sum(map(len, kept)) + len(part) <= room // 2:
+        if room is None or used + _size(part) + 1 <= room // 2:
             kept.append(part)
+            used += _size(part) + 1
     return kept
 
 
-def _left_out(changes: Iterable[_Drawn], extras: int) -> list[str]:
-    changes = list(changes)
-    short = [d.change for d in changes if 0 < d.shown < len(d.lines)]
-    missing = [d.change for d in changes if not d.shown]
+def _left_out(groups: Iterable[_Group], sections: int) -> str:
+    groups = list(groups)
+    short = [change for group in groups for change in group.shortened]
+    missing = [change for group in groups for change in group.missing]
     parts = [f"the details of {_counted(short)}"] * bool(short)
     parts += [f"{_counted(missing)} whole"] * bool(missing)
-    parts += [plural(extras, "other section")] * bool(extras)
-    if not parts:
-        return []
-    return [f"> **Left out for length:** {'; '.join(parts)}. `ftops show FILE` shows the whole plan.\n"]
+    parts += [plural(sections, "other section")] * bool(sections)
+    return f"> **Left out for length:** {'; '.join(parts)}. `ftops plan` shows everything.\n" if parts else ""
 
 
 def _counted(changes: Sequence[Change]) -> str:
@@ -145,10 +251,11 @@ def _counted(changes: Sequence[Change]) -> str:
     return f"{plural(len(changes), 'step')} ({parts})"
 
 
-def _foot(saved: SavedPlan) -> str:
-    plan, origin = saved.plan, saved.origin
+def _foot(plan: Plan, source: Source) -> str:
     serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
-    return f"<sub>Digest `{plan_digest(plan)}` · {serial} · {origin.at} · ftops {origin.ftops}</sub>\n"
+    digest = _code(plan_digest(plan)) if plan.is_approvable else "none, because this plan can't be approved"
+    shown = f"Digest {digest} · " if has_changes(plan) else ""
+    return f"<sub>{shown}{serial} · {source.at} · ftops {source.ftops}</sub>\n"
 
 
 def _as_diff(lines: Iterable[str]) -> list[str]:
@@ -162,8 +269,27 @@ def _as_diff(lines: Iterable[str]) -> list[str]:
     return found
 
 
+def _folded(title: str, text: str, language: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{_block(text, language)}\n</details>\n"
+
+
 def _block(text: str, language: str) -> str:
     """A code block with a fence that the text can't close."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}\n"
+
+
+def _code(text: str) -> str:
+    """Inline code that the text can't close; empty for no text."""
+    line = clean(text)
+    fence = "`" * (_longest_run(line) + 1)
+    pad = " " if line[:1] == "`" or line[-1:] == "`" else ""
+    return f"{fence}{pad}{line}{pad}{fence}" if line.strip() else ""
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

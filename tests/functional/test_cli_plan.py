@@ -81,10 +81,31 @@ def test_the_plan_after_a_change(applied: Folder, name: str) -> None:
     change, arguments = CHANGES[name]
     change(applied)
     golden(f"plan-{name}", applied.ok("plan", *arguments))
+    golden(f"comment-{name}", applied.ok("plan", "-o", "markdown", *arguments), ".md")
 
 
 def test_the_first_plan(folder: Folder) -> None:
     golden("plan-first", folder.ok("plan"))
+    golden("comment-first", folder.ok("plan", "-o", "markdown"), ".md")
+
+
+def test_a_saved_plan_makes_the_same_comment(applied: Folder) -> None:
+    applied.edit("n_epochs: 3", "n_epochs: 4")
+    applied.ok("plan", "--out", "plan.ft")
+    golden("comment-replaced-by-set", applied.ok("show", "plan.ft", "-o", "markdown"), ".md")
+
+
+def test_a_limit_is_for_markdown(folder: Folder) -> None:
+    refused = folder.run("plan", "--limit", "65536")
+    assert (refused.code, "--limit goes with -o markdown" in refused.err) == (1, True), refused
+
+
+def test_a_plan_that_can_not_be_applied_says_so_in_its_comment(folder: Folder) -> None:
+    folder.edit("m: {type: memory}", "local: {type: emulator}")
+    folder.edit("ftops: {name: drone}", "ftops: {name: drone, budget: {training: 0.0001}}")
+    done = folder.run("plan", "--offline", "-o", "markdown")
+    assert done.code == 3, done
+    golden("comment-blocked", done.out, ".md")
 
 
 def test_secrets_and_long_values_in_a_plan(folder: Folder) -> None:
@@ -173,7 +194,7 @@ def test_the_document(folder: Folder) -> None:
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
         "outputs", "unchanged", "held", "summary", "warnings", "estimate",
         "destination", "digest", "findings", "diagnostics",
-        "moves", "settings", "known",
+        "moves", "settings", "known", "verdict",
     }  # fmt: skip
     assert document["summary"]["create"] == 5
     assert [c["address"] for c in document["changes"]] == [

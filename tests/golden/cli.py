@@ -20,7 +20,8 @@ from tests.support.command import FTOPS, environment, run
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent
 _ID = re.compile(r"\b[0-9a-f]{16}\b")
-_DIGEST = re.compile(r"Digest: v2:sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"(Digest:? `?)v2:sha256:[0-9a-f]{64}")
+_MADE = re.compile(r"[0-9TZ:-]{20} · ftops [0-9.]+")
 _LINEAGE = re.compile(r"lineage [0-9a-f]{8}\b")
 
 SPEC = """\
@@ -138,9 +139,9 @@ def examples(count: int, word: str = "") -> str:
     return "".join(_example(f"{word}{number}") for number in range(count))
 
 
-def golden(name: str, text: str) -> None:
+def golden(name: str, text: str, suffix: str = ".txt") -> None:
     """Compares with a file; UPDATE_GOLDEN=1 writes it."""
-    path = GOLDEN / f"{name}.txt"
+    path = GOLDEN / f"{name}{suffix}"
     found = stable(text)
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(found, encoding="utf-8")
@@ -152,7 +153,8 @@ def stable(text: str) -> str:
     numbers: dict[str, str] = {}
     text = _ID.sub(lambda m: numbers.setdefault(m[0], f"<id {len(numbers) + 1}>"), text)
     text = _LINEAGE.sub("lineage <lineage>", text)
-    return _DIGEST.sub("Digest: v2:sha256:<digest>", text)
+    text = _MADE.sub("<time> · ftops <version>", text)
+    return _DIGEST.sub(r"\1v2:sha256:<digest>", text)
 
 
 def _example(text: str) -> str:

@@ -33,7 +33,7 @@ from ftops.planning.saved.plan_file import _CODEC, Origin, SavedPlan, parse_plan
 from ftops.session.saved_plans import read_plan
 from ftops.state.state import Failed, OutputsRecorded, Recorded, Removed
 from ftops.views import markdown
-from ftops.views.markdown import SMALLEST
+from ftops.views.plan import has_changes
 from tests.golden.cli import SPEC, Folder
 from tests.property.test_engine import specs
 from tests.property.test_spec_config import ADDRESSES, VALUES, shuffled, split
@@ -197,18 +197,33 @@ with tempfile.TemporaryDirectory() as _folder:
     DIGEST = Folder.make(Path(_folder) / "first").run("plan", "-o", "json").json["digest"]
 
 
+MADE = markdown.Source("2026-11-21T09:30:00Z", "0.1.0")
+
+
 @settings(calm, max_examples=60)
-@given(SAVED, st.integers(SMALLEST, 6_000))
+@given(SAVED, st.integers(2_000, 6_000))
 def test_a_comment_is_never_longer_than_its_limit(saved: SavedPlan, limit: int) -> None:
-    named = replace(saved, plan=replace(saved.plan, spec="drone", environment="default"))
-    whole = markdown.draw(named)
-    comment = markdown.draw(named, limit)
-    assert len(comment) <= limit
-    assert (comment == whole) == (len(whole) <= limit)
-    assert ("**Left out for length:**" in comment) == (len(whole) > limit)
-    assert plan_digest(named.plan) in comment
+    plan = replace(saved.plan, spec="drone", environment="default")
+    whole = markdown.draw(plan, MADE)
+    comment = markdown.draw(plan, MADE, limit)
+    assert len(comment.encode()) <= limit
+    fits = len(whole.encode()) <= limit
+    assert (comment == whole) == fits
+    assert ("**Left out for length:**" in comment or "too large to be reviewed here" in comment) != fits
+    assert not has_changes(plan) or plan_digest(plan) in comment
     for text in (whole, comment):
         assert outside_of_blocks(text) is not None
+
+
+@settings(calm, max_examples=60)
+@given(SAVED, st.integers(2_000, 6_000))
+def test_what_is_deleted_is_in_every_comment(saved: SavedPlan, limit: int) -> None:
+    plan = replace(saved.plan, spec="drone", environment="default")
+    comment = markdown.draw(plan, MADE, limit)
+    taken = (Action.DELETE, Action.REPLACE)
+    gone = [c for c in plan.changes if c.action in taken and c.step == str(c.address)]
+    rows = [line for line in comment.split("\n") if line.startswith(("| - |", "| ± |"))]
+    assert len(rows) == len(gone) or "too large to be reviewed here" in comment
 
 
 def outside_of_blocks(text: str) -> list[str] | None:
@@ -238,7 +253,7 @@ def test_nothing_that_others_wrote_is_markup() -> None:
     )
     made = Plan("drone", "default", "l", 1, (changed,), outputs=(OutputChange(evil, evil, evil),))
     made = replace(made, findings=(Diagnostic(evil, evil, evil),))
-    text = markdown.draw(SavedPlan(made, Origin("t", "0", ".", "default"), PlanInputs()))
+    text = markdown.draw(made, MADE)
     outside = outside_of_blocks(text)
     assert outside is not None
     assert "@team" in text

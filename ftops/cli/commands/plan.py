@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
+from ftops import __version__
 from ftops.cli.console import Screen
-from ftops.cli.options import PlanArguments, plan_options, spec_options
-from ftops.cli.output_options import FILE
+from ftops.cli.options import PlanArguments, limit_option, plan_options, spec_options
+from ftops.cli.output_options import FILE, also_markdown
 from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
 from ftops.cli.plans import check_out, save_plan
 from ftops.cli.spec_args import SpecArguments
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.core.errors import UsageError
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Mode, Plan
 from ftops.views import plan as plan_view
 
@@ -39,8 +42,10 @@ BLOCKED = 3
     metavar="FILE",
     help="Plan with this copy of the state, from `ftops state pull`.",
 )
+@limit_option
 @untrusted_option
 @spec_options
+@also_markdown
 def command(
     screen: Screen,
     spec: SpecArguments,
@@ -48,12 +53,15 @@ def command(
     detailed_exitcode: bool,
     out: Path | None,
     copy: Path | None,
+    limit: int | None,
     is_untrusted: bool,
 ) -> int:
     """Show what apply would change, in which order and why. Nothing is changed.
 
     SPEC is a YAML file, or a folder of them; the current folder by default.
     """
+    if limit is not None and not screen.markdown:
+        raise click.UsageError("--limit goes with -o markdown")
     if out is not None:
         check_out(out)
         spec = replace(spec, is_approved=True)
@@ -78,6 +86,11 @@ def command(
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
+    elif screen.markdown:
+        from ftops.views import markdown
+
+        source = markdown.Source(iso_timestamp(datetime.now(UTC)), __version__)
+        screen.text(markdown.draw(plan, source, limit, warnings))
     else:
         screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, screen))
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)

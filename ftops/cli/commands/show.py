@@ -7,25 +7,19 @@ from pathlib import Path
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.options import spec_options
+from ftops.cli.options import limit_option, spec_options
 from ftops.cli.output_options import also_markdown
 from ftops.cli.plan_flow import plan_document
 from ftops.cli.sessions import looking
 from ftops.cli.spec_args import SpecArguments
 from ftops.session.saved_plans import is_plan_file, read_plan
-from ftops.views.markdown import SMALLEST
-from ftops.views.markdown import draw as draw_markdown
+from ftops.views import markdown
 from ftops.views.plan import draw_saved
 from ftops.views.state import draw_state, state_to_json
 
 
 @click.command("show")
-@click.option(
-    "--limit",
-    type=click.IntRange(SMALLEST),
-    metavar="N",
-    help="With -o markdown: maximum number of characters; GitHub's limit for a comment is 65536.",
-)
+@limit_option
 @spec_options
 @also_markdown
 def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
@@ -52,7 +46,7 @@ def show_plan(screen: Screen, path: Path, limit: int | None) -> int:
     if screen.json:
         screen.document(plan_document(saved.plan, ()))
     elif screen.markdown:
-        screen.text(draw_markdown(saved, limit))
+        screen.text(markdown.draw(saved.plan, markdown.Source(saved.origin.at, saved.origin.ftops), limit))
     else:
         screen.text(draw_saved(saved, screen.paint))
         screen.findings(saved.plan.findings, 0)
