@@ -168,6 +168,23 @@ def test_provisioned_is_not_ready_before_it_answers(
         assert gone(azure, ready)
 
 
+def test_weights_that_are_not_loaded_yet_are_waited_for(
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path, tuned: ResourceState, name: str
+) -> None:
+    """As tuned open models answer for some minutes: more often than a failing call is tried."""
+    times = 15
+    cloud.fault("POST */chat/completions", status=500, message="Failed to load LoRA adapter", times=times)
+    asked = deployment(tmp_path, name, model_of(tuned))
+    resource = recorded(asked, azure.create(asked))
+    for _ in range(times - 1):
+        remote = azure.read(resource)
+        assert remote is not None and remote.status is Status.PENDING and remote.resume
+        assert "hasn't loaded its model yet" in remote.message and "100" in remote.message
+    ready = settled(azure, resource)
+    assert ready.status is Status.READY
+    assert gone(azure, ready)
+
+
 @pytest.mark.parametrize("which", ["best", "3", "6"])
 def test_a_checkpoint_is_deployed(
     azure: AzureProvider, tmp_path: Path, tuned: ResourceState, name: str, which: str

@@ -305,6 +305,8 @@ def test_what_no_role_of_the_emulator_says(
         ({"actions": ["*/read"], "data_actions": [f"{DATA}/*"]}, (True, False)),
         ({"actions": ["Microsoft.CognitiveServices/*"]}, (False, True)),
         ({"roles": ["Cognitive Services OpenAI Contributor"]}, (True, True)),
+        ({"roles": ["Foundry User"]}, (True, False)),
+        ({"roles": ["Foundry Owner"]}, (True, True)),
         ({"roles": ["Reader", "Cognitive Services OpenAI User"]}, (False, False)),
         ({"roles": ["Reader"], "data_actions": [f"{DATA}/*"]}, (True, False)),
         ({}, (None, None)),
@@ -359,7 +361,7 @@ def test_pain_3_who_may_train_but_not_deploy(
     assert (
         found.summary == "provider cloud: the signed-in identity isn't allowed to deploy on account emulator"
     )
-    assert found.hint == "ask for the role Cognitive Services Contributor on the account"
+    assert found.hint == "ask for the role Cognitive Services Contributor or Foundry Owner on the account"
     assert findings(provider, *trained()[:2]) == []
     with pytest.raises(Permanent, match="access denied"):  # and the service would have said so
         provider.create(deployment_request(tmp_path, "refused"))
@@ -374,8 +376,8 @@ def test_pain_3_who_may_do_nothing(cloud: Cloud, identity: Callable[..., str]) -
         "error: provider cloud: list the files: access denied",
         "error: provider cloud: read the account: access denied",
     ]
-    assert "Cognitive Services OpenAI Contributor" in found[0].hint
-    assert "Cognitive Services Contributor" in found[1].hint
+    assert "Cognitive Services OpenAI Contributor or Foundry User" in found[0].hint
+    assert "Cognitive Services Contributor or Foundry Owner" in found[1].hint
 
 
 def test_pain_17_a_deleted_account_is_found_at_plan_time(tmp_path: Path) -> None:

@@ -80,9 +80,27 @@ def answers(cloud: Emulator, who: Any) -> dict[str, int]:
             {"roles": ["Contributor"]},
             {"read": 401, "train": 401, "ask": 401, "look": 404, "deploy": 201, "keys": 200},
         ),
+        (
+            {"roles": ["Foundry User"]},
+            {"read": 200, "train": 400, "ask": 404, "look": 404, "deploy": 403, "keys": 200},
+        ),
+        (
+            {"roles": ["Foundry Owner"]},
+            {"read": 200, "train": 400, "ask": 404, "look": 404, "deploy": 201, "keys": 200},
+        ),
         ({}, {"read": 401, "train": 401, "ask": 401, "look": 403, "deploy": 403, "keys": 403}),
     ],
-    ids=["trainer", "deployer", "reader", "openai-contributor", "openai-user", "contributor", "nobody"],
+    ids=[
+        "trainer",
+        "deployer",
+        "reader",
+        "openai-contributor",
+        "openai-user",
+        "contributor",
+        "foundry-user",
+        "foundry-owner",
+        "nobody",
+    ],
 )
 def test_roles_decide(cloud: Emulator, who: Any, expected: dict[str, int]) -> None:
     assert answers(cloud, principal(cloud, **who)) == expected

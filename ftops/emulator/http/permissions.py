@@ -38,6 +38,10 @@ ROLES = {
         (f"{_DATA}/*/read", f"{_DATA}/deployments/chat/completions/action", f"{_DATA}/responses/write"),
     ),
     "Cognitive Services Contributor": Role((f"{_PROVIDER}/*",)),
+    "Foundry User": Role(
+        (f"{_PROVIDER}/*/read", f"{_PROVIDER}/accounts/listKeys/action"), (f"{_PROVIDER}/*",)
+    ),
+    "Foundry Owner": Role((f"{_PROVIDER}/*",), (f"{_PROVIDER}/*",)),
     "Contributor": Role(("*",)),
     "Reader": Role(("*/read",)),
 }

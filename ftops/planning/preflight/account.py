@@ -45,7 +45,7 @@ _TRAINS = _Need(
     lambda facts: facts.training,
     lambda facts: facts.may_train,
     "train",
-    "Cognitive Services OpenAI Contributor",
+    "Cognitive Services OpenAI Contributor or Foundry User",
     "the data action Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write",
 )
 _DEPLOYS = _Need(
@@ -53,7 +53,7 @@ _DEPLOYS = _Need(
     lambda facts: facts.deploying,
     lambda facts: facts.may_deploy,
     "deploy",
-    "Cognitive Services Contributor",
+    "Cognitive Services Contributor or Foundry Owner",
     "the action Microsoft.CognitiveServices/accounts/deployments/write",
 )
 

@@ -39,8 +39,19 @@ _PROPERTIES: Mapping[str, str] = {
 }
 _ABSENT = _KIND.defaults
 """What it means if the service doesn't report an input; sent if the spec doesn't set the input any more."""
-_KEPT = frozenset({*_PROPERTIES.values(), "parentDeploymentName", "scaleSettings"})
-"""Properties that can be set."""
+_KEPT = frozenset(
+    {
+        *_PROPERTIES.values(),
+        "capacitySettings",
+        "contextCacheContainerId",
+        "costControlIds",
+        "parentDeploymentName",
+        "routing",
+        "scaleSettings",
+        "speculativeDecoding",
+    }
+)
+"""Properties that can be set, by the description of 2026-09-15-preview and older ones."""
 PATCHED = frozenset({"sku", "tags"})
 """Inputs that PATCH can change; others need PUT."""
 _FOLLOWED = frozenset({"azure-asyncoperation", "location", "operation-location"})

@@ -23,7 +23,7 @@ from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.publishers import Publishers
 from ftops.providers.base import OTHER_ACCOUNT, Existing, Request
 from ftops.providers.dataplane.client import body_of, plain
-from ftops.providers.dataplane.errors import refusal_from
+from ftops.providers.dataplane.errors import Refusal, refusal_from
 from ftops.providers.deployment_expiry import CREATED, may_have_expired
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -33,6 +33,8 @@ _QUOTA_LAG_SECONDS = 90.0
 """The quota of a deleted deployment is released some time after its deletion."""
 _INTERNAL_ERROR = 500
 _NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
+_NOT_LOADED = "failed to load lora"
+"""In the internal error of a new deployment of a tuned open model, on and off for some minutes."""
 _ANSWERS = frozenset({"recordingnotfound"})
 """Codes with the status 404 of a deployment that answers: the emulator's, of one that has recordings only."""
 
@@ -263,16 +265,10 @@ class Deployments:
                 )
             except Exception as exc:
                 refusal = refusal_from(exc)
-                code = refusal.code.lower() if refusal else ""
-                if (
-                    refusal is not None
-                    and code not in _ANSWERS
-                    and (refusal.status == 404 or code in _NOT_YET)
-                ):
-                    return "the deployment is provisioned but doesn't answer yet"
-                if refusal is None or refusal.status >= 500:
+                reason = _not_yet(refusal) if refusal else ""
+                if not reason and (refusal is None or refusal.status >= 500):
                     raise
-                return ""
+                return reason
         answered_by = str(body_of(reply, action).get("model") or "")
         return "" if wire.answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
 
@@ -362,3 +358,16 @@ def _tenant(request: Request) -> str:
 
 def _is_paused(body: Mapping[str, Any]) -> bool:
     return str(object_at(body, "properties").get("deploymentState") or "").lower() == "paused"
+
+
+def _not_yet(refusal: Refusal) -> str:
+    """Why a deployment refuses a call that it will answer later; empty if the refusal is an answer."""
+    code = refusal.code.lower()
+    if _NOT_LOADED in refusal.message.lower():
+        return (
+            "the deployment is provisioned but hasn't loaded its model yet (with an open model that takes "
+            "some minutes, and `sku.capacity` should be at least 100)"
+        )
+    if code not in _ANSWERS and (refusal.status == 404 or code in _NOT_YET):
+        return "the deployment is provisioned but doesn't answer yet"
+    return ""

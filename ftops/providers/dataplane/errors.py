@@ -69,16 +69,16 @@ def never(summary: str = "", hint: str = "") -> Meaning:
 
 _SIGN_IN = (
     "check the provider's `api_key`; without a key, sign in (`az login`) with an identity that has the role "
-    "Cognitive Services OpenAI Contributor on the account"
+    "Cognitive Services OpenAI Contributor or Foundry User on the account"
 )
 _DATA_ROLE = (
-    "you need the role Cognitive Services OpenAI Contributor on the account; if the account doesn't accept "
-    "keys (disableLocalAuth), remove `api_key` and sign in with `az login`"
+    "you need the role Cognitive Services OpenAI Contributor or Foundry User on the account; if the account "
+    "doesn't accept keys (disableLocalAuth), remove `api_key` and sign in with `az login`"
 )
 _CONTROL_SIGN_IN = "sign in (`az login`) to the tenant of the subscription, or check the managed identity"
 _CONTROL_ROLE = (
     "you need Microsoft.CognitiveServices/accounts/deployments/write, for example through the role "
-    "Cognitive Services Contributor on the account"
+    "Cognitive Services Contributor or Foundry Owner on the account"
 )
 _QUOTA = (
     "lower sku.capacity, delete a deployment that is no longer used, or request more quota "

@@ -711,7 +711,7 @@ def test_pain_3_a_missing_role_says_which_and_for_what() -> None:
         "It lacks the action Microsoft.CognitiveServices/accounts/deployments/write, "
         "which is needed for deployment.aa, deployment.bb."
     )
-    assert one.hint == "ask for the role Cognitive Services Contributor on the account"
+    assert one.hint == "ask for the role Cognitive Services Contributor or Foundry Owner on the account"
     assert one.place == Place("ftops.yaml", 99)
 
 
