@@ -1,8 +1,7 @@
-"""Open models from plan to destroy in the emulator, which refuses a wrong format as the service does."""
+"""Formats of open models in the emulator, which refuses a wrong one as the service does."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,6 @@ def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path)
     folder.write("train.jsonl", examples(12))
     return folder
-
-
-@pytest.mark.parametrize("model", ["gpt-oss-20b", "Ministral-3B"])
-def test_an_open_model_from_plan_to_destroy(folder: Folder, model: str) -> None:
-    folder.write("ftops.yaml", SPEC % (model, ""))
-    planned = folder.run("plan")
-    assert planned.code == 0 and f"{model} isn't listed as one that can be fine-tuned" in planned.err
-    folder.ok("apply", "-y")
-    assert folder.ok("plan").startswith("No changes.")
-    recorded = json.loads(folder.ok("state", "show", "deployment.tuned", "-o", "json"))["resource"]
-    assert recorded["outputs"]["model"].startswith(f"{model}.ft-")
-    folder.ok("destroy", "-y")
 
 
 def test_the_format_of_the_account_counts_before_that_of_the_catalogue(folder: Folder) -> None:

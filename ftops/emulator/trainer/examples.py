@@ -121,14 +121,21 @@ def first_words(text: str, count: int) -> str:
     return text[: ends[-1]] if ends else ""
 
 
-def read_any(content: bytes, what: str) -> ChatFile:
-    """Read a file for an unknown method, by what its first line looks like."""
+def read_any(content: bytes, what: str) -> ChatFile | TaskFile:
+    """Read a file for an unknown method, by what its first line looks like. Raises Failure."""
     first = content.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
     try:
         record = json.loads(first)
     except (ValueError, RecursionError):
         record = None
+    if isinstance(record, dict) and _ends_with_a_question(record.get("messages")):
+        return read_tasks(content, what)
     return read_for("dpo" if isinstance(record, dict) and "input" in record else "supervised", content, what)
+
+
+def _ends_with_a_question(messages: Any) -> bool:
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return isinstance(last, dict) and last.get("role") == "user"
 
 
 def read_for(method: str, content: bytes, what: str) -> ChatFile:
