@@ -127,8 +127,11 @@ def _grave(plan: Plan) -> str:
     stops = [c for c in gone if kind_of(c.address).serves and not c.deposes]
     alert = ["> [!CAUTION]", *(f"> - {_code(str(c.address))} {_gap(c)}" for c in stops), ""] if stops else []
     costs = {cost.address: money.training(cost) for cost in plan.estimate.training}
-    rows = [_row(c, costs.get(c.address, "") if c.action is Action.REPLACE else "") for c in gone]
-    return "\n".join([*alert, "| | resource | step | because | cost |", "|---|---|---|---|---|", *rows, ""])
+    prices = [costs.get(c.address, "") if c.action is Action.REPLACE else "" for c in gone]
+    title = ("", "resource", "step", "because", "cost")[: 5 if any(prices) else 4]
+    rows = [_row(c, price)[: len(title)] for c, price in zip(gone, prices, strict=True)]
+    table = [f"| {' | '.join(row)} |" for row in (title, ("---",) * len(title), *rows)]
+    return "\n".join([*alert, *table, ""])
 
 
 def _rank(change: Change) -> tuple[bool, bool]:
@@ -137,10 +140,10 @@ def _rank(change: Change) -> tuple[bool, bool]:
     return not kind.serves, not kind.trains
 
 
-def _row(change: Change, cost: str) -> str:
+def _row(change: Change, cost: str) -> tuple[str, ...]:
     cells = (str(change.address), change.reason.text, cost)
     address, reason, price = (_code(cell).replace("|", "\\|") for cell in cells)
-    return f"| {change.action.symbol} | {address} | {change.action.value} | {reason} | {price} |"
+    return change.action.symbol, address, change.action.value, reason, price
 
 
 def _takes_effect(change: Change) -> bool:
