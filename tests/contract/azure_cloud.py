@@ -134,6 +134,8 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
         "disable_local_auth": False,
         "deployed_model_delete_status": 409,
         "dated_model_delete": True,
+        "v1_model_delete": True,
+        "default_effort": "default",
         "quota_return_seconds": 0,
         "model_quota": 1000,
         "max_file_bytes": 512_000_000,

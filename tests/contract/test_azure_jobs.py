@@ -326,6 +326,18 @@ def test_a_job_that_the_service_keeps_counts_as_gone(
     assert azure.delete(resource) is None
 
 
+def test_a_model_that_no_route_deletes_stays_behind(
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path, training: str
+) -> None:
+    """Whether v1 can delete models isn't in all copies of its reference."""
+    resource = made(azure, job(tmp_path, training))
+    with cloud.set(v1_model_delete=False, dated_model_delete=False):
+        assert azure.delete(resource) is None
+    left = cloud.admin("GET", "objects")
+    assert resource.outputs["fine_tuned_model"] in {model["id"] for model in left["models"]}
+    assert resource.remote_id not in {one["id"] for one in left["jobs"]}
+
+
 def test_a_missing_training_type_is_explained(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path, training: str
 ) -> None:

@@ -79,9 +79,11 @@ CHOSEN = {
 
 
 @pytest.mark.parametrize("chosen", CHOSEN)
-@pytest.mark.parametrize("dialect", ["dated", "preview"])
+@pytest.mark.parametrize(
+    ("dialect", "effort"), [("dated", "default"), ("preview", "default"), ("preview", "medium")]
+)
 def test_a_job_in_the_queue_differs_in_nothing(
-    cloud: Cloud, tmp_path: Path, dialect: str, chosen: str
+    cloud: Cloud, tmp_path: Path, dialect: str, effort: str, chosen: str
 ) -> None:
     """Until it has ended, what the service chooses is `auto`, -1 or a number."""
     cloud.admin("POST", "reset")
@@ -97,7 +99,7 @@ jobs:
     {CHOSEN[chosen]}
 """
     spec = SPEC[: SPEC.index("jobs:")] + jobs
-    with cloud.set(strict=True, job_dialect=dialect, queue_seconds=3600):
+    with cloud.set(strict=True, job_dialect=dialect, queue_seconds=3600, default_effort=effort):
         project = Project(tmp_path, {"azure": cloud.settings()})
         for name in ("train", "valid"):
             row = '{"messages": [{"role": "user", "content": "%d"}], "colour": "%s"}\n'

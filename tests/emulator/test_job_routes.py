@@ -142,9 +142,10 @@ def test_the_dialect_of_the_preview(cloud: Emulator) -> None:
     )
 
 
-def test_what_a_reinforcement_job_leaves_open_in_the_preview(cloud: Emulator) -> None:
-    """As recorded in 2025-12."""
-    cloud.settings(job_dialect="preview", queue_seconds=3600.0)
+@pytest.mark.parametrize("effort", ["default", "medium"])
+def test_what_a_reinforcement_job_leaves_open_in_the_preview(cloud: Emulator, effort: str) -> None:
+    """As recorded in 2025-12. Documents call the default effort `default` or `medium`."""
+    cloud.settings(job_dialect="preview", queue_seconds=3600.0, default_effort=effort)
     with cloud.data() as client:
         file = upload(client, jsonl(lines(12)))
     grader = {
@@ -159,7 +160,7 @@ def test_what_a_reinforcement_job_leaves_open_in_the_preview(cloud: Emulator) ->
     _, job = ask(cloud, "v1", model="o4-mini-2025-04-16", validation_file=file, method=method)
     shown = job["method"]["reinforcement"]
     assert shown["grader"] == grader
-    given = {"eval_samples": 3, "batch_size": 4, "reasoning_effort": "default"}
+    given = {"eval_samples": 3, "batch_size": 4, "reasoning_effort": effort}
     left = ("n_epochs", "learning_rate_multiplier", "compute_multiplier", "eval_interval")
     assert shown["hyperparameters"] == {**given, **dict.fromkeys(left, "auto")}
 
@@ -188,6 +189,7 @@ def test_short_names_of_models_can_be_refused(cloud: Emulator) -> None:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("list_name", ["events", "checkpoints"])
 def test_lists_of_a_job_take_post_as_in_the_documents(cloud: Emulator, route: str, list_name: str) -> None:
+    cloud.settings(queue_seconds=3600.0)
     name = ask(cloud, route)[1]["id"]
     path = ROUTES[route].replace("jobs", f"jobs/{name}/{list_name}")
     status, _, listed = cloud.call("POST", path)

@@ -38,6 +38,7 @@ class Settings(Struct, frozen=True):
     )
     delete_job_deletes_model: Annotated[bool, "the deletion of a job deletes its models"] = False
     dated_model_delete: Annotated[bool, "models can be deleted with dated API versions"] = True
+    v1_model_delete: Annotated[bool, "models can be deleted on v1"] = True
     deployed_model_delete_status: Annotated[
         Literal[400, 409], "status of the deletion of a deployed model"
     ] = 409
@@ -82,6 +83,9 @@ class Settings(Struct, frozen=True):
     eval_pass_share: Annotated[
         float, "from which share of its range the score of a criterion without `pass_threshold` passes"
     ] = 0.5
+    default_effort: Annotated[
+        Literal["default", "medium"], "reasoning_effort of a job that sets none, in the dialect `preview`"
+    ] = "default"
     list_order: Annotated[Literal["newest", "oldest"], "order of files in a list"] = "newest"
     list_lag_seconds: Annotated[float, "seconds until new files and jobs appear in lists"] = 0.0
     unprocessed_file: Annotated[

@@ -6,8 +6,6 @@ Sources: recorded jobs. Most are in the dialect ``dated``; a private preview of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ftops.emulator.account.cloud import JSON, Cloud, Job
 from ftops.emulator.data_plane.files import find, processed
 from ftops.emulator.data_plane.graders import masked
@@ -15,13 +13,8 @@ from ftops.emulator.data_plane.job_schedule import TERMINAL, status
 from ftops.emulator.http.errors import Plane
 
 AUTO = -1
-_DEFAULTS: Mapping[str, JSON] = {
-    "reinforcement": {
-        **dict.fromkeys(("compute_multiplier", "eval_interval", "eval_samples"), "auto"),
-        "reasoning_effort": "default",
-    }
-}
-"""By method, the hyperparameters that a job of the preview shows even if they aren't given."""
+_EXPLORATION = dict.fromkeys(("compute_multiplier", "eval_interval", "eval_samples"), "auto")
+"""What a job of reinforcement shows in the preview if it isn't given."""
 
 
 def described(cloud: Cloud, job: Job, plane: Plane) -> JSON:
@@ -57,8 +50,9 @@ def _in_preview(cloud: Cloud, job: Job) -> JSON:
     state = status(job, cloud.clock.now())
     method = _method(job)
     kind = method.get("type", "supervised")
+    unset = {**_EXPLORATION, "reasoning_effort": cloud.settings.default_effort}
     chosen = {
-        **_DEFAULTS.get(kind, {}),
+        **(unset if kind == "reinforcement" else {}),
         **(method.get(kind) or {}).get("hyperparameters", {}),
         **_hyperparameters(job, state),
     }

@@ -32,7 +32,8 @@ async def get(cloud: Cloud, request: Request) -> Response:
 
 async def delete(cloud: Cloud, request: Request) -> Response:
     """Delete a tuned model with its checkpoints, unless one is deployed."""
-    if plane_of(request) is Plane.DATED and not cloud.settings.dated_model_delete:
+    is_dated, settings = plane_of(request) is Plane.DATED, cloud.settings
+    if not (settings.dated_model_delete if is_dated else settings.v1_model_delete):
         raise gateway_not_found()
     name = request.path_params["model"]
     if name in catalog.BY_ID:
