@@ -40,6 +40,8 @@ class Screen:
         self.is_untrusted = False
         self.json = _asks_for_json(argv)
         self.markdown = False
+        self.report = ""
+        """The format of a report of the findings, which is all that is printed then."""
         self.keeps_going = False
         """Output that can't be written is dropped, so that a run doesn't end because nobody reads it."""
         self.use_color(no_color="--no-color" in argv)
@@ -98,6 +100,8 @@ class Screen:
     def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Findings in addition to a result. In JSON the document of the command contains them."""
         diagnostics = self._completed(diagnostics)
+        if self.report:
+            return  # the command reports them
         if not self.json:
             self._write(self._err, self._drawn(diagnostics))
         elif self.command in STREAMING:
@@ -113,7 +117,9 @@ class Screen:
     def fail(self, diagnostics: Sequence[Diagnostic], exit_code: int, **more: Json) -> None:
         """The errors of a command that fails. In JSON, its document or last line."""
         diagnostics = self._completed(diagnostics)
-        if not self.json:
+        if self.report:
+            self.reported(diagnostics)
+        elif not self.json:
             if exit_code == INTERRUPTED and self._err.isatty():
                 self._write(self._err, "\n")  # after the ^C that the terminal shows
             count = diagnostics_view.count(diagnostics)
@@ -124,6 +130,13 @@ class Screen:
         else:
             found: list[Json] = [diagnostics_view.to_json(d) for d in diagnostics]
             self.document({"format_version": 1, **more, "exit_code": exit_code, "diagnostics": found})
+
+    def reported(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """The findings in the format of a CI system."""
+        from ftops.cli.repository import folder_in_repository
+        from ftops.views.annotations import REPORTS
+
+        self.raw(REPORTS[self.report](self._completed(diagnostics), folder_in_repository(self._environ)))
 
     def approve(
         self,

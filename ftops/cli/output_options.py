@@ -13,6 +13,8 @@ Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 MARKDOWN = "markdown"
+REPORTS = ("github", "gitlab", "sarif", "junit")
+"""Formats of findings for CI; see `views.annotations`."""
 _FORMATS = "more_formats"
 CHDIR = "ftops.chdir"
 """The -C options of a command line, in the meta of its context: hints repeat them."""
@@ -40,8 +42,24 @@ def screen_options(function: Command) -> Command:
 
 def also_markdown(function: Command) -> Command:
     """-o markdown, for commands that can draw it. Goes below the other decorators."""
-    setattr(function, _FORMATS, (MARKDOWN,))
-    setattr(function, "output_help", "Text (the default), JSON or Markdown.")  # noqa: B010
+    return _also(function, (MARKDOWN,), "Text (the default), JSON or Markdown.")
+
+
+def also_reports(function: Command) -> Command:
+    """-o github and others, for commands that find something. Goes below the other decorators."""
+    listed = "text (the default), JSON, annotations for GitHub, code quality for GitLab, SARIF or JUnit"
+    return _also(function, REPORTS, f"The findings as {listed}.")
+
+
+def also_markdown_and_reports(function: Command) -> Command:
+    """Both. Goes below the other decorators."""
+    text = "Text (the default), JSON, Markdown, or the findings as annotations for GitHub and others."
+    return _also(function, (MARKDOWN, *REPORTS), text)
+
+
+def _also(function: Command, formats: Sequence[str], text: str) -> Command:
+    setattr(function, _FORMATS, tuple(formats))
+    setattr(function, "output_help", text)  # noqa: B010
     return function
 
 
@@ -49,6 +67,7 @@ def _set_output(ctx: click.Context, param: click.Parameter, value: str | None) -
     if value is not None and ctx.obj is not None:
         ctx.obj.json = value == "json"
         ctx.obj.markdown = value == MARKDOWN
+        ctx.obj.report = value if value in REPORTS else ""
 
 
 def _set_color(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -26,9 +25,7 @@ from ftops.views.evaluation import (
 )
 from ftops.views.paint import clean
 from ftops.views.values import plural
-
-_NO_XML = re.compile("[\ufffe\uffff]")
-"""What XML 1.0 has no way to write, beside what is cleaned."""
+from ftops.views.xml import xml_document, xml_text
 
 
 def to_junit(evaluation: Evaluation) -> str:
@@ -41,14 +38,16 @@ def to_junit(evaluation: Evaluation) -> str:
         for prompt, answers, grades in _rows(evaluation, result, main):
             name = " / ".join(filter(None, (result.deployment, prompt.slice)))
             if name not in suites:
-                suites[name] = ET.SubElement(root, "testsuite", name=_xml(name))
+                suites[name] = ET.SubElement(root, "testsuite", name=xml_text(name))
                 _add_properties(suites[name], result.metrics)
-            case = ET.SubElement(suites[name], "testcase", name=_xml(prompt.text), classname=_xml(name))
+            case = ET.SubElement(
+                suites[name], "testcase", name=xml_text(prompt.text), classname=xml_text(name)
+            )
             _add_outcome(case, prompt, answers, grades)
         for suite in suites.values():
             for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
                 suite.set(key, str(sum(1 for _ in suite.iter(tag))))
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return xml_document(root)
 
 
 def _add_properties(suite: ET.Element, metrics: Metrics) -> None:
@@ -79,13 +78,9 @@ def _add_outcome(
     miss = grades[bad].miss
     kind, detail = (miss.kind, miss.detail) if miss else ("", "")
     tag = "error" if grades[bad].score is None else "failure"
-    found = ET.SubElement(case, tag, type=_xml(kind), message=_xml(detail or kind))
+    found = ET.SubElement(case, tag, type=xml_text(kind), message=xml_text(detail or kind))
     text = f"expected {expected_text(prompt)}\ngot {answer_text(answers[bad])}"
-    found.text = "\n".join(map(_xml, text.split("\n")))
-
-
-def _xml(text: str) -> str:
-    return _NO_XML.sub("\ufffd", clean(text))
+    found.text = xml_text(text, lines=True)
 
 
 # HTML

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ftops import dataset
 from ftops.cli.console import Screen
 from ftops.cli.diagnostics import with_lines
-from ftops.cli.output_options import PATH, screen_options
+from ftops.cli.output_options import PATH, also_reports, screen_options
 from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Json
 from ftops.core.confined_files import real
@@ -50,6 +50,7 @@ class Checked(NamedTuple):
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--rules", is_flag=True, help="List all rules and their severities.")
 @screen_options
+@also_reports
 def command(
     screen: Screen,
     paths: tuple[Path, ...],
@@ -69,6 +70,9 @@ def command(
     files, findings = _check_all(paths or (Path(),), environment, format or "", severity)
     shown = [*(d for file in files for d in file.diagnostics), *findings]
     code = int(any(d.severity in (("error", "warning") if strict else ("error",)) for d in shown))
+    if screen.report:
+        screen.reported(shown)
+        return code
     rows: list[Json] = [_to_json(file) for file in files]
     more: list[Json] = [view.to_json(d) for d in findings]
     drawn = view.draw(with_lines(shown), screen.paint)

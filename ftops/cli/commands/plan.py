@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ftops import __version__
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments, limit_option, plan_options, spec_options
-from ftops.cli.output_options import FILE, also_markdown
+from ftops.cli.output_options import FILE, also_markdown_and_reports
 from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
 from ftops.cli.plans import check_out, save_plan
 from ftops.cli.spec_args import SpecArguments
@@ -45,7 +45,7 @@ BLOCKED = 3
 @limit_option
 @untrusted_option
 @spec_options
-@also_markdown
+@also_markdown_and_reports
 def command(
     screen: Screen,
     spec: SpecArguments,
@@ -86,6 +86,8 @@ def command(
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
+    elif screen.report:
+        screen.reported((*plan.findings, *warnings))
     elif screen.markdown:
         from ftops.views import markdown
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
+from ftops.cli.output_options import also_reports
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.config.config import Config
@@ -24,6 +25,7 @@ from ftops.views.values import plural
 @click.command("validate")
 @untrusted_option
 @spec_options
+@also_reports
 def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     """Check a spec and every example of its data. No service is contacted, and no state is needed."""
     try:
@@ -33,6 +35,9 @@ def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     except SpecError as error:
         screen.fail(error.diagnostics, 1, valid=False)
         return 1
+    if screen.report:
+        screen.reported(warnings)
+        return 0
     screen.warn(warnings)
     kinds = dict(sorted(Counter(resource.address.kind for resource in config.resources).items()))
     counts = ", ".join(plural(count, kind) for kind, count in kinds.items())
