@@ -177,6 +177,7 @@ def _model(name: str, entry: Tree, lists: Mapping[str, frozenset[str]]) -> Catal
         "inference_retires": retirement.get("inference"),
         "inference_is_earliest": is_earliest,
         "base_retires": retirement.get("base"),
+        "retirement_source": retirement.get("source", ""),
     }
     return convert(fields, CatalogModel)
 

@@ -57,6 +57,8 @@ class CatalogModel(Struct, frozen=True):
     inference_is_earliest: bool = False
     base_retires: date | None = None
     """When the base model ends: from then on, only customers who have tuned it before may train it."""
+    retirement_source: str = ""
+    """Of these dates."""
     note: str = ""
     source: str = ""
     dated: date | None = None

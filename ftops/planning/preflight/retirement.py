@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from ftops import catalog
+from ftops.catalog import CatalogModel
 from ftops.config.config import Config
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
@@ -28,12 +30,11 @@ def training_retires(situation: Situation) -> Iterator[Diagnostic]:
         if not situation.accounts[change.provider].retires:
             continue
         what, still_tunable = f"training of {model.base}", offered is not None and offered.tunable is True
-        day, is_earliest = None, still_tunable
-        if offered is not None and offered.training_retires is not None:
-            day, is_earliest = offered.training_retires, still_tunable or offered.is_tentative
-        elif listed is not None:
-            day, is_earliest = listed.training_retires, still_tunable or listed.training_is_earliest
-        found = list(_retirement(situation, change.address, what, day, is_earliest))
+        own = _End(offered.training_retires, still_tunable or offered.is_tentative) if offered else _End()
+        by_catalog = (
+            _End(listed.training_retires, still_tunable or listed.training_is_earliest) if listed else _End()
+        )
+        found = list(_retirement(situation, change.address, what, own, by_catalog, _source(listed)))
         yield from found
         base = listed.base_retires if listed is not None and not found else None
         if base is not None and base <= situation.today and not model.tuned and not still_tunable:
@@ -53,12 +54,13 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
         if not situation.accounts[change.provider].retires:
             continue
         row = situation.deployed(change.provider, model)
-        day, is_earliest = _last_day(row, change), row is not None and row.is_tentative
-        if day is None and listed is not None and model.tuned:
-            day, is_earliest = listed.inference_retires, listed.inference_is_earliest
-        elif day is None and listed is not None:
-            day, is_earliest = listed.base_retires or listed.inference_retires, True
-        yield from _retirement(situation, change.address, model.base, day, is_earliest)
+        own = _End(_last_day(row, change), row is not None and row.is_tentative)
+        by_catalog = _End()
+        if listed is not None and model.tuned:
+            by_catalog = _End(listed.inference_retires, listed.inference_is_earliest)
+        elif listed is not None:
+            by_catalog = _End(listed.base_retires or listed.inference_retires, True)
+        yield from _retirement(situation, change.address, model.base, own, by_catalog, _source(listed))
         if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
             yield situation.warning(
                 change.address,
@@ -84,24 +86,44 @@ def aged(situation: Situation) -> Iterator[Diagnostic]:
                 )
 
 
+class _End(NamedTuple):
+    """A day on which something ends."""
+
+    day: date | None = None
+    is_earliest: bool = False
+    """Whether it may be postponed."""
+
+
 def _retirement(
-    situation: Situation, address: Address, what: str, day: date | None, is_earliest: bool
+    situation: Situation, address: Address, what: str, own: _End, by_catalog: _End, source: str
 ) -> Iterator[Diagnostic]:
+    """What is said of the account's own day, or else of the catalogue's. Pages and accounts contradict each
+    other, so a finding says whose day it is, and the other one."""
+    day, is_earliest = by_catalog if own.day is None else own
     if day is None:
         return
     left = (day - situation.today).days
+    told = source if own.day is None else "the account's own date" + _other(day, by_catalog.day)
+    by = f" ({told})" if told else ""
     hint = f"{OTHER_MODEL}, and move to it before that day"
     if left <= 0 and not is_earliest:
         summary = f"{what} ended on {day.isoformat()}"
-        yield situation.finding(address, summary, "The service no longer accepts it.", OTHER_MODEL)
+        yield situation.finding(address, summary, f"The service no longer accepts it{by}.", OTHER_MODEL)
     elif left <= 0:
-        detail = f"It may have: {day.isoformat()} is the earliest day that was announced."
+        detail = f"It may have: {day.isoformat()} is the earliest day that was announced{by}."
         yield situation.warning(address, f"{what} may have ended", detail, hint)
     elif left <= SOON_DAYS:
         days = "a day" if left == 1 else f"{left} days"
-        summary = f"{what} ends in {days}"
-        detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}."
-        yield situation.warning(address, summary, detail, hint)
+        detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}{by}."
+        yield situation.warning(address, f"{what} ends in {days}", detail, hint)
+
+
+def _source(listed: CatalogModel | None) -> str:
+    return listed.retirement_source if listed else ""
+
+
+def _other(day: date, by_catalog: date | None) -> str:
+    return f"; the catalogue has {by_catalog.isoformat()}" if by_catalog not in (None, day) else ""
 
 
 def _last_day(offered: OfferedModel | None, change: Change) -> date | None:

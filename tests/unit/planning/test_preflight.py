@@ -303,6 +303,25 @@ def test_an_earliest_day_is_no_error() -> None:
     ]
 
 
+def test_a_day_says_where_it_comes_from() -> None:
+    """Pages and accounts had different days in 2026, and both were moved."""
+    page = "the published schedule of model retirements, version of 2026-09-02"
+    (one,) = details(job(), account=replace(ACCOUNT, models=None), today=date(2027, 3, 1))
+    assert one == f"It ends on 2027-04-01 at the earliest ({page})."
+    (one,) = details(job(), account=mini_as(tunable=None), today=date(2027, 3, 1))
+    assert one == "It ends on 2027-04-07 (the account's own date; the catalogue has 2027-04-01)."
+    same = mini_as(tunable=None, training_retires=date(2027, 4, 1))
+    assert details(job(), account=same, today=date(2027, 4, 1)) == [
+        "The service no longer accepts it (the account's own date)."
+    ]
+    (one,) = details(deployment(), today=date(2027, 9, 1))
+    assert one == "It ends on 2027-10-07 (the account's own date; the catalogue has 2027-04-14)."
+
+
+def details(*changes: Change, **more: Any) -> list[str]:
+    return [d.detail for d in found(*changes, **more) if AGED not in d.summary]
+
+
 def test_nothing_retires_where_the_account_goes_on() -> None:
     assert find(job(), deployment(), account=replace(ACCOUNT, retires=False), today=date(2030, 1, 1)) == []
 
