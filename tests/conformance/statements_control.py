@@ -107,13 +107,13 @@ def patch(world: World) -> None:
 def delete(world: World) -> None:
     assert world.arm_call("DELETE", "/deployments/none")[0] == 204
     _base(world, "gone")
-    status, headers, _ = world.arm_call("DELETE", "/deployments/gone")
-    assert status == 202
-    assert headers["azure-asyncoperation"]
+    assert world.arm_call("DELETE", "/deployments/gone")[::2] == (200, b"")
     world.rest()
-    with world.changed(delete_async=False):
+    with world.changed(base_delete_async=True):
         _base(world, "gone")
-        assert world.arm_call("DELETE", "/deployments/gone")[::2] == (200, b"")
+        status, headers, _ = world.arm_call("DELETE", "/deployments/gone")
+        assert status == 202
+        assert headers["azure-asyncoperation"]
     world.rest()
 
 

@@ -131,6 +131,7 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
         "ft_put_async_header": True,
         "patch_async": False,
         "delete_async": True,
+        "base_delete_async": False,
         "disable_local_auth": False,
         "deployed_model_delete_status": 409,
         "dated_model_delete": True,

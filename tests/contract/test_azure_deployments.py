@@ -498,12 +498,12 @@ def test_quota(cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str) ->
     fresh.close()
 
 
-@pytest.mark.parametrize("delete_async", [True, False], ids=["202", "200"])
+@pytest.mark.parametrize("base_delete_async", [True, False], ids=["202", "200"])
 def test_deletion_can_be_repeated_after_it_broke(
-    cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str, delete_async: bool
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str, base_delete_async: bool
 ) -> None:
     resource = made(azure, deployment(tmp_path, name))
-    with cloud.set(delete_async=delete_async):
+    with cloud.set(base_delete_async=base_delete_async):
         cloud.fault("DELETE /subscriptions/*/deployments/*", effect="drop_before")
         with pytest.raises(Temporary):
             azure.delete(resource)
@@ -515,7 +515,7 @@ def test_a_deletion_whose_reply_was_lost_goes_on(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str
 ) -> None:
     resource = made(azure, deployment(tmp_path, name))
-    with cloud.set(deletion_seconds=0.2):
+    with cloud.set(base_delete_async=True, deletion_seconds=0.2):
         cloud.fault("DELETE /subscriptions/*/deployments/*", effect="drop_after")
         going = azure.delete(resource)
         assert going is not None and going.status is Status.PENDING
@@ -528,7 +528,7 @@ def test_another_process_waits_for_a_deletion(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str
 ) -> None:
     resource = made(azure, deployment(tmp_path, name))
-    with cloud.set(deletion_seconds=0.3):
+    with cloud.set(base_delete_async=True, deletion_seconds=0.3):
         assert azure.delete(resource) is not None
         other = cloud.provider()
         remote = other.read(resource)

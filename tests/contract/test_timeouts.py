@@ -48,7 +48,7 @@ def test_a_creation_that_never_ends(cloud: Cloud, project: Project) -> None:
 
 def test_a_deletion_that_never_ends(cloud: Cloud, project: Project) -> None:
     done(project.apply(LATER))
-    with cloud.set(deletion_seconds=3600.0):
+    with cloud.set(base_delete_async=True, deletion_seconds=3600.0):
         (failure,) = project.apply(AT_ONCE, mode=Mode.DESTROY).failures
         assert failure.error.summary == "deployment.stuck isn't deleted after 0 s"
         cloud.admin("POST", "clock", {"advance": 3600})

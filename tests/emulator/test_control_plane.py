@@ -153,7 +153,7 @@ def test_patch_changes_capacity_and_tags(shared: Emulator, control: Any, asynchr
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_delete(shared: Emulator, control: Any, asynchronous: bool) -> None:
     put(control, "base", base_deployment())
-    shared.settings(delete_async=asynchronous)
+    shared.settings(base_delete_async=asynchronous)
     control.deployments.begin_delete(*PLACE, "base").result()
     with pytest.raises(ResourceNotFoundError):
         control.deployments.get(*PLACE, "base")

@@ -37,7 +37,7 @@ def test_it_says_where_it_is_and_ends_cleanly(emulator: Emulator) -> None:
     stored = json.loads((emulator.folder / "server.json").read_text())
     assert stored == emulator.place
     assert set(stored) == {
-        "url", "pid", "api_key", "subscription_id", "resource_group", "account", "data",
+        "url", "pid", "api_key", "tenant_id", "subscription_id", "resource_group", "account", "data",
     }  # fmt: skip
     assert stored["pid"] == emulator.process.pid
     assert (emulator.folder / "key").stat().st_mode & 0o777 == 0o600

@@ -165,7 +165,8 @@ def test_a_template_of_another_model_fails_later(cloud: Emulator) -> None:
 
 def test_the_routes_are_new(cloud: Emulator) -> None:
     path = f"{cloud.arm}/managedComputeDeployments?api-version=2025-09-01"
-    assert cloud.call("GET", path)[0] == 404
+    status, _, body = cloud.call("GET", path)
+    assert (status, body["error"]["code"]) == (400, "NoRegisteredProviderFound")
 
 
 def test_an_adapter_from_its_creation_to_its_deletion(cloud: Emulator, tuned: str) -> None:

@@ -207,6 +207,21 @@ class EvalRun(Stored, frozen=True):
     canceled: bool = False
 
 
+class ResourceGroup(Stored, frozen=True):
+    """A resource group beside that of the account. Its id is its name in lower case."""
+
+    name: str
+    location: str
+    tags: JSON | None = None
+
+
+class RaiPolicy(Stored, frozen=True):
+    """A content filter of the account's own. Its id is its name in lower case."""
+
+    name: str
+    properties: JSON
+
+
 class Clock:
     """The time of the emulated service, in seconds since the epoch."""
 
@@ -275,6 +290,8 @@ class Cloud:
         self.responses = self._collection("responses", StoredResponse)
         self.evals = self._collection("evals", StoredEval)
         self.eval_runs = self._collection("eval_runs", EvalRun)
+        self.groups = self._collection("groups", ResourceGroup)
+        self.rai_policies = self._collection("rai_policies", RaiPolicy)
         self._deletion: JSON = read_json(folder / _DELETION) or {}
 
     @property
@@ -312,6 +329,7 @@ class Cloud:
             self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
             self.operations, self.retired, self.copies, self.managed, self.adapters, self.versions,
             self.responses, self.evals, self.eval_runs,
+            self.rai_policies,
         ):  # fmt: skip
             collection.clear()
         self.created.clear()
@@ -322,6 +340,7 @@ class Cloud:
         self.forget_objects()
         self.set_deletion({})
         self.principals.clear()
+        self.groups.clear()
         self.faults.clear()
         self.clock.reset()
         self.settings = self._first_settings

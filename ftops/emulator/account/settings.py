@@ -134,6 +134,10 @@ class Settings(Struct, frozen=True):
 
     strict: Annotated[bool, "strict mode: rejects more, as the service does"] = False
     disable_local_auth: Annotated[bool, "the data plane rejects API keys"] = False
+    newer_api_versions: Annotated[
+        Literal["refused", "accepted"],
+        "what the control plane does with api-versions that are newer than those it knows",
+    ] = "refused"
     account_state: Annotated[
         Literal["Succeeded", "Accepted", "Creating", "Moving", "Deleting"],
         "provisioning state of the account; deployments can only be changed if it is Succeeded",
@@ -143,7 +147,10 @@ class Settings(Struct, frozen=True):
         Literal["plain", "base64"], "result files as CSV, or in base64, as has been observed"
     ] = "plain"
     patch_async: Annotated[bool, "PATCH returns 202"] = False
-    delete_async: Annotated[bool, "DELETE of a deployment returns 202, otherwise 200"] = True
+    delete_async: Annotated[
+        bool, "DELETE of a deployment of a fine-tuned model returns 202, otherwise 200"
+    ] = True
+    base_delete_async: Annotated[bool, "the same for a deployment of a base model"] = False
     missing_data_action_status: Annotated[
         Literal[401, 403], "status for a principal without the data action"
     ] = 401

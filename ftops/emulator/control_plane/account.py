@@ -1,4 +1,5 @@
-"""The account in the control plane: create, delete, restore and purge it; its keys, models and capacities.
+"""The account in the control plane: create, delete, restore and purge it;
+its keys, projects and usages.
 
 Sources: Azure's documents on recovering and purging deleted resources (they are kept for 48 hours; creating
 one with the same name is refused with ``FlagMustBeSetForRestore``), and on deleting one: its deployments go
@@ -10,18 +11,17 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator.account import catalog, other_accounts
-from ftops.emulator.account.cloud import JSON, Cloud, TunedModel
-from ftops.emulator.control_plane import quota
+from ftops.emulator.account.cloud import JSON, Cloud
+from ftops.emulator.control_plane import quota, resource_manager
+from ftops.emulator.control_plane.arm_paths import group_not_found
 from ftops.emulator.control_plane.deployment_state import timestamp
-from ftops.emulator.http.auth import OWNER
+from ftops.emulator.http.auth import OWNER, Credentials
 from ftops.emulator.http.errors import ServiceError, resource_not_found
 from ftops.emulator.http.messages import read_object, reply
 from ftops.emulator.http.permissions import Role, roles_of
 
 _KEPT_SECONDS = 48 * 3600.0
 _DELETED_TYPE = "Microsoft.CognitiveServices/deletedAccounts"
-_DEPRECATION = {"fineTune": "2027-04-07T00:00:00Z", "inference": "2027-10-07T00:00:00Z"}
 _PROJECT = "project"
 _CREATED = 1700000000.0  # seconds since the epoch
 
@@ -31,7 +31,12 @@ async def get_account(cloud: Cloud, request: Request) -> Response:
 
 
 async def list_accounts(cloud: Cloud, request: Request) -> Response:
-    return reply({"value": [described(cloud, request)] if cloud.exists else []})
+    """The account; none for another resource group."""
+    group = request.path_params.get("group", cloud.account.group)
+    if group.lower() not in resource_manager.groups(cloud):
+        raise group_not_found(group)
+    is_here = cloud.exists and group.lower() == cloud.account.group.lower()
+    return reply({"value": [described(cloud, request)] if is_here else []})
 
 
 async def put_account(cloud: Cloud, request: Request) -> Response:
@@ -116,8 +121,30 @@ def purge_expired(cloud: Cloud) -> None:
 
 
 async def list_keys(cloud: Cloud, request: Request) -> Response:
-    key = request.scope["emulator.credentials"].key
-    return reply({"key1": key, "key2": key})
+    return reply(request.scope["emulator.credentials"].keys)
+
+
+async def regenerate_key(cloud: Cloud, request: Request) -> Response:
+    """Replace one of the keys."""
+    credentials: Credentials = request.scope["emulator.credentials"]
+    name = str((await read_object(request)).get("keyName"))
+    if name.lower() not in credentials.keys:
+        raise ServiceError(400, "InvalidKeyName", f"The key name '{name}' is not valid; use Key1 or Key2.")
+    credentials.regenerate(name.lower())
+    return await list_keys(cloud, request)
+
+
+async def check_domain(cloud: Cloud, request: Request) -> Response:
+    """Whether a name can be the subdomain of a new account. A deleted account keeps its own."""
+    body = await read_object(request)
+    name = body.get("subdomainName")
+    if not isinstance(name, str) or not name:
+        raise ServiceError(400, "InvalidRequestContent", "The property 'subdomainName' is required.")
+    is_held = cloud.exists or cloud.deleted is not None
+    is_free = name.lower() != cloud.account.name.lower() or not is_held
+    used = f"Sub domain name '{name}' is already used. Please pick a different name."
+    row = {"isSubdomainAvailable": is_free, "subdomainName": name, "type": body.get("type")}
+    return reply({**row, "kind": body.get("kind"), "reason": None if is_free else used})
 
 
 async def list_projects(cloud: Cloud, request: Request) -> Response:
@@ -141,51 +168,6 @@ async def list_projects(cloud: Cloud, request: Request) -> Response:
 
 async def list_usages(cloud: Cloud, _: Request) -> Response:
     return reply({"value": quota.usages(cloud)})
-
-
-async def list_models(cloud: Cloud, _: Request) -> Response:
-    """The models that the account can deploy, including its tuned ones."""
-    other_accounts.receive(cloud)
-    now = cloud.clock.now()
-    tuned = [model for model in cloud.models.all() if model.created <= now]
-    rows = [_base(cloud, model) for model in catalog.BASE_MODELS]
-    return reply({"value": rows + [_tuned(cloud, model) for model in tuned]})
-
-
-async def list_location_models(cloud: Cloud, _: Request) -> Response:
-    rows = [
-        {"kind": "OpenAI", "skuName": "S0", "model": _base(cloud, model)} for model in catalog.BASE_MODELS
-    ]
-    return reply({"value": rows})
-
-
-async def list_capacities(cloud: Cloud, request: Request) -> Response:
-    """The capacity that is left for a model, for each SKU."""
-    query = request.query_params
-    model = catalog.find(query.get("modelName", ""), query.get("modelVersion"))
-    if model is None:
-        return reply({"value": []})
-    used = quota.used(cloud)
-    return reply({"value": [_capacity(cloud, model, sku, used) for sku in catalog.FINETUNE_SKUS]})
-
-
-def _capacity(cloud: Cloud, model: catalog.BaseModel, sku: str, used: dict[str, int]) -> JSON:
-    limit = cloud.settings.model_quota
-    full = f"OpenAI.{model.name}.{model.version}"
-    base = used.get(quota.usage_name(sku, model.name, False), 0)
-    tuned = used.get(quota.usage_name(sku, model.name, True), 0)
-    return {
-        "id": f"{cloud.account.location_id}/models/{full}/skuCapacities/{sku}",
-        "type": "Microsoft.CognitiveServices/locations/models/skuCapacities",
-        "name": sku,
-        "location": cloud.account.location,
-        "properties": {
-            "model": {"format": model.format, "name": model.name, "version": model.version},
-            "skuName": sku,
-            "availableCapacity": limit - base if sku in model.skus else 0,
-            "availableFinetuneCapacity": limit - tuned if model.trainable else 0,
-        },
-    }
 
 
 def described(cloud: Cloud, request: Request) -> JSON:
@@ -219,66 +201,6 @@ def described(cloud: Cloud, request: Request) -> JSON:
         },
         "systemData": {"createdBy": "emulator", "createdAt": timestamp(_CREATED)},
         "etag": '"emulator"',
-    }
-
-
-def _base(cloud: Cloud, model: catalog.BaseModel) -> JSON:
-    trainable = {"fineTune": "true"} if model.trainable and not model.is_open else {}
-    newest = next(row for row in catalog.BASE_MODELS if row.name == model.name)
-    return {
-        "format": model.format,
-        "name": model.name,
-        "version": model.version,
-        "isDefaultVersion": model is newest,
-        "skus": [_sku(cloud, sku, model.name, False) for sku in model.skus],
-        "maxCapacity": 3,
-        "capabilities": {
-            **trainable,
-            "inference": "true",
-            "chatCompletion": "true",
-            "maxContextToken": str(model.max_context),
-            "FineTuneTokensMaxValue": "2000000000",
-            "FineTuneTokensMaxValuePerExample": str(model.max_example_tokens),
-        },
-        "finetuneCapabilities": {"chatCompletion": "true"} if model.trainable else {},
-        "deprecation": _DEPRECATION if model.trainable else {"inference": _DEPRECATION["inference"]},
-        "lifecycleStatus": "GenerallyAvailable",
-        "systemData": {
-            "createdBy": "Microsoft",
-            "createdAt": timestamp(model.created),
-            "lastModifiedBy": "Microsoft",
-            "lastModifiedAt": timestamp(model.created),
-        },
-    }
-
-
-def _tuned(cloud: Cloud, model: TunedModel) -> JSON:
-    base = catalog.BY_ID[model.base]
-    return {
-        "baseModel": {"format": base.format, "name": base.name, "version": base.version},
-        "format": base.format,
-        "name": model.id,
-        "version": "1",
-        "isDefaultVersion": False,
-        "skus": [_sku(cloud, sku, base.name, True) for sku in base.tuned_skus],
-        "maxCapacity": 3,
-        "capabilities": {"inference": "true", "chatCompletion": "true"},
-        "deprecation": {"inference": _DEPRECATION["inference"]},
-        "lifecycleStatus": "GenerallyAvailable",
-        "systemData": {"createdBy": "emulator", "createdAt": timestamp(model.created)},
-    }
-
-
-def _sku(cloud: Cloud, sku: str, model: str, tuned: bool) -> JSON:
-    return {
-        "name": sku,
-        "usageName": quota.usage_name(sku, model, tuned),
-        "capacity": {"maximum": cloud.settings.model_quota, "minimum": 1, "step": 1, "default": 10},
-        "deprecationDate": _DEPRECATION["inference"],
-        "rateLimits": [
-            {"key": "request", "renewalPeriod": 10, "count": 1},
-            {"key": "token", "renewalPeriod": 60, "count": 1000},
-        ],
     }
 
 

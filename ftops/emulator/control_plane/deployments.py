@@ -23,6 +23,8 @@ _KEPT_PROPERTIES = (
     "versionUpgradeOption", "raiPolicyName", "spilloverDeploymentName", "parentDeploymentName", "serviceTier",
     "scaleSettings", "capacitySettings",
 )  # fmt: skip
+_OPEN_FORMAT = "OpenAI-OSS"
+"""The word for every open model in the documents of az."""
 FAILURE = {
     "code": "DeploymentFailed",
     "message": "The deployment failed to provision due to an internal error.",
@@ -117,7 +119,7 @@ async def patch(cloud: Cloud, request: Request) -> Response:
     _refuse_if_failed(cloud, existing)
     if unknown := sorted(set(body) - {"sku", "tags"}):
         raise _bad("BadRequest", f"PATCH takes 'sku' and 'tags' only, not {', '.join(unknown)}.")
-    sku = existing.sku | _sku({"sku": existing.sku | (body.get("sku") or {})})
+    sku = existing.sku | _sku({"sku": existing.sku | (body.get("sku") or {})}, cloud.settings.model_quota)
     if sku["name"] != existing.sku["name"]:
         raise _sku_change(existing)
     quota.require(cloud, existing.model, sku, existing)
@@ -139,7 +141,8 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     if (fault := request.scope["emulator.fault"].deployment) in ("fail", "stuck"):
         return _fail_to_delete(cloud, request, existing, fault)
     now = cloud.clock.now()
-    is_async = cloud.settings.delete_async
+    is_base = deployment_state.model_of(cloud, existing.model) is None
+    is_async = cloud.settings.base_delete_async if is_base else cloud.settings.delete_async
     ends = now + (cloud.settings.deletion_seconds if is_async else 0.0)
     deleted = replace(existing, deleting=ends, modified=now)
     cloud.deployments.put(deleted)
@@ -267,7 +270,7 @@ def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deploymen
     model = properties.get("model") if isinstance(properties, dict) else None
     if not isinstance(properties, dict) or not isinstance(model, dict) or not model.get("name"):
         raise _bad("InvalidRequestContent", "The property 'properties.model' is required.")
-    sku = _sku(body)
+    sku = _sku(body, cloud.settings.model_quota)
     model, tuned = _model(cloud, model)
     if sku["name"] not in quota.skus_of(cloud, model):
         raise _bad(
@@ -288,21 +291,27 @@ def _unpausable(sku: str) -> ServiceError:
     return _bad("BadRequest", f"A deployment of the SKU '{sku}' cannot be paused.")
 
 
-def _sku(body: Mapping[str, Any]) -> JSON:
+def _sku(body: Mapping[str, Any], limit: int) -> JSON:
     sku = body.get("sku")
     if not isinstance(sku, dict) or not isinstance(sku.get("name"), str):
         raise _bad("InvalidResourceProperties", "The 'sku' of an account deployment is required.")
-    capacity = sku.get("capacity", 1)
-    if type(capacity) is not int or capacity < 1:
-        raise _bad("InvalidResourceProperties", "'sku.capacity' must be an integer of 1 or more.")
+    capacity = sku.get("capacity")
+    number = 1 if capacity is None else int(capacity) if str(capacity).isdecimal() else 0  # az sends digits
+    if number < 1:
+        raise _bad(
+            "InvalidCapacity",
+            f"The specified capacity '{capacity}' of account deployment should be greater than 0 and no "
+            f"more than {limit}.",
+        )
     names = {name.lower(): name for name in catalog.FINETUNE_SKUS}
-    return {"name": names.get(sku["name"].lower(), sku["name"]), "capacity": capacity}
+    return {"name": names.get(sku["name"].lower(), sku["name"]), "capacity": number}
 
 
 def _model(cloud: Cloud, model: JSON) -> tuple[JSON, bool]:
     other_accounts.fetch(cloud, model)
     base, _ = quota.base_of(cloud, model)
-    if model.get("format") != (base.format if base else "OpenAI"):
+    formats = (base.format, _OPEN_FORMAT) if base and base.is_open else (base.format if base else "OpenAI",)
+    if model.get("format") not in formats:
         # Observed: the format is case-sensitive, and a wrong one is an internal error.
         raise ServiceError(500, "InternalServerError", "Internal server error.")
     if deployment_state.tuned_model(cloud, model) is not None and model.get("version") in (None, "", "1"):

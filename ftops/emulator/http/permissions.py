@@ -80,6 +80,11 @@ _CONTROL_ACTIONS = (
     ("GET", "*/deletedaccounts*", "deletedAccounts/read"),
     ("DELETE", "*/deletedaccounts/*", "locations/resourceGroups/deletedAccounts/delete"),
     ("POST", "*/listkeys", "accounts/listKeys/action"),
+    ("POST", "*/regeneratekey", "accounts/regenerateKey/action"),
+    ("POST", "*/checkdomainavailability", "checkDomainAvailability/action"),
+    ("GET", "*/raipolicies*", "accounts/raiPolicies/read"),
+    ("DELETE", "*/raipolicies/*", "accounts/raiPolicies/delete"),
+    ("*", "*/raipolicies/*", "accounts/raiPolicies/write"),
     *(
         (verb, f"*/{kind.lower()}{rest}", f"accounts/{kind}/{right}")
         for kind in ("managedComputeDeployments", "adapterDeployments")
@@ -91,6 +96,8 @@ _CONTROL_ACTIONS = (
     ("*", "*/deployments/*", "accounts/deployments/write"),
     ("GET", "*/accounts/*/models", "accounts/models/read"),
     ("GET", "*/accounts/*/usages", "accounts/usages/read"),
+    ("GET", "*/accounts/*/skus", "accounts/skus/read"),
+    ("GET", "*/skus", "skus/read"),
     ("GET", "*/accounts*", "accounts/read"),
     ("DELETE", "*/accounts/*", "accounts/delete"),
     ("GET", "*/usages", "locations/usages/read"),
@@ -127,12 +134,22 @@ def require(settings: Settings, plane: Plane, method: str, path: str, principal:
 def _action(plane: Plane, method: str, path: str) -> str:
     prefix, rows, scope = _ACTIONS[plane]
     rest = (path.lower() if plane is Plane.ARM else path).removeprefix(prefix)
+    if plane is Plane.ARM and f"/providers/{_PROVIDER}/".lower() not in rest:
+        rows, scope = _RESOURCE_ACTIONS, "Microsoft.Resources"
     for verb, glob, action in rows:
         if verb in ("*", method) and fnmatchcase(rest, glob):
             return f"{scope}/{action}" if action else ""
     return f"{scope}/{rest}/{method.lower()}"
 
 
+_GROUP = "subscriptions/resourceGroups"
+_RESOURCE_ACTIONS = (
+    ("GET", "*/resourcegroups*", f"{_GROUP}/read"),
+    ("HEAD", "*/resourcegroups*", f"{_GROUP}/read"),
+    ("DELETE", "*/resourcegroups*", f"{_GROUP}/delete"),
+    ("*", "*/resourcegroups*", f"{_GROUP}/write"),
+    ("*", "*", ""),  # the subscription, its tenant and its provider
+)
 _ACTIONS = {
     Plane.DATED: ("/openai/", _DATA_ACTIONS, _DATA),
     Plane.V1: ("/openai/v1/", _DATA_ACTIONS, _DATA),

@@ -157,8 +157,9 @@ async def clear_log(cloud: Cloud, request: Request) -> Response:
 
 async def create_principal(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
-    if unknown := sorted(set(body) - set(_PRINCIPAL_KEYS)):
-        raise bad_request(f"unknown keys {unknown} in a principal; known: {list(_PRINCIPAL_KEYS)}")
+    known = (*_PRINCIPAL_KEYS, "secret")
+    if unknown := sorted(set(body) - set(known)):
+        raise bad_request(f"unknown keys {unknown} in a principal; known: {list(known)}")
     principal = Principal(
         id=str(body.get("id") or uuid.uuid4()),
         created=cloud.clock.now(),
@@ -166,7 +167,7 @@ async def create_principal(cloud: Cloud, request: Request) -> Response:
         actions=_texts(body, "actions"),
         data_actions=_texts(body, "data_actions"),
         subject=body.get("subject"),
-        secret=secrets.token_urlsafe(24),
+        secret=str(body.get("secret") or secrets.token_urlsafe(24)),
     )
     if unknown := [role for role in principal.roles if role not in ROLES]:
         raise bad_request(f"unknown role {unknown[0]!r}; known: {sorted(ROLES)}")

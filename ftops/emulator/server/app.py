@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
+from ftops.emulator.control_plane import arm_paths, resource_manager
 from ftops.emulator.control_plane.account import delete_account, put_account
 from ftops.emulator.data_plane import answering
 from ftops.emulator.data_plane.eval_run import Runs
@@ -29,14 +30,13 @@ from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.grading.judge import Said
 from ftops.emulator.grading.outcome import Ungraded, Usage
-from ftops.emulator.http.auth import OWNER, Credentials
+from ftops.emulator.http.auth import OWNER, Credentials, is_for_arm
 from ftops.emulator.http.errors import (
     DATA_PLANES,
     Plane,
     ServiceError,
     gateway_not_found,
     invalid,
-    resource_not_found,
 )
 from ftops.emulator.http.messages import abort, fault_reply, reply, send_half, use_forwarded, with_timeout
 from ftops.emulator.http.permissions import require
@@ -51,7 +51,6 @@ _KNOWN_VERSIONS = """
     2025-03-01-preview 2025-04-01-preview
 """
 _DATA_VERSIONS = frozenset(_KNOWN_VERSIONS.split())
-_DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 _V1_VERSIONS = (None, "v1", "preview")
 _ACCOUNT_PATH = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.CognitiveServices"
@@ -64,7 +63,7 @@ _PREFIXES = (
     ("/openai/v1/", Plane.V1),
     ("/openai/", Plane.DATED),
     ("/_emulator/", Plane.ADMIN),
-    ("/subscriptions/", Plane.ARM),
+    *((path, Plane.ARM) for path in ("/subscriptions", "/tenants", "/providers", "/metadata")),
 )
 
 
@@ -111,7 +110,7 @@ class App:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         use_forwarded(scope)
         request = Request(scope, receive)
-        plane = _plane(request.url.path)
+        plane = _plane(request)
         injected = plane is not Plane.ADMIN and self.cloud.faults.take(scope["method"], request.url.path)
         rule = injected or _NO_FAULT
         scope.update(self._context, **{"emulator.plane": plane, "emulator.fault": rule})
@@ -163,6 +162,9 @@ class App:
         if not (plane is Plane.ADMIN and path == "/_emulator/health"):
             self._check_caller(plane, request)
         _check_version(plane, request)
+        if plane is Plane.ARM:
+            version = request.query_params.get("api-version")
+            arm_paths.check_version(path, version, self.cloud.account.location, self.cloud.settings)
         raw = request.scope.get("raw_path", path.encode()).decode("ascii").partition("?")[0]
         raw = raw if plane is Plane.PROJECT else _PROJECT.sub("", raw, 1)
         version_date = (request.query_params.get("api-version") or "9999")[:10]  # v1 has every route
@@ -172,7 +174,11 @@ class App:
                 parts = {name: unquote(value) for name, value in match.groupdict().items()}
                 request.scope["path_params"] = parts
                 return route
-        raise _unknown(plane, path)
+        if plane is not Plane.ARM:
+            raise gateway_not_found()
+        raise arm_paths.unknown(
+            self.cloud.account, resource_manager.groups(self.cloud), path, request.query_params["api-version"]
+        )
 
     def _exists(self, plane: Plane, path: str, route: Route) -> bool:
         """A deleted account has no resources in the control plane, but can be created again."""
@@ -224,12 +230,14 @@ _NO_FAULT = Rule("* /")
 _TOO_DEEP = invalid("The request body is nested too deeply.")
 
 
-def _plane(path: str) -> Plane:
+def _plane(request: Request) -> Plane:
+    path = request.url.path
     inside = _PROJECT.sub("", path, 1)
     if inside != path and not inside.lower().startswith("/openai/v1/"):
         return Plane.PROJECT
     planes = (plane for prefix, plane in _PREFIXES if inside.lower().startswith(prefix))
-    return next(planes, Plane.DATED)
+    elsewhere = Plane.ARM if is_for_arm(request.headers.get("authorization", "")) else Plane.DATED
+    return next(planes, elsewhere)
 
 
 def _check_version(plane: Plane, request: Request) -> None:
@@ -239,18 +247,6 @@ def _check_version(plane: Plane, request: Request) -> None:
     if plane is Plane.V1 and version not in _V1_VERSIONS:
         message = "api-version query parameter is not allowed when using /v1 path"
         raise ServiceError(400, "BadRequest", message)
-    if plane is Plane.ARM and not _DATED_VERSION.fullmatch(version or ""):
-        message = "The api-version query parameter (?api-version=) is required for all requests."
-        raise ServiceError(400, "MissingApiVersionParameter", message)
-
-
-def _unknown(plane: Plane, path: str) -> ServiceError:
-    if plane is not Plane.ARM:
-        return gateway_not_found()
-    match = _ACCOUNT_PATH.match(path)
-    if match is None:
-        return ServiceError(404, "InvalidResourceType", f"Nothing is known at '{path}'.")
-    return resource_not_found(f"Microsoft.CognitiveServices/accounts/{match['account']}", match["group"])
 
 
 def _tracing_headers(plane: Plane) -> dict[str, str]:

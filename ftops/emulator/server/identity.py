@@ -1,8 +1,10 @@
-"""Token endpoints: managed identity, a tenant's token endpoint, the OIDC issuer of a CI runner.
+"""Endpoints that need no token: tokens of a managed identity and of a tenant, assertions of a CI runner, and
+where to find these.
 
 * ``GET /msi/token``: App Service's managed-identity endpoint (2019-08-01), for IDENTITY_ENDPOINT;
 * ``POST /{tenant}/oauth2/v2.0/token``: client credentials by secret or by federated assertion;
-* ``GET /oidc/token``: as the endpoint in GitHub's ACTIONS_ID_TOKEN_REQUEST_URL.
+* ``GET /oidc/token``: as the endpoint in GitHub's ACTIONS_ID_TOKEN_REQUEST_URL;
+* ``GET /metadata/endpoints``: from it, ``az cloud register`` and other tools learn where everything is.
 
 azure-identity uses the second one over https only.
 """
@@ -18,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import Cloud, Principal
-from ftops.emulator.http.auth import OWNER, TOKEN_SECONDS, Credentials
+from ftops.emulator.http.auth import ARM_AUDIENCES, OWNER, TOKEN_SECONDS, Credentials
 from ftops.emulator.http.errors import ServiceError
 from ftops.emulator.http.messages import read_body, reply
 
@@ -38,10 +40,11 @@ def issuer_of(method: str, path: str) -> Issue | None:
 async def _managed_identity(cloud: Cloud, credentials: Credentials, request: Request) -> Response:
     if not credentials.knows_key(request.headers.get("x-identity-header")):
         raise ServiceError(401, "unauthorized_client", "X-IDENTITY-HEADER is missing or wrong.")
-    resource = request.query_params.get("resource")
+    query = request.query_params
+    resource = query.get("resource")
     if not resource:
         raise ServiceError(400, "invalid_request", "The parameter 'resource' is required.")
-    client = request.query_params.get("client_id")
+    client = next((query[name] for name in ("client_id", "object_id", "principal_id") if name in query), None)
     if client is not None and cloud.principals.get(client) is None:
         message = "No User Assigned or Delegated Managed Identity found for specified ClientId."
         return reply({"statusCode": 400, "message": message}, 400)
@@ -96,6 +99,27 @@ async def _discovery(_: Cloud, __: Credentials, request: Request) -> Response:
     )
 
 
+async def _endpoints(_: Cloud, __: Credentials, request: Request) -> Response:
+    """The endpoints of the cloud; a list of clouds with versions before 2022."""
+    version, origin = request.query_params.get("api-version", ""), str(request.base_url).rstrip("/")
+    if not version:
+        message = "The api-version query parameter (?api-version=) is required for all requests."
+        raise ServiceError(400, "MissingApiVersionParameter", message)
+    cloud = {
+        "name": "Emulator",
+        "portal": origin,
+        "resourceManager": f"{origin}/",
+        "authentication": {
+            "loginEndpoint": origin,
+            "audiences": [ARM_AUDIENCES[0], ARM_AUDIENCES[2]],
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        "suffixes": {},
+    }
+    return reply(cloud if version >= "2022" else [cloud])
+
+
 async def _oidc_token(_: Cloud, credentials: Credentials, request: Request) -> Response:
     """GET /oidc/token?audience=&subject=: the request token is the account's key."""
     bearer = request.headers.get("authorization", "").partition(" ")[2]
@@ -109,6 +133,7 @@ async def _oidc_token(_: Cloud, credentials: Credentials, request: Request) -> R
 _ISSUERS: tuple[tuple[str, re.Pattern[str], Issue], ...] = (
     ("GET", re.compile("/msi/token"), _managed_identity),
     ("GET", re.compile("/oidc/token"), _oidc_token),
+    ("GET", re.compile("/metadata/endpoints", re.IGNORECASE), _endpoints),
     ("POST", re.compile("/[^/]+/oauth2/v2.0/token"), _client_credentials),
     ("GET", re.compile(r"/[^/]+/v2.0/\.well-known/openid-configuration"), _discovery),
 )

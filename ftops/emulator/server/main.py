@@ -20,6 +20,7 @@ from ftops.emulator.account.settings import HELP, TYPES, Settings, changed, from
 from ftops.emulator.account.storage import read_json
 
 KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
+DEFAULT_TENANT = "00000000-0000-0000-0000-000000000001"
 DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the account's key (default: created once for each folder); better set {KEY_VARIABLE}, because "
         "all users of the machine can see arguments",
     )
+    parser.add_argument("--tenant-id", default=DEFAULT_TENANT)
     parser.add_argument("--subscription-id", default=DEFAULT_SUBSCRIPTION)
     parser.add_argument("--resource-group", default="rg-emulator")
     parser.add_argument("--account", default="emulator")

@@ -26,7 +26,7 @@ from ftops.emulator.account.settings import Settings
 from ftops.emulator.account.storage import read_json, write_json
 from ftops.emulator.data_plane import files
 from ftops.emulator.data_plane.graders import Permissions
-from ftops.emulator.http.auth import Credentials, stored_key
+from ftops.emulator.http.auth import Credentials
 from ftops.emulator.server import certificate
 from ftops.emulator.server.app import App
 
@@ -42,14 +42,14 @@ class AlreadyRunning(Exception):
 def serve(folder: Path, options: argparse.Namespace, settings: Settings) -> int:
     """Serve the account in ``folder`` until stopped."""
     with _locked(folder):
-        key = stored_key(folder / "key", options.api_key)
+        credentials = Credentials(folder, options.tenant_id, options.api_key)
         account = Account(options.subscription_id, options.resource_group, options.account, options.location)
         cloud = Cloud(folder, account, settings, options.clock_rate)
         with contextlib.ExitStack() as stack:
             listeners = [stack.enter_context(_listening(options.port))]
             if options.tls is not None:
                 listeners.append(stack.enter_context(_listening(options.tls)))
-            asyncio.run(_Process(cloud, Credentials(key), listeners, options).run())
+            asyncio.run(_Process(cloud, credentials, listeners, options).run())
     return 0
 
 
@@ -123,7 +123,8 @@ class _Process:
         options: argparse.Namespace,
     ) -> None:
         self._cloud = cloud
-        self._key = credentials.key
+        self._credentials = credentials
+        credentials.on_new_key = self._note
         self._listeners = listeners  # one for HTTP, and perhaps one for HTTPS
         self._options = options
         self._orphaned = threading.Event()
@@ -166,13 +167,20 @@ class _Process:
             self._stop()
 
     def _announce(self) -> None:
-        """The listeners accept connections already, so a reader of this can connect."""
+        server = self._note()
+        text = _welcome(server) if sys.stdout.isatty() else json.dumps(server)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def _note(self) -> dict[str, object]:
+        """Write where the server is. The listeners accept connections already, so a reader can connect."""
         account = self._cloud.account
         addresses = [f"{HOST}:{listener.getsockname()[1]}" for listener in self._listeners]
-        server = {
+        server: dict[str, object] = {
             "url": f"http://{addresses[0]}",
             "pid": os.getpid(),
-            "api_key": self._key,
+            "api_key": self._credentials.key,
+            "tenant_id": self._credentials.tenant,
             "subscription_id": account.subscription,
             "resource_group": account.group,
             "account": account.name,
@@ -182,9 +190,7 @@ class _Process:
             server["tls_url"] = f"https://{addresses[1]}"
             server["ca"] = str(self._cloud.folder / certificate.AUTHORITY)
         write_json(self._cloud.folder / "server.json", server)
-        text = _welcome(server) if sys.stdout.isatty() else json.dumps(server)
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        return server
 
     def _stop(self) -> None:
         (self._cloud.folder / "server.json").unlink(missing_ok=True)
@@ -249,7 +255,7 @@ Press Ctrl+C to stop it.
     from openai import AzureOpenAI
     client = AzureOpenAI()
 
-Control plane: subscription {server["subscription_id"]},
+Control plane: tenant {server["tenant_id"]}, subscription {server["subscription_id"]},
 resource group {server["resource_group"]}, account {server["account"]}.{_over_tls(server)}"""
 
 

@@ -11,7 +11,15 @@ from starlette.responses import Response
 
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
-from ftops.emulator.control_plane import adapters, deployments, managed_compute, operations
+from ftops.emulator.control_plane import (
+    adapters,
+    deployments,
+    managed_compute,
+    offers,
+    operations,
+    rai_policies,
+    resource_manager,
+)
 from ftops.emulator.data_plane import (
     chat,
     evals,
@@ -122,7 +130,9 @@ _ACCOUNT: Rows = [
     ("DELETE", "", control_account.delete_account),
     ("GET", "/providers/Microsoft.Authorization/permissions", control_account.list_permissions),
     ("POST", "/listKeys", control_account.list_keys),
-    ("GET", "/models", control_account.list_models),
+    ("POST", "/regenerateKey", control_account.regenerate_key),
+    ("GET", "/models", offers.list_models),
+    ("GET", "/skus", offers.list_account_skus),
     ("GET", "/usages", control_account.list_usages),
     ("GET", "/deployments", deployments.list_all),
     ("GET", "/deployments/{deployment}", deployments.get),
@@ -133,6 +143,10 @@ _ACCOUNT: Rows = [
     ("POST", "/deployments/{deployment}/pause", deployments.pause),
     ("POST", "/deployments/{deployment}/resume", deployments.resume),
     ("GET", "/projects", control_account.list_projects),
+    ("GET", "/raiPolicies", rai_policies.list_all),
+    ("GET", "/raiPolicies/{policy}", rai_policies.get),
+    ("PUT", "/raiPolicies/{policy}", rai_policies.put),
+    ("DELETE", "/raiPolicies/{policy}", rai_policies.delete),
 ]
 _MANAGED: Rows = [
     ("GET", "/managedComputeDeployments", managed_compute.list_all),
@@ -145,12 +159,31 @@ _MANAGED: Rows = [
     ("PUT", "/adapterDeployments/{adapter}", adapters.put),
     ("DELETE", "/adapterDeployments/{adapter}", adapters.delete),
 ]
+_SUBSCRIPTION: Rows = [
+    ("GET", "", resource_manager.get_subscription),
+    ("GET", "/locations", resource_manager.list_locations),
+    ("GET", "/providers", resource_manager.list_providers),
+    ("GET", "/providers/Microsoft.CognitiveServices", resource_manager.get_provider),
+    ("POST", "/providers/Microsoft.CognitiveServices/register", resource_manager.get_provider),
+    ("GET", "/resourceGroups", resource_manager.list_groups),
+    ("GET", "/resourceGroups/{group}", resource_manager.get_group),
+    ("HEAD", "/resourceGroups/{group}", resource_manager.has_group),
+    ("PUT", "/resourceGroups/{group}", resource_manager.put_group),
+    ("DELETE", "/resourceGroups/{group}", resource_manager.delete_group),
+]
+_PROVIDER: Rows = [
+    ("GET", "/accounts", control_account.list_accounts),
+    ("GET", "/deletedAccounts", control_account.list_deleted),
+    ("GET", "/modelCapacities", offers.list_capacities),
+    ("GET", "/skus", offers.list_skus),
+    ("POST", "/checkDomainAvailability", control_account.check_domain),
+]
 _LOCATION: Rows = [
     ("GET", "/operationResults/{operation}", operations.get),
     ("GET", "/operationResults/{operation}/resource", operations.result),
     ("GET", "/usages", control_account.list_usages),
-    ("GET", "/models", control_account.list_location_models),
-    ("GET", "/modelCapacities", control_account.list_capacities),
+    ("GET", "/models", offers.list_location_models),
+    ("GET", "/modelCapacities", offers.list_capacities),
     ("GET", "/managedComputeUsages", managed_compute.list_usages),
 ]
 _ADMIN: Rows = [
@@ -183,8 +216,6 @@ _SINCE: dict[Handler, str] = {
     jobs.resume: "2025-04-01",
     deployments.pause: "2026-03-01",
     deployments.resume: "2026-03-01",
-    managed_compute.list_usages: "2026-09-15",
-    **{handler: "2026-09-15" for _, _, handler in _MANAGED},
 }
 
 
@@ -195,12 +226,13 @@ def table(account: Account) -> dict[Plane, list[Route]]:
     location = f"{subscription}{provider}/locations/{{location}}"
     deleted = f"{location}/resourceGroups/{{group}}/deletedAccounts/{{account}}"
     control: Rows = [
-        ("GET", f"{subscription}{provider}/deletedAccounts", control_account.list_deleted),
+        ("GET", "/tenants", resource_manager.list_tenants),
+        ("GET", "/subscriptions", resource_manager.list_subscriptions),
         ("GET", deleted, control_account.get_deleted),
         ("DELETE", deleted, control_account.purge),
-        ("GET", f"{subscription}{provider}/accounts", control_account.list_accounts),
-        ("GET", f"{account.group_id}{provider}/accounts", control_account.list_accounts),
-        ("GET", f"{subscription}{provider}/modelCapacities", control_account.list_capacities),
+        ("GET", f"{subscription}/resourceGroups/{{group}}{provider}/accounts", control_account.list_accounts),
+        *((method, subscription + path, handler) for method, path, handler in _SUBSCRIPTION),
+        *((method, subscription + provider + path, handler) for method, path, handler in _PROVIDER),
         *((method, account.id + path, handler) for method, path, handler in (*_ACCOUNT, *_MANAGED)),
         *((method, location + path, handler) for method, path, handler in _LOCATION),
     ]
