@@ -31,6 +31,7 @@ class _Grading(Handler):
         "/text": b"yes",
         "/none": b'{"score": null}',
         "/nan": b'{"score": NaN}',
+        "/huge": b'{"score": 1' + b"0" * 400 + b"}",
         "/big": b'{"score": 1}' + b" " * 1_000_000,
         "/list": b"[1]",
     }
@@ -79,7 +80,7 @@ def test_a_failure_is_tried_three_times(shared: Emulator, endpoint: Endpoint) ->
     assert len({body["trace_id"] for body in endpoint.requests}) == 1
 
 
-@pytest.mark.parametrize("path", ["/broken", "/moved", "/text", "/none", "/nan", "/big", "/list"])
+@pytest.mark.parametrize("path", ["/broken", "/moved", "/text", "/none", "/nan", "/huge", "/big", "/list"])
 def test_an_endpoint_that_gives_no_score_is_an_error(shared: Emulator, endpoint: Endpoint, path: str) -> None:
     found = run(shared, grader(endpoint, path), "yes")
     assert (found.reward, flags(found), len(endpoint.requests)) == (0, ["other_error"], 3)
@@ -104,6 +105,7 @@ def test_an_endpoint_that_is_not_there_is_an_error(shared: Emulator, endpoint: E
         ({"url": 5}, "needs 'url'"),
         ({"headers": {"a": 1}}, "'headers'"),
         ({"rate_limit": 0}, "'rate_limit'"),
+        ({"rate_limit": 10**400}, "'rate_limit'"),
     ],
 )
 def test_what_is_refused(shared: Emulator, endpoint: Endpoint, changes: Any, message: str) -> None:

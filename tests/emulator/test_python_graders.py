@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 from openai import BadRequestError
 
-from ftops.emulator.grading import python_code
+from ftops.emulator.grading import confined, python_code
 from ftops.emulator.grading.outcome import Case, Grade
 from ftops.emulator.grading.python_code import Limits
 from tests.emulator.conftest import Start
@@ -166,6 +167,34 @@ def test_a_mistake_is_shown_with_its_line() -> None:
     assert details("def grade(sample, item)\n").startswith("SyntaxError: expected ':'")
     assert details("def grades(): pass") == "KeyError: 'grade'"
     assert details("import nothing_here\ndef grade(a, b): pass").startswith("ModuleNotFoundError")
+
+
+@isolated
+@pytest.mark.parametrize("reply", ['{"score": NaN}', '{"score": 1e999}', '{"score": 1%s}' % ("0" * 400)])
+def test_a_forged_score_that_is_no_number_is_none(reply: str) -> None:
+    source = f"import os\ndef grade(sample, item):\n os.write(3, b'{reply}\\n')\n os._exit(0)\n"
+    (grade,) = python_code.scores(source, [Case({}, {})], threading.Event())
+    assert (grade.reward, grade.error) == (None, "python_grader_server_error")
+
+
+@isolated
+def test_an_error_that_is_no_text_can_be_sent() -> None:
+    source = "def grade(sample, item):\n raise ValueError('\\ud800')\n"
+    (grade,) = python_code.scores(source, [Case({}, {})], threading.Event())
+    assert grade.details == "ValueError: ? (line 2)"
+
+
+@isolated
+def test_the_keyring_of_the_session_is_another_one() -> None:
+    number, session = confined._KEYCTL[os.uname().machine], -3
+    source = (
+        "import ctypes\n"
+        f"def grade(sample, item):\n return ctypes.CDLL(None).syscall({number}, 0, {session}, 1)\n"
+    )
+    own = ctypes.CDLL(None).syscall(number, 0, session, 1)
+    (grade,) = python_code.scores(source, [Case({}, {})], threading.Event())
+    assert grade.reward is not None
+    assert grade.reward != own or own < 0, "the code can read the keys of this session"
 
 
 def python(source: str = "def grade(sample, item):\n    return len(sample['output_text'])") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from ftops.emulator.account.cloud import JSON, Cloud
 from ftops.emulator.grading import endpoint, formulas, judge, python_code, texts
-from ftops.emulator.grading.outcome import FLAGS, Case, Grade, Ungraded, Usage, graded, output
+from ftops.emulator.grading.outcome import FLAGS, Case, Grade, Ungraded, Usage, graded, number, output
 from ftops.emulator.grading.templates import filled
 from ftops.emulator.http.errors import invalid
 from ftops.emulator.http.messages import read_object, reply
@@ -85,7 +85,7 @@ def _parts(grader: Any) -> list[Any]:
     parts = grader.get("graders")
     if not isinstance(parts, dict) or not isinstance(grader.get("calculate_output"), str):
         raise invalid("A grader of type multi needs 'graders' and 'calculate_output'.")
-    if not isinstance(grader.get("invalid_grade", 0.0), int | float):
+    if number(grader.get("invalid_grade", 0.0)) is None:
         raise invalid("'invalid_grade' must be a number.")
     return list(parts.values())
 

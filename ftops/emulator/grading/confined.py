@@ -14,6 +14,7 @@ of its own, a copy of this one without privileges, in an empty folder: no case s
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib
 import json
 import math
@@ -36,6 +37,9 @@ _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000  # the number is the same on all usual machines
 _ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
 _MNT_DETACH = 0x2
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "loongarch64": 219, "ppc64le": 271, "s390x": 280}
+"""The number of the system call, by processor."""
+_JOIN_SESSION_KEYRING = 1
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION = 0x20080522
 _NOBODY = 65534
@@ -78,6 +82,17 @@ def _call(name: str, *arguments: Any) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
+def _leave_keyrings() -> None:
+    """Of the user, which may have passwords. The user's own is another one in a new namespace; that of the
+    session isn't. Raises OSError."""
+    call = _KEYCTL.get(os.uname().machine)
+    if call is None:
+        raise OSError(0, f"unknown processor: {os.uname().machine}")
+    joined = _libc.syscall(call, _JOIN_SESSION_KEYRING, None)
+    if joined < 0 and ctypes.get_errno() != errno.ENOSYS:  # a kernel without keyrings
+        raise OSError(ctypes.get_errno(), f"keyctl: {os.strerror(ctypes.get_errno())}")
+
+
 def _write(place: int, value: Any) -> None:
     data = json.dumps(value).encode() + b"\n"
     while data:
@@ -87,6 +102,7 @@ def _write(place: int, value: Any) -> None:
 def _leave() -> None:
     """Move into new namespaces, as a user without any right outside of them."""
     user, group = os.geteuid(), os.getegid()
+    _leave_keyrings()
     _call("unshare", _NAMESPACES)
     _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)
     for name, text in (
@@ -231,9 +247,10 @@ def _score(source: str, case: dict[str, Any]) -> float:
     names: dict[str, Any] = {"__name__": "grader"}
     exec(compile(source, "grader", "exec"), names)  # noqa: S102 - that is what this program is for
     value = names["grade"](case["sample"], case["item"])
-    if not isinstance(value, Real) or not math.isfinite(value):
+    score = float(value) if isinstance(value, Real) else math.nan
+    if not math.isfinite(score):
         raise ValueError(f"grade returned {value!r}, which is no number")
-    return float(value)
+    return score
 
 
 def _described(exc: BaseException) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import math
 import socket
 import threading
 import time
@@ -18,7 +17,7 @@ from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ftops.emulator.grading.outcome import Case, Grade, Ungraded, graded
+from ftops.emulator.grading.outcome import Case, Grade, Ungraded, graded, number
 
 HERE = ("127.0.0.1", "localhost", "::1")
 _ATTEMPTS = 3
@@ -43,7 +42,7 @@ def problem(grader: dict[str, Any]) -> str:
         return "A grader of type endpoint needs 'url', an absolute URL of the scheme https or http."
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
         return "'headers' of a grader must be an object of strings."
-    if rate is not None and (type(rate) not in (int, float) or rate <= 0):
+    if rate is not None and (number(rate) or 0.0) <= 0:
         return "'rate_limit' of a grader must be a number above 0."
     return ""
 
@@ -55,7 +54,7 @@ def scores(grader: dict[str, Any], cases: Sequence[Case], stop: threading.Event)
 
     def score(case: Case) -> float:
         nonlocal due
-        stop.wait(max(0.0, due - time.monotonic()))
+        stop.wait(min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX))
         due = max(due, time.monotonic()) + interval
         return _score(grader, case, stop)
 
@@ -103,7 +102,7 @@ def _attempt(grader: dict[str, Any], body: bytes) -> float:
 
 def _parsed(content: bytes) -> float:
     with suppress(ValueError, RecursionError, TypeError, LookupError):
-        score = json.loads(content)["score"]
-        if type(score) in (int, float) and math.isfinite(score):
-            return float(score)
+        score = number(json.loads(content)["score"])
+        if score is not None:
+            return score
     raise ValueError('the reply isn\'t {"score": number}.')

@@ -8,12 +8,11 @@ number as its ``result`` or ``score``; or it is a label, or a JSON object with a
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ftops.emulator.grading.outcome import Case, Grade, Ungraded, Usage
+from ftops.emulator.grading.outcome import Case, Grade, Ungraded, Usage, number
 from ftops.emulator.grading.templates import filled
 
 _USUAL_RANGE = (0.0, 1.0)
@@ -38,7 +37,7 @@ def problem(grader: Mapping[str, Any]) -> str:
     if wrong := _question_problem(grader):
         return wrong
     bounds = grader.get("range", _USUAL_RANGE)
-    are_numbers = isinstance(bounds, list | tuple) and all(type(bound) in (int, float) for bound in bounds)
+    are_numbers = isinstance(bounds, list | tuple) and all(number(bound) is not None for bound in bounds)
     if not are_numbers or len(bounds) != 2 or bounds[0] >= bounds[1]:
         return "'range' must be two numbers, the lower one first."
     if not isinstance(grader.get("sampling_params", {}), dict | None):
@@ -69,7 +68,11 @@ def _question_problem(grader: Mapping[str, Any]) -> str:
 
 def is_message(message: Any) -> bool:
     is_known = isinstance(message, dict) and isinstance(message.get("role"), str)
-    return is_known and isinstance(message.get("content"), str | dict | list)
+    content = message.get("content") if is_known else None
+    parts = content if isinstance(content, list) else [content]
+    return isinstance(content, str | dict | list) and all(
+        isinstance(part.get("text", ""), str) for part in parts if isinstance(part, dict)
+    )
 
 
 def scores(grader: Mapping[str, Any], cases: Sequence[Case], ask: Ask) -> list[Grade]:
@@ -145,8 +148,7 @@ def _score(said: Said, bounds: Sequence[float]) -> float:
 
 
 def _number(text: str) -> float | None:
-    value = _value(text, _KEYS)
-    return float(value) if type(value) in (int, float) and math.isfinite(value) else None
+    return number(_value(text, _KEYS))
 
 
 def _value(text: str, keys: Sequence[str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -29,6 +30,14 @@ def output(text: str, *, as_json: bool = True) -> dict[str, Any]:
         with suppress(ValueError, RecursionError):
             sample["output_json"] = json.loads(text)
     return sample
+
+
+def number(value: Any) -> float | None:
+    """A finite number; None if it is something else."""
+    with suppress(OverflowError):
+        if type(value) in (int, float) and math.isfinite(value):
+            return float(value)
+    return None
 
 
 class Ungraded(Exception):

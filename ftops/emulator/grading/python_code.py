@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ftops.emulator.grading.outcome import Case, Grade
+from ftops.emulator.grading.outcome import Case, Grade, number
 
 _MAX_SOURCE = 256 * 1024
 _PROGRAM = Path(__file__).with_name("confined.py")
@@ -77,10 +77,13 @@ def scores(
 
 
 def _grade(reply: Any) -> Grade:
-    if isinstance(reply, dict) and type(reply.get("score")) in (int, float):
-        return Grade(float(reply["score"]))
+    """The code can write a reply of its own, so nothing in it is certain."""
+    score = number(reply.get("score")) if isinstance(reply, dict) else None
+    if score is not None:
+        return Grade(score)
     if isinstance(reply, dict) and isinstance(reply.get("error"), str):
-        return Grade(None, "python_grader_runtime_error", reply["error"])
+        text = reply["error"].encode("utf-8", "replace").decode()
+        return Grade(None, "python_grader_runtime_error", text)
     return Grade(None, "python_grader_server_error", "The process that runs the code has ended.")
 
 
