@@ -21,6 +21,8 @@ OF_SERVICE = (
 )  # fmt: skip
 """What the service knows of one."""
 _FIELD = re.compile(r"\{\{([^{}]*)\}\}")
+_HALF_BRACED = re.compile(r"\{+\s*(?:item|sample)\.[\w.]+\s*\}*|\b(?:item|sample)\.[\w.]+\s*\}+")
+_BARE = re.compile(r"\s*(?:item|sample)\.[\w.]+\s*")
 _INDEX = re.compile(r"\[|\.\d+(?=\.|$)")
 _NOTHING = object()
 
@@ -28,6 +30,14 @@ _NOTHING = object()
 def placeholders(text: str) -> Iterator[str]:
     """What stands between double braces, as written."""
     return (match[1] for match in _FIELD.finditer(text))
+
+
+def near_placeholders(text: str) -> Iterator[str]:
+    """What is like a field of an example or an answer, but isn't between double braces: `{item.a}`."""
+    if _BARE.fullmatch(text):
+        yield text
+    for outside in _FIELD.split(text)[::2]:
+        yield from _HALF_BRACED.findall(outside)
 
 
 def has_index(name: str) -> bool:

@@ -19,7 +19,14 @@ from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.grader_table import Fault
 from ftops.evaluation.schemas import json_validator
 from ftops.evaluation.service_grader import parts, texts
-from ftops.evaluation.templates import OF_SERVICE, fields_of, has_index, placeholders, unknown_field
+from ftops.evaluation.templates import (
+    OF_SERVICE,
+    fields_of,
+    has_index,
+    near_placeholders,
+    placeholders,
+    unknown_field,
+)
 
 FUNCTIONS = ("min", "max", "abs", "floor", "ceil", "exp", "sqrt", "log")
 _MAX_SOURCE = 256 * 1024
@@ -120,6 +127,10 @@ def _template_problems(keys: Keys, text: str) -> Iterator[Problem]:
         elif has_index(inside):
             hint = "Give the example a field that holds only this value."
             yield Problem(keys, f"{shown} has an index", _RISKY, hint, pattern, "warning")
+    for near in dict.fromkeys(near_placeholders(text)):
+        hint = f"Write {{{{{near.strip('{} ')}}}}}."
+        detail = "A field stands between two braces on each side; this is sent as it is written."
+        yield Problem(keys, f"`{near}` isn't replaced by a field", detail, hint, re.escape(near), "warning")
 
 
 def _of_answers(grader: Mapping[str, Any], response_format: Mapping[str, Any] | None) -> Iterator[Problem]:

@@ -56,6 +56,10 @@ def errors(folder: Path, grader: dict[str, Any]) -> list[Diagnostic]:
         ({**EXACT, "reference": "{{ item.answer }}"}, "{{ item.answer }} has spaces in its braces"),
         ({**EXACT, "reference": "{{item.answers[0]}}"}, "{{item.answers[0]}} has an index"),
         ({**EXACT, "reference": "{{item.answers.0}}"}, "{{item.answers.0}} has an index"),
+        ({**EXACT, "reference": "{{item.answer}"}, "`{{item.answer}` isn't replaced by a field"),
+        ({**EXACT, "reference": "is {item.answer}}"}, "`{item.answer}}` isn't replaced by a field"),
+        ({**EXACT, "reference": "{ item.answer }"}, "`{ item.answer }` isn't replaced by a field"),
+        ({**EXACT, "reference": "item.answer"}, "`item.answer` isn't replaced by a field"),
         ({**EXACT, "input": "{{item.a}}", "reference": "x"}, "the grader doesn't see the answer"),
         (
             {
