@@ -62,8 +62,15 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-OFFLINE_RULES: tuple[Rule, ...] = (models.known, models.method, models.training_type, models.sku)
-"""Those that the catalogue alone can answer."""
+OFFLINE_RULES: tuple[Rule, ...] = (
+    account.long_enough,
+    models.known,
+    models.method,
+    models.training_type,
+    models.training_type_listed,
+    models.sku,
+)
+"""Those that the spec and the catalogue alone can answer."""
 
 
 def check(situation: Situation, rules: Iterable[Rule] = RULES) -> tuple[Diagnostic, ...]:

@@ -8,6 +8,7 @@ from ftops.catalog.fields import region
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
 from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.plan import Change
 from ftops.planning.preflight.context import (
@@ -77,6 +78,7 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
                     "catalogue has it as one that can."
                 )
                 summary = f"{model.base} isn't listed as one that can be fine-tuned"
+                hint = "nothing to do, unless the service refuses the job"
                 yield situation.warning(change.address, summary, detail, hint)
             else:
                 detail = f"Account {where} doesn't offer it."
@@ -239,19 +241,22 @@ def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterat
 
 
 def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
-    """Where the account doesn't say what it has, a misspelled name can still be seen."""
-    names = [m.id for m in situation.catalog_of(change.provider).models.values()]
+    """Where the account doesn't say what it has, the catalogue still tells a misspelled name, and a model
+    that is trained though it isn't listed. Base models that are only deployed needn't be."""
+    listed = situation.catalog_of(change.provider).models.values()
     if not model.base or model.tuned or situation.listed(change.provider, model) is not None:
         return
-    if any(model.base.casefold() in m.names for m in situation.catalog_of(change.provider).models.values()):
+    if any(model.base.casefold() in m.names for m in listed):
         return
-    near = nearest(model.base, names)
-    if near is not None and split(near)[0].casefold() != split(model.base)[0].casefold():
+    near = nearest(model.base, [m.id for m in listed])
+    if near is not None and split(near)[0].casefold() == split(model.base)[0].casefold():
+        return  # another version
+    if near is not None or kind_of(change.address).trains:
         yield situation.warning(
             change.address,
             f"unknown model {model.base}",
             "The catalogue has no model of that name, and the account wasn't asked or lists none.",
-            f"did you mean {near}?",
+            f"did you mean {near}?" if near else "`ftops models` lists those that can be fine-tuned",
         )
 
 

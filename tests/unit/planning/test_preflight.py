@@ -272,9 +272,9 @@ def test_a_base_model_that_ended_is_said_of_training_it() -> None:
 def test_an_open_model_that_the_account_lists_without_saying_that_it_can_be_tuned() -> None:
     listed = OfferedModel("Ministral-3B", "1", False, SKUS)
     account = replace(ACCOUNT, models=(listed,))
-    assert find(job(model="Ministral-3B", training_type="global_standard"), account=account) == [
-        "warning: job.copilot: Ministral-3B isn't listed as one that can be fine-tuned"
-    ]
+    (one,) = found(job(model="Ministral-3B", training_type="global_standard"), account=account)
+    assert (one.severity, "isn't listed as one that can be fine-tuned" in one.summary) == ("warning", True)
+    assert one.hint == "nothing to do, unless the service refuses the job"
 
 
 def test_skus_of_a_tuned_model_depend_on_the_region() -> None:
@@ -342,12 +342,14 @@ def test_what_the_account_says_goes_before_the_catalogue() -> None:
     assert find(job(), catalog=catalog) == []
 
 
-def test_a_misspelled_model_where_the_account_says_nothing() -> None:
+def test_an_unknown_model_where_the_account_says_nothing() -> None:
     silent = replace(ACCOUNT, models=None)
     (one,) = found(job(model="gpt-4o-mni-2024-07-18"), account=silent)
     assert (one.severity, one.hint) == ("warning", f"did you mean {MINI}?")
     assert find(job(model="gpt-4o-mini-2030-01-01"), account=silent) == [], "a version of tomorrow"
-    assert find(job(model="something-of-mine"), account=silent) == []
+    (one,) = found(job(model="something-of-mine"), account=silent)
+    assert (one.severity, one.hint) == ("warning", "`ftops models` lists those that can be fine-tuned")
+    assert find(deployment(model="something-of-mine"), account=silent) == [], "not made for these"
 
 
 SKU_CASES: dict[str, tuple[Change, list[str]]] = {
