@@ -11,6 +11,7 @@ from tests.clients.install import Client
 from tests.clients.rows import ClientRow
 from tests.emulator.conftest import QUICK
 from tests.emulator.server import Emulator
+from tests.emulator.talking import talker
 
 
 class Did(Protocol):
@@ -33,3 +34,10 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     emulator = Emulator(tmp_path_factory.mktemp("emulator"), *QUICK, "--tls")
     yield emulator
     emulator.stop()
+
+
+@pytest.fixture(scope="module")
+def account(emulator: Emulator) -> Emulator:
+    """The same with a deployment `copilot`, which has learned the answers of `tests.emulator.talking`."""
+    talker(emulator, "copilot")
+    return emulator

@@ -40,8 +40,8 @@ def examples() -> list[dict[str, Any]]:
     return [*rows, *calls] * 6
 
 
-def talker(emulator: Emulator) -> None:
-    """Train and deploy `talk`, and deploy `base`."""
+def talker(emulator: Emulator, name: str = "talk") -> None:
+    """Train and deploy a model, and deploy `base`."""
     with emulator.data() as client, emulator.control() as control:
         job = client.fine_tuning.jobs.create(
             model=MODEL,
@@ -51,9 +51,8 @@ def talker(emulator: Emulator) -> None:
         )
         tuned = ended(client, job.id).fine_tuned_model
         assert tuned
-        bodies = {"talk": deployment(tuned), "base": base_deployment()}
-        for name, body in bodies.items():
-            control.deployments.begin_create_or_update("rg-emulator", "emulator", name, body).result()
+        for key, body in ((name, deployment(tuned)), ("base", base_deployment())):
+            control.deployments.begin_create_or_update("rg-emulator", "emulator", key, body).result()
     emulator.advance(1)
 
 
