@@ -17,7 +17,7 @@ from tests.emulator.server import Emulator
 from tests.emulator.talking import GREETING, SKY
 
 SECTION = "openai for JavaScript"
-KINDS = {"azure": "AzureOpenAI", "v1": "OpenAI, on v1"}
+KINDS = ("azure", "v1")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def openai() -> Client:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_job(openai: Client, emulator: Emulator, tmp_path: Path, did: Did, kind: str) -> None:
-    did(openai, f"{KINDS[kind]}: uploads, reads and deletes a file, trains, lists events and checkpoints")
+    did(openai, "files, jobs, events and checkpoints: AzureOpenAI with a dated version, OpenAI on v1")
     data = tmp_path / "train.jsonl"
     data.write_bytes(jsonl(lines(20)))
     run = script(openai, SECTION, "train.mjs")
@@ -42,7 +42,7 @@ def test_a_job(openai: Client, emulator: Emulator, tmp_path: Path, did: Did, kin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_answers(openai: Client, account: Emulator, did: Did, kind: str) -> None:
-    did(openai, f"{KINDS[kind]}: chats, streams, calls tools, parses JSON; creates and deletes responses")
+    did(openai, "chats, streams, tools, JSON, responses: AzureOpenAI with a dated version, OpenAI on v1")
     run = script(openai, SECTION, "ask.mjs")
     found: dict[str, Any] = openai.json(
         "node", run, **environment(account), KIND=kind, QUESTIONS=json.dumps(QUESTIONS)

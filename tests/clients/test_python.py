@@ -49,8 +49,11 @@ def test_litellm(account: Emulator, tmp_path: Path, did: Did) -> None:
 def test_langchain(account: Emulator, did: Did) -> None:
     client = from_pypi("LangChain (langchain-openai)", "langchain-openai")
     found = ran(client, "LangChain", "with_langchain.py", account)
+    did(
+        client,
+        "invokes, streams, calls tools, gives structured output: AzureChatOpenAI, and ChatOpenAI on v1",
+    )
     for name in ("AzureChatOpenAI", "ChatOpenAI"):
-        did(client, f"{name}: invokes, streams, calls tools, structured output")
         said = found[name]
         assert (said["hello"], said["stream"]) == (GREETING, GREETING)
         assert said["call"] == ["set_colour", {"colour": "red"}]
