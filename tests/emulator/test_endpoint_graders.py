@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
-from openai import BadRequestError
+from openai import BadRequestError, OpenAI
 
 from tests.emulator.conftest import Start
-from tests.emulator.server import Emulator, ended, upload
+from tests.emulator.server import Emulator, ended, until, upload
 from tests.emulator.test_graders import flags, multi, run
 from tests.emulator.test_reinforcement import MODEL, tasks
 from tests.support.http_server import Handler, Server, serving
@@ -47,6 +47,8 @@ class _Grading(Handler):
             return self.answer(500)
         if self.path in self.replies:
             return self.answer(200, self.replies[self.path])
+        if self.path == "/other":  # another score each time
+            return self.answer_json(200, {"score": len(self.server.requests)})
         right = body["sample"]["output_text"] == body["item"].get("colour", "yes")
         return self.answer_json(200, {"score": 0.75 if right else 0.25})
 
@@ -121,31 +123,57 @@ def test_other_hosts_are_asked_only_if_the_server_was_started_so(start: Start) -
     assert flags(run(emulator, there, "yes")) == ["other_error"]
 
 
-def test_a_model_is_trained_by_an_endpoint_whose_key_no_reply_shows(
-    shared: Emulator, endpoint: Endpoint
-) -> None:
-    asked = multi("a", a=grader(endpoint, headers={"x-key": "placeholder"}))
+def create(client: OpenAI, asked: dict[str, Any]) -> str:
+    """The id of a job with this grader."""
     method: Any = {
         "type": "reinforcement",
         "reinforcement": {"grader": asked, "hyperparameters": {"n_epochs": 4, "batch_size": 6}},
     }
+    job = client.fine_tuning.jobs.create(
+        model=MODEL,
+        training_file=upload(client, tasks(12, "spring"), "train.jsonl"),
+        validation_file=upload(client, tasks(4, "winter"), "valid.jsonl"),
+        seed=5,
+        extra_body={"trainingType": "globalStandard", "method": method},
+    )
+    return job.id
+
+
+def test_a_step_is_told_once_even_if_its_answers_are_graded_again(
+    emulator: Emulator, endpoint: Endpoint
+) -> None:
+    emulator.settings(min_training_seconds=600.0)
+    with emulator.v1() as client:
+        job = create(client, grader(endpoint, "/other"))
+        emulator.advance(60)
+        until(lambda: client.fine_tuning.jobs.retrieve(job).status == "running")
+        until(lambda: emulator.admin("GET", "objects")["jobs"][0]["computed"])
+        emulator.advance(300)
+        client.fine_tuning.jobs.pause(job)
+        graded = len(endpoint.requests)
+        emulator.advance(60)
+        until(lambda: str(client.fine_tuning.jobs.retrieve(job).status) == "paused")
+        assert len(endpoint.requests) > graded
+        events: list[Any] = [e.data for e in client.fine_tuning.jobs.list_events(job, limit=100) if e.data]
+    steps = [data["step"] for data in events]
+    assert steps == list(range(len(steps), 0, -1))
+
+
+def test_a_model_is_trained_by_an_endpoint_whose_key_no_reply_shows(
+    shared: Emulator, endpoint: Endpoint
+) -> None:
+    asked = multi("a", a=grader(endpoint, headers={"x-key": "placeholder"}))
     with shared.v1() as client:
-        job = client.fine_tuning.jobs.create(
-            model=MODEL,
-            training_file=upload(client, tasks(12, "spring"), "train.jsonl"),
-            validation_file=upload(client, tasks(4, "winter"), "valid.jsonl"),
-            seed=5,
-            extra_body={"trainingType": "globalStandard", "method": method},
-        )
-        done = ended(client, job.id)
+        job = create(client, asked)
+        done = ended(client, job)
         assert done.status == "succeeded", done.error
-        (best, *_) = client.fine_tuning.jobs.checkpoints.list(job.id).data
+        (best, *_) = client.fine_tuning.jobs.checkpoints.list(job).data
         checked: Any = client.post(
             "/fine_tuning/alpha/graders/validate", body={"grader": asked}, cast_to=object
         )
     metrics: Any = best.metrics.model_extra
     assert metrics["full_valid_mean_reward"] > 0.6
     assert {headers["x-key"] for headers in endpoint.headers} == {"placeholder"}
-    shown = shared.call("GET", f"/openai/v1/fine_tuning/jobs/{job.id}")[2]
+    shown = shared.call("GET", f"/openai/v1/fine_tuning/jobs/{job}")[2]
     for found in (shown["method"]["reinforcement"]["grader"], checked["grader"]):
         assert found["graders"]["a"]["headers"] == {"x-key": "***"}

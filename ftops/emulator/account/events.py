@@ -1,7 +1,7 @@
 """Events of jobs: a JSON line each.
 
-The id of an event is derived from its job and message, so that a training run that starts again after a
-restart adds nothing twice.
+The id of an event is derived from its job and its message, or a key: a training run that starts again, after
+a restart or a pause, adds nothing twice.
 """
 
 from __future__ import annotations
@@ -14,11 +14,19 @@ from ftops.emulator.account.storage import replace_text
 
 
 def record(
-    cloud: Cloud, job: str, at: float, message: str, *, level: str = "info", data: JSON | None = None
+    cloud: Cloud,
+    job: str,
+    at: float,
+    message: str,
+    *,
+    key: str = "",
+    level: str = "info",
+    data: JSON | None = None,
 ) -> None:
-    """Append one event at the virtual time ``at``."""
+    """Append one event at the virtual time ``at``. ``key``: what it is about, if another run of the job may
+    say it in other words."""
     event: JSON = {
-        "id": f"ftevent-{derived_hex(job, message)}",
+        "id": f"ftevent-{derived_hex(job, key or message)}",
         "created_at": at,
         "level": level,
         "message": message,

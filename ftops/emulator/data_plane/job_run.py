@@ -200,7 +200,7 @@ class Run:
         metrics = _metrics(step)
         if isinstance(step, RewardStep):
             said = f"Step {step.number}/{trainer.total_steps}: reward={step.train.mean:.4f}"
-            self._record(said, data=_scores(step, self._grader_name))
+            self._record(said, key=f"step {step.number}", data=_scores(step, self._grader_name))
         else:
             self._record(f"Step {step.number}: training loss={metrics['train_loss']}", data=metrics)
         is_last = step.number == trainer.total_steps
@@ -273,9 +273,9 @@ class Run:
         """Move on to the planned time, or to now if the computation is late."""
         self._at = max(self._at, planned, self._cloud.clock.now())
 
-    def _record(self, message: str, *, level: str = "info", data: JSON | None = None) -> None:
+    def _record(self, message: str, *, key: str = "", level: str = "info", data: JSON | None = None) -> None:
         with self._writing():
-            events.record(self._cloud, self._job.id, self._at, message, level=level, data=data)
+            events.record(self._cloud, self._job.id, self._at, message, key=key, level=level, data=data)
 
     def _save(self, **changes: object) -> None:
         with self._writing():
