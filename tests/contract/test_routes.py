@@ -38,3 +38,18 @@ def test_versions_of_a_life_cycle(cloud: Cloud, tmp_path: Path, version: str) ->
     assert used[True] == {extra}
     assert used[False] - ({V1} if version else set()) <= {usual}  # models are deleted on v1
     assert {what for what in WITHOUT_V1 if any(one.startswith(what) for one, _ in plain)} == {*WITHOUT_V1}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_graders_are_checked_on_v1_without_a_header_for_previews(cloud: Cloud, version: str) -> None:
+    grader = {"type": "string_check", "name": "g", "operation": "eq", "input": "a", "reference": "b"}
+    with tapped(Wire(cloud.url)) as wire:
+        azure = cloud.provider(endpoint=wire.url, api_version=version)
+        assert azure.validate_grader(grader) == ""
+        assert "operation" in azure.validate_grader({**grader, "operation": "is"})
+        azure.close()
+    assert {e.path for e in wire.exchanges} == {"/openai/v1/fine_tuning/alpha/graders/validate"}
+    assert not any(
+        name.startswith("aoai-") or "preview" in name for e in wire.exchanges for name in e.headers
+    )
+    assert {e.query for e in wire.exchanges} == {""}

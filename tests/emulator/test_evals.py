@@ -291,6 +291,7 @@ def test_the_dated_plane_has_it_since_its_preview(shared: Emulator, client: Open
     path = f"/openai/evals/{found['id']}/runs"
     status, _, created = shared.call("POST", f"{path}?{PREVIEW}", run)
     assert (status, created["status"], created["model"]) == (201, "queued", None)
+    assert shared.call("POST", path.replace("/openai/", "/openai/v1/"), run)[0] == 201
 
 
 def test_headers_of_endpoints_are_masked(shared: Emulator, client: OpenAI) -> None:

@@ -15,7 +15,7 @@ from ftops.config.schema.resources import Job
 from ftops.core.address import Address
 from ftops.core.errors import SpecError
 from ftops.providers.base import Request
-from ftops.providers.dataplane.job_wire import job_body, progress_of
+from ftops.providers.dataplane.job_wire import job_body, job_counts, progress_of
 from ftops.providers.dataplane.listing import job_inputs
 
 ROOT = Path(__file__).parents[3]
@@ -84,3 +84,16 @@ def test_rewards_of_an_event_are_shown() -> None:
     shown = progress_of(event)
     assert shown.message == "step 3/10: reward 0.25, valid reward 0.5, train reasoning tokens 120"
     assert shown.percent == 30
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        *((word, "queued_jobs") for word in ("pending", "queued", "validating_files", "Queued")),
+        *((word, "running_developer_jobs") for word in ("running", "pausing", "resuming")),
+        *((word, "") for word in ("paused", "succeeded", "failed", "cancelled", "something new")),
+    ],
+)
+def test_jobs_count_by_the_words_of_both_dialects(status: str, counted: str) -> None:
+    counts = job_counts([{"status": status, "trainingType": "developerTier"}])
+    assert {name for name, number in counts.items() if number} == {counted} - {""}
