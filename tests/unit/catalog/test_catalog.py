@@ -106,6 +106,90 @@ def test_dates_of_a_tuned_model_and_of_its_base() -> None:
     assert model.dated == date(2026, 10, 7)
 
 
+FAMILY_4O = (date(2027, 4, 1), date(2027, 10, 1), date(2027, 4, 14))
+FAMILY_41 = (date(2027, 4, 14), date(2027, 10, 14), date(2027, 4, 14))
+
+
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [
+        ("gpt-4o", FAMILY_4O),
+        ("gpt-4o-mini", FAMILY_4O),
+        ("gpt-4.1", FAMILY_41),
+        ("gpt-4.1-mini", FAMILY_41),
+        ("gpt-4.1-nano", FAMILY_41),
+        ("o4-mini", (date(2027, 4, 16), date(2027, 10, 16), date(2026, 10, 16))),
+        ("gpt-5", (None, None, date(2027, 2, 9))),
+        ("gpt-oss-20b", (None, None, None)),
+    ],
+)
+def test_the_days_of_the_schedule_of_september(name: str, days: tuple[date | None, ...]) -> None:
+    """Of training (at the earliest), of deployments, and of the base model. Earlier schedules had others."""
+    model = load(Path("/nowhere"), NOTHING).find(name)
+    assert model is not None
+    assert (model.training_retires, model.inference_retires, model.base_retires) == days
+    assert model.training_is_earliest and not model.inference_is_earliest
+    assert "2026-09-02" in model.retirement_source or not any(days)
+
+
+ALL_TYPES = {"standard", "data_zone", "global_standard", "developer"}
+MANAGED = ("global_standard", "developer")
+
+
+@pytest.mark.parametrize(
+    ("name", "methods", "types", "skus"),
+    [
+        ("gpt-4o-mini", "supervised", ALL_TYPES, {*ALL_SKUS} - {"DeveloperTier"}),
+        ("gpt-4o", "supervised dpo", ALL_TYPES, {*ALL_SKUS} - {"DeveloperTier"}),
+        ("gpt-4.1", "supervised dpo", ALL_TYPES, {*ALL_SKUS}),
+        ("gpt-4.1-mini", "supervised dpo", ALL_TYPES, {*ALL_SKUS} - {"ProvisionedManaged"}),
+        ("gpt-4.1-nano", "supervised dpo", ALL_TYPES, {*ALL_SKUS} - {"ProvisionedManaged"}),
+        ("o4-mini", "reinforcement", ALL_TYPES, {*ALL_SKUS} - {"ProvisionedManaged"}),
+        ("gpt-5", "reinforcement", ALL_TYPES - {"developer"}, {"Standard"}),
+        *(
+            (name, "supervised", {"data_zone", "global_standard"}, {"GlobalStandard"})
+            for name in ("gpt-oss-20b", "Ministral-3B", "Llama-3.3-70B-Instruct", "Qwen3-32B")
+        ),
+        *(
+            (name, "supervised reinforcement", {*MANAGED}, {"GlobalManagedCompute"})
+            for name in ("gpt-oss-120b", "Qwen3.6-35B-A3B", "Qwen3.8-27B", "Muse-Glimmer-30B")
+        ),
+        ("MAI-Code-1.1-Flash", "reinforcement", {*MANAGED}, {"GlobalStandard"}),
+        ("MedImageInsight-Premium", "supervised", {"global_standard"}, {"GlobalStandard"}),
+        ("CXRReportgen-Premium", "supervised", {"global_standard"}, {"GlobalStandard"}),
+    ],
+)
+def test_what_is_offered_since_october(name: str, methods: str, types: set[str], skus: set[str]) -> None:
+    model = load(Path("/nowhere"), NOTHING).find(name)
+    assert model is not None and model.methods is not None
+    assert sorted(model.methods) == sorted(methods.split())
+    assert {type_ for type_, regions in model.training.items() if regions != frozenset()} == types
+    assert {*(model.skus or ())} == skus
+
+
+def test_the_data_zone_is_in_the_us() -> None:
+    known = load(Path("/nowhere"), NOTHING).models
+    offered = [model.training.get("data_zone") for model in known.values()]
+    offered += [(model.skus or {}).get("DataZoneStandard") for model in known.values()]
+    zones = {regions for regions in offered if regions}
+    assert {region.rstrip("123") for region in frozenset().union(*zones)} == {
+        "centralus", "eastus", "northcentralus", "southcentralus", "westcentralus", "westus",
+    }  # fmt: skip
+
+
+def test_limits_and_prices_have_the_dates_of_their_pages() -> None:
+    known = load(Path("/nowhere"), NOTHING)
+    assert known.limits == {
+        "files": 100, "file_bytes": 512_000_000, "total_file_bytes": 1_000_000_000, "running_jobs": 3,
+        "running_global_jobs": 3, "running_developer_jobs": 5, "queued_jobs": 20, "job_hours": 720,
+        "deployments": 32, "tuned_deployments": 10, "examples_minimum": 10,
+        "training_tokens": 2_000_000_000, "suffix_length": 64,
+    }  # fmt: skip
+    assert known.spending_limits == {"reinforcement": 5000}
+    assert known.spending_as_of == known.models["o4-mini-2025-04-16"].training_as_of == date(2026, 3, 19)
+    assert entries()["hosting"]["dated"] == date(2026, 3, 19), "the last page with numbers"
+
+
 def test_a_list_of_skus_is_for_any_region(tmp_path: Path) -> None:
     found = with_overlay(tmp_path, "models: {house-1: {name: house, skus: [Standard, Own]}}\n").models
     assert found["house-1"].skus == {"Standard": None, "Own": None}
