@@ -139,6 +139,26 @@ def test_nothing_differs_after_creation(
     assert gone(azure, resource)
 
 
+def test_properties_of_2026_are_set_and_reset(cloud: Cloud, tmp_path: Path, name: str) -> None:
+    """The SDK's own types lack them."""
+    control: Any = {"endpoint": cloud.url, "token": cloud.key, "api_version": "2026-09-15-preview"}
+    azure = cloud.provider(control_plane=control)
+    plain = deployment(tmp_path, name)
+    resource = made(azure, plain)
+    wanted = changed(plain, spillover="other", service_tier="Priority", deployment_state="Paused")
+    azure.update(wanted, resource)
+    names = ("spilloverDeploymentName", "serviceTier", "deploymentState")
+    shown = live(azure, resource)["properties"]
+    assert [shown.get(key) for key in names] == ["other", "Priority", "Paused"]
+    remote = azure.read(replace(resource, inputs=wanted.inputs))
+    assert remote is not None and remote.inputs == {key: wanted.inputs[key] for key in remote.inputs}
+    azure.update(changed(plain), replace(resource, inputs=wanted.inputs))
+    shown = live(azure, resource)["properties"]
+    assert [shown.get(key) for key in names] in ([None, "Default", "Running"], [None, "Default", None])
+    assert gone(azure, resource)
+    azure.close()
+
+
 def test_drift_is_shown(cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str) -> None:
     asked = deployment(tmp_path, name, tags={"team": "a"})
     resource = made(azure, asked)

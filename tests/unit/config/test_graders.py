@@ -120,6 +120,19 @@ def test_what_is_right_has_no_findings(tmp_path: Path, grader: dict[str, Any]) -
     assert next(r for r in found.resources if r.address.kind == "job").inputs["grader"] == grader
 
 
+def test_code_has_at_most_256_kb(tmp_path: Path) -> None:
+    code = "def grade(sample, item): return 1\n"
+    grader = {"type": "python", "name": "code", "source": code.ljust(256 * 1024, "#")}
+    assert not spec(tmp_path, grader).warnings
+    with pytest.raises(SpecError) as caught:
+        spec(tmp_path, {**grader, "source": code.ljust(256 * 1024 + 1, "#")})
+    [found] = caught.value.diagnostics
+    assert (found.summary, found.detail) == (
+        "the code is too long",
+        "It has 262,145 bytes; the limit is 262,144.",
+    )
+
+
 def test_a_header_may_be_a_secret(tmp_path: Path) -> None:
     grader = {
         "type": "endpoint",

@@ -97,3 +97,14 @@ def test_rewards_of_an_event_are_shown() -> None:
 def test_jobs_count_by_the_words_of_both_dialects(status: str, counted: str) -> None:
     counts = job_counts([{"status": status, "trainingType": "developerTier"}])
     assert {name for name, number in counts.items() if number} == {counted} - {""}
+
+
+@pytest.mark.parametrize(
+    ("beta", "sent"), [({}, {}), ({"beta": "auto"}, {}), ({"beta": 0.1, "l2_multiplier": 0}, None)]
+)
+def test_what_is_left_to_the_service_is_not_sent(beta: dict[str, Any], sent: dict[str, Any] | None) -> None:
+    """ftops has no default of its own: documents have had several."""
+    inputs = {"model": "gpt-4o-2024-08-06", "method": "dpo", "training": "file-1", **beta}
+    request = Request(Address("job", "a"), inputs, token="t", folder=Path())
+    dpo = job_body(request, with_method=True, with_training_type=False)["method"]["dpo"]
+    assert dpo.get("hyperparameters", {}) == (beta if sent is None else sent)
