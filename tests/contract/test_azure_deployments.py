@@ -535,12 +535,13 @@ def test_a_deletion_whose_reply_was_lost_goes_on(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str
 ) -> None:
     resource = made(azure, deployment(tmp_path, name))
-    with cloud.set(base_delete_async=True, deletion_seconds=0.2):
+    with cloud.set(base_delete_async=True, deletion_seconds=1000.0):
         cloud.fault("DELETE /subscriptions/*/deployments/*", effect="drop_after")
         going = azure.delete(resource)
         assert going is not None and going.status is Status.PENDING
         again = azure.delete(resource)
         assert again is not None and again.status is Status.PENDING
+        cloud.admin("POST", "clock", {"advance": 1001})
         assert until(lambda: azure.read(resource) is None)
 
 
@@ -548,13 +549,14 @@ def test_another_process_waits_for_a_deletion(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path, name: str
 ) -> None:
     resource = made(azure, deployment(tmp_path, name))
-    with cloud.set(base_delete_async=True, deletion_seconds=0.3):
+    with cloud.set(base_delete_async=True, deletion_seconds=1000.0):
         assert azure.delete(resource) is not None
         other = cloud.provider()
         remote = other.read(resource)
         assert remote is not None and remote.status is Status.PENDING and remote.holds_concurrency_key
         with pytest.raises(Temporary, match="still being deleted"):
             other.create(deployment(tmp_path, name))
+        cloud.admin("POST", "clock", {"advance": 1001})
         assert until(lambda: other.read(resource) is None)
         other.close()
 
