@@ -34,6 +34,10 @@ class Client:
     version: str
     folder: Path
 
+    def part(self, name: str, package: str) -> Client:
+        """Another package of a folder from npm, with its own name and version in the table."""
+        return Client(name, _npm_version(self.folder, package), self.folder)
+
     def run(self, *command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command with ``environ`` added to the environment; the caller checks the exit code.
 
@@ -82,8 +86,12 @@ def from_npm(name: str, *packages: str) -> Client:
         _do("npm", "install", *options, *packages, cwd=folder)
 
     folder = _installed(install, packages)
-    about = json.loads((folder / "node_modules" / packages[0] / "package.json").read_text("utf-8"))
-    return Client(name, about["version"], folder)
+    return Client(name, _npm_version(folder, packages[0]), folder)
+
+
+def _npm_version(folder: Path, package: str) -> str:
+    about = json.loads((folder / "node_modules" / package / "package.json").read_text("utf-8"))
+    return str(about["version"])
 
 
 def _installed(install: Callable[[Path], None], packages: tuple[str, ...]) -> Path:

@@ -79,6 +79,31 @@ def test_a_cloud_can_be_registered_from_its_metadata(cloud: Emulator) -> None:
     assert refused(cloud, "GET", "/metadata/endpoints")[:2] == (400, "MissingApiVersionParameter")
 
 
+def test_the_tenant_describes_itself_as_clients_require(cloud: Emulator) -> None:
+    about = cloud.call("GET", "/acme/v2.0/.well-known/openid-configuration")[2]
+    assert {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"} <= about.keys()
+    path = about["jwks_uri"].partition("127.0.0.1")[2].partition("/")[2]
+    assert cloud.call("GET", f"/{path}", authorization="")[::2] == (200, {"keys": []})
+
+
+def test_a_secret_can_be_chosen(cloud: Emulator) -> None:
+    assert cloud.admin("POST", "principals", {"id": "robot", "secret": "mine"})["secret"] == "mine"
+    assert "secret" not in cloud.admin("GET", "principals")["principals"][0]
+    form = b"client_id=robot&client_secret=mine&scope=https://management.core.windows.net//.default"
+    kind = "application/x-www-form-urlencoded"
+    status, _, answer = cloud.call_raw("POST", "/acme/oauth2/v2.0/token", form, kind)
+    assert (status, claims(answer["access_token"])["oid"]) == (200, "robot")
+    assert claims(answer["access_token"])["aud"] == "https://management.core.windows.net/"
+
+
+@pytest.mark.parametrize("name", ["client_id", "object_id", "principal_id"])
+def test_a_managed_identity_is_chosen_by_any_of_its_ids(cloud: Emulator, name: str) -> None:
+    cloud.admin("POST", "principals", {"id": "robot"})
+    query = f"resource=https://management.azure.com&{name}=robot"
+    token = cloud.call("GET", f"/msi/token?{query}", **{"x-identity-header": cloud.key})[2]
+    assert claims(token["access_token"])["oid"] == "robot"
+
+
 def test_a_token_for_another_service_is_refused_as_the_control_plane_does(cloud: Emulator) -> None:
     who = cloud.admin("POST", "principals", {"roles": ["Contributor"]})
     header = f"Bearer {who['tokens']['data']}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +23,7 @@ from openai import AzureOpenAI
 from ftops.emulator.server import certificate
 from tests.emulator.conftest import Start
 from tests.emulator.server import VERSION, Emulator, base_deployment, deployment
+from tests.support.pages import at, blocks
 
 FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-host": "acme.example:8443, 127.0.0.1"}
 ARM = "api-version=2025-09-01"
@@ -152,3 +156,14 @@ def test_every_url_in_a_reply_is_where_the_client_sees_it(emulator: Emulator) ->
     assert begun["location"].startswith(f"{origin}openai/")
     _, _, about = emulator.call("GET", "/acme/v2.0/.well-known/openid-configuration", **FORWARDED)
     assert about["token_endpoint"] == f"{origin}acme/oauth2/v2.0/token"
+
+
+def test_the_program_of_the_manual(emulator: Emulator) -> None:
+    """docs/az.md: the Azure SDK for Python."""
+    roles = ["Contributor", "Cognitive Services OpenAI User"]
+    emulator.admin("POST", "principals", {"id": "deployer", "secret": "not-secret", "roles": roles})
+    (program,) = blocks("az.md", "python", "Azure SDK for Python")
+    command = [sys.executable, "-c", at(program, emulator)]
+    environ = {**os.environ, "REQUESTS_CA_BUNDLE": emulator.ca}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "Succeeded\n"), done.stderr

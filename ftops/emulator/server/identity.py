@@ -87,7 +87,7 @@ def _refused(error: str, description: str) -> Response:
 
 
 async def _discovery(_: Cloud, __: Credentials, request: Request) -> Response:
-    """GET /{tenant}/v2.0/.well-known/openid-configuration, which MSAL reads first."""
+    """GET /{tenant}/v2.0/.well-known/openid-configuration, which MSAL reads first, with what it requires."""
     tenant = request.url.path.split("/")[1]
     authority = f"https://{request.url.netloc}/{tenant}"
     return reply(
@@ -95,8 +95,18 @@ async def _discovery(_: Cloud, __: Credentials, request: Request) -> Response:
             "issuer": f"{authority}/v2.0",
             "token_endpoint": f"{authority}/oauth2/v2.0/token",
             "authorization_endpoint": f"{authority}/oauth2/v2.0/authorize",
+            "jwks_uri": f"{authority}/discovery/v2.0/keys",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
         }
     )
+
+
+async def _keys(_: Cloud, __: Credentials, ___: Request) -> Response:
+    """GET /{tenant}/discovery/v2.0/keys: none, as only the emulator can check its own tokens."""
+    return reply({"keys": []})
 
 
 async def _endpoints(_: Cloud, __: Credentials, request: Request) -> Response:
@@ -135,5 +145,6 @@ _ISSUERS: tuple[tuple[str, re.Pattern[str], Issue], ...] = (
     ("GET", re.compile("/oidc/token"), _oidc_token),
     ("GET", re.compile("/metadata/endpoints", re.IGNORECASE), _endpoints),
     ("POST", re.compile("/[^/]+/oauth2/v2.0/token"), _client_credentials),
+    ("GET", re.compile("/[^/]+/discovery/v2.0/keys"), _keys),
     ("GET", re.compile(r"/[^/]+/v2.0/\.well-known/openid-configuration"), _discovery),
 )
