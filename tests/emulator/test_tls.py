@@ -141,7 +141,7 @@ def test_the_endpoint_is_where_the_client_sees_it(shared: Emulator, sent: Any, o
 
 
 def test_every_url_in_a_reply_is_where_the_client_sees_it(emulator: Emulator) -> None:
-    emulator.settings(base_deployment_async=True, deployment_seconds=60.0)
+    emulator.settings(base_deployment_async=True, base_delete_async=True, deployment_seconds=60.0)
     origin = "https://acme.example:8443/"
     place = f"{emulator.arm}/deployments/aa?{ARM}"
     _, made, _ = emulator.call("PUT", place, deployment("gpt-4o-mini", "2024-07-18"), **FORWARDED)
