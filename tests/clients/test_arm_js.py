@@ -11,7 +11,7 @@ from tests.clients.conftest import Did
 from tests.clients.install import Client, from_npm
 from tests.emulator.server import Emulator
 
-HERE = Path(__file__).parent
+SCRIPTS = Path(__file__).parent / "scripts"
 DEPLOYER = {"id": "deployer", "secret": "not-secret", "roles": ["Cognitive Services Contributor"]}
 
 
@@ -30,7 +30,7 @@ def answer(arm: Client, emulator: Emulator) -> Any:
     """What the script did, as a service principal over HTTPS."""
     emulator.admin("POST", "principals", DEPLOYER)
     return arm.json(
-        HERE / "arm_js.mjs",
+        SCRIPTS / "arm_js.mjs",
         ENDPOINT=emulator.tls_url,
         SUBSCRIPTION=str(emulator.place["subscription_id"]),
         CLIENT_ID="deployer",
@@ -42,7 +42,7 @@ def answer(arm: Client, emulator: Emulator) -> Any:
 def test_a_token_of_the_managed_identity(identity: Client, emulator: Emulator, did: Did) -> None:
     did(identity, "gets a token of a managed identity, which the control plane accepts")
     answer = identity.json(
-        HERE / "identity.mjs",
+        SCRIPTS / "identity.mjs",
         ENDPOINT=emulator.url,
         ACCOUNT_ID=emulator.arm,
         IDENTITY_ENDPOINT=f"{emulator.url}/msi/token",

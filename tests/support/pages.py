@@ -17,7 +17,9 @@ def blocks(page: str, language: str, section: str = "") -> list[str]:
     text = (DOCS / page).read_text("utf-8")
     parts = re.split(r"^## (.*)\n", text, flags=re.M)
     found = parts[0] if not section else parts[parts.index(section) + 1]
-    return re.findall(rf"^```{language}\n(.*?)^```$", found, re.M | re.S)
+    code = re.findall(rf"^```{language}\n(.*?)^```$", found, re.M | re.S)
+    assert code, f"no {language} in the section {section!r} of {page}"
+    return code
 
 
 def at(code: str, emulator: Emulator) -> str:
