@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ftops.planning.estimate import (
     HOURS_PER_MONTH,
     DataChange,
@@ -130,11 +132,7 @@ def per_hour(amount: float) -> str:
 
 def total(estimate: Estimate) -> str:
     """One line for a whole plan; empty if no costs are known."""
-    unknown = len(estimate.unknown)
     parts = []
-    if len(estimate.training) > unknown:
-        rest = f" and {plural(unknown, 'job')} of unknown cost" if unknown else ""
-        parts.append(f"training {about(estimate.dollars)}{rest}")
     asking = [c.dollars for c in estimate.asking if c.dollars is not None]
     if any(asking):
         others = len(estimate.asking) - len(asking)
@@ -142,5 +140,19 @@ def total(estimate: Estimate) -> str:
         parts.append(f"evaluation {about(sum(asking))}{other}")
     if estimate.per_hour:
         parts.append(f"hosting {per_hour(estimate.per_hour)}")
+    if jobs := _all_training(estimate, also_unknown=bool(parts)):
+        parts.insert(0, f"training {jobs}")
     lead = "The emulator is free; the service would charge: " if estimate.is_rehearsal else "Cost: "
     return f"{lead}{'; '.join(parts)}." if parts else ""
+
+
+def _all_training(estimate: Estimate, *, also_unknown: bool) -> str:
+    """`about $1.23, 2 jobs at $100.00 an hour and 1 job of unknown cost`; only those of unknown cost are
+    worth no words by themselves."""
+    by_hour = Counter(cost.per_hour for cost in estimate.unknown if cost.per_hour is not None)
+    parts = [about(estimate.dollars)] if len(estimate.training) > len(estimate.unknown) else []
+    parts += (f"{plural(count, 'job')} at {dollars(price)} an hour" for price, count in by_hour.items())
+    rest = len(estimate.unknown) - by_hour.total()
+    if rest and (parts or also_unknown):
+        parts.append(f"{plural(rest, 'job')} of unknown cost")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

@@ -50,6 +50,24 @@ def test_the_first_plan_says_what_it_costs(folder: Folder) -> None:
     assert estimate["hosting_per_hour"] == 1.7
 
 
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        (
+            "training_per_hour: 100",
+            "training 2 jobs at $100.00 an hour; hosting $1.70 an hour, about $1,241 a month.",
+        ),
+        ("", "training 2 jobs of unknown cost; hosting $1.70 an hour, about $1,241 a month."),
+    ],
+)
+def test_the_total_names_jobs_whose_cost_is_not_known(folder: Folder, prices: str, said: str) -> None:
+    folder.write(
+        "ftops.catalog.yaml",
+        "models: {gpt-4.1-2025-04-14: {prices: {training_per_million: , %s}}}\n" % prices,
+    )
+    assert f"The emulator is free; the service would charge: {said}\n" in folder.ok("plan", "--offline")
+
+
 def test_what_is_ignored_costs_what_it_was(folder: Folder) -> None:
     folder.edit('  second: {model: "${job.copilot.fine_tuned_model}", training: train}\n', "")
     first = folder.run("plan", "--offline", "-o", "json").json["estimate"]["training"]
