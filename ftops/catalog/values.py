@@ -73,6 +73,14 @@ class CatalogModel(Struct, frozen=True):
             sku for sku, where in self.skus.items() if where is None or not location or location in where
         )
 
+    def trained_in(self, location: str) -> tuple[str, ...]:
+        """Training types that are offered in a region or in unknown ones, or anywhere if that isn't known."""
+        return tuple(
+            kind
+            for kind, where in self.training.items()
+            if where is None or (location in where if location else bool(where))
+        )
+
     @property
     def names(self) -> frozenset[str]:
         """Its id, name and aliases, in lower case."""

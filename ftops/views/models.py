@@ -20,19 +20,19 @@ _MORE = "`ftops models NAME` shows the regions, SKUs and other prices of one."
 _SKUS = {sku.casefold(): sku for sku in SKU_NAMES}
 
 
-def draw_models(found: Sequence[CatalogModel]) -> list[str]:
-    """A model a line, aligned."""
+def draw_models(found: Sequence[tuple[CatalogModel, Collection[str]]]) -> list[str]:
+    """A model a line, aligned, with the lowest price of these training types."""
     if not found:
         return ["No model of the catalogue matches."]
     rows = [
         (
             one.id,
             ", ".join(sorted(one.methods or ())) or "unknown",
-            _lowest_price(one),
+            _lowest_price(one, kinds),
             _until(one.training_retires, one.training_is_earliest),
             _until(one.inference_retires, one.inference_is_earliest),
         )
-        for one in found
+        for one, kinds in found
     ]
     cells = aligned([[clean(cell) for cell in row] for row in (_TITLES, *rows)])
     return [*("  ".join(row).rstrip() for row in cells), "", _MORE]
@@ -82,10 +82,10 @@ def _regions(regions: Collection[str] | None) -> str:
     return ", ".join(sorted(regions)) or "not offered"
 
 
-def _lowest_price(one: CatalogModel) -> str:
+def _lowest_price(one: CatalogModel, kinds: Collection[str]) -> str:
     """`$1.50 per 1M (developer)`, or what an hour costs."""
-    if one.training_per_million:
-        price, kind = min((price, kind) for kind, price in one.training_per_million.items())
+    if priced := [(price, kind) for kind, price in one.training_per_million.items() if kind in kinds]:
+        price, kind = min(priced)
         return f"{dollars(price)} per 1M ({kind})"
     return f"{dollars(one.training_per_hour)} per hour" if one.training_per_hour else "unknown"
 

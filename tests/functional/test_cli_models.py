@@ -28,7 +28,32 @@ def test_all_models_and_some(folder: Folder) -> None:
         folder, "--region", "polandcentral", "--training-type", "global_standard"
     )
     assert listed(folder, "--sku", "GlobalManagedCompute", "--training-type", "standard") == []
-    assert folder.ok("models", "--sku", "Own") == "No model of the catalogue matches.\n"
+    none = folder.ok("models", "--method", "dpo", "--sku", "GlobalManagedCompute")
+    assert none == "No model of the catalogue matches.\n"
+    assert listed(folder, "--sku", "developer") == listed(folder, "--sku", "developer_tier") != []
+
+
+WRONG = {
+    "region": (("--region", "sweden"), "the catalogue has no region sweden", "Did you mean `swedencentral`?"),
+    "sku": (("--sku", "Standrd"), "the catalogue has no SKU Standrd", "Did you mean `Standard`?"),
+    "both": (("gpt-4.1", "--sku", "Standard"), "filters are for the list of models", "or gpt-4.1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_filters_that_nothing_could_pass(folder: Folder, name: str) -> None:
+    words, summary, hint = WRONG[name]
+    done = folder.run("models", *words)
+    assert (done.code, summary in done.err, hint in done.err) == (1, True, True), done
+
+
+def test_the_lowest_price_is_of_the_training_types_that_are_asked_for(folder: Folder) -> None:
+    def price(*words: str) -> str:
+        lines = folder.ok("models", "--method", "dpo", *words).splitlines()
+        return next(line for line in lines if line.startswith("gpt-4.1-nano"))
+
+    assert "$1.65 per 1M (standard)" in price("--training-type", "standard")
+    assert "$0.75 per 1M (developer)" in price("--region", "swedencentral")
 
 
 def test_a_line_for_each(folder: Folder) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from ftops.catalog.fields import METHODS, region
 from ftops.cli.console import Screen
 from ftops.cli.output_options import screen_options
+from ftops.config.schema.field_aliases import SKU_NAME
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.core.resource_types import TRAINING_TYPES
@@ -19,6 +21,15 @@ from ftops.views.models import draw_model, draw_models, models_to_json
 
 if TYPE_CHECKING:
     from ftops.catalog import Catalog, CatalogModel
+
+
+class Wanted(NamedTuple):
+    """Filters of the list; empty if any will do."""
+
+    method: str
+    training_type: str
+    region: str
+    sku: str
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -41,11 +52,16 @@ def command(screen: Screen, name: str, method: str, training_type: str, location
     `plan` asks it.
     """
     known = _catalog()
+    wanted = Wanted(method or "", training_type or "", region(location), SKU_NAME.convert(sku) or "")
     if name:
+        if any(wanted):
+            raise UsageError("filters are for the list of models", "", f"leave them out, or {name}")
         one = _named(known, name)
         return screen.result(lambda: models_to_json([one], known.dated), lambda: draw_model(one))
-    found = [m for m in known.models.values() if _fits(m, method, training_type, region(location), sku)]
-    return screen.result(lambda: models_to_json(found, known.dated), lambda: draw_models(found))
+    found = list(_chosen(known.models.values(), wanted))
+    return screen.result(
+        lambda: models_to_json([one for one, _ in found], known.dated), lambda: draw_models(found)
+    )
 
 
 def _catalog() -> Catalog:
@@ -62,15 +78,23 @@ def _named(known: Catalog, name: str) -> CatalogModel:
     return one
 
 
-def _fits(one: CatalogModel, method: str, training_type: str, location: str, sku: str) -> bool:
-    trained = [
-        kind
-        for kind, regions in one.training.items()
-        if regions is None or (location in regions if location else bool(regions))
-    ]
-    serves = {offered.casefold() for offered in one.skus_in(location) or ()}
-    return (
-        (not method or method in (one.methods or ()))
-        and (training_type in trained if training_type else bool(trained))
-        and (not sku or sku.casefold() in serves)
-    )
+def _chosen(models: Collection[CatalogModel], wanted: Wanted) -> Iterator[tuple[CatalogModel, list[str]]]:
+    """The models that fit, each with the training types that do. Raises UsageError."""
+    _check("region", wanted.region, {where for one in models for where in _all_regions(one)})
+    _check("SKU", wanted.sku, {sku for one in models for sku in one.skus or ()})
+    for one in models:
+        kinds = [kind for kind in one.trained_in(wanted.region) if wanted.training_type in ("", kind)]
+        serves = {sku.casefold() for sku in one.skus_in(wanted.region) or ()}
+        is_tuned_so = not wanted.method or wanted.method in (one.methods or ())
+        if kinds and is_tuned_so and (not wanted.sku or wanted.sku.casefold() in serves):
+            yield one, kinds
+
+
+def _check(what: str, asked: str, known: Collection[str]) -> None:
+    if asked and asked.casefold() not in {word.casefold() for word in known}:
+        raise UsageError(f"the catalogue has no {what} {asked}", "", did_you_mean(asked, known))
+
+
+def _all_regions(one: CatalogModel) -> Iterator[str]:
+    for where in (*one.training.values(), *(one.skus or {}).values()):
+        yield from where or ()
