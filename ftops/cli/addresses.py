@@ -31,6 +31,8 @@ class AddressType(click.ParamType[Address]):
         except ValueError as error:
             unquoted = "[" in value and '"' not in value
             hint = "The shell removed the quotes: write 'job.copilot[\"fr\"]'." if unquoted else ""
+            if len(self._kinds) == 1 and value.isidentifier():
+                hint = f"Write {self._kinds[0]}.{value}."
             self.fail(f"{error}. {hint}".rstrip(), param, ctx)
 
     def shell_complete(

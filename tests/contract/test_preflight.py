@@ -208,6 +208,7 @@ def test_an_endpoint_that_cannot_be_reached(cloud: Cloud) -> None:
     ]
     assert "Needed to train: dataset.train, job.copilot." in found[0].detail
     assert "check `endpoint`" in found[0].hint
+    assert "`control_plane: {endpoint: …}`" in found[1].hint
 
 
 def test_a_key_that_is_refused(cloud: Cloud) -> None:

@@ -24,6 +24,11 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
         "invalid value for '--target': 'copilot' is not an address such as job.copilot",
         "See `ftops plan --help`",
     ),
+    "a job without its kind": (
+        ("job", "pause", "copilot"),
+        "invalid value for 'ADDRESS': 'copilot' is not an address such as job.copilot",
+        "Write job.copilot. See `ftops job pause --help`.",
+    ),
     "quotes that the shell took": (
         ("plan", "--target", "job.a[fr]"),
         "invalid value for '--target': 'job.a[fr]' is not an address such as job.copilot",
@@ -31,7 +36,8 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "unknown form of output": (
         ("plan", "-o", "xml"),
-        "invalid value for '-o' / '--output': 'xml' is not one of 'text', 'json'",
+        "invalid value for '-o' / '--output': 'xml' is not one of 'text', 'json', "
+        "'markdown', 'github', 'gitlab', 'sarif', 'junit'",
         "See `ftops plan --help`",
     ),
     "option without value": (

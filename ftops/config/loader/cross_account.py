@@ -33,8 +33,9 @@ def check_control_plane(providers: Providers, name: str, detail: str, findings: 
     missing = [k for k in row.control_plane if providers.setting(name, k) is None] if row else []
     if missing and name not in providers.incomplete:
         providers.incomplete.add(name)
+        hint = "Add it." if len(missing) == 1 else "Add them."
         summary = f"the provider {name} lacks {', '.join(f'`{key}`' for key in missing)}"
-        providers.entries[name].report(findings, (), summary, detail, "Add them.", key=True)
+        providers.entries[name].report(findings, (), summary, detail, hint, key=True)
 
 
 _SINCE: Mapping[str, str] = {"deployment_state": "2026-03-01", "service_tier": "2026-09-15"}

@@ -44,6 +44,11 @@ SERVICE_TIER = Choice(words=SERVICE_TIERS, spellings={word.lower(): word for wor
 DEPLOYMENT_STATE = Choice(
     words=DEPLOYMENT_STATES, spellings={word.lower(): word for word in DEPLOYMENT_STATES}
 )
+API_VERSION = Text(
+    r"[vV]1|preview|latest|\d{4}-\d{2}-\d{2}(-[A-Za-z0-9]+)?",
+    "an API version: v1, or a date such as 2025-04-01-preview",
+    closed=True,
+)
 ACCOUNT_ID = Text(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
     "the ARM ID of an account",

@@ -5,6 +5,7 @@ from math import isinf
 from ftops.config.schema.block import Block, Field, FieldsOfRows, MapOf, optional, required
 from ftops.config.schema.field_aliases import (
     AMOUNT,
+    API_VERSION,
     FIXED_TEXT,
     FLAG,
     OPEN_TEXT,
@@ -73,7 +74,7 @@ class ControlPlane(Block, noun="`control_plane`"):
     """Azure Resource Manager, which manages deployments."""
 
     endpoint = optional(FIXED_TEXT, "URL of Azure Resource Manager.")
-    api_version = optional(FIXED_TEXT, "API version of Azure Resource Manager.")
+    api_version = optional(API_VERSION, "API version of Azure Resource Manager.")
 
 
 class Credential(Block, noun="`credential`"):
@@ -96,7 +97,7 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     resource_group = optional(FIXED_TEXT, "Resource group of the resource; required for deployments.")
     account = optional(FIXED_TEXT, "Name of the resource; required for deployments.")
     location = optional(FIXED_TEXT, "Region of the resource.")
-    api_version = optional(FIXED_TEXT, "API version of the data plane: v1, or a dated one.", V1)
+    api_version = optional(API_VERSION, "API version of the data plane: v1, or a dated one.", V1)
     api_key = optional(
         FIXED_TEXT,
         "API key; without one, Microsoft Entra ID is used. Read it from the environment: ${env.…}.",

@@ -75,6 +75,10 @@ _DATA_ROLE = (
     "you need the role Cognitive Services OpenAI Contributor or Foundry User on the account; if the account "
     "doesn't accept keys (disableLocalAuth), remove `api_key` and sign in with `az login`"
 )
+_CONTROL_ROUTE = (
+    "check the network, and `control_plane: {endpoint: …}` of the provider if Azure Resource Manager has "
+    "another address there, as in an emulator or a private cloud"
+)
 _CONTROL_SIGN_IN = "sign in (`az login`) to the tenant of the subscription, or check the managed identity"
 _CONTROL_ROLE = (
     "you need Microsoft.CognitiveServices/accounts/deployments/write, for example through the role "
@@ -317,7 +321,8 @@ def _error_from(exc: Exception, call: Call) -> ProviderError | None:
     text = shorten(text, _DETAIL_LIMIT, placeholder=" …")
     cause = type(exc.__cause__).__name__
     if "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint({type(exc).__name__, cause}):
-        return Temporary(f"{call.action}: no connection", text, call.words.route, code=UNREACHABLE)
+        route = _CONTROL_ROUTE if call.control_plane else call.words.route
+        return Temporary(f"{call.action}: no connection", text, route, code=UNREACHABLE)
     text = text if exc.__cause__ is None else f"{cause}: {text}"
     return Temporary(f"{call.action}: no usable reply", text, code=NO_REPLY, effect_unknown=call.creates)
 
