@@ -93,6 +93,16 @@ def test_what_is_left_out_is_said(tmp_path: Path, command: str) -> None:
     assert "--untrusted" not in told(folder.run("validate", environ=allowed))
 
 
+def test_scopes_that_the_environment_allows_are_known(tmp_path: Path) -> None:
+    scoped = spec(9).replace("    api_key: ${env.SOME_SECRET}\n", "    scope: api://gateway/.default\n")
+    folder = Folder.make(tmp_path / "here", scoped)
+    assert folder.run("validate", "--untrusted", environ={"SOME_SECRET": CANARY}).code == 1
+    allowed = {"SOME_SECRET": CANARY, "FTOPS_ALLOW_SCOPES": "api://gateway/.default"}
+    assert "--untrusted: no service was contacted" in told(
+        folder.run("validate", "--untrusted", environ=allowed)
+    )
+
+
 def test_no_emulator_is_started(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "here", SPEC.replace("{type: memory}", "{type: emulator}"))
     assert "Plan: 5 to create" in folder.process("plan", "--untrusted").out
