@@ -127,6 +127,13 @@ def test_a_token_for_it_is_answered_in_its_words_everywhere(cloud: Emulator) -> 
     assert found[:2] == (404, "InvalidResourceNamespace")
 
 
+@pytest.mark.parametrize("payload", ["", "!", "bm8", base64.urlsafe_b64encode(b"[" * 30_000).decode()])
+def test_what_only_looks_like_a_token(cloud: Emulator, payload: str) -> None:
+    header = {"authorization": f"Bearer a.{payload}.b"}
+    assert cloud.call("GET", "/nothing/here", **header)[0] == 401
+    assert refused(cloud, "GET", f"/subscriptions?{RESOURCES}", **header)[1] == "InvalidAuthenticationToken"
+
+
 # Subscription, tenant, provider
 
 

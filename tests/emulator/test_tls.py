@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import pty
 import shutil
 import ssl
 import subprocess
@@ -156,6 +157,24 @@ def test_every_url_in_a_reply_is_where_the_client_sees_it(emulator: Emulator) ->
     assert begun["location"].startswith(f"{origin}openai/")
     _, _, about = emulator.call("GET", "/acme/v2.0/.well-known/openid-configuration", **FORWARDED)
     assert about["token_endpoint"] == f"{origin}acme/oauth2/v2.0/token"
+
+
+def test_the_command_of_the_manual_starts_it(tmp_path: Path) -> None:
+    """docs/az.md: with any free ports. On a terminal, it says what to set."""
+    command = blocks("az.md", "sh")[0].replace("8080", "0").replace("8443", "0").split()
+    main, terminal = pty.openpty()
+    program = [str(Path(sys.executable).with_name(command[0])), *command[1:]]
+    with subprocess.Popen(program, cwd=tmp_path, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        said = ""
+        while "NODE_EXTRA_CA_CERTS" not in said:
+            said += os.read(main, 4096).decode()
+        process.terminate()
+    os.close(main)
+    ca = tmp_path / "account" / "ca.pem"
+    assert process.returncode == 0
+    assert "Over HTTPS, for clients that trust its certificate: https://127.0.0.1:" in said
+    assert f"export REQUESTS_CA_BUNDLE={ca}" in said and ca.exists()
 
 
 def test_the_program_of_the_manual(emulator: Emulator) -> None:

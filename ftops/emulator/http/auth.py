@@ -148,7 +148,7 @@ def is_for_arm(authorization: str) -> bool:
 def _payload(part: str) -> dict[str, Any]:
     try:
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
 
