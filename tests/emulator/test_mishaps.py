@@ -59,6 +59,42 @@ def test_faults_that_cannot_be(cloud: Emulator, rule: Any) -> None:
     assert cloud.call("POST", "/_emulator/faults", {"match": "GET /a", **rule})[0] == 400
 
 
+@pytest.mark.parametrize("content", [r'"\ud800"', "NaN", "1e999", "1" + "0" * 400, '"\xff"'], ids=range(5))
+def test_what_no_client_could_read_again_is_no_json(cloud: Emulator, content: str) -> None:
+    body = f'{{"metadata": {{"a": {content}}}}}'.encode("latin-1")
+    status, _, answer = cloud.call_raw("POST", "/openai/v1/fine_tuning/jobs", body, "application/json")
+    assert (status, answer["error"]["message"]) == (400, "The request body is not valid JSON.")
+
+
+@pytest.mark.parametrize("time", [{"advance": "nan"}, {"now": 1e300}, {"rate": "inf"}, {"rate": -1}], ids=str)
+def test_the_clock_takes_only_times_that_can_be_written(cloud: Emulator, time: Any) -> None:
+    assert cloud.call("POST", "/_emulator/clock", time)[0] == 400
+    assert cloud.call("GET", "/openai/v1/files")[0] == 200
+
+
+def test_a_clock_that_runs_too_fast_stops_at_its_end(cloud: Emulator) -> None:
+    assert cloud.call("POST", "/_emulator/clock", {"rate": 1e300})[0] == 200
+    assert cloud.call("GET", "/openai/v1/files")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("responses", {"model": "m", "input": "Hello", "tools": 5}),
+        ("responses", {"model": "m", "input": "Hello", "include": True}),
+        ("fine_tuning/jobs", {"method": {"type": "dpo", "dpo": "x"}}),
+        ("fine_tuning/jobs", {"method": {"type": "dpo", "dpo": {"hyperparameters": [1]}}}),
+        ("fine_tuning/jobs", {"hyperparameters": True}),
+    ],
+    ids=str,
+)
+def test_values_of_another_type_are_refused(cloud: Emulator, path: str, body: Any) -> None:
+    file = (
+        {"model": MODEL, "training_file": "file-none", "trainingType": "Standard"} if "jobs" in path else {}
+    )
+    assert cloud.call("POST", f"/openai/v1/{path}", {**file, **body})[0] == 400
+
+
 def test_a_deletion_that_fails_leaves_the_deployment(cloud: Emulator) -> None:
     path = f"{cloud.arm}/deployments/solid?{VERSION}"
     cloud.call("PUT", path, base_deployment())

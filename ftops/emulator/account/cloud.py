@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import string
 import threading
@@ -222,6 +223,10 @@ class RaiPolicy(Stored, frozen=True):
     properties: JSON
 
 
+_END_OF_TIME = 221_845_392_000.0
+"""The year 9000. Dates of the year 10000 can't be written."""
+
+
 class Clock:
     """The time of the emulated service, in seconds since the epoch."""
 
@@ -240,14 +245,15 @@ class Clock:
         self._first_rate = self.rate
 
     def now(self) -> float:
-        return self._virtual + (time.time() - self._real) * self.rate
+        return min(self._virtual + (time.time() - self._real) * self.rate, _END_OF_TIME)
 
     def set(self, *, advance: float = 0.0, now: float | None = None, rate: float | None = None) -> None:
         """Move forward by ``advance`` seconds, or to ``now``, and change the rate. Raises ValueError."""
         real, virtual = time.time(), self.now()
         target = virtual + advance if now is None else now
-        if target < virtual or (rate is not None and rate < 0):
-            raise ValueError("the clock only goes forward, at a rate of 0 or more")
+        is_going_on = virtual <= target <= _END_OF_TIME and (rate is None or 0 <= rate < math.inf)
+        if not is_going_on:  # also for NaN
+            raise ValueError("the clock only goes forward, to the year 9000 at most, at a rate of 0 or more")
         self._real, self._virtual = real, target
         self.rate = self.rate if rate is None else rate
         self._save()

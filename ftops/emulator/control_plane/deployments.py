@@ -268,7 +268,8 @@ def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deploymen
     """The deployment that a PUT asks for, and whether its model is tuned."""
     properties = body.get("properties")
     model = properties.get("model") if isinstance(properties, dict) else None
-    if not isinstance(properties, dict) or not isinstance(model, dict) or not model.get("name"):
+    name_of_model = model.get("name") if isinstance(model, dict) else None
+    if not isinstance(model, dict) or not isinstance(name_of_model, str) or not name_of_model:
         raise _bad("InvalidRequestContent", "The property 'properties.model' is required.")
     sku = _sku(body, cloud.settings.model_quota)
     model, tuned = _model(cloud, model)

@@ -205,10 +205,12 @@ def _method(body: Mapping[str, Any], graders: Graders) -> JSON | None:
         return None
     if not isinstance(method, dict) or method.get("type") not in _METHODS:
         raise invalid("'method.type' must be supervised, dpo or reinforcement.")
+    own = method.get(method["type"]) or {}
+    if not isinstance(own, dict) or not isinstance(own.get("hyperparameters") or {}, dict):
+        raise invalid(f"'method.{method['type']}' and its hyperparameters must be objects.")
     if method["type"] == "reinforcement":
         if not body.get("validation_file"):
             raise invalid("The field 'validation_file' is required for reinforcement.")
-        own = method.get("reinforcement") or {}
         graders.check(own.get("grader"))
         _check_format(own.get("response_format"))
         for key, (kind, low, high) in _EXPLORATION.items():
@@ -256,7 +258,10 @@ def _given_hyperparameters(body: Mapping[str, Any]) -> JSON:
     """Those of the job and those of its method."""
     method = body.get("method") or {}
     inner = method.get(method.get("type", "supervised")) if isinstance(method, dict) else None
-    return {**(body.get("hyperparameters") or {}), **((inner or {}).get("hyperparameters") or {})}
+    own = body.get("hyperparameters") or {}
+    if not isinstance(own, dict):
+        raise invalid("'hyperparameters' must be an object.")
+    return {**own, **((inner or {}).get("hyperparameters") or {})}
 
 
 def _hyperparameter(key: str, value: Any) -> int | float:

@@ -41,6 +41,9 @@ def parsed(body: Mapping[str, Any]) -> Wanted:
             raise bad_parameter(name, f"The emulator has no '{name}'.", "unsupported_parameter")
     for name, bounds in _RANGES.items():
         check_range(name, body.get(name), *bounds)
+    for name in ("tools", "include"):
+        if not isinstance(body.get(name) or [], list):
+            raise bad_parameter(name, f"'{name}' must be a list.", "invalid_type")
     text, tools = body.get("text") or _TEXT, body.get("tools") or []
     choice = body.get("tool_choice") or "auto"
     include = body.get("include") or []

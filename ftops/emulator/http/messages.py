@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from http.client import responses
@@ -98,13 +99,34 @@ def with_timeout(receive: Receive, seconds: float) -> Receive:
 async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object in the body of a request."""
     try:
-        value = json.loads(await read_body(request) or b"{}")
+        value = _parsed((await read_body(request)).decode() or "{}")
     except ValueError as exc:
         raise _unreadable(request, "The request body is not valid JSON.") from exc
     if not isinstance(value, dict):
         raise _unreadable(request, "The request body must be a JSON object.")
     request.scope["emulator.body_keys"] = sorted(value)
     return value
+
+
+def _parsed(text: str) -> Any:
+    """JSON by the standard, with numbers that a float can hold and text that can be sent back. Raises
+    ValueError and RecursionError."""
+    value = json.loads(text, parse_constant=_finite, parse_int=_integer, parse_float=_finite)
+    if "\\ud" in text.lower():  # perhaps half a character
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _integer(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is out of range")
+    return number
 
 
 def _unreadable(request: Request, message: str) -> ServiceError:
