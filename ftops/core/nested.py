@@ -12,3 +12,9 @@ def object_at(holder: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
         value = holder.get(key)
         holder = value if isinstance(value, Mapping) else {}
     return holder
+
+
+def list_at(holder: Mapping[str, Any], key: str) -> list[Any]:
+    """The list at a key; empty if there is none."""
+    value = holder.get(key)
+    return value if isinstance(value, list) else []

@@ -268,8 +268,7 @@ def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deploymen
     """The deployment that a PUT asks for, and whether its model is tuned."""
     properties = body.get("properties")
     model = properties.get("model") if isinstance(properties, dict) else None
-    name_of_model = model.get("name") if isinstance(model, dict) else None
-    if not isinstance(model, dict) or not isinstance(name_of_model, str) or not name_of_model:
+    if not isinstance(properties, dict) or not isinstance(model, dict) or not _is_name(model.get("name")):
         raise _bad("InvalidRequestContent", "The property 'properties.model' is required.")
     sku = _sku(body, cloud.settings.model_quota)
     model, tuned = _model(cloud, model)
@@ -286,6 +285,10 @@ def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deploymen
     if paused and sku["name"] not in catalog.BASE_SKUS:
         raise _unpausable(sku["name"])
     return replace(made, tags=body.get("tags") or None, paused=paused), tuned
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _unpausable(sku: str) -> ServiceError:

@@ -24,10 +24,12 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+from ftops.core.nested import list_at, object_at
 from ftops.core.trusted_hosts import RESOURCE_MANAGER
 from ftops.providers.azure.settings import Account
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.errors import absent_is_none, is_absent, refusal_from
+from ftops.providers.dataplane.reply_json import parsed
 
 _VERSION = "2024-10-01"
 """API version of reads other than deployments."""
@@ -149,7 +151,7 @@ class Arm:
         url = f"{path}?{urlencode({'api-version': version})}"
         for _ in range(_PAGES_AT_MOST):
             body = self._read(url)
-            yield body.get("value") or []
+            yield list_at(body, "value")
             url = str(body.get("nextLink") or "")
             if not url:
                 return
@@ -179,7 +181,7 @@ class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
         if self.status().lower() not in ("failed", "canceled", "cancelled"):
             return ""
         body = _object(self._pipeline_response.http_response.text())
-        error = body.get("error") or (body.get("properties") or {}).get("error") or {}
+        error = object_at(body, "error") or object_at(body, "properties", "error")
         message = error.get("message") or f"the operation ended as {self.status()}"
         return f"{message} ({error['code']})" if error.get("code") else str(message)
 
@@ -233,7 +235,7 @@ def _json(response: Any, model: object, headers: object) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        body = json.loads(text or "{}")
-    except ValueError:
+        body = parsed(text or "{}")
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

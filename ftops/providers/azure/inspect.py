@@ -6,6 +6,7 @@ fact as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 from ftops.core.api_versions import describe
 from ftops.core.errors import ProviderError
-from ftops.core.nested import object_at
+from ftops.core.nested import list_at, object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
 from ftops.providers.azure import deployment_wire as wire
@@ -40,6 +41,7 @@ _LIMITS: Mapping[str, str] = {
     "maxtrainingfilesize": "file_bytes",
 }
 """Capabilities of an account, in lower case → names of limits."""
+_COUNT = re.compile(r"[0-9]{1,18}")
 _CALLS_AT_ONCE = 6
 _PAGE = 100
 
@@ -187,9 +189,9 @@ def _usages(rows: Iterable[Json]) -> Iterable[Usage]:
 
 def _limits(body: Json) -> dict[str, int]:
     limits: dict[str, int] = {}
-    for row in object_at(body, "properties").get("capabilities") or ():
+    for row in list_at(object_at(body, "properties"), "capabilities"):
         ours = _LIMITS.get(str(row.get("name")).lower()) if isinstance(row, Mapping) else None
-        if ours and str(row.get("value")).isdigit():
+        if ours and _COUNT.fullmatch(str(row.get("value"))):
             limits[ours] = int(row["value"])
     return limits
 
@@ -207,7 +209,7 @@ def _file_counts(sizes: Mapping[str, int]) -> dict[str, int]:
 def _job_counts(page: Json | None) -> dict[str, int]:
     if page is None:
         return {}
-    jobs = [job for job in page.get("data") or () if isinstance(job, Mapping)]
+    jobs = [job for job in list_at(page, "data") if isinstance(job, Mapping)]
     counts = job_counts(jobs)
     return counts if page.get("has_more") else {**counts, "jobs": len(jobs)}
 
@@ -217,11 +219,11 @@ def _allows(grants: list[dict[str, Any]] | None, action: str, key: str) -> bool 
     if not grants:
         return None
     excluded = f"not{key[0].upper()}{key[1:]}"
-    return any(_covers(g.get(key), action) and not _covers(g.get(excluded), action) for g in grants)
+    return any(_covers(list_at(g, key), action) and not _covers(list_at(g, excluded), action) for g in grants)
 
 
-def _covers(patterns: Any, action: str) -> bool:
-    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns or ())
+def _covers(patterns: Iterable[Any], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns)
 
 
 def _is_named(entry: Any) -> bool:

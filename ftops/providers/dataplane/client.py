@@ -6,7 +6,6 @@ and many commands need none.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ftops.core.address import Expression, Json, Value
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.nested import list_at
 from ftops.core.sign_in import NOT_SIGNED_IN
 from ftops.core.trusted_hosts import Service, refusal, scope_refusal
 from ftops.providers.account_facts import Reach
@@ -31,6 +31,7 @@ from ftops.providers.dataplane.errors import (
     error_for,
     translated,
 )
+from ftops.providers.dataplane.reply_json import parsed
 from ftops.state.state import Status
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]
 def decoded(content: bytes, action: str, *, creates: bool = False) -> dict[str, Any]:
     """The JSON object that is the content of a reply."""
     try:
-        body = json.loads(content)
+        body = parsed(content)
     except (ValueError, RecursionError) as exc:
         raise unusable(action, creates) from exc
     if not isinstance(body, dict):
@@ -225,9 +226,14 @@ def decoded(content: bytes, action: str, *, creates: bool = False) -> dict[str, 
 def object_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
     """The object in a raw reply: a body with an id."""
     body = body_of(reply, action, creates=creates)
-    if not body.get("id"):
+    if not has_id(body):
         raise unusable(action, creates)
     return body
+
+
+def has_id(item: Any) -> bool:
+    """Whether an item of a list is an object with an ID."""
+    return isinstance(item, dict) and isinstance(item.get("id"), str | int) and bool(item["id"])
 
 
 def items_of(fetch: Callable[..., Any], action: str) -> Iterator[list[dict[str, Any]]]:
@@ -237,7 +243,7 @@ def items_of(fetch: Callable[..., Any], action: str) -> Iterator[list[dict[str, 
     after: dict[str, str] = {}
     for _ in range(_PAGES_AT_MOST):
         body = body_of(fetch(**after), action)
-        data = [item for item in body.get("data") or () if isinstance(item, dict) and item.get("id")]
+        data = [item for item in list_at(body, "data") if has_id(item)]
         new = [item for item in data if item["id"] not in seen]
         seen.update(item["id"] for item in new)
         if new:

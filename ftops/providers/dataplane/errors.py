@@ -7,7 +7,6 @@ loaded.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -18,7 +17,9 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.nested import list_at
 from ftops.core.sign_in import AZURE_SIGN_IN, NOT_SIGNED_IN, rejected
+from ftops.providers.dataplane.reply_json import parsed
 
 T = TypeVar("T")
 
@@ -309,6 +310,9 @@ def error_for(refusal: Refusal, call: Call) -> ProviderError:
 
 
 def _error_from(exc: Exception, call: Call) -> ProviderError | None:
+    if isinstance(exc, RecursionError):
+        said = "The reply is nested too deeply."
+        return Temporary(f"{call.action}: no usable reply", said, code=NO_REPLY, effect_unknown=call.creates)
     if not _is_foreign(exc):
         return None
     refusal = refusal_from(exc, control_plane=call.control_plane)
@@ -372,14 +376,14 @@ def _text_of(response: Any) -> str:
 def _read_body(text: str) -> tuple[str, str]:
     """Code and message of an error body; both empty for HTML and other surprises."""
     try:
-        body = json.loads(text)
-    except ValueError:
+        body = parsed(text)
+    except (ValueError, RecursionError):
         return "", ""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return "", error if isinstance(error, str) else ""
     parts = [str(error.get("message") or "")]
-    for detail in error.get("details") or ():
+    for detail in list_at(error, "details"):
         if isinstance(detail, dict) and detail.get("message"):
             parts.append(str(detail["message"]))
     return str(error.get("code") or error.get("type") or ""), " ".join(filter(None, parts))[:_DETAIL_LIMIT]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ftops.config.schema.resources import Job
 from ftops.core.address import Json
-from ftops.core.nested import object_at
+from ftops.core.nested import list_at, object_at
 from ftops.core.normal_form import squeezed
 from ftops.core.timestamps import iso_timestamp
 from ftops.providers.account_facts import RUNNING_LIMITS
@@ -57,7 +57,7 @@ _OF_UNFINISHED_JOBS = re.compile(
     r"\b(queued|running|pending|active|concurrent|simultaneous|in progress)\b|too many (fine-tun\w+ )?jobs",
     re.IGNORECASE,
 )
-_STEP_OF = re.compile(r"\bstep\s+(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
+_STEP_OF = re.compile(r"\bstep\s+(\d{1,18})\s*(?:/|of)\s*(\d{1,18})\b", re.IGNORECASE)
 _METRICS = (
     ("train_loss", "loss"),
     ("train_mean_token_accuracy", "token accuracy"),
@@ -208,7 +208,7 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
         if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
             attributes[name] = iso_timestamp(datetime.fromtimestamp(seconds, UTC))
     if job.get("result_files"):
-        attributes["result_files"] = [str(file) for file in job["result_files"]]
+        attributes["result_files"] = [str(file) for file in list_at(job, "result_files")]
     if hyperparameters := hyperparameters_of(job):
         attributes["hyperparameters"] = hyperparameters
     return attributes
