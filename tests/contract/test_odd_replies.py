@@ -112,6 +112,17 @@ def test_a_reply_that_is_nested_too_deeply_is_no_fault_of_the_spec(
     assert (facts.training.reach is Reach.BUSY) is (path == "/files$")
 
 
+def test_a_link_to_another_server_of_this_machine_is_not_followed(
+    azure: AzureProvider, wire: Wire, cloud: Cloud
+) -> None:
+    azure.inspect(KINDS)
+    with tapped(Wire(cloud.url)) as other:
+        link = {"value": [{"name": "m"}], "nextLink": f"{other.url}/subscriptions?api-version=2024-10-01"}
+        wire.replies = {path_of(wire, "/models$"): (200, link)}
+        assert azure.inspect(KINDS).models is None
+        assert not other.exchanges
+
+
 def test_numbers_that_nothing_can_hold_are_unknown() -> None:
     text = f'{{"a": NaN, "b": [-Infinity, 1e999, {HUGE}, -{HUGE}], "c": 1.5, "d": 12345678901234567890}}'
     assert parsed(text) == {"a": None, "b": [None] * 4, "c": 1.5, "d": 12345678901234567890}

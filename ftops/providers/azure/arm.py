@@ -24,8 +24,9 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+from ftops.core.errors import Permanent
 from ftops.core.nested import list_at, object_at
-from ftops.core.trusted_hosts import RESOURCE_MANAGER
+from ftops.core.trusted_hosts import RESOURCE_MANAGER, is_local
 from ftops.providers.azure.settings import Account
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.errors import absent_is_none, is_absent, refusal_from
@@ -48,7 +49,7 @@ class Arm:
         options: dict[str, Any] = {
             "base_url": account.control_endpoint,
             "credential_scopes": [account.cloud.control_scope],
-            "per_call_policies": [_KnownHosts()],
+            "per_call_policies": [_KnownHosts(account.control_endpoint)],
             "permit_redirects": False,
             "retry_total": 0,
             "connection_timeout": _CONNECT_SECONDS,
@@ -199,11 +200,27 @@ class _Fixed:
 
 
 class _KnownHosts(SansIOHTTPPolicy[Any, Any]):
-    """Refuses other hosts: replies contain the URLs of next pages and of operations."""
+    """Refuses other hosts: replies contain the URLs of next pages and of operations. On this machine, every
+    port is another one."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._own = _origin(endpoint)
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        scheme, empty, host, *_ = f"{request.http_request.url}//".split("/")
-        check_host(f"{scheme}/{empty}/{host.partition('?')[0]}", RESOURCE_MANAGER)
+        address = _origin(request.http_request.url)
+        check_host(address, RESOURCE_MANAGER)
+        if is_local(address) and address != self._own:
+            raise Permanent(
+                f"{address} isn't {self._own}",
+                "A reply leads to another server on this machine, which would get the token.",
+                code="UntrustedHost",
+            )
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of a URL."""
+    scheme, empty, host, *_ = f"{url}//".split("/")
+    return f"{scheme}/{empty}/{host.partition('?')[0]}".lower()
 
 
 class _Bearer(SansIOHTTPPolicy[Any, Any]):
