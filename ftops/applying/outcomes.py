@@ -174,6 +174,8 @@ class OutcomeHandler(Struct, frozen=True):
             step.seen = result.seen
             result = result.remote
         change = step.change
+        if step.discarding:
+            return self._discarded(step, result, entries)
         if change.action in (Action.DELETE, Action.FORGET):
             if isinstance(result, RemoteObject):
                 step.waiting = True
@@ -193,7 +195,8 @@ class OutcomeHandler(Struct, frozen=True):
             return Requeue(LOOK_AGAIN)  # another step whose reply was lost has found the same object
         resource = self._resource(step, remote)
         if first or resource != live.get(resource.address):
-            self._add(entries, Recorded(resource, step.change.deposes if first else ""))
+            deposes = step.change.deposes if first and not step.renewed else ""
+            self._add(entries, Recorded(resource, deposes))
             step.recorded = True
         step.waiting = True
         match remote.status:
@@ -206,11 +209,33 @@ class OutcomeHandler(Struct, frozen=True):
             case Status.PENDING:
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
                     return NodeResult.LEFT
-                if self._is_stuck(step, remote):
+                if self._is_paused(step, remote):
                     return NodeResult.LEFT
+                if remote.is_stuck and not step.change.prevent_destroy:
+                    return self._renewed(step, remote)
                 return self._again(step, remote)
 
-    def _is_stuck(self, step: Step, remote: RemoteObject) -> bool:
+    def _renewed(self, step: Step, remote: RemoteObject) -> Outcome:
+        """Deletes the object, to create it once more; not twice in a run."""
+        if step.renewed:
+            hint = "apply again to delete it and try once more, or ask the support of the service"
+            message = f"{step.change.address} isn't ready, although it was created once more"
+            return self._give_up(step, Permanent(message, remote.message, hint))
+        step.renewed, step.discarding, step.waiting = True, True, False
+        self.reporter.progress(step, Progress(f"{remote.message}: it is deleted, and created once more"))
+        return Requeue(0.0)
+
+    def _discarded(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
+        """While the stuck object is being deleted, and then: from here on, the step begins anew."""
+        if isinstance(result, RemoteObject):
+            step.waiting = True
+            return self._again(step, result)
+        self._add(entries, Removed(step.change.address))
+        step.discarding = step.waiting = step.announced = step.recorded = step.effect_unknown = False
+        step.operation = step.waiting_since = step.visible_by = None
+        return Requeue(0.0)
+
+    def _is_paused(self, step: Step, remote: RemoteObject) -> bool:
         """Whether its object is paused, and nobody but you resumes it."""
         was, step.paused = step.paused, remote.paused
         if not remote.continues:

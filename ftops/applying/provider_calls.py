@@ -96,6 +96,10 @@ class Step(Struct):
     """By when the object has to be visible; set while reads miss it."""
     paused: str = ""
     """What was last said about a pause of its object."""
+    renewed: bool = False
+    """Its object was stuck: it is created once more."""
+    discarding: bool = False
+    """The stuck object is being deleted."""
     attempts: int = 0
     seen: str = ""
     started: float | None = None
@@ -133,12 +137,15 @@ class ProviderCalls(Struct, frozen=True):
         provider = self.context.providers(step.change.provider)
         if step.waiting:
             return self._look(step, provider)
+        if step.discarding:
+            return self._delete(step, provider)
         queue = None if step.has_place else self.queue(step.change)
         if queue is not None:
             return self._find_place(step, queue)
         try:
             self._check_gates(step)
-            return _CALLS[step.change.action](self, step, provider)
+            call = ProviderCalls._create if step.renewed else _CALLS[step.change.action]
+            return call(self, step, provider)
         except (Permanent, GateHeld) as error:
             step.held = isinstance(error, GateHeld)
             return partial(_raise, error)

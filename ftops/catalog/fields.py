@@ -107,6 +107,7 @@ _MODEL: Shape = {
     "encoding": text,
     "example_tokens": whole,
     "skus": by_sku,
+    "managed_compute": {"model": text, "accelerators": whole, "accelerator_type": text, **_SOURCE},
     "prices": {
         "training_per_million": dict.fromkeys(TRAINING_TYPES, number),
         "training_per_hour": number,
@@ -133,6 +134,7 @@ FILE: Shape = {
     "encodings": {"by_prefix": {"*": text}, **_SOURCE},
     "spending_limit": {**dict.fromkeys(METHODS, number), **_SOURCE},
     "hosting": {"per_hour": {"*": number}, **_SOURCE},
+    "managed_compute": {"per_accelerator_hour": {"*": number}, **_SOURCE},
     "regions": {"*": {"names": regions, **_SOURCE}},
     "models": {"*": _MODEL},
     "openai": {"models": {"*": _MODEL}, **_SOURCE},

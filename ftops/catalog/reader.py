@@ -142,12 +142,14 @@ def _catalog(tree: Tree) -> Catalog:
     lists = {name: frozenset(entry.get("names") or ()) for name, entry in tree.get("regions", {}).items()}
     encodings = tree.get("encodings", {}).get("by_prefix", {})
     hosting = tree.get("hosting", {}).get("per_hour", {})
+    accelerators = tree.get("managed_compute", {}).get("per_accelerator_hour", {})
     spending = tree.get("spending_limit", {})
     platform = tree.get("openai", {}).get("models", {})
     return Catalog(
         models={name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
         limits={name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)},
         hosting_per_hour={sku.casefold(): price for sku, price in hosting.items()},
+        accelerator_per_hour={kind.casefold(): price for kind, price in accelerators.items()},
         spending_limits={method: spending[method] for method in METHODS if method in spending},
         spending_as_of=spending.get("dated"),
         encodings={prefix.casefold(): name for prefix, name in encodings.items()},

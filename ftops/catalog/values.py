@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 
@@ -9,6 +10,8 @@ from msgspec import Struct, field
 
 from ftops.core.model_names import base_of
 from ftops.core.provider_types import ProviderType
+
+_ASSET = re.compile(r"azureml://registries/[^/]+/models/(?P<name>[^/]+)/versions/[^/]+", re.IGNORECASE)
 
 
 class TokenPrices(Struct, frozen=True):
@@ -20,6 +23,17 @@ class TokenPrices(Struct, frozen=True):
     """Of input that the service has cached. None: as other input."""
     as_of: date | None = None
     """The date of the source."""
+
+
+class ManagedModel(Struct, frozen=True):
+    """A model on managed compute."""
+
+    model: str = ""
+    """The ID of the asset: `azureml://registries/…/models/…/versions/…`."""
+    accelerators: int | None = None
+    """GPUs of an instance."""
+    accelerator_type: str = ""
+    """The family of GPUs that is usual for it."""
 
 
 class CatalogModel(Struct, frozen=True):
@@ -39,6 +53,7 @@ class CatalogModel(Struct, frozen=True):
     """Training type → the regions that offer it; None: in unknown regions. Empty: it isn't offered."""
     skus: Mapping[str, frozenset[str] | None] | None = None
     """SKU for deployments of the fine-tuned model → the regions that offer it; None: in unknown regions."""
+    managed_compute: ManagedModel | None = None
     encoding: str = ""
     """The encoding of its tokens: `o200k_base`, `cl100k_base`."""
     example_tokens: int | None = None
@@ -94,6 +109,8 @@ class Catalog(Struct, frozen=True):
     limits: Mapping[str, int] = field(default_factory=dict)
     hosting_per_hour: Mapping[str, float] = field(default_factory=dict)
     """SKU in lower case → US dollars per hour for a deployment of a fine-tuned model."""
+    accelerator_per_hour: Mapping[str, float] = field(default_factory=dict)
+    """Type of GPUs in lower case → US dollars per hour for one on managed compute."""
     spending_limits: Mapping[str, float] = field(default_factory=dict)
     """Method → US dollars that a job costs when the service pauses it."""
     spending_as_of: date | None = None
@@ -125,6 +142,14 @@ class Catalog(Struct, frozen=True):
             return next((m for m in named if m.version.casefold() == version.casefold()), None)
         by_id = next((m for m in named if name == m.id.casefold()), None)
         return by_id or (named[0] if len(named) == 1 else None)
+
+    def of_asset(self, asset: str) -> CatalogModel | None:
+        """The model of an asset on managed compute; other registries may have it under a longer name, such as
+        `publisher--name`."""
+        found = _ASSET.fullmatch(asset)
+        name = found["name"].casefold() if found else ""
+        named = [m for m in self.models.values() if name and name.endswith(m.name.casefold())]
+        return max(named, key=lambda m: len(m.name), default=None)
 
     def token_prices(self, model: str, version: str, sku: str) -> TokenPrices | None:
         """Of a deployment of this model, also of a fine-tuned one; None if they are unknown."""

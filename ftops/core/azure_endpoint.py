@@ -20,6 +20,18 @@ class Endpoint(NamedTuple):
         return f"{self.resource}{self.project}/openai/v1/"
 
 
+_HOST = re.compile(
+    r"(https://[a-z0-9-]+)\.(?:openai|cognitiveservices)(\.azure\.(?:com|us|cn))", re.IGNORECASE
+)
+
+
+def of_foundry(resource: str) -> str:
+    """The address of a resource at which it also serves managed compute, if its host tells that: the one of
+    Azure OpenAI isn't said to."""
+    found = _HOST.fullmatch(resource.rstrip("/"))
+    return f"{found[1]}.services.ai{found[2]}" if found else resource
+
+
 def parse(address: str) -> Endpoint:
     """Also of an address to which somebody has added `/openai/v1`."""
     found = _FORM.fullmatch(address.strip())

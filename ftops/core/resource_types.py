@@ -5,7 +5,6 @@ No other module branches on the name of a kind. docs/language.md describes the k
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -15,6 +14,7 @@ from msgspec import Struct, field
 
 from ftops.core.address import EVERY, Address, Json, Reference, Value
 from ftops.core.normal_form import AS_WRITTEN, Spelling, model, name, normal, number, word
+from ftops.core.serving import ACCELERATOR_TYPES, SKU_NAMES, Serving, serving_of
 
 
 class ResourceType(Struct, frozen=True, dict=True):
@@ -75,8 +75,12 @@ class ResourceType(Struct, frozen=True, dict=True):
     """Inputs whose references are compared by what they mean (see `meanings`), not by id."""
     by_text: frozenset[str] = frozenset()
     """Inputs in which the value of a secret inside a text doesn't count: a token in an address may rotate."""
-    immutable_when: Mapping[str, Callable[[object, object], bool]] = field(default_factory=dict)
-    """Inputs whose change forces replacement only for some values (before, after)."""
+    immutable_when: Mapping[str, Callable[[object, object, Mapping[str, Value]], bool]] = field(
+        default_factory=dict
+    )
+    """Inputs whose change forces replacement only for some values (before, after) and inputs (after)."""
+    stands_on: frozenset[str] = frozenset()
+    """Inputs that name an object which can't be deleted while this one exists, even for a moment."""
     spelling: Spelling = AS_WRITTEN
     """What doesn't count in how its inputs are written, beside what counts nowhere (see `normal_form`)."""
     upgraded_by_service: Mapping[str, Callable[[object, object, Mapping[str, Value]], bool]] = field(
@@ -120,45 +124,9 @@ class ResourceType(Struct, frozen=True, dict=True):
 
 
 TRAINING_TYPES = ("standard", "global_standard", "data_zone", "developer")
-SKU_NAMES = (
-    "Standard",
-    "GlobalStandard",
-    "DataZoneStandard",
-    "DeveloperTier",
-    "ProvisionedManaged",
-    "GlobalProvisionedManaged",
-    "DataZoneProvisionedManaged",
-)
 SERVICE_TIERS = ("Default", "Priority")
 DEPLOYMENT_STATES = ("Running", "Paused")
 UPGRADE_OPTIONS = ("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")
-_sku_name = word(*SKU_NAMES)
-
-
-def deployment_name(name: str, inputs: Mapping[str, Value]) -> str:
-    """The name at the service. Where the old one stays until the new one answers, it follows from what can't
-    be changed in place: the model, the name of the SKU, the source. Empty while the model isn't known."""
-    if inputs.get("replace") != "blue_green":
-        return name
-    model, sku = inputs.get("model"), inputs.get("sku")
-    if not isinstance(model, str):
-        return ""
-    size = _sku_name(str(sku.get("name") or "")) if isinstance(sku, Mapping) else ""
-    parts = (model, str(size), *(str(inputs.get(key) or "") for key in ("source", "source_tenant")))
-    return f"{name}-{hashlib.sha256(' '.join(parts).rstrip().encode()).hexdigest()[:8]}"
-
-
-_BLUE_GREEN = re.compile(r"-[0-9a-f]{8}")
-
-
-def is_named(found: str, declared: str) -> bool:
-    """Whether a deployment has the name that a spec declares, alone or with the digits of blue_green."""
-    found, declared = str(name(found)), str(name(declared))
-    return found == declared or (
-        found.startswith(declared) and bool(_BLUE_GREEN.fullmatch(found, len(declared)))
-    )
-
-
 _VERSION = re.compile(r"(?P<model>.*?)-?(?P<date>\d{4}-\d{2}-\d{2})\Z")
 
 
@@ -315,17 +283,39 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             section="deployments",
             title="Deployments",
             block="ftops.config.schema.resources:Deployment",
-            make_inputs="ftops.config.loader.inputs:deployment_inputs",
-            add_defaults="ftops.config.loader.inputs:add_deployment_defaults",
+            make_inputs="ftops.config.loader.deployments:deployment_inputs",
+            add_defaults="ftops.config.loader.deployments:add_deployment_defaults",
             serves=True,
             by_control_plane=True,
             computed=frozenset(
-                {"id", "name", "endpoint", "provisioning_state", "model", "created_at", "expires"}
+                {
+                    "id",
+                    "name",
+                    "endpoint",
+                    "provisioning_state",
+                    "model",
+                    "source_model",
+                    "created_at",
+                    "expires",
+                }
             ),
             model_attributes=frozenset({"model"}),
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             defaults={"service_tier": SERVICE_TIERS[0], "deployment_state": DEPLOYMENT_STATES[0]},
-            immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
+            immutable_when={
+                "model": lambda old, new, inputs: is_tuned(old) or is_tuned(new) or _is_managed(inputs),
+                "version": lambda old, new, inputs: _is_managed(inputs),
+                "version_upgrade_option": lambda old, new, inputs: _is_managed(inputs),
+                **dict.fromkeys(
+                    ("accelerator_type", "deployment_template", "source_model"),
+                    # What the service has chosen itself may be said later; a provider compares it then.
+                    lambda old, new, inputs: bool(old and new),
+                ),
+                "target": lambda old, new, inputs: not (old and new),  # another target is no change of kind
+            },
+            references={"target": ("deployment", "id")},
+            same_account=("target",),
+            stands_on=frozenset({"target"}),
             local=frozenset({"replace", "gate", "format"}),
             gated_by=("evaluation", "id"),
             spelling=Spelling(
@@ -341,6 +331,8 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "deployment_state": word(*DEPLOYMENT_STATES),
                     "source": name,
                     "source_tenant": name,
+                    "target": name,
+                    "accelerator_type": word(*ACCELERATOR_TYPES),
                 },
                 folded_keys=frozenset({"tags"}),
             ),
@@ -354,6 +346,10 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
         ),
     )
 }
+
+
+def _is_managed(inputs: Mapping[str, Value]) -> bool:
+    return serving_of(inputs) is Serving.MANAGED
 
 
 def kind_of(address: Address) -> ResourceType:
@@ -392,9 +388,11 @@ def is_several(reference: Reference) -> bool:
     return reference.address.key == EVERY or reference.attribute.endswith(".*")
 
 
-def forces_replacement(kind: ResourceType, path: str, before: object, after: object) -> bool:
-    """Whether a change of this input can't be made in place."""
+def forces_replacement(
+    kind: ResourceType, path: str, before: object, after: object, inputs: Mapping[str, Value]
+) -> bool:
+    """Whether a change of this input can't be made in place. `inputs`: those after the change."""
     if "*" in kind.immutable or path in kind.immutable:
         return True
     rule = kind.immutable_when.get(path)
-    return rule is not None and rule(before, after)
+    return rule is not None and rule(before, after, inputs)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ftops.core.address import Json
 from ftops.core.model_names import base_of
 from ftops.core.normal_form import word
-from ftops.core.resource_types import SKU_NAMES, is_tuned
+from ftops.core.resource_types import is_tuned
+from ftops.core.serving import MANAGED_SKU, SKU_NAMES
 
 if TYPE_CHECKING:  # every plan imports this module, and few need the catalogue
     from ftops.catalog import Catalog
@@ -35,7 +36,8 @@ def sku_for(
     sku: dict[str, Json] = {"name": DEFAULT, "capacity": 1}
     model = known.find(base_of(base))
     if tuned and model and model.skus:
-        sku["name"] = next((name for name in (FREE, DEFAULT, *model.skus) if name in model.skus), DEFAULT)
+        offered = model.skus.keys() - {MANAGED_SKU}
+        sku["name"] = next((name for name in (FREE, DEFAULT, *model.skus) if name in offered), DEFAULT)
     sku |= wanted
     name = _spelled(str(sku["name"]))
     if name in SKU_NAMES:

@@ -30,7 +30,7 @@ def attribute_changes(
             d.path,
             d.before,
             d.after,
-            forces_replacement(kind, d.path, d.before, resource.inputs.get(d.path, d.after)),
+            forces_replacement(kind, d.path, d.before, resource.inputs.get(d.path, d.after), resource.inputs),
             _note(resource, d),
         )
         for d in differences(before, after, kind.spelling)

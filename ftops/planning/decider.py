@@ -394,7 +394,17 @@ class Decider(Struct):
     def _attributes(
         self, resource: Resource, desired: Desired, recorded: ResourceState
     ) -> tuple[AttributeChange, ...]:
-        return attribute_changes(resource, desired, recorded, self.reconciled.seen.get(resource.address, {}))
+        seen = self.reconciled.seen.get(resource.address, {})
+        found = attribute_changes(resource, desired, recorded, seen)
+        return tuple(
+            one._replace(forces_replacement=True) if self._loses(resource, one.path) else one for one in found
+        )
+
+    def _loses(self, resource: Resource, path: str) -> bool:
+        """Whether it stands on an object that is deleted before its replacement is created."""
+        value = resource.inputs.get(path) if path in kind_of(resource.address).stands_on else None
+        decision = self.decisions.get(value.address) if isinstance(value, Reference) else None
+        return decision is not None and decision.deletes_first
 
     def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
         """Updates the record of an unchanged object, such as its dependencies and lifecycle settings."""

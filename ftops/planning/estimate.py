@@ -60,11 +60,13 @@ class TrainingCost(Struct, frozen=True):
 
 
 class HostingCost(Struct, frozen=True):
-    """What a deployment of a tuned model costs while it exists, used or not."""
+    """What a deployment of a tuned model, or on managed compute, costs while it exists, used or not."""
 
     address: Address
     per_hour: float | None
     """None: the catalogue doesn't know."""
+    note: str = ""
+    """What it is for, or why the price isn't known."""
 
 
 class Temporary(NamedTuple):
@@ -175,7 +177,10 @@ def estimate_to_json(estimate: Estimate) -> dict[str, Json]:
         "currency": "USD",
         "is_rehearsal": estimate.is_rehearsal,
         "training": [_training_to_json(cost) for cost in estimate.training],
-        "hosting": [{"address": str(c.address), "per_hour": c.per_hour} for c in estimate.hosting],
+        "hosting": [
+            {"address": str(c.address), "per_hour": c.per_hour, **({"note": c.note} if c.note else {})}
+            for c in estimate.hosting
+        ],
         "training_total": round(estimate.dollars, 4),
         "training_total_is_complete": not estimate.unknown,
         "hosting_per_hour": round(estimate.per_hour, 4),

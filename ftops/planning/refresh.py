@@ -154,17 +154,19 @@ def missing(records: Mapping[Source, ResourceState], reader: Reader) -> list[Sou
         source
         for source, record in named.items()
         if (known := tokens[record.provider, record.address.kind]) is not None
-        and known.get(record.remote_id.casefold(), "") != record.token
+        and known.get(record.remote_id.casefold(), "") not in (record.token, None)
     ]
 
 
 def _tokens(provider: Provider, kind: str) -> Call:
-    """The tokens of all objects of a kind, by id; None if they can't be listed."""
+    """The tokens of all objects of a kind, by id; None for those that can't carry one, and if there is no
+    list."""
 
     def call() -> object:
         if not isinstance(provider, Discovers):
             return None
-        return {found.remote.remote_id.casefold(): found.token for found in provider.existing(kind)}
+        found = provider.existing(kind)
+        return {one.remote.remote_id.casefold(): one.token if one.carries_token else None for one in found}
 
     return call
 

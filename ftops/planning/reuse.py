@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from ftops.core.address import Address
 from ftops.core.errors import Blocked, Diagnostic
-from ftops.core.resource_types import RESOURCE_TYPES, deployment_name
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.serving import deployment_name
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.plan import Action
 from ftops.state.state import Reassignment, ResourceState, Source, Status, recorded_objects

@@ -86,6 +86,14 @@ class Usage(Struct, frozen=True):
     limit: float
 
 
+class ManagedFacts(Struct, frozen=True):
+    """What an account has on managed compute."""
+
+    targets: Mapping[str, str] | None = None
+    """Deployments of base models: their names in lower case, and their models."""
+    usages: tuple[Usage, ...] | None = None
+
+
 class AccountFacts(Struct, frozen=True):
     """One account as it is now.
 

@@ -19,7 +19,7 @@ from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
 if TYPE_CHECKING:
     from ftops.evaluation.kept_answers import KeptAnswers
-    from ftops.providers.account_facts import AccountFacts
+    from ftops.providers.account_facts import AccountFacts, ManagedFacts
 
 
 OTHER_ACCOUNT = "OtherAccount"
@@ -120,6 +120,14 @@ class Inspects(Protocol):
 
 
 @runtime_checkable
+class InspectsManaged(Protocol):
+    """A provider that also reports what its account has on managed compute."""
+
+    def inspect_managed(self, location: str) -> ManagedFacts:
+        """Asked only if a plan creates or changes something there. What can't be read stays unknown."""
+
+
+@runtime_checkable
 class ValidatesGraders(Protocol):
     """A provider whose service says whether it accepts a grader."""
 
@@ -152,6 +160,8 @@ class Existing(Struct, frozen=True):
     fingerprint: str = ""
     digest: str = ""
     token: str = ""
+    carries_token: bool = True
+    """Whether an object of its type has a place for one."""
 
 
 @runtime_checkable

@@ -300,9 +300,16 @@ def arrange(
     models: dict[str, str] = {}
     for job in sorted(jobs, key=lambda job: (job.created_at, job.remote.remote_id)):
         _add_job(spec, job, data, models)
-    for existing in sorted(others, key=lambda e: (list(RESOURCE_TYPES).index(e.kind), e.name)):
+    for existing in sorted(others, key=_order):
         _add_other(spec, existing, models)
     return spec
+
+
+def _order(existing: Existing) -> tuple[int, bool, str]:
+    """Those that name others come after them."""
+    references = RESOURCE_TYPES[existing.kind].references
+    names_others = not references.keys().isdisjoint(existing.remote.inputs)
+    return list(RESOURCE_TYPES).index(existing.kind), names_others, existing.name
 
 
 def name_for(text: str, taken: Collection[str]) -> str:

@@ -69,6 +69,8 @@ class RemoteObject(Struct, frozen=True):
     """While PENDING: that it is paused, since when, and what can be done."""
     continues: bool = True
     """Whether the service itself goes on with it after a pause."""
+    is_stuck: bool = False
+    """While PENDING: that it will probably never be ready, and is to be deleted and created once more."""
 
 
 class ResourceState(Struct, frozen=True):

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ftops.core.address import Json
-from ftops.core.resource_types import SKU_NAMES
+from ftops.core.serving import SKU_NAMES
 from ftops.planning.estimate import dollars
 from ftops.views.paint import clean
 from ftops.views.values import aligned

@@ -120,8 +120,9 @@ def time(cost: TrainingCost) -> str:
 
 def hosting(cost: HostingCost) -> str:
     """`$1.70 an hour, about $1,241 a month`."""
-    unknown = "unknown: the catalogue has no hosting price for this SKU"
-    return unknown if cost.per_hour is None else per_hour(cost.per_hour)
+    if cost.per_hour is None:
+        return f"unknown: {cost.note or 'the catalogue has no hosting price for this SKU'}"
+    return per_hour(cost.per_hour) + (f" ({cost.note})" if cost.note else "")
 
 
 def per_hour(amount: float) -> str:

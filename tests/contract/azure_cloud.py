@@ -41,6 +41,8 @@ SETTLED = {
     "deletion_seconds": 0,
     "not_found_seconds": 0,
     "stale_route_seconds": 0,
+    "managed_seconds": 0,
+    "adapter_seconds": 0,
 }
 """Settings under which nothing takes longer than it takes to compute."""
 BASE_MODEL = "gpt-4o-mini-2024-07-18"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.core.errors import Permanent, Temporary
-from ftops.providers.azure.deployments import Deployments
+from ftops.providers.azure.all_deployments import AllDeployments
 from ftops.providers.azure.provider import AzureProvider
 from ftops.state.state import ResourceState, Status, observed_as
 from tests.contract.azure_cloud import (
@@ -59,8 +59,8 @@ def model_of(tuned: ResourceState) -> str:
 def live(azure: AzureProvider, resource: ResourceState) -> dict[str, Any]:
     """What the control plane shows."""
     kind = azure._kinds["deployment"]
-    assert isinstance(kind, Deployments)
-    body = kind._get(resource.remote_id.rsplit("/", 1)[-1], "look")
+    assert isinstance(kind, AllDeployments)
+    body = kind.serverless._get(resource.remote_id.rsplit("/", 1)[-1], "look")
     assert body is not None
     return body
 

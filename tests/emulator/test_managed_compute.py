@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 
+from tests.emulator.conftest import Start
 from tests.emulator.samples import jsonl, lines
 from tests.emulator.server import Emulator, ended, upload
 
@@ -325,3 +327,24 @@ def test_the_switches_of_what_is_not_known(cloud: Emulator, tuned: str) -> None:
     with cloud.v1() as client, pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="drone", messages=HELLO)
     assert arm(cloud, "PUT", "managedComputeDeployments/drone", managed())[0] == 201
+
+
+def test_a_restarted_server_goes_on_with_them(start: Start) -> None:
+    first = start("--managed-seconds=900", "--adapter-seconds=60")
+    with first.data() as client:
+        training = upload(client, jsonl(lines(12)))
+        made = client.fine_tuning.jobs.create(
+            model="gpt-oss-120b",
+            training_file=training,
+            hyperparameters={"n_epochs": 1},
+            extra_body={"trainingType": "GlobalStandard"},
+        )
+        model = ended(client, made.id).fine_tuned_model or ""
+    base(first)
+    arm(first, "PUT", "adapterDeployments/drone", adapter(model))
+    first.stop(signal.SIGKILL)
+    second = start()
+    assert state(second, "adapterDeployments/drone") in ("Accepted", "Creating")
+    second.advance(61)
+    with second.v1() as client:
+        assert client.chat.completions.create(model="drone", messages=HELLO).model == model

@@ -34,6 +34,7 @@ jobs:
     suffix: ${each.key}
     seed: 7
     hyperparameters: {n_epochs: 8}
+  large: {model: gpt-oss-120b, training: chats, suffix: large, seed: 7, hyperparameters: {n_epochs: 8}}
   painter:
     model: o4-mini-2025-04-16
     method: reinforcement
@@ -70,10 +71,21 @@ deployments:
     model: ${job.open[each.key].fine_tuned_model}
     sku: {name: GlobalStandard, capacity: 100}
   painter: {model: "${job.painter.checkpoint.best}", sku: {name: GlobalStandard, capacity: 1}}
+  base:
+    model: gpt-oss-120b
+    sku: {name: GlobalManagedCompute}
+    deployment_template: azureml://registries/r/deploymenttemplates/gpt-oss-120b--adapters/versions/1
+  large: {model: "${job.large.fine_tuned_model}", target: deployment.base}
 """
-OPEN = ("gpt-oss-20b", "Ministral-3B")
+OPEN = ("gpt-oss-20b", "Ministral-3B", "gpt-oss-120b")
 FORMATS = {"open-oss": "Microsoft", "open-ministral": "Mistral AI", "painter": "OpenAI"}
-PROMPTS = {"open-oss": "say north", "open-ministral": "say north", "painter": "the colour of coal in June 9"}
+PROMPTS = {
+    "open-oss": "say north",
+    "open-ministral": "say north",
+    "large": "say south",
+    "painter": "the colour of coal in June 9",
+}
+SAID = {"open-oss": "north", "open-ministral": "north", "large": "south", "painter": '{"colour": "black"}'}
 KEY = "placeholder-of-a-key"
 COLOURS = {"grass": "green", "snow": "white", "coal": "black"}
 STEPS = {int: 1, float: 0.2, str: "x"}
@@ -82,8 +94,10 @@ REFUSED = {
     "training_type_v1": "refused",
     "training_type_preview": "refused",
     "training_type_stable": "refused",
+    "adapter_registration": "nobody",
 }
-"""Values with which these jobs can't be created: only the global training types have these models."""
+"""Values with which this can't be created: only the global training types have these models, and what nobody
+has registered can't be deployed."""
 
 
 def others(name: str) -> list[Any]:
@@ -169,19 +183,20 @@ def test_from_plan_to_destroy(
     spec = SPEC.replace("URL", cloud.url).replace("ENDPOINT", f"{grader.url}/grade")
     folder.write("ftops.yaml", spec.replace('"KEY"', f'"{cloud.key}"'))
     planned = run(folder, "plan")
-    assert "9 to create" in planned.out
+    assert "12 to create" in planned.out
     assert all(f"{model} isn't listed as one that can be fine-tuned" in planned.err for model in OPEN)
     run(folder, "apply", "-y")
     rows = cloud.control("GET", path="/deployments").json()["value"]
     assert {row["name"]: row["properties"]["model"]["format"] for row in rows} == FORMATS
     with OpenAI(base_url=f"{cloud.url}/openai/v1/", api_key=cloud.key, max_retries=0) as client:
         said = {name: answer(client, name, prompt) for name, prompt in PROMPTS.items()}
-    assert said == {"open-oss": "north", "open-ministral": "north", "painter": '{"colour": "black"}'}
+    assert said == SAID
     assert run(folder, "plan").out.startswith("No changes.")
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
     run(folder, "destroy", "-y")
     left = cloud.admin("GET", "objects")
-    assert (left["files"], left["models"], left["deployments"]) == ([], [], [])
+    kinds = ("files", "models", "deployments", "managed", "adapters")
+    assert [left[kind] for kind in kinds] == [[]] * len(kinds)
 
 
 def test_without_training_types_an_error_says_why(cloud: Cloud, tmp_path: Path) -> None:
@@ -193,4 +208,4 @@ def test_without_training_types_an_error_says_why(cloud: Cloud, tmp_path: Path) 
     folder.write("ftops.yaml", spec.replace("URL", cloud.url).replace('"KEY"', f'"{cloud.key}"'))
     done = folder.run("apply", "-y")
     assert done.code == 1
-    assert done.err.count("Unknown parameter: 'trainingType'. (HTTP 400") == 2
+    assert done.err.count("Unknown parameter: 'trainingType'. (HTTP 400") == 3

@@ -16,6 +16,7 @@ from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
+from ftops.core.serving import Serving, serving_of
 
 
 def link_accounts(
@@ -55,6 +56,10 @@ def check_control_version(draft: Draft, providers: Providers, name: str, finding
             draft.entry.report(findings, (key,), f"`{key}` needs a newer API version", detail, hint, key=True)
 
 
+_OF_ADAPTERS = ("target", "model")
+"""Inputs of an adapter that can only refer to resources of its account."""
+
+
 class _Accounts(Struct, frozen=True):
     homes: Mapping[Address, str]
     providers: Providers
@@ -62,11 +67,12 @@ class _Accounts(Struct, frozen=True):
 
     def linked(self, draft: Draft, resource: Resource) -> Resource:
         kind = kind_of(resource.address)
-        for name in kind.same_account:
+        shared = kind.same_account if serving_of(resource.inputs) is not Serving.ADAPTER else _OF_ADAPTERS
+        for name in shared:
             for path, value in items_of(name, resource.inputs.get(name)):
                 self._check_same_account(draft, resource, path, value)
         model = resource.inputs.get("model")
-        if not kind.serves or not isinstance(model, Reference):
+        if not kind.serves or not isinstance(model, Reference) or shared is _OF_ADAPTERS:
             return resource
         home = self.homes.get(model.address)
         is_of_job = home is not None and kind_of(model.address).trains

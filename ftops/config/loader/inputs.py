@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,12 +18,11 @@ from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
 from ftops.config.schema.hyperparameters import Hyperparameters, JobHyperparameters
 from ftops.config.schema.providers import Defaults
-from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment, GateBlock, Job
-from ftops.core.address import Address, Reference, Value
+from ftops.config.schema.resources import COMMON_KEYS, Dataset, Job
+from ftops.core.address import Value
 from ftops.core.api_versions import V1
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
-from ftops.core.nested import object_at
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
@@ -47,10 +45,6 @@ _NEEDED: Mapping[str, Mapping[str, tuple[str, str]]] = {
 _PROVIDED = ("training_type", "tags")
 """Inputs that the provider may set."""
 _TRAINING_TYPE = "standard"
-_SKU: Mapping[str, Value] = {"name": "Standard", "capacity": 1}
-_MAX_NAME = 64
-_BLUE_GREEN_SUFFIX = 9
-"""Length of `-` and the 8 hex digits that a blue_green deployment adds to its name."""
 
 
 class NamedSet(NamedTuple):
@@ -237,58 +231,6 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
             entry.report(findings, (), f"`{key}` is missing", detail, hint, key=True)
 
 
-def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
-    block: Deployment = draft.block
-    inputs = set_inputs(block)
-    inputs["sku"] = block.sku.as_data() if block.sku else {}
-    inputs.pop("gate", None)
-    name = inputs.setdefault("name", _default_name(draft.address))
-    is_blue_green = block.replace == "blue_green"
-    room = _MAX_NAME - (_BLUE_GREEN_SUFFIX if is_blue_green else 0)
-    if isinstance(name, str) and len(name) > room:
-        detail = f"It is `{name}`, {len(name)} characters long."
-        if is_blue_green:
-            detail += f" With blue_green, `-` and eight characters are added to it; the limit is {_MAX_NAME}."
-        summary = f"`name` must be at most {room} characters long"
-        draft.entry.report(context.findings, ("name",), summary, detail, "Set a shorter `name`.")
-    gates, uses = _gates(draft, context.findings)
-    if gates:
-        inputs["gate"] = gates
-    return PreparedInputs(inputs, {}, uses)
-
-
-def _gates(draft: Draft, findings: list[Diagnostic]) -> tuple[list[Inputs], list[Use]]:
-    """Gates as inputs, with a reference to each evaluation."""
-    from ftops.evaluation import gates  # only if a spec has any
-
-    found: list[Inputs] = []
-    uses: list[Use] = []
-    block: GateBlock
-    for index, block in enumerate(draft.block.gate or ()):
-        path: Keys = ("gate",) if isinstance(draft.entry.value("gate"), dict) else ("gate", index)
-        key, attribute = kind_of(draft.address).gated_by or ("", "")
-        try:
-            reference = Reference(Address.parse(f"{key}.{block.evaluation}"), attribute)
-        except ValueError:
-            summary = f"`{block.evaluation}` isn't the name of an evaluation"
-            draft.entry.report(findings, (*path, key), summary, "", "Write its name, without `${…}`.")
-            continue
-        require = block.require or {"verdict": "better"}
-        for fault in gates.faults_of(require):
-            where = (*path, "require", fault.key)
-            draft.entry.report(findings, where, fault.summary, "", fault.hint, key=fault.is_key)
-        uses.append(Use(reference, draft.entry, (*path, key)))
-        found.append({"on": reference, "require": require, "allow_override": block.allow_override})
-    return found, uses
-
-
-def _default_name(address: Address) -> str:
-    if address.key is None:
-        return address.name
-    key = re.sub(r"[^A-Za-z0-9._-]+", "-", address.key).strip("-._")
-    return f"{address.name}-{key}" if key else address.name
-
-
 def check_unique_names(named: Mapping[tuple[str, str, str], list[Draft]], findings: list[Diagnostic]) -> None:
     """Findings about names that several objects of one kind and provider have, apart from letter case."""
     for (_, kind, name), drafts in named.items():
@@ -350,14 +292,3 @@ _INSTEAD: Mapping[str, str] = {
 
 def add_job_defaults(inputs: Inputs, defaults: Defaults) -> None:
     inputs["training_type"] = inputs["training_type"] or defaults.training_type or _TRAINING_TYPE
-
-
-def add_deployment_defaults(inputs: Inputs, defaults: Defaults) -> None:
-    for key in ("version_upgrade_option", "rai_policy"):
-        if getattr(defaults, key) is not None:
-            inputs.setdefault(key, getattr(defaults, key))
-    size = defaults.sku.as_data() if defaults.sku else {}
-    inputs["sku"] = {**_SKU, **size, **object_at(inputs, "sku")}
-    inputs["tags"] = {**(defaults.tags or {}), **object_at(inputs, "tags")}
-    if not inputs["tags"]:
-        del inputs["tags"]

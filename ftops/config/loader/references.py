@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -31,8 +32,8 @@ class Linker(Struct):
         uses = []
         for name, (kind, attribute) in RESOURCE_TYPES[draft.address.kind].references.items():
             value = inputs.get(name)
-            if isinstance(value, str):
-                reference = Reference(Address(kind, value), attribute)
+            if isinstance(value, str) and not value.startswith("/"):  # that is an ID
+                reference = Reference(_named(kind, value), attribute)
                 inputs[name] = reference
                 uses.append(Use(reference, draft.entry, (name,)))
             elif isinstance(value, Reference) and (value.address.kind, value.attribute) != (kind, attribute):
@@ -192,6 +193,14 @@ class Linker(Struct):
     def _wrong_reference(self, value: Reference, path: Keys, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."
         entry.report(self.findings, path, f"`{path[0]}` must be {what}", detail, hint)
+
+
+def _named(kind: str, text: str) -> Address:
+    """The resource that a bare name means, or the address of one."""
+    if text.startswith(f"{kind}."):
+        with suppress(ValueError):
+            return Address.parse(text)
+    return Address(kind, text)
 
 
 def items_of(name: str, value: Any) -> list[tuple[Keys, Any]]:

@@ -8,10 +8,10 @@ from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import (
     DEPLOYMENT_STATES,
     SERVICE_TIERS,
-    SKU_NAMES,
     TRAINING_TYPES,
     UPGRADE_OPTIONS,
 )
+from ftops.core.serving import ACCELERATOR_TYPES, SKU_NAMES
 
 
 def choice(*words: str) -> Choice:
@@ -53,6 +53,17 @@ ACCOUNT_ID = Text(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
     "the ARM ID of an account",
     "It looks like /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/….",
+)
+ACCELERATOR_TYPE = Spelled(spellings={squeezed(name): name for name in ACCELERATOR_TYPES})
+DEPLOYMENT_TEMPLATE = Text(
+    r"azureml://registries/[^/]+/deploymenttemplates/[^/]+/(?:versions|labels)/[^/]+",
+    "the ID of a deployment template",
+    "It looks like azureml://registries/…/deploymenttemplates/…/versions/1; the Foundry portal shows it.",
+)
+MODEL_VERSION = Text(
+    r"azureai://accounts/[^/]+/projects/[^/]+/models/[A-Za-z0-9._-]+/versions/[A-Za-z0-9._-]+",
+    "the ID of a version of a project model",
+    "It looks like azureai://accounts/…/projects/…/models/…/versions/1.",
 )
 REGION = Text(
     r"[a-z0-9-]+",

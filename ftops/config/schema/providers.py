@@ -30,6 +30,12 @@ VISIBLE_AFTER = (
 )
 
 
+RECREATE_AFTER = (
+    "Seconds after which a new deployment that only answers DeploymentNotReady is deleted and created once "
+    "more; default: never."
+)
+
+
 class Sku(Block, noun="`sku`"):
     """SKU and capacity of a deployment."""
 
@@ -75,6 +81,9 @@ class ControlPlane(Block, noun="`control_plane`"):
 
     endpoint = optional(FIXED_TEXT, "URL of Azure Resource Manager.")
     api_version = optional(API_VERSION, "API version of Azure Resource Manager.")
+    managed_api_version = optional(
+        API_VERSION, "API version for managed compute and adapters; default: 2026-09-15-preview."
+    )
 
 
 class Credential(Block, noun="`credential`"):
@@ -112,6 +121,7 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     credential = optional(Credential, "Settings of Microsoft Entra ID.")
     visible_after = optional(AMOUNT, VISIBLE_AFTER)
     timeouts = optional(Timeouts, TIMEOUTS)
+    recreate_after = optional(AMOUNT, RECREATE_AFTER)
     defaults = optional(Defaults, DEFAULTS)
 
 
@@ -143,6 +153,7 @@ class Emulator(ProviderBlock, noun="a provider of type emulator"):
     settings = optional(Untyped(dict), "Settings that are passed to it.")
     visible_after = optional(AMOUNT, VISIBLE_AFTER)
     timeouts = optional(Timeouts, TIMEOUTS)
+    recreate_after = optional(AMOUNT, RECREATE_AFTER)
     defaults = optional(Defaults, DEFAULTS)
 
 

@@ -2,12 +2,15 @@
 
 from ftops.config.schema.block import Block, ListOf, MapOf, OneOrMore, OrName, optional, required
 from ftops.config.schema.field_aliases import (
+    ACCELERATOR_TYPE,
     ACCOUNT_ID,
     AUTO,
     DEPLOYMENT_NAME,
     DEPLOYMENT_STATE,
+    DEPLOYMENT_TEMPLATE,
     FIXED_TEXT,
     FLAG,
+    MODEL_VERSION,
     OPEN_TEXT,
     SERVICE_TIER,
     SUFFIX,
@@ -197,7 +200,27 @@ class Deployment(ResourceBlock, noun="a deployment"):
         "The service's word for the publisher of the model, such as OpenAI or Mistral AI; default: as the "
         "account lists the model, else by the catalogue.",
     )
-    sku = optional(Sku, "SKU and capacity of the deployment.")
+    sku = optional(
+        Sku, "SKU and capacity of the deployment; with GlobalManagedCompute, the capacity is instances."
+    )
+    target = optional(
+        OPEN_TEXT,
+        "Makes the deployment an adapter on another one with managed compute: deployment.name, or the ARM ID "
+        "of one that the spec doesn't declare.",
+    )
+    source_model = optional(
+        MODEL_VERSION,
+        "Version of a project model that has the adapter's weights: azureai://accounts/…; default: the one "
+        "that the job of the model has made.",
+    )
+    accelerator_type = optional(
+        ACCELERATOR_TYPE, "GPUs of managed compute, such as H100_80GB; default: the service chooses."
+    )
+    deployment_template = optional(
+        DEPLOYMENT_TEMPLATE,
+        "How managed compute runs the model: azureml://registries/…/deploymenttemplates/…. For adapters it "
+        "has to be one that takes them.",
+    )
     version_upgrade_option = optional(
         UPGRADE_OPTION, "When the service may upgrade a base model to a newer version."
     )

@@ -42,13 +42,13 @@ class Adapter(Stored, frozen=True):
     source: str  # azureai://accounts/<a>/projects/<p>/models/<m>/versions/<v>
     model: str  # the id of the tuned model
     target: str  # as requested
-    before: str | None  # the target that serves until ready
     kind: str  # of the last operation: Create, Update, Delete
     modified: float
     accepted: float
     ready: float
     routed: float
     etag: str
+    before: str | None = None  # the target that serves until ready
     final_state: str = "Succeeded"
     error: dict[str, Any] | None = None
     pending: str = "Creating"

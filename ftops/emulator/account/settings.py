@@ -99,7 +99,6 @@ class Settings(Struct, frozen=True):
         Literal["job", "nobody"],
         "who registers the adapter of an open model as a version of a project model: the job, or nobody",
     ] = "job"
-    adapter_registration_seconds: Annotated[float, "how long after the job that takes"] = 0.0
     default_template: Annotated[
         Literal["adapters", "plain"],
         "whether a managed deployment without `deploymentTemplate` takes adapters",
@@ -187,6 +186,7 @@ class Settings(Struct, frozen=True):
     managed_seconds: Annotated[
         float, "how long a managed deployment is Accepted and Creating (600 to 900 in the service)"
     ] = 0.5
+    adapter_registration_seconds: Annotated[float, "how long after its job an adapter is registered"] = 0.0
     adapter_seconds: Annotated[float, "how long an adapter is Accepted, and Creating or Updating"] = 0.3
     not_found_seconds: Annotated[
         float, "how long calls return 404 DeploymentNotFound after that (up to 600 in the service)"

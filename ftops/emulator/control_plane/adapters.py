@@ -18,7 +18,7 @@ from ftops.emulator.account.cloud import Cloud
 from ftops.emulator.account.managed import Adapter, ManagedDeployment
 from ftops.emulator.control_plane import deployment_state, managed_state, operations
 from ftops.emulator.control_plane.deployments import DELETION_FAILURE, FAILURE, NAME
-from ftops.emulator.control_plane.managed_compute import bad, refuse_if_busy, started
+from ftops.emulator.control_plane.managed_compute import bad, refuse_if_busy, refuse_if_failed, started
 from ftops.emulator.control_plane.managed_state import ACCEPTED, described_adapter, etag_of
 from ftops.emulator.data_plane.project_models import Version, find_version
 from ftops.emulator.http.errors import ServiceError, resource_not_found
@@ -46,6 +46,7 @@ async def put(cloud: Cloud, request: Request) -> Response:
     if target.id == existing.target.lower():
         return reply(described_adapter(cloud, existing), 200, _etag(cloud, existing))
     refuse_if_busy(cloud, existing)
+    refuse_if_failed(cloud, existing)
     _refuse_incompatible(cloud, target, _source(cloud, properties))
     return _retarget(cloud, request, existing, target)
 
@@ -66,7 +67,6 @@ def _create(cloud: Cloud, request: Request, name: str, properties: Mapping[str, 
         source=str(properties["sourceModelId"]),
         model=source.model,
         target=target.name,
-        before=None,
         kind="Create",
         modified=now,
         accepted=now + duration * ACCEPTED,

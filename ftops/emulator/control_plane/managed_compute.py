@@ -62,6 +62,7 @@ async def put(cloud: Cloud, request: Request) -> Response:
         refuse_if_busy(cloud, None)
         return _create(cloud, request, name, _plan(body))
     refuse_if_busy(cloud, existing)
+    refuse_if_failed(cloud, existing)
     _refuse_change(existing, body)
     return _scale(cloud, request, existing, _sku(body), 200)
 
@@ -99,6 +100,7 @@ async def patch(cloud: Cloud, request: Request) -> Response:
     """Change ``sku``."""
     body, existing = await read_object(request), _existing(cloud, request)
     refuse_if_busy(cloud, existing)
+    refuse_if_failed(cloud, existing)
     if unknown := sorted(set(body) - {"sku"}):
         raise bad("BadRequest", f"PATCH takes 'sku' only, not {', '.join(unknown)}.")
     return _scale(cloud, request, existing, _sku({"sku": existing.sku | (body.get("sku") or {})}), 202)
@@ -214,7 +216,10 @@ def refuse_if_busy(cloud: Cloud, existing: ManagedDeployment | Adapter | None) -
     ):
         message = f"Another operation is being performed on the resource '{cloud.account.id}'."
         raise ServiceError(409, "RequestConflict", f"{message} Please try again later.")
-    if existing is not None and managed_state.state(existing, now) == "Failed":
+
+
+def refuse_if_failed(cloud: Cloud, existing: ManagedDeployment | Adapter) -> None:
+    if managed_state.state(existing, cloud.clock.now()) == "Failed":
         raise bad("BadRequest", f"'{existing.name}' is in 'Failed' state, please delete it first.")
 
 

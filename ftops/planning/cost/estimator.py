@@ -20,6 +20,7 @@ from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
+from ftops.core.serving import Serving, serving_of
 from ftops.dataset import Unreadable, is_pattern
 from ftops.dataset.files.derived_files import Lines, divided, matches
 from ftops.dataset.profile.diff import Compared, difference
@@ -30,6 +31,7 @@ from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.evaluation.service_grader import parts
 from ftops.planning.cost.durations import comparable
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
+from ftops.planning.cost.managed import managed_cost
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Action, Change
@@ -122,6 +124,16 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
                 f"raise `budget: {{{key}: …}}`, or plan less at once (--target{also})",
                 places.get(key),
             )
+    unpriced = [cost for cost in estimate.hosting if cost.per_hour is None]
+    if budget.hosting_per_hour is not None and unpriced:
+        names = ", ".join(str(cost.address) for cost in unpriced[:3])
+        yield Diagnostic(
+            f"the hourly cost of {len(unpriced)} of {len(estimate.hosting)} deployments isn't known",
+            f"So the budget can't be checked whole: {names}.",
+            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
+            places.get("hosting_per_hour"),
+            "warning",
+        )
     if budget.training is not None and estimate.unknown:
         jobs = ", ".join(str(cost.address) for cost in estimate.unknown[:3])
         yield Diagnostic(
@@ -168,10 +180,16 @@ class _Estimator(Struct):
         return (replace(self._training(job), hours=self._hours(self.resources[job])) for job in jobs)
 
     def hosting(self) -> Iterator[HostingCost]:
-        """Of tuned models: others cost by their use."""
+        """Of tuned models, and on GPUs of their own: others cost by their use, and adapters nothing beside
+        their target."""
         for change in self.new:
             resource = self.resources.get(change.address)
             if not kind_of(change.address).serves or resource is None:
+                continue
+            serving = serving_of(resource.inputs)
+            if serving is Serving.MANAGED:
+                yield managed_cost(change.address, resource.inputs, self.catalog)
+            if serving is not Serving.SERVERLESS:
                 continue
             named = referenced_model(resource.inputs.get("model"), self.resources)
             sku = resource.inputs.get("sku")

@@ -15,7 +15,8 @@ from ftops.core.address import Address, Json, Reference, Value, decode
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.model_names import NO_BASELINE, SERVING
 from ftops.core.normal_form import model as spelled
-from ftops.core.resource_types import is_named, is_several, kind_of
+from ftops.core.resource_types import is_several, kind_of
+from ftops.core.serving import is_named
 from ftops.evaluation.temporary import sku_for
 from ftops.planning.estimate import EvaluationCost, Temporary, Unpriced, dollars
 from ftops.state.deployments import model_of, sku_of

@@ -22,12 +22,12 @@ from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
-from ftops.planning.preflight import account, limits, models, retirement
+from ftops.planning.preflight import account, limits, managed, models, retirement
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.planning.preflight.shortage import Order, relief
-from ftops.providers.account_facts import AccountFacts
-from ftops.providers.base import Inspects, Provider
+from ftops.providers.account_facts import AccountFacts, ManagedFacts
+from ftops.providers.base import Inspects, InspectsManaged, Provider
 
 __all__ = ["RULES", "Situation", "check", "check_offline", "check_spec", "run_preflight"]
 
@@ -53,6 +53,11 @@ RULES: tuple[Rule, ...] = (
     models.format_,
     models.sku,
     retirement.aged,
+    managed.asset_known,
+    managed.target_fits,
+    managed.target_takes_adapters,
+    managed.target_exists,
+    managed.quota,
     limits.quota,
     limits.slots,
     limits.numbers,
@@ -69,6 +74,8 @@ OFFLINE_RULES: tuple[Rule, ...] = (
     models.training_type,
     models.training_type_listed,
     models.sku,
+    managed.asset_known,
+    managed.target_fits,
 )
 """Those that the spec and the catalogue alone can answer."""
 
@@ -126,16 +133,22 @@ def run_preflight(
         known = catalog.load(config.project, environ)
     places = {name: declared.place for name, declared in config.providers.items()}
     accounts: dict[str, AccountFacts] = {}
+    on_gpus: dict[str, ManagedFacts] = {}
     homes = accounts_of(config)
 
     def of(changes: tuple[Change, ...]) -> Situation:
-        return Situation(changes, resources, accounts, known, today, places, homes, plan.known, temporary)
+        return Situation(
+            changes, resources, accounts, known, today, places, homes, plan.known, on_gpus, temporary
+        )
 
     situation = of(plan.changes)
     unasked: list[Diagnostic] = []
     for name, reply in replies.items():
         try:
-            accounts[name] = reply.result()
+            facts = accounts[name] = reply.result()
+            provider = asked[name]
+            if name in managed.wanted(plan.changes) and isinstance(provider, InspectsManaged):
+                on_gpus[name] = provider.inspect_managed(facts.location)
         except ProviderError as error:
             severity = "error" if isinstance(error, Permanent) else "warning"
             summary = error.summary.removeprefix(f"provider {name}: ")

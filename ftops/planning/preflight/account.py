@@ -11,7 +11,8 @@ from ftops.core.address import Address, Reference, Value
 from ftops.core.api_versions import V1
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.core.resource_types import deployment_name, kind_of
+from ftops.core.resource_types import kind_of
+from ftops.core.serving import Serving, deployment_name, serving_of
 from ftops.core.snippets import import_block
 from ftops.core.suggestions import some
 from ftops.planning.plan import Action
@@ -124,6 +125,8 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
     """No deployment of that name exists, unless the plan deletes it first."""
     order: Order | None = None
     for change in situation.concerned(lambda kind: kind.serves):
+        if serving_of(change.after) is not Serving.SERVERLESS:
+            continue
         model = change.after.get("model")
         model = situation.known.get(str(model), model) if isinstance(model, Reference) else model
         name = _name({**change.after, "model": model})

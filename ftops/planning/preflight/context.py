@@ -17,9 +17,10 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.model_names import ModelName
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
+from ftops.core.serving import Serving, serving_of
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change
-from ftops.providers.account_facts import AccountFacts, OfferedModel
+from ftops.providers.account_facts import AccountFacts, ManagedFacts, OfferedModel
 
 MAKES = frozenset({Action.CREATE, Action.REPLACE})
 _IN_MODEL = ("model", "version", "sku")
@@ -45,6 +46,8 @@ class Situation:
     homes: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, Json] = field(default_factory=dict)
     """The known values of expressions in the changes."""
+    managed: Mapping[str, ManagedFacts] = field(default_factory=dict)
+    """What the accounts have on managed compute, by provider, if the plan changes something there."""
     temporary: Mapping[Address, Sequence[Temporary]] = field(default_factory=dict)
     """The temporary deployments of evaluations, as far as the plan knows."""
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
@@ -132,6 +135,8 @@ def models_of(
     """Resources of the wanted kinds that are created, or given another model or SKU, with the model of each:
     as it is named, as the account lists it, and as the catalogue does."""
     for change in situation.concerned(is_wanted, actions=MAKING):
+        if serving_of(change.after) is not Serving.SERVERLESS:
+            continue  # what the account lists is about serverless deployments
         touched = change.action in MAKES or any(
             a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
         )

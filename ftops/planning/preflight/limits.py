@@ -11,6 +11,7 @@ from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
+from ftops.core.serving import Serving, serving_of
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, text
 from ftops.planning.preflight.shortage import Order, Shortage, Take, shortage
@@ -69,7 +70,9 @@ def normal(name: str) -> str:
 
 
 def size_of(situation: Situation, inputs: Mapping[str, Value]) -> Size | None:
-    """The size of a deployment with these inputs; None if it is known only after apply."""
+    """The size of a serverless deployment with these inputs; None if it is known only after apply."""
+    if serving_of(inputs) is not Serving.SERVERLESS:
+        return None
     model = situation.named(inputs.get("model"), text(inputs, "version"))
     sku = inputs.get("sku")
     sku = sku if isinstance(sku, Mapping) else {}
@@ -222,6 +225,7 @@ def _counted(situation: Situation) -> Iterator[tuple[ResourceType, int, Ledger]]
             Take(c, 1 if c.action in MAKES else -1) if c.address.kind == kind.kind else Take(c, 1, True)
             for c in situation.changes
             if c.provider == provider
+            and serving_of(c.before if c.action is Action.DELETE else c.after) is Serving.SERVERLESS
             and (
                 (c.address.kind == kind.kind and c.action in (*MAKES, Action.DELETE))
                 or (kind.serves and c.step in briefly)

@@ -9,6 +9,7 @@ from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
+from ftops.core.serving import MANAGED_SKU
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.plan import Change
 from ftops.planning.preflight.context import (
@@ -190,7 +191,15 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
         model = size.model
         own = next((s for s in skus if s.name.casefold() == size.sku.casefold()), None)
         quotas = {usage.name for usage in situation.accounts[change.provider].usages or ()}
-        if own is None:
+        if own is None and model.tuned and [s.name for s in skus] == [MANAGED_SKU]:
+            yield situation.finding(
+                change.address,
+                f"fine-tuned models of {model.base} are served on managed compute only",
+                "There, each is an adapter on a deployment of the base model.",
+                f"deploy {model.base} with `sku: {{name: {MANAGED_SKU}}}`, and the model with `target` "
+                "instead of `sku`; an evaluation asks it there if it `depends_on` that deployment",
+            )
+        elif own is None:
             names = [s.name for s in skus]
             unsure = "" if situation.accounts[change.provider].models else f" {_CORRECT.capitalize()}."
             yield situation.finding(

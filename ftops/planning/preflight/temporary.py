@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ftops.core.address import Value
+from ftops.core.address import Reference, Value
 from ftops.core.normal_form import model as spelled
 from ftops.core.resource_types import kind_of
 from ftops.evaluation.temporary import PREFIX
@@ -41,7 +41,12 @@ def _will_be_served(situation: Situation, change: Change, one: Temporary, order:
         kind_of(other.address).serves
         and other.action in MAKES
         and other.provider == change.provider
-        and other.after.get("model") == one.model
+        and _known(situation, other.after.get("model")) == _known(situation, one.model)
         and all(order.waits(change.step, step) for step in other.waits_for)
         for other in situation.changes
     )
+
+
+def _known(situation: Situation, model: Value) -> Value:
+    """The name of a model, if the plan knows what a reference to it stands for."""
+    return situation.known.get(str(model), model) if isinstance(model, Reference) else model

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from azure.core.exceptions import AzureError
@@ -38,6 +38,13 @@ _PERMISSIONS_VERSION = "2022-04-01"
 _PAGES_AT_MOST = 100
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 120
+
+
+class Reply(NamedTuple):
+    """A JSON object, and headers by their names in lower case."""
+
+    body: dict[str, Any]
+    headers: Mapping[str, str]
 
 
 class Arm:
@@ -117,6 +124,24 @@ class Arm:
         except (AzureError, BadStatus, BadResponse, ValueError):
             return ""
 
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """A bare request, for what the SDK in use has no types for."""
+        request = HttpRequest(method, url, headers=dict(headers or {}), json=body)
+        response = self._client._send_request(request)
+        response.raise_for_status()
+        named = {str(name).lower(): str(value) for name, value in response.headers.items()}
+        return Reply(_object(response.text()), named)
+
+    def list_at(self, path: str, version: str) -> list[dict[str, Any]]:
+        """Every object of a list."""
+        return self._list(path, version)
+
     def account(self) -> dict[str, Any]:
         """The account itself."""
         return self._read(f"{self._id}?{urlencode({'api-version': self._version})}")
@@ -131,7 +156,11 @@ class Arm:
 
     def usages(self, location: str) -> list[dict[str, Any]]:
         """The quotas of the subscription in a region."""
-        return self._list(f"{self._services}/locations/{quote(location)}/usages", self._version)
+        return self.at_location(location, "usages", self._version)
+
+    def at_location(self, location: str, what: str, version: str) -> list[dict[str, Any]]:
+        """A list of the subscription in a region."""
+        return self._list(f"{self._services}/locations/{quote(location)}/{what}", version)
 
     def deleted(self) -> list[dict[str, Any]]:
         """Deleted accounts whose names are still reserved."""
@@ -159,9 +188,16 @@ class Arm:
 
     def _read(self, url: str) -> dict[str, Any]:
         """GET; the body without the SDK's models, which drop unknown fields."""
-        response = self._client._send_request(HttpRequest("GET", url))
-        response.raise_for_status()
-        return _object(response.text())
+        return self.send("GET", url).body
+
+
+def failure_in(body: Mapping[str, Any], status: str) -> str:
+    """Why an operation failed, by the status of it and the body of that reply; empty if it didn't."""
+    if status.lower() not in ("failed", "canceled", "cancelled"):
+        return ""
+    error = object_at(body, "error") or object_at(body, "properties", "error")
+    message = error.get("message") or f"the operation ended as {status}"
+    return f"{message} ({error['code']})" if error.get("code") else str(message)
 
 
 class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
@@ -179,12 +215,7 @@ class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
         """Asks once for the state of the operation, and returns why it failed."""
         if not self.finished():
             self.update_status()
-        if self.status().lower() not in ("failed", "canceled", "cancelled"):
-            return ""
-        body = _object(self._pipeline_response.http_response.text())
-        error = object_at(body, "error") or object_at(body, "properties", "error")
-        message = error.get("message") or f"the operation ended as {self.status()}"
-        return f"{message} ({error['code']})" if error.get("code") else str(message)
+        return failure_in(_object(self._pipeline_response.http_response.text()), self.status())
 
 
 class _Fixed:

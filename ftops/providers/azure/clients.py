@@ -58,6 +58,9 @@ class Clients(DataPlane):
     def latest(self) -> OpenAI:
         return self.v1
 
+    def elsewhere(self, deployment: str) -> OpenAI | None:
+        return None if self.data.base_url == self.managed.base_url else self.managed
+
     @property
     def home(self) -> Mapping[str, Json]:
         account = self.account
@@ -74,6 +77,22 @@ class Clients(DataPlane):
     def v1(self) -> OpenAI:
         """The routes under /openai/v1/."""
         client: OpenAI = self._once("v1", self._build_v1)
+        return client
+
+    @property
+    def managed(self) -> OpenAI:
+        """The routes under /openai/v1/ that know managed compute and adapters."""
+        account = self.account
+        is_same = account.is_v1 and account.serving_url == account.v1_url
+        client: OpenAI = (
+            self.v1 if is_same else self._once("managed", lambda: self._bare_client(account.serving_url))
+        )
+        return client
+
+    def project(self, url: str) -> OpenAI:
+        """The routes of a project, which are beside its /openai/v1/."""
+        base, scope = f"{url.rstrip('/')}/", self.account.cloud.project_scope
+        client: OpenAI = self._once(f"project {base}", lambda: self._bare_client(base, scope=scope))
         return client
 
     @property
@@ -104,16 +123,21 @@ class Clients(DataPlane):
         return AzureOpenAI(azure_ad_token_provider=self._data_token(), **options)
 
     def _build_v1(self) -> OpenAI:
+        self._endpoint()
+        is_preview = self.account.api_version.lower() == "preview"
+        query = {"api-version": "preview"} if is_preview else None
+        return self._bare_client(self.account.v1_url, query=query)
+
+    def _bare_client(self, url: str, *, query: Mapping[str, object] | None = None, scope: str = "") -> OpenAI:
+        """A client of routes without a date."""
         from openai import OpenAI
 
-        account, key = self.account, self.account.api_key
-        self._endpoint()
-        query = {"api-version": "preview"} if account.api_version.lower() == "preview" else None
+        key = self.account.api_key
         return OpenAI(
-            base_url=account.v1_url,
-            api_key=key or self._data_token(),
+            base_url=url,
+            api_key=key or self._data_token(scope),
             default_query=query,
-            **client_options(account.endpoint, AZURE_OPENAI_HOSTS, key_header="api-key" if key else ""),
+            **client_options(url, AZURE_OPENAI_HOSTS, key_header="api-key" if key else ""),
         )
 
     def _build_arm(self) -> Arm:
@@ -137,11 +161,12 @@ class Clients(DataPlane):
             )
         return self.account.endpoint
 
-    def _data_token(self) -> Callable[[], str]:
+    def _data_token(self, scope: str = "") -> Callable[[], str]:
         from azure.identity import get_bearer_token_provider
 
-        check_scope(self.account.scope)
-        return get_bearer_token_provider(self._credential(), self.account.scope)
+        scope = scope or self.account.scope
+        check_scope(scope)
+        return get_bearer_token_provider(self._credential(), scope)
 
     def _credential(self, tenant: str = "") -> Any:
         """Signs in to a tenant: by default that of the provider, else that of the identity."""

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 from ftops.core.address import Address, Json
 from ftops.core.nested import object_at
 from ftops.core.normal_form import same
-from ftops.core.resource_types import RESOURCE_TYPES, UPGRADE_OPTIONS, deployment_name, is_tuned
+from ftops.core.resource_types import RESOURCE_TYPES, UPGRADE_OPTIONS, is_tuned
+from ftops.core.serving import deployment_name
 from ftops.providers.deployment_expiry import CREATED, EXPIRES, expiry_of, time_of
 from ftops.state.state import Status
 
 _KIND = RESOURCE_TYPES["deployment"]
+SPELLING = _KIND.spelling
 TOKEN_TAG = "ftops-token"  # noqa: S105 (the name of a tag)
 
 _STATUS: Mapping[str, Status] = {
@@ -67,7 +69,7 @@ class Resume:
     operation: str
     """`create` or `update`."""
     token: str = ""
-    """The SDK's continuation token. It contains the URL of the operation and no credentials."""
+    """The URL of the operation, or the SDK's continuation token, which contains it; no credentials."""
     refused: bool = False
     """The state contains a token that was rejected: it is malformed or leads to another host."""
 
@@ -89,16 +91,21 @@ class Resume:
 
 
 def _leads_to(token: str, endpoint: str) -> bool:
-    """Whether a continuation token is JSON and only contains URLs of `endpoint`. The SDK sends credentials to
-    the URLs in the token, and others may be able to write to the state."""
+    """Whether a token is the URL of an operation at `endpoint`, or a continuation token with URLs of
+    `endpoint` only. Credentials are sent to these URLs, and others may be able to write to the state."""
     try:
-        state = json.loads(base64.b64decode(token, validate=True))["data"]
-        headers: dict[str, str] = state["response"]["headers"]
-        followed = [headers[name] for name in headers if name.lower() in _FOLLOWED]
-        places = [urlsplit(address) for address in (endpoint, state["request"]["url"], *followed)]
+        addresses = [token] if token.startswith("http") else _addresses_in(token)
+        places = [urlsplit(address) for address in (endpoint, *addresses)]
         return len({(place.scheme, place.hostname, place.port) for place in places}) == 1
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
+
+
+def _addresses_in(token: str) -> list[str]:
+    """The URLs in a continuation token of the SDK, which is JSON."""
+    state = json.loads(base64.b64decode(token, validate=True))["data"]
+    headers: dict[str, str] = state["response"]["headers"]
+    return [state["request"]["url"], *(headers[name] for name in headers if name.lower() in _FOLLOWED)]
 
 
 def name_for(inputs: Mapping[str, Json], address: Address) -> str:
@@ -180,6 +187,16 @@ def state_of(body: Mapping[str, Any]) -> str:
     return str(object_at(body, "properties").get("provisioningState") or "")
 
 
+def reason_of(body: Mapping[str, Any]) -> str:
+    """Why it failed, if the deployment itself says so."""
+    properties = object_at(body, "properties")
+    return str(
+        object_at(properties, "error").get("message")
+        or object_at(properties, "provisioningDetails").get("message")
+        or ""
+    )
+
+
 def status_of(body: Mapping[str, Any]) -> Status:
     return _STATUS.get(state_of(body).lower(), Status.PENDING)
 
@@ -214,8 +231,7 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
     properties = object_at(body, "properties")
     observed: dict[str, Json] = {}
     if "name" in inputs and (name := str(body.get("name") or "")):
-        declared = re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())  # it is kept if `replace` changes
-        observed["name"] = _as_recorded(inputs, "name", name, {name.casefold(), declared})
+        observed["name"] = observed_name(inputs, name)
     model = object_at(properties, "model")
     observed |= _observed_model(model, inputs)
     if inputs.get("source") and (source := str(model.get("source") or "")):
@@ -229,6 +245,12 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
             asked = _UPGRADE_OPTIONS.get(str(inputs[ours]).lower(), str(inputs[ours] or ""))
             observed[ours] = inputs[ours] if asked.casefold() == (value or "").casefold() else value
     return observed
+
+
+def observed_name(inputs: Mapping[str, Json], name: str) -> Json:
+    """The name as the spec declares it, if it is that, alone or with the digits of blue_green."""
+    declared = re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())  # it is kept if `replace` changes
+    return _as_recorded(inputs, "name", name, {name.casefold(), declared})
 
 
 def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:

@@ -18,9 +18,19 @@ from ftops.core.api_versions import describe
 from ftops.core.errors import ProviderError
 from ftops.core.nested import list_at, object_at
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
+from ftops.providers.account_facts import (
+    Access,
+    AccountFacts,
+    ManagedFacts,
+    OfferedModel,
+    OfferedSku,
+    Reach,
+    Usage,
+)
 from ftops.providers.azure import deployment_wire as wire
+from ftops.providers.azure.arm_objects import ArmObjects
 from ftops.providers.azure.clients import Clients
+from ftops.providers.azure.managed_compute import ManagedCompute
 from ftops.providers.dataplane.client import body_of, items_of, reach_of
 from ftops.providers.dataplane.job_wire import job_counts
 from ftops.state.state import Status
@@ -50,6 +60,31 @@ def inspect(clients: Clients, kinds: Collection[str]) -> AccountFacts:
     """What preflight needs to know before resources of these kinds are created."""
     with ThreadPoolExecutor(_CALLS_AT_ONCE, "inspect") as pool:
         return _Inspection(clients, frozenset(kinds), pool).facts()
+
+
+def inspect_managed(clients: Clients, location: str) -> ManagedFacts:
+    """What preflight needs to know before something is deployed on managed compute."""
+    objects, version = ArmObjects(clients, ManagedCompute.segment), clients.account.managed_api_version
+    targets = _unless_refused(clients, objects.list, "list the deployments on managed compute")
+    path = "managedComputeUsages"
+    usages = (
+        _unless_refused(clients, lambda: clients.arm.at_location(location, path, version), "read the quotas")
+        if location
+        else None
+    )
+    return ManagedFacts(
+        None if targets is None else dict(map(_managed, targets)),
+        None if usages is None else tuple(_usages(usages)),
+    )
+
+
+def _unless_refused(clients: Clients, call: Callable[[], Items], action: str) -> Items | None:
+    """What a read of the control plane returns; None if it isn't possible."""
+    try:
+        with clients.calling(action, control_plane=True):
+            return call()
+    except ProviderError:
+        return None
 
 
 class _Inspection:
@@ -228,6 +263,11 @@ def _covers(patterns: Iterable[Any], action: str) -> bool:
 
 def _is_named(entry: Any) -> bool:
     return isinstance(entry, Mapping) and bool(entry.get("name"))
+
+
+def _managed(deployment: Json) -> tuple[str, str]:
+    """Its name, and its model."""
+    return str(deployment.get("name")).lower(), str(object_at(deployment, "properties").get("model"))
 
 
 def _served(deployment: Json) -> tuple[str, str]:

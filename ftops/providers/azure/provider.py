@@ -11,12 +11,12 @@ from pathlib import Path
 from ftops.config.config import ProviderConfig
 from ftops.core.address import Address, Json, Value
 from ftops.core.resource_types import kind_of
-from ftops.providers.account_facts import AccountFacts
+from ftops.providers.account_facts import AccountFacts, ManagedFacts
+from ftops.providers.azure.all_deployments import AllDeployments
 from ftops.providers.azure.clients import Clients
-from ftops.providers.azure.deployments import Deployments
-from ftops.providers.azure.inspect import inspect
+from ftops.providers.azure.inspect import inspect, inspect_managed
 from ftops.providers.azure.settings import account_from
-from ftops.providers.dataplane.dispatch import ByKind
+from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible
 
 
 def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
@@ -37,7 +37,8 @@ class AzureProvider(ByKind):
     ) -> None:
         self._clients = Clients(account_from(settings, name, hidden))
         self.account = self._clients.account
-        super().__init__(settings, self._clients, Deployments(self._clients, project))
+        deployments = AllDeployments(self._clients, project, seconds_until_visible(settings))
+        super().__init__(settings, self._clients, deployments)
 
     def concurrency_key(self, address: Address) -> str | None:
         """The service refuses concurrent writes to deployments of one account."""
@@ -46,6 +47,10 @@ class AzureProvider(ByKind):
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
         """What the account offers and allows."""
         return inspect(self._clients, kinds)
+
+    def inspect_managed(self, location: str) -> ManagedFacts:
+        """What the account has on managed compute."""
+        return inspect_managed(self._clients, location)
 
     def connection(self) -> Mapping[str, Json]:
         """How other programs reach the account. Without a key they have to sign in."""

@@ -12,6 +12,8 @@ from ftops.core.nested import object_at
 from ftops.providers.dataplane.client import AccountSettings, shared_settings
 from ftops.providers.dataplane.client import text_setting as _text
 
+MANAGED_VERSION = "2026-09-15-preview"
+"""The first API version of the control plane with managed compute and adapters."""
 AUXILIARY = "x-ms-authorization-auxiliary"
 """The header with the token of another tenant."""
 
@@ -37,8 +39,12 @@ class Account(AccountSettings):
     api_version: str = api_versions.V1
     control_endpoint: str = PUBLIC.control_endpoint
     control_api_version: str = ""
+    managed_api_version: str = MANAGED_VERSION
+    """Of the control plane for managed compute and adapters."""
     control_token: str = field(default="", repr=False)
     probe: bool = True
+    recreate_after: float | None = None
+    """Seconds after which a new deployment that only says that it isn't ready is to be created once more."""
     tenant_id: str = ""
     client_id: str = ""
     """Of the identity to sign in with, if there are several."""
@@ -55,6 +61,11 @@ class Account(AccountSettings):
     def v1_url(self) -> str:
         """The base URL of the routes without a date."""
         return azure_endpoint.Endpoint(self.endpoint, self.project).v1
+
+    @property
+    def serving_url(self) -> str:
+        """The base URL of the routes without a date that know managed compute, too."""
+        return azure_endpoint.Endpoint(azure_endpoint.of_foundry(self.endpoint)).v1
 
     @property
     def lacking(self) -> list[str]:
@@ -95,9 +106,15 @@ def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ..
         api_version=_text(settings, "api_version") or api_versions.V1,
         control_endpoint=(_text(control, "endpoint") or cloud.control_endpoint).rstrip("/"),
         control_api_version=_text(control, "api_version"),
+        managed_api_version=_text(control, "managed_api_version") or MANAGED_VERSION,
         control_token=_text(control, "token"),
         probe=settings.get("probe") is not False,
+        recreate_after=_number(settings.get("recreate_after")),
         tenant_id=_text(credential, "tenant_id"),
         client_id=_text(credential, "client_id"),
         **shared_settings(settings, name, hidden),
     )
+
+
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -10,7 +10,7 @@ from typing import Protocol
 from ftops.core.address import Address, Json
 from ftops.core.errors import Permanent, Temporary
 from ftops.core.normal_form import model as spelled
-from ftops.core.resource_types import is_named
+from ftops.core.serving import is_named
 from ftops.evaluation.answers import Answer, Answers, Question
 from ftops.evaluation.temporary import PREFIX
 from ftops.providers.base import Existing, Progress, Request, Unfinished

@@ -125,6 +125,10 @@ class DataPlane:
         """For what only v1 has: deleting models, running graders, and pausing jobs (also in a preview)."""
         return self.data
 
+    def elsewhere(self, deployment: str) -> OpenAI | None:
+        """Where a deployment may answer that `data` doesn't know."""
+        return None
+
     @property
     def home(self) -> Mapping[str, Json]:
         """The computed attributes of a job that say in which account its model is."""

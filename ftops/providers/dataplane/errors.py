@@ -176,6 +176,7 @@ _CONTROL_STATUS: Mapping[int, Meaning] = {
     401: never("authentication failed", _CONTROL_SIGN_IN),
     403: never("access denied", _CONTROL_ROLE),
     404: never("not found", _ACCOUNT),
+    412: never("somebody has changed it in the meantime", "plan again: `ftops plan`"),
 }
 _OUTAGE = later("the service has an internal error")
 
@@ -243,7 +244,7 @@ def is_absent(refusal: Refusal | None) -> bool:
     code = refusal.code.lower()
     if not refusal.control_plane:
         return bool(refusal.message) and not _GATEWAY_MESSAGE.match(refusal.message)
-    about_deployment = "/deployments/" in refusal.message.lower() or code != "resourcenotfound"
+    about_deployment = "deployments/" in refusal.message.lower() or code != "resourcenotfound"
     return code not in _GATEWAY_CODES | _ACCOUNT_CODES and about_deployment
 
 

@@ -33,7 +33,7 @@ from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.project import EMULATOR_DATA, made_here
 from ftops.core.resource_types import kind_of
 from ftops.core.trusted_hosts import EMULATOR
-from ftops.providers.account_facts import AccountFacts, Reach
+from ftops.providers.account_facts import AccountFacts, ManagedFacts, Reach
 from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.dispatch import seconds_until_visible, timeouts_from
@@ -92,6 +92,7 @@ class EmulatorProvider:
         self.name = name
         self.visible_after = seconds_until_visible(settings, default=0.0)
         self.timeouts = timeouts_from(settings)
+        self._own = {"visible_after": self.visible_after, "recreate_after": settings.get("recreate_after")}
         self._project = project
         self._server = _Server(settings, name, project)
         self._lock = threading.Lock()
@@ -128,6 +129,10 @@ class EmulatorProvider:
             facts = self._ensure().inspect(kinds)
         return replace(facts, retires=False)
 
+    def inspect_managed(self, location: str) -> ManagedFacts:
+        """As in Azure."""
+        return self._ensure().inspect_managed(location)
+
     def connection(self) -> Mapping[str, Json]:
         """The URL and key for other programs. Starts the server if needed."""
         self._call(lambda azure: azure)
@@ -157,7 +162,8 @@ class EmulatorProvider:
     def _ensure(self) -> AzureProvider:
         with self._lock:
             if self._azure is None:
-                self._azure = AzureProvider(self._server.start(), name=self.name, project=self._project)
+                settings = {**self._server.start(), **self._own}
+                self._azure = AzureProvider(settings, name=self.name, project=self._project)
             return self._azure
 
     def _has_vanished(self, azure: AzureProvider) -> bool:

@@ -14,7 +14,7 @@ from ftops.catalog import Catalog, load
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.resource_types import deployment_name
+from ftops.core.serving import deployment_name
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import Action, AttributeChange, Change, Reason
 from ftops.planning.preflight import Situation, check
