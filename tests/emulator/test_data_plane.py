@@ -353,12 +353,13 @@ def test_replies_can_be_streamed(shared: Emulator, base: str) -> None:
         )  # fmt: skip
         with stream:
             chunks = list(stream)
-    calls = chunks[0].choices[0].delta.tool_calls
+    assert chunks[0].choices[0].delta.role == "assistant"
+    calls = chunks[1].choices[0].delta.tool_calls
     assert calls is not None
     assert calls[0].function is not None
-    assert calls[0].function.name == "dim"
-    assert chunks[1].choices[0].finish_reason == "tool_calls"
-    assert chunks[2].usage is not None
+    assert (calls[0].function.name, calls[0].function.arguments) == ("dim", "")
+    assert chunks[-2].choices[0].finish_reason == "tool_calls"
+    assert chunks[-1].usage is not None
 
 
 def test_a_name_that_is_not_deployed_is_not_found(shared: Emulator) -> None:

@@ -209,7 +209,14 @@ def test_the_service_grades(folder: Path, admin: Admin) -> None:
 
 
 def test_an_error_flag_of_the_service_is_no_zero(folder: Path) -> None:
-    body = {"type": "python", "name": "code", "source": "def grade(sample, item):\n    return 1.0"}
+    part = {"type": "string_check", "name": "same", "operation": "eq"}
+    part |= {"input": "{{sample.output_text}}", "reference": "{{item.expect}}"}
+    body = {
+        "type": "multi",
+        "name": "code",
+        "graders": {"same": part},
+        "calculate_output": "1 / (same - same)",
+    }
     found = evaluate(
         folder,
         {"code": {"type": "service", "grader": body, "at_least": 1}},
@@ -218,7 +225,7 @@ def test_an_error_flag_of_the_service_is_no_zero(folder: Path) -> None:
         code=1,
     )
     assert share(found, "code") == (0, 0, 6)
-    assert "python_grader_runtime_error" in found["models"][0]["wrong"][0]["detail"]
+    assert "formula_parse_error" in found["models"][0]["wrong"][0]["detail"]
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,9 @@ def test_the_names_of_a_bucket_and_its_region_may_come_from_one_variable_each(
 def test_what_stands_in_place_of_a_part_of_a_bucket_is_said(folder: Path, sink: Sink) -> None:
     spec = (S3 % sink.url).replace("bucket: b", 'bucket: "acme-${env.STAGE}"')
     refused(sink, run(folder, spec, STAGE="dev"), "a secret can't be part of this name", "${env.STAGE}")
-    tagged = 'deployments: {d: {model: gpt-4o, tags: {bucket: "a-${env.STAGE}", region: "b-${env.STAGE}"}}}\n'
+    tagged = (
+        'deployments: {served: {model: gpt-4o, tags: {bucket: "a-${env.STAGE}", region: "b-${env.STAGE}"}}}\n'
+    )
     assert run(folder, AZURE % sink.url + tagged, "validate", STAGE="dev").returncode == 0
 
 
