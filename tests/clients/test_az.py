@@ -183,6 +183,21 @@ def test_deployment_of_a_tuned_model(az: Az, emulator: Emulator, did: Did) -> No
     assert az.account("deployment", "list") == []
 
 
+def test_managed_compute(az: Az, emulator: Emulator, did: Did) -> None:
+    did(az.client, "creates, changes, lists and deletes a managed compute deployment")
+    emulator.settings(retry_after_seconds=1, managed_seconds=1.0)
+    name = ("--deployment-name", "managed")
+    size = ("--sku-name", "GlobalManagedCompute", "--sku-capacity")
+    model = "azureml://registries/azureml-openai-oss/models/gpt-oss-120b/versions/4"
+    command = "managed-compute-deployment"
+    made = az.account(command, "create", *name, "--model", model, *size, "1")
+    assert made["properties"]["provisioningState"] == "Succeeded"
+    assert az.account(command, "update", *name, "--sku-capacity", "2")["sku"]["capacity"] == 2
+    assert [row["name"] for row in az.account(command, "list")] == ["managed"]
+    az.account(command, "delete", *name)
+    assert az.account(command, "list") == []
+
+
 @pytest.mark.parametrize(("options", "code"), [
     (("--sku-capacity", "0", *MODEL_OPTIONS), "InvalidCapacity"),
     (("--sku-capacity", "2000", *MODEL_OPTIONS), "InsufficientQuota"),

@@ -110,7 +110,7 @@ def test_a_managed_deployment_takes_a_quarter_of_an_hour(cloud: Emulator) -> Non
 
 def test_only_the_size_can_be_changed(cloud: Emulator) -> None:
     base(cloud, acceleratorType="A100_80GB")
-    status, _, changed = arm(cloud, "PATCH", "managedComputeDeployments/base", {"sku": {"capacity": 2}})
+    status, _, changed = arm(cloud, "PATCH", "managedComputeDeployments/base", {"sku": {"capacity": "2"}})
     assert status == 202 and changed["properties"]["provisioningState"] == "Updating"
     with cloud.v1() as client:
         client.chat.completions.create(model="base", messages=HELLO)
@@ -145,7 +145,7 @@ def test_quotas_are_of_a_family_of_gpus(cloud: Emulator) -> None:
     ("body", "expected"),
     [
         ({"sku": {"name": "Standard"}, "properties": {"model": ASSET}}, "InvalidResourceProperties"),
-        (managed(0), "InvalidResourceProperties"),
+        (managed(0), "InvalidCapacity"),
         (managed(model="gpt-oss-120b"), "DeploymentModelNotSupported"),
         (managed(model=ASSET.replace("gpt-oss-120b", "gpt-4o")), "DeploymentModelNotSupported"),
         (managed(acceleratorType="V100"), "InvalidResourceProperties"),

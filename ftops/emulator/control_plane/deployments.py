@@ -299,16 +299,9 @@ def _sku(body: Mapping[str, Any], limit: int) -> JSON:
     sku = body.get("sku")
     if not isinstance(sku, dict) or not isinstance(sku.get("name"), str):
         raise _bad("InvalidResourceProperties", "The 'sku' of an account deployment is required.")
-    capacity = sku.get("capacity")
-    number = 1 if capacity is None else int(capacity) if str(capacity).isdecimal() else 0  # az sends digits
-    if number < 1:
-        raise _bad(
-            "InvalidCapacity",
-            f"The specified capacity '{capacity}' of account deployment should be greater than 0 and no "
-            f"more than {limit}.",
-        )
+    capacity = quota.capacity(sku, limit)
     names = {name.lower(): name for name in catalog.FINETUNE_SKUS}
-    return {"name": names.get(sku["name"].lower(), sku["name"]), "capacity": number}
+    return {"name": names.get(sku["name"].lower(), sku["name"]), "capacity": capacity}
 
 
 def _model(cloud: Cloud, model: JSON) -> tuple[JSON, bool]:

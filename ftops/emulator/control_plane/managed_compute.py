@@ -18,7 +18,7 @@ from starlette.responses import Response
 from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud
 from ftops.emulator.account.managed import Adapter, ManagedDeployment
-from ftops.emulator.control_plane import deployment_state, managed_state, operations
+from ftops.emulator.control_plane import deployment_state, managed_state, operations, quota
 from ftops.emulator.control_plane.deployment_state import AnyDeployment
 from ftops.emulator.control_plane.deployments import DELETION_FAILURE, FAILURE, NAME
 from ftops.emulator.control_plane.managed_state import ACCEPTED, active_target, described_managed
@@ -60,11 +60,11 @@ async def put(cloud: Cloud, request: Request) -> Response:
     if existing is None:
         managed_state.refuse_taken(cloud, name)
         refuse_if_busy(cloud, None)
-        return _create(cloud, request, name, _plan(body))
+        return _create(cloud, request, name, _plan(cloud, body))
     refuse_if_busy(cloud, existing)
     refuse_if_failed(cloud, existing)
     _refuse_change(existing, body)
-    return _scale(cloud, request, existing, _sku(body), 200)
+    return _scale(cloud, request, existing, _sku(cloud, body), 200)
 
 
 def _create(cloud: Cloud, request: Request, name: str, plan: _Plan) -> Response:
@@ -103,7 +103,7 @@ async def patch(cloud: Cloud, request: Request) -> Response:
     refuse_if_failed(cloud, existing)
     if unknown := sorted(set(body) - {"sku"}):
         raise bad("BadRequest", f"PATCH takes 'sku' only, not {', '.join(unknown)}.")
-    return _scale(cloud, request, existing, _sku({"sku": existing.sku | (body.get("sku") or {})}), 202)
+    return _scale(cloud, request, existing, _sku(cloud, {"sku": existing.sku | (body.get("sku") or {})}), 202)
 
 
 def _scale(cloud: Cloud, request: Request, existing: ManagedDeployment, sku: JSON, status: int) -> Response:
@@ -223,7 +223,7 @@ def refuse_if_failed(cloud: Cloud, existing: ManagedDeployment | Adapter) -> Non
         raise bad("BadRequest", f"'{existing.name}' is in 'Failed' state, please delete it first.")
 
 
-def _plan(body: Mapping[str, Any]) -> _Plan:
+def _plan(cloud: Cloud, body: Mapping[str, Any]) -> _Plan:
     properties = body.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     found = _MODEL.fullmatch(str(properties.get("model")))
@@ -246,17 +246,16 @@ def _plan(body: Mapping[str, Any]) -> _Plan:
         "acceleratorType": family,
         "versionUpgradeOption": option,
     }
-    return _Plan(_sku(body), kept, base, matches)
+    return _Plan(_sku(cloud, body), kept, base, matches)
 
 
-def _sku(body: Mapping[str, Any]) -> JSON:
+def _sku(cloud: Cloud, body: Mapping[str, Any]) -> JSON:
     sku = body.get("sku")
-    name, capacity = (sku.get("name"), sku.get("capacity", 1)) if isinstance(sku, dict) else (None, 1)
+    sku = sku if isinstance(sku, dict) else {}
+    name = sku.get("name")
     if name != SKU:
         raise bad("InvalidResourceProperties", f"The SKU '{name}' is not supported here; use '{SKU}'.")
-    if type(capacity) is not int or capacity < 1:
-        raise bad("InvalidResourceProperties", "'sku.capacity' must be an integer of 1 or more.")
-    return {"name": name, "capacity": capacity}
+    return {"name": name, "capacity": quota.capacity(sku, cloud.settings.accelerator_quota)}
 
 
 def _refuse_change(existing: ManagedDeployment, body: Mapping[str, Any]) -> None:

@@ -49,6 +49,23 @@ def skus_of(cloud: Cloud, model: JSON) -> tuple[str, ...]:
     return base.tuned_skus if tuned else base.skus
 
 
+def capacity(sku: JSON, most: int) -> int:
+    """The capacity that ``sku`` asks for; 1 if it doesn't say. az sends a string of digits.
+
+    Raises ServiceError with ``InvalidCapacity``, whose text is that of Azure/business-process-automation#259.
+    """
+    given = sku.get("capacity")
+    number = 1 if given is None else int(given) if str(given).isdecimal() else 0
+    if number >= 1:
+        return number
+    raise ServiceError(
+        400,
+        "InvalidCapacity",
+        f"The specified capacity '{given}' of account deployment should be greater than 0 and no more than "
+        f"{most}.",
+    )
+
+
 def used(cloud: Cloud) -> dict[str, int]:
     """Used capacity by the name of the quota. A deleted deployment may count for a while."""
     deployment_state.settle(cloud)
