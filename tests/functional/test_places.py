@@ -101,9 +101,10 @@ def test_a_hundred_jobs_need_one_apply(sweep: Sweep) -> None:
     assert started == ["dataset.train", *addresses]
     assert sweep.requested() == sweep.jobs() == 100
     awaited = [event["count"] for event in of(events, "places_awaited")]
+    # None on a machine that takes longer to create a job than the account takes to train it.
     assert awaited == sorted(set(awaited), reverse=True)
-    assert 0 < awaited[0] <= 100 - QUEUED
-    assert awaited[-1] == 0
+    assert all(0 < count <= 100 - QUEUED for count in awaited[:1])
+    assert awaited[-1:] in ([], [0])
     assert not of(events, "change_failed") + of(events, "change_retried")
     assert sweep.is_settled()
 
