@@ -123,7 +123,7 @@ def _communicated(
     folder: str, content: bytes | None, stop: threading.Event, seconds: float
 ) -> tuple[bytes, bytes]:
     """What the program writes to stdout and stderr."""
-    command = [sys.executable, "-I", "-B", "-X", "utf8", str(_PROGRAM)]
+    command = [sys.executable, "-P", "-I", "-B", "-X", "utf8", str(_PROGRAM)]
     deadline = time.monotonic() + seconds
     pipe = subprocess.PIPE
     with subprocess.Popen(
