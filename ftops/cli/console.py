@@ -99,9 +99,9 @@ class Screen:
 
     def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Findings in addition to a result. In JSON the document of the command contains them."""
-        diagnostics = self._completed(diagnostics)
         if self.report:
             return  # the command reports them
+        diagnostics = self._completed(diagnostics)
         if not self.json:
             self._write(self._err, self._drawn(diagnostics))
         elif self.command in STREAMING:
@@ -116,10 +116,11 @@ class Screen:
 
     def fail(self, diagnostics: Sequence[Diagnostic], exit_code: int, **more: Json) -> None:
         """The errors of a command that fails. In JSON, its document or last line."""
-        diagnostics = self._completed(diagnostics)
         if self.report:
             self.reported(diagnostics)
-        elif not self.json:
+            return
+        diagnostics = self._completed(diagnostics)
+        if not self.json:
             if exit_code == INTERRUPTED and self._err.isatty():
                 self._write(self._err, "\n")  # after the ^C that the terminal shows
             count = diagnostics_view.count(diagnostics)

@@ -21,7 +21,6 @@ from ftops.state.file_format import parse_snapshot
 from ftops.state.state import State
 from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
-from ftops.views.verdict import verdict
 
 
 def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -119,6 +118,8 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offli
 
 def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Json]:
     """The document of `plan -o json`."""
+    from ftops.views.verdict import verdict  # only for JSON
+
     findings: list[Json] = [to_json(d) for d in plan.findings]
     diagnostics: list[Json] = [to_json(d) for d in warnings]
     return {

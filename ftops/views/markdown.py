@@ -8,6 +8,7 @@ or mentions.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -98,16 +99,16 @@ def draw(plan: Plan, source: Source, limit: int | None = None, warnings: Sequenc
     """The whole comment, at most `limit` bytes of UTF-8. If what is deleted, replaced or trained again
     doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data."""
     head, grave, foot = _head(plan), _grave(plan), _foot(plan, source)
-    if limit is not None and _size(head) + _size(grave) + _size(foot) + _NOTE > limit:
+    room = (sys.maxsize if limit is None else limit) - sum(map(_size, (head, grave, foot))) - _NOTE
+    if room < 0:
         return _too_large(plan, foot)
-    room = None if limit is None else limit - _size(head) - _size(grave) - _size(foot) - _NOTE
     every = _sections(plan, warnings)
     sections = _fitting(every, room)
     groups = _groups(plan)
-    left = (1 << 40) if room is None else room - sum(_size(text) + 1 for text in sections)
+    room -= sum(_size(text) + 1 for text in sections)
     for whole in (False, True):
         for group in groups:
-            left = group.fill(left, whole=whole)
+            room = group.fill(room, whole=whole)
     note = _left_out(groups, len(every) - len(sections))
     parts = [head, grave, *sections, *(group.draw() for group in groups), note, foot]
     return "\n".join(part for part in parts if part)
@@ -226,12 +227,12 @@ def _groups(plan: Plan) -> list[_Group]:
     return groups
 
 
-def _fitting(parts: Sequence[str], room: int | None) -> list[str]:
+def _fitting(parts: Sequence[str], room: int) -> list[str]:
     """The sections that fit into half of the room."""
     kept: list[str] = []
     used = 0
     for part in parts:
-        if room is None or used + _size(part) + 1 <= room // 2:
+        if used + _size(part) + 1 <= room // 2:
             kept.append(part)
             used += _size(part) + 1
     return kept

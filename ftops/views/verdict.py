@@ -10,6 +10,7 @@ from ftops.core.address import Address
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import about
 from ftops.planning.plan import Action, Change, Mode, Plan
+from ftops.views import money
 from ftops.views.values import plural
 
 
@@ -112,8 +113,6 @@ def _additions(plan: Plan) -> Iterator[str]:
 
 
 def _hosting(plan: Plan) -> Iterator[str]:
-    from ftops.views import money
-
     if plan.estimate.per_hour:
         yield f"hosting {money.per_hour(plan.estimate.per_hour)}"
 
