@@ -15,38 +15,29 @@ from ftops.core.address import Json
 from ftops.core.errors import Permanent
 from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure import managed_wire
-from ftops.providers.azure.arm_objects import ArmObjects
 from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.managed_compute import ManagedCompute
+from ftops.providers.azure.managed_type import ManagedType
 from ftops.providers.azure.project_models import ProjectModels
-from ftops.providers.azure.provisioning import Provisioned
 from ftops.providers.azure.readiness import Readiness
 from ftops.providers.base import Existing, Request
-from ftops.providers.dataplane.client import plain
-from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
+from ftops.state.state import RemoteObject, ResourceState, Status
 
 _ONLY_NEW = {"If-None-Match": "*"}
 
 
-class Adapters(Provisioned):
+class Adapters(ManagedType):
     """Creates and deletes adapters, and gives them other targets."""
 
     segment = "adapterDeployments"
+    plural = "the adapters"
 
     def __init__(self, clients: Clients, readiness: Readiness, models: ProjectModels) -> None:
         super().__init__(clients, readiness)
-        self._objects = ArmObjects(clients, self.segment)
         self._models = models
 
     def create(self, request: Request) -> RemoteObject:
-        name = wire.name_for(request.inputs, request.address)
-        action = f"create deployment {name}"
-        existing = self._get(name, action)
-        if existing is not None:
-            if wire.state_of(existing).lower() == "deleting":
-                raise self._later(f"{action}: the old deployment is still being deleted", "Deleting")
-            raise self._taken(request, name, action, managed_wire.source_of(existing))
-        self._deletions.pop(name, None)
+        name, action = self._to_create(request)
         asked = managed_wire.adapter_body(
             self._source(request.inputs, action), self._target(request.inputs, action)
         )
@@ -74,27 +65,6 @@ class Adapters(Provisioned):
             live, token = self._write(lambda: self._objects.put(name, asked, seen), action)
         return self._describe(live, name, request.inputs, wire.Resume("update", token), resource.outputs)
 
-    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        """By its name, its target and its age: it has no place for a token."""
-        inputs = plain(operation.inputs)
-        name = wire.name_for(inputs, operation.address)
-        if self._remote_id(name) in known:
-            return None
-        body = self._get(name, f"look for deployment {name}")
-        if body is None or not managed_wire.may_be_of(body, operation):
-            return None
-        target = wire.name_of(str(inputs.get("target") or ""))
-        if managed_wire.target_of(body).casefold() != target.casefold():
-            return None
-        return self._describe(body, name, inputs, wire.Resume("create"))
-
-    def existing(self) -> list[Existing]:
-        """Every adapter of the account."""
-        with self._clients.calling("list the adapters", control_plane=True):
-            bodies = self._objects.list()
-        named = [body for body in bodies if body.get("name") and wire.state_of(body).lower() != "deleting"]
-        return [self._existing(body, str(body["name"])) for body in named]
-
     def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
         source = managed_wire.source_of(body)
         model = self._models.model_of(source)
@@ -103,6 +73,13 @@ class Adapters(Provisioned):
         inputs |= {"source_model": source} if model == source else {}
         remote = self._remote(body, name, asked, {}, wire.status_of(body), "", None)
         return Existing("deployment", replace(remote, inputs=inputs), name, carries_token=False)
+
+    def _made_from(self, body: Mapping[str, Any]) -> str:
+        return managed_wire.source_of(body)
+
+    def _is_as_asked(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
+        target = wire.name_of(str(inputs.get("target") or ""))
+        return managed_wire.target_of(body).casefold() == target.casefold()
 
     @property
     def _targets(self) -> str:
@@ -148,19 +125,12 @@ class Adapters(Provisioned):
         source = str(outputs.get("source_model") or "")
         return managed_wire.adapter_inputs(body, inputs, source, self._targets)
 
-    def _get(self, name: str, action: str) -> dict[str, Any] | None:
-        with self._clients.calling(action, control_plane=True):
-            return self._objects.get(name)
-
     def _begin_to_delete(self, name: str, action: str) -> str:
         live = self._get(name, action)
         if live is None:
             return ""
         with self._clients.calling(action, control_plane=True):
             return self._objects.delete(name, _if_unchanged(live))
-
-    def _operation_failure(self, name: str, token: str) -> str:
-        return self._objects.failure(token)
 
 
 def _if_unchanged(live: Mapping[str, Any]) -> dict[str, str]:

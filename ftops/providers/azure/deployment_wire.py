@@ -187,6 +187,10 @@ def state_of(body: Mapping[str, Any]) -> str:
     return str(object_at(body, "properties").get("provisioningState") or "")
 
 
+def is_deleting(body: Mapping[str, Any]) -> bool:
+    return state_of(body).lower() == "deleting"
+
+
 def reason_of(body: Mapping[str, Any]) -> str:
     """Why it failed, if the deployment itself says so."""
     properties = object_at(body, "properties")

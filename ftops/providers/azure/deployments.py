@@ -39,6 +39,7 @@ class Deployments(Provisioned):
     """Creates, changes and deletes serverless deployments."""
 
     segment = "deployments"
+    plural = "the deployments"
 
     def __init__(self, clients: Clients, readiness: Readiness, project: Path) -> None:
         super().__init__(clients, readiness)
@@ -96,22 +97,13 @@ class Deployments(Provisioned):
             live, token = self._put(name, asked, action)
         return self._get(name, action) or live, token
 
-    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        inputs = plain(operation.inputs)
-        name = wire.name_for(inputs, operation.address)
-        if self._remote_id(name) in known:
-            return None
-        body = self._get(name, f"look for deployment {name}")
-        if body is None or wire.token_of(body) != operation.token:
-            return None
-        return self._describe(body, name, inputs, wire.Resume("create"))
+    def _was_made_by(
+        self, body: Mapping[str, Any], operation: PendingOperation, inputs: Mapping[str, Json]
+    ) -> bool:
+        return wire.token_of(body) == operation.token
 
-    def existing(self) -> list[Existing]:
-        """Every deployment of the account."""
-        with self._clients.calling("list the deployments", control_plane=True):
-            bodies = self._clients.arm.deployments()
-        named = [body for body in bodies if body.get("name") and wire.state_of(body).lower() != "deleting"]
-        return [self._existing(body, str(body["name"])) for body in named]
+    def _list(self) -> list[dict[str, Any]]:
+        return self._clients.arm.deployments()
 
     def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
         remote = self._remote(body, name, {}, {}, wire.status_of(body), "", None)
@@ -119,8 +111,7 @@ class Deployments(Provisioned):
         return Existing("deployment", replace(remote, inputs=inputs), name, token=wire.token_of(body))
 
     def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
-        if wire.state_of(body).lower() == "deleting":
-            raise self._later(f"{action}: the old deployment is still being deleted", "Deleting")
+        self._refuse_deleting(body, action)
         if wire.token_of(body) != request.token:
             raise self._taken(request, name, action, str(wire.attributes_of(body, name, "")["model"]))
         if wire.status_of(body) is Status.TAINTED:

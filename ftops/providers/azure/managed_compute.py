@@ -19,36 +19,27 @@ from ftops.core.errors import Permanent
 from ftops.core.nested import object_at
 from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure import managed_wire
-from ftops.providers.azure.arm_objects import ArmObjects
 from ftops.providers.azure.clients import Clients
-from ftops.providers.azure.provisioning import Provisioned
+from ftops.providers.azure.managed_type import ManagedType
 from ftops.providers.azure.readiness import Readiness
 from ftops.providers.base import Existing, Request
-from ftops.providers.dataplane.client import plain
-from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
+from ftops.state.state import RemoteObject, ResourceState, Status
 
 _CHANGED_IN_PLACE = frozenset({"sku"})
 
 
-class ManagedCompute(Provisioned):
+class ManagedCompute(ManagedType):
     """Creates, scales and deletes managed deployments."""
 
     segment = "managedComputeDeployments"
+    plural = "the deployments on managed compute"
 
     def __init__(self, clients: Clients, readiness: Readiness, project: Path) -> None:
         super().__init__(clients, readiness)
-        self._objects = ArmObjects(clients, self.segment)
         self._project = project
 
     def create(self, request: Request) -> RemoteObject:
-        name = wire.name_for(request.inputs, request.address)
-        action = f"create deployment {name}"
-        existing = self._get(name, action)
-        if existing is not None:
-            if wire.state_of(existing).lower() == "deleting":
-                raise self._later(f"{action}: the old deployment is still being deleted", "Deleting")
-            raise self._taken(request, name, action, str(object_at(existing, "properties").get("model")))
-        self._deletions.pop(name, None)
+        name, action = self._to_create(request)
         asked = managed_wire.managed_body(request.inputs, self._asset_for(request.inputs, action))
         body, token = self._write(lambda: self._objects.put(name, asked), action, creates=True)
         return self._describe(body, name, request.inputs, wire.Resume("create", token))
@@ -68,26 +59,6 @@ class ManagedCompute(Provisioned):
             live = self._get(name, action) or live
         return self._describe(live, name, request.inputs, wire.Resume("update", token))
 
-    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        """By its name, its model and its age: it has no place for a token."""
-        inputs = plain(operation.inputs)
-        name = wire.name_for(inputs, operation.address)
-        if self._remote_id(name) in known:
-            return None
-        body = self._get(name, f"look for deployment {name}")
-        if body is None or not managed_wire.may_be_of(body, operation):
-            return None
-        if managed_wire.managed_differences(body, inputs, self._asset(inputs)):
-            return None
-        return self._describe(body, name, inputs, wire.Resume("create"))
-
-    def existing(self) -> list[Existing]:
-        """Every managed deployment of the account."""
-        with self._clients.calling("list the deployments on managed compute", control_plane=True):
-            bodies = self._objects.list()
-        named = [body for body in bodies if body.get("name") and wire.state_of(body).lower() != "deleting"]
-        return [self._existing(body, str(body["name"])) for body in named]
-
     def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
         inputs = managed_wire.all_managed_inputs(body)
         known = self._catalog.of_asset(str(inputs.get("model")))
@@ -95,6 +66,12 @@ class ManagedCompute(Provisioned):
             inputs["model"] = known.id
         remote = self._remote(body, name, inputs, {}, wire.status_of(body), "", None)
         return Existing("deployment", replace(remote, inputs=inputs), name, carries_token=False)
+
+    def _made_from(self, body: Mapping[str, Any]) -> str:
+        return str(object_at(body, "properties").get("model"))
+
+    def _is_as_asked(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
+        return not managed_wire.managed_differences(body, inputs, self._asset(inputs))
 
     @cached_property
     def _catalog(self) -> catalog.Catalog:
@@ -150,13 +127,6 @@ class ManagedCompute(Provisioned):
     ) -> dict[str, Json]:
         return managed_wire.managed_inputs(body, inputs, self._asset(inputs))
 
-    def _get(self, name: str, action: str) -> dict[str, Any] | None:
-        with self._clients.calling(action, control_plane=True):
-            return self._objects.get(name)
-
     def _begin_to_delete(self, name: str, action: str) -> str:
         with self._clients.calling(action, control_plane=True):
             return self._objects.delete(name)
-
-    def _operation_failure(self, name: str, token: str) -> str:
-        return self._objects.failure(token)

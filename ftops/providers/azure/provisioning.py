@@ -18,9 +18,9 @@ from ftops.core.snippets import import_block
 from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.readiness import Readiness
-from ftops.providers.base import OTHER_ACCOUNT, Request
+from ftops.providers.base import OTHER_ACCOUNT, Existing, Request
 from ftops.providers.dataplane.client import plain
-from ftops.state.state import RemoteObject, ResourceState, Status
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _SECONDS_BETWEEN_READS = 15.0
 _SECONDS_BEFORE_RETRY = 30.0
@@ -36,6 +36,8 @@ class Provisioned:
 
     segment = ""
     """Of the ARM ID, before the name."""
+    plural = ""
+    """The objects, for messages."""
 
     def __init__(self, clients: Clients, readiness: Readiness) -> None:
         self._clients = clients
@@ -59,6 +61,19 @@ class Provisioned:
 
     def _operation_failure(self, name: str, token: str) -> str:
         """Why an operation failed; empty if it didn't, or isn't known any more."""
+        raise NotImplementedError
+
+    def _list(self) -> list[dict[str, Any]]:
+        """Every object of the account."""
+        raise NotImplementedError
+
+    def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
+        raise NotImplementedError
+
+    def _was_made_by(
+        self, body: Mapping[str, Any], operation: PendingOperation, inputs: Mapping[str, Json]
+    ) -> bool:
+        """Whether an object is that of an interrupted creation, whose name it has."""
         raise NotImplementedError
 
     def _attributes(
@@ -103,11 +118,28 @@ class Provisioned:
         except Temporary:
             # The reply was lost, or a deletion is already in progress.
             body = self._get(name, action)
-            if body is not None and wire.state_of(body).lower() != "deleting":
+            if body is not None and not wire.is_deleting(body):
                 raise
         self._freed_at = time.monotonic()
         self._readiness.forget(name)
         return self.read(resource)
+
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        inputs = plain(operation.inputs)
+        name = wire.name_for(inputs, operation.address)
+        if self._remote_id(name) in known:
+            return None
+        body = self._get(name, f"look for deployment {name}")
+        if body is None or not self._was_made_by(body, operation, inputs):
+            return None
+        return self._describe(body, name, inputs, wire.Resume("create"))
+
+    def existing(self) -> list[Existing]:
+        """Every object of the account that isn't being deleted."""
+        with self._clients.calling(f"list {self.plural}", control_plane=True):
+            bodies = self._list()
+        named = [body for body in bodies if body.get("name") and not wire.is_deleting(body)]
+        return [self._existing(body, str(body["name"])) for body in named]
 
     def _describe(
         self,
@@ -137,7 +169,7 @@ class Provisioned:
         self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], outputs: Mapping[str, Json]
     ) -> RemoteObject:
         """A deployment that is being deleted. Raises Permanent if the deletion failed."""
-        in_doubt = wire.state_of(body).lower() != "deleting"
+        in_doubt = not wire.is_deleting(body)
         failure = self._failure(name, self._deletions.get(name, "")) if in_doubt else ""
         if failure:
             self._deletions.pop(name, None)
@@ -227,6 +259,10 @@ class Provisioned:
             f"import it ({import_block(request.address, name)}) or choose another name",
             code="AlreadyExists",
         )
+
+    def _refuse_deleting(self, body: Mapping[str, Any], action: str) -> None:
+        if wire.is_deleting(body):
+            raise self._later(f"{action}: the old deployment is still being deleted", "Deleting")
 
     def _later(self, summary: str, code: str) -> Temporary:
         return Temporary(summary, code=code, retry_after=self._retry)
