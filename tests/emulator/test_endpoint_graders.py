@@ -10,9 +10,9 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from tests.emulator.conftest import Start
-from tests.emulator.server import Emulator, ended, until, upload
+from tests.emulator.server import Emulator, ended, until
 from tests.emulator.test_graders import flags, multi, run
-from tests.emulator.test_reinforcement import MODEL, tasks
+from tests.emulator.test_reinforcement import submitted
 from tests.support.http_server import Handler, Server, serving
 
 
@@ -125,18 +125,7 @@ def test_other_hosts_are_asked_only_if_the_server_was_started_so(start: Start) -
 
 def create(client: OpenAI, asked: dict[str, Any]) -> str:
     """The id of a job with this grader."""
-    method: Any = {
-        "type": "reinforcement",
-        "reinforcement": {"grader": asked, "hyperparameters": {"n_epochs": 4, "batch_size": 6}},
-    }
-    job = client.fine_tuning.jobs.create(
-        model=MODEL,
-        training_file=upload(client, tasks(12, "spring"), "train.jsonl"),
-        validation_file=upload(client, tasks(4, "winter"), "valid.jsonl"),
-        seed=5,
-        extra_body={"trainingType": "globalStandard", "method": method},
-    )
-    return job.id
+    return submitted(client, asked, {"n_epochs": 4, "batch_size": 6}, sizes=(12, 4))
 
 
 def test_a_step_is_told_once_even_if_its_answers_are_graded_again(

@@ -23,9 +23,9 @@ from ftops.emulator.grading import confined, python_code
 from ftops.emulator.grading.outcome import Case, Grade
 from ftops.emulator.grading.python_code import Limits
 from tests.emulator.conftest import Start
-from tests.emulator.server import ROOT, Emulator, ended, until, upload
+from tests.emulator.server import ROOT, Emulator, ended, until
 from tests.emulator.test_graders import CHECK, flags, multi, run
-from tests.emulator.test_reinforcement import MODEL, rows_of, tasks
+from tests.emulator.test_reinforcement import rows_of, submitted
 
 FLAG = "--allow-python-graders"
 isolated = pytest.mark.skipif(
@@ -223,17 +223,8 @@ def test_what_is_no_code_is_refused(shared: Emulator, source: Any) -> None:
 
 def create(emulator: Emulator, grader: dict[str, Any]) -> str:
     """The id of a job of three steps with this grader."""
-    given = {"n_epochs": 3, "batch_size": 12}
-    method: Any = {"type": "reinforcement", "reinforcement": {"grader": grader, "hyperparameters": given}}
     with emulator.v1() as client:
-        job = client.fine_tuning.jobs.create(
-            model=MODEL,
-            training_file=upload(client, tasks(4, "spring"), "train.jsonl"),
-            validation_file=upload(client, tasks(4, "winter"), "valid.jsonl"),
-            seed=5,
-            extra_body={"trainingType": "globalStandard", "method": method},
-        )
-        return str(job.id)
+        return submitted(client, grader, {"n_epochs": 3, "batch_size": 12}, sizes=(4, 4))
 
 
 def children(emulator: Emulator) -> list[str]:

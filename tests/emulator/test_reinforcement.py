@@ -51,18 +51,30 @@ def client(shared: Emulator) -> Iterator[OpenAI]:
         yield client
 
 
-def trained(client: OpenAI, grader: dict[str, Any] = EXACT, form: Any = None, **hyperparameters: Any) -> Any:
-    given = {"n_epochs": 6, "batch_size": 6, "eval_interval": 9, "eval_samples": 3, **hyperparameters}
+def submitted(
+    client: OpenAI,
+    grader: dict[str, Any],
+    given: dict[str, Any],
+    form: Any = None,
+    sizes: tuple[int, int] = (12, 6),
+) -> str:
+    """The id of a job with this grader and these hyperparameters. `sizes`: of its training and validation
+    data."""
     own = {"grader": grader, "hyperparameters": given, **({"response_format": form} if form else {})}
     method: Any = {"type": "reinforcement", "reinforcement": own}
     job = client.fine_tuning.jobs.create(
         model=MODEL,
-        training_file=upload(client, tasks(12, "spring"), "train.jsonl"),
-        validation_file=upload(client, tasks(6, "winter"), "valid.jsonl"),
+        training_file=upload(client, tasks(sizes[0], "spring"), "train.jsonl"),
+        validation_file=upload(client, tasks(sizes[1], "winter"), "valid.jsonl"),
         seed=5,
         extra_body={"trainingType": "globalStandard", "method": method},
     )
-    return ended(client, job.id)
+    return job.id
+
+
+def trained(client: OpenAI, grader: dict[str, Any] = EXACT, form: Any = None, **hyperparameters: Any) -> Any:
+    given = {"n_epochs": 6, "batch_size": 6, "eval_interval": 9, "eval_samples": 3, **hyperparameters}
+    return ended(client, submitted(client, grader, given, form))
 
 
 def rows_of(client: OpenAI, job: Any) -> list[dict[str, float]]:
