@@ -98,8 +98,14 @@ class _Group(Struct):
 def draw(plan: Plan, source: Source, limit: int | None = None, warnings: Sequence[Diagnostic] = ()) -> str:
     """The whole comment, at most `limit` bytes of UTF-8. If what is deleted, replaced or trained again
     doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data."""
+    whole = _within(plan, source, sys.maxsize, warnings)
+    return whole if limit is None or _size(whole) <= limit else _within(plan, source, limit, warnings)
+
+
+def _within(plan: Plan, source: Source, limit: int, warnings: Sequence[Diagnostic]) -> str:
+    """With room for the note about what was left out, whether it is needed or not."""
     head, grave, foot = _head(plan), _grave(plan), _foot(plan, source)
-    room = (sys.maxsize if limit is None else limit) - sum(map(_size, (head, grave, foot))) - _NOTE
+    room = limit - sum(map(_size, (head, grave, foot))) - _NOTE
     if room < 0:
         return _too_large(plan, foot)
     every = _sections(plan, warnings)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.azure_cloud import Cloud
+from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.golden.cli import SPEC, Folder
 from tests.support.command import environment, quickstart
 
@@ -20,6 +20,13 @@ FIRST = "error: deployment.copilot: not enough quota"
 def spec_for(cloud: Cloud) -> str:
     provider = f"m: {{type: emulator, url: {cloud.url}, api_key: {cloud.key}}}"
     return SPEC.replace("m: {type: memory}", provider)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """An account of its own: deployments of other tests would take the names and the quota."""
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -491,7 +491,10 @@ def test_an_override_that_the_spec_does_not_allow(lab: Lab) -> None:
 
 
 def test_pitfall_16_an_answer_without_a_grade_is_no_miss(lab: Lab) -> None:
-    grader = {"type": "python", "name": "p", "source": "def grade(sample, item): return 1.0"}
+    part = {"type": "string_check", "name": "same", "input": "{{sample.output_text}}"}
+    part |= {"operation": "eq", "reference": "never"}
+    # Rewards over 1 are no grades of a grader without `range`.
+    grader = {"type": "multi", "name": "p", "graders": {"same": part}, "calculate_output": "same + 5"}
     service = json.dumps({"same": {"type": "service", "at_least": 0.5, "grader": grader}})
     lab.spec(
         exam=f"model: {TUNED}, graders: {service}",

@@ -209,6 +209,7 @@ def test_a_comment_is_never_longer_than_its_limit(saved: SavedPlan, limit: int) 
     assert len(comment.encode()) <= limit
     fits = len(whole.encode()) <= limit
     assert (comment == whole) == fits
+    assert markdown.draw(plan, MADE, len(whole.encode())) == whole
     assert ("**Left out for length:**" in comment or "too large to be reviewed here" in comment) != fits
     assert not has_changes(plan) or plan_digest(plan) in comment
     for text in (whole, comment):
