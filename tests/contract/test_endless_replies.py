@@ -1,4 +1,4 @@
-"""Replies of a model that do not end, are enormous or can not be read: one attempt ends with an error."""
+"""Replies that don't end, are enormous or can't be read: one attempt ends with an error."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import gzip
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from ftops.core.address import Value
 from ftops.core.errors import Temporary
 from ftops.evaluation.answers import Question
-from ftops.providers.dataplane import completions
+from ftops.providers.azure.provider import AzureProvider
+from ftops.providers.dataplane import limited_replies
 from ftops.providers.openai.endpoint import Endpoint
+from tests.contract.azure_cloud import job
 from tests.support.http_server import JSON, Handler, Server, serving
 
 ASKED = Question(({"role": "user", "content": "Hello"},))
-BLANKS = b" " * (1 << 20)
+BLANKS = b" " * (1 << 16)
 GZIP = (("Content-Encoding", "gzip"),)
 
 
 class _Handler(Handler):
     server: _Server
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         """Each piece as a chunk, until the client has had enough."""
         self.content()
-        self.send_response(200)
+        self.send_response(self.server.status)
         for name, value in (JSON, *self.server.headers, ("Transfer-Encoding", "chunked")):
             self.send_header(name, value)
         self.end_headers()
@@ -37,12 +44,14 @@ class _Handler(Handler):
 
 
 class _Server(Server):
+    status = 200
     pieces: Iterable[bytes] = ()
     headers: Iterable[tuple[str, str]] = ()
 
 
 @pytest.fixture
-def server() -> Iterator[_Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
+    monkeypatch.setattr(limited_replies, "MOST_BYTES", 20 * len(BLANKS))
     with serving(_Server(_Handler)) as server:
         yield server
 
@@ -68,7 +77,7 @@ def test_nor_is_one_that_only_unpacked_is_enormous(server: _Server) -> None:
 
 
 def test_nor_is_one_that_comes_in_drops(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions, "_MOST_SECONDS", 0.05)
+    monkeypatch.setattr(limited_replies, "MOST_SECONDS", 0.05)
     server.pieces = itertools.repeat(b" ")
     assert ask(server) == "ask deployment m: the reply doesn't end"
 
@@ -77,3 +86,41 @@ def test_nor_is_one_that_comes_in_drops(server: _Server, monkeypatch: pytest.Mon
 def test_a_reply_that_is_no_object_is_not_usable(server: _Server, content: bytes) -> None:
     server.pieces = [content]
     assert ask(server) == "ask deployment m: no usable reply"
+
+
+@pytest.fixture
+def azure(server: _Server) -> Iterator[AzureProvider]:
+    control = {"endpoint": server.url, "token": "key"}
+    place = {"subscription_id": "s", "resource_group": "g", "account": "a"}
+    settings: dict[str, Value] = {"endpoint": server.url, "api_key": "key", "control_plane": control, **place}
+    provider = AzureProvider(settings, name="azure")
+    yield provider
+    provider.close()
+
+
+@pytest.mark.parametrize("headers", [(), GZIP], ids=["plain", "packed"])
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("kind", ["dataset", "job", "deployment"])
+def test_no_list_is_longer_than_its_limit(
+    azure: AzureProvider, server: _Server, kind: str, status: int, headers: tuple[tuple[str, str], ...]
+) -> None:
+    server.status, server.headers = status, headers
+    server.pieces = [gzip.compress(BLANKS * 40)] if headers else itertools.repeat(BLANKS)
+    with pytest.raises(Temporary, match="the reply doesn't end"):
+        azure.existing(kind)
+
+
+def test_a_job_that_was_created_with_an_endless_reply_may_exist(
+    azure: AzureProvider, server: _Server, tmp_path: Path
+) -> None:
+    server.pieces = itertools.repeat(BLANKS)
+    with pytest.raises(Temporary, match="the reply doesn't end") as caught:
+        azure.create(job(tmp_path, "file-1"))
+    assert caught.value.effect_unknown
+
+
+def test_content_of_files_has_no_limit(azure: AzureProvider, server: _Server) -> None:
+    server.pieces = [BLANKS] * 40
+    sizes: list[int] = []
+    assert azure.content("file-1", lambda piece: sizes.append(len(piece)))
+    assert sum(sizes) == 40 * len(BLANKS)

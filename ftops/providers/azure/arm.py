@@ -23,6 +23,8 @@ from azure.core.polling.base_polling import BadResponse, BadStatus
 from azure.core.rest import HttpRequest
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from azure.mgmt.core.polling.arm_polling import ARMPolling
+from requests import Response, Session
+from requests.adapters import HTTPAdapter
 
 from ftops.core.errors import Permanent
 from ftops.core.nested import list_at, object_at
@@ -30,6 +32,7 @@ from ftops.core.trusted_hosts import RESOURCE_MANAGER, is_local
 from ftops.providers.azure.settings import Account
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.errors import absent_is_none, is_absent, refusal_from
+from ftops.providers.dataplane.limited_replies import EndlessReply, limited
 from ftops.providers.dataplane.reply_json import parsed
 
 _VERSION = "2024-10-01"
@@ -53,8 +56,10 @@ class Arm:
     def __init__(self, account: Account, credential: Any | None) -> None:
         check_host(account.control_endpoint, RESOURCE_MANAGER)
         credential = credential or _Fixed(account.control_token)
+        is_plain = account.control_endpoint.lower().startswith("http://")
         options: dict[str, Any] = {
             "base_url": account.control_endpoint,
+            "transport": RequestsTransport(session=_session(), use_env_settings=not is_plain),
             "credential_scopes": [account.cloud.control_scope],
             "per_call_policies": [_KnownHosts(account.control_endpoint)],
             "permit_redirects": False,
@@ -64,10 +69,9 @@ class Arm:
         }
         if account.control_api_version:
             options["api_version"] = account.control_api_version
-        if account.control_endpoint.lower().startswith("http://"):
+        if is_plain:
             # The SDK itself sends no token over http.
             options["authentication_policy"] = _Bearer(credential, account.cloud.control_scope)
-            options["transport"] = RequestsTransport(use_env_settings=False)
         self.absent_since: dict[str, datetime] = {}
         """By name, when the service last reported that a deployment doesn't exist, by its clock."""
         self._client = CognitiveServicesManagementClient(credential, account.subscription_id, **options)
@@ -216,6 +220,32 @@ class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
         if not self.finished():
             self.update_status()
         return failure_in(_object(self._pipeline_response.http_response.text()), self.status())
+
+
+class _LimitedAdapter(HTTPAdapter):
+    """Limits the content of replies."""
+
+    def send(self, *args: Any, **options: Any) -> Response:
+        """Reading the content raises EndlessReply."""
+        response = super().send(*args, **options)
+        stream = response.raw.stream
+
+        def limited_stream(*args: Any, **options: Any) -> Iterator[bytes]:
+            try:
+                yield from limited(stream(*args, **options))
+            except EndlessReply:
+                response.close()
+                raise
+
+        response.raw.stream = limited_stream
+        return response
+
+
+def _session() -> Session:
+    session = Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _LimitedAdapter())
+    return session
 
 
 class _Fixed:

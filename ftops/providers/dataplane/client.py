@@ -173,13 +173,15 @@ class DataPlane:
 def client_options(url: str, service: Service, *, key_header: str = "") -> dict[str, Any]:
     """Arguments of every client of the SDK: one attempt a call. Raises Permanent where no credentials may be
     sent to that address. `key_header`: the header for the key, if it isn't `Authorization`."""
-    from openai import DefaultHttpxClient, Timeout
+    from openai import Timeout
+
+    from ftops.providers.dataplane.http_client import LimitedClient
 
     check_host(url, service)
     timeout = Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
     # On a redirect to another host, httpx would drop `Authorization`, but not Azure's `api-key`. And a proxy
     # from the environment can't reach a server on this machine.
-    client = DefaultHttpxClient(
+    client = LimitedClient(
         timeout=timeout,
         follow_redirects=False,
         trust_env=not url.lower().startswith("http://"),

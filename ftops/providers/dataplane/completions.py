@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ftops.core.errors import Permanent, Temporary
 from ftops.evaluation.answers import Answer, Question, answer_from
-from ftops.providers.dataplane.client import DataPlane, decoded
+from ftops.providers.dataplane.client import DataPlane, body_of
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
 _FILTERED = frozenset({"content_filter", "contentfilter", "responsibleaipolicyviolation"})
 """Codes of a refusal by the content filter, in lower case."""
 _UNKNOWN = "deploymentnotfound"
-_MOST_BYTES = 32 << 20
-_MOST_SECONDS = 120.0
-"""For the content of a reply, after its head. No answer is that long: a server that sends more, or never
-ends, is broken."""
 
 
 def ask(service: DataPlane, deployment: str, question: Question) -> Answer:
@@ -42,11 +37,10 @@ def _ask(service: DataPlane, client: OpenAI, deployment: str, question: Question
     started = perf_counter()
     try:
         with service.calling(action):
-            completions = client.chat.completions.with_streaming_response
+            completions = client.chat.completions.with_raw_response
             messages: Any = list(question.messages)
-            with completions.create(model=deployment, messages=messages, extra_body=more) as reply:
-                content = _content(reply.iter_bytes(), action)
-        answered = decoded(content, action)
+            reply = completions.create(model=deployment, messages=messages, extra_body=more)
+        answered = body_of(reply, action)
     except Permanent as error:
         if error.code.lower() not in _FILTERED:
             raise
@@ -55,15 +49,6 @@ def _ask(service: DataPlane, client: OpenAI, deployment: str, question: Question
         return answer_from(answered, _since(started))
     except ValueError as error:
         raise Temporary(f"{action}: {error}") from error
-
-
-def _content(pieces: Iterable[bytes], action: str) -> bytes:
-    content, end = bytearray(), monotonic() + _MOST_SECONDS
-    for piece in pieces:
-        content += piece
-        if len(content) > _MOST_BYTES or monotonic() > end:
-            raise Temporary(f"{action}: the reply doesn't end", f"{len(content):,} bytes have arrived.")
-    return bytes(content)
 
 
 def _since(started: float) -> float:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from ftops.core.errors import Permanent, ProviderError, Temporary
 from ftops.core.nested import list_at
 from ftops.core.sign_in import AZURE_SIGN_IN, NOT_SIGNED_IN, rejected
+from ftops.providers.dataplane.limited_replies import EndlessReply
 from ftops.providers.dataplane.reply_json import parsed
 
 T = TypeVar("T")
@@ -314,6 +315,10 @@ def _error_from(exc: Exception, call: Call) -> ProviderError | None:
     if isinstance(exc, RecursionError):
         said = "The reply is nested too deeply."
         return Temporary(f"{call.action}: no usable reply", said, code=NO_REPLY, effect_unknown=call.creates)
+    endless = exc.__cause__ if isinstance(exc.__cause__, EndlessReply) else exc
+    if isinstance(endless, EndlessReply):
+        summary = f"{call.action}: the reply doesn't end"
+        return Temporary(summary, str(endless), code=NO_REPLY, effect_unknown=call.creates)
     if not _is_foreign(exc):
         return None
     refusal = refusal_from(exc, control_plane=call.control_plane)
