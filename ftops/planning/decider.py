@@ -385,8 +385,14 @@ class Decider(Struct):
                 "restored", "the change was reverted, and the old object still exists"
             )
         if recorded.status is Status.PENDING:
-            return Action.RESUME, Reason("pending", "it is still in progress; apply waits for it")
+            return Action.RESUME, Reason("pending", self._progress(recorded))
         return None, Reason("", "")
+
+    def _progress(self, recorded: ResourceState) -> str:
+        """Of an object that isn't ready: whether it is paused, and by whom it is resumed."""
+        seen = (*self.observed.objects.values(), *self.observed.found.values())
+        paused = next((o.paused for o in seen if o and o.remote_id == recorded.remote_id), "")
+        return f"it is {paused}" if paused else "it is still in progress: apply waits for it"
 
     def _account(self, provider: str) -> str:
         return self.accounts.get(provider, provider)

@@ -9,7 +9,7 @@ from ftops.planning.explain import Cause
 from ftops.planning.plan import Held, held_to_json
 from ftops.views import datadiff
 from ftops.views.paint import Painter
-from ftops.views.plan import attribute_line, held_lines, will
+from ftops.views.plan import attribute_line, because, held_lines, will
 from ftops.views.values import plural
 
 _UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
@@ -43,8 +43,8 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
     if cause.told:
         yield f"{inner}{paint('see above', 'dim')}"
         return
-    if change.reason.text:
-        yield f"{inner}because {paint(change.reason.text)}"
+    if why := because(change):
+        yield f"{inner}{paint(why)}"
     for attribute in change.attributes:
         yield f"{inner}{attribute_line(attribute, paint)}"
     if cause.compared is not None:

@@ -37,7 +37,6 @@ from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, plu
 
 _WILL: Mapping[Action, str] = {
     Action.UPDATE: "will be updated in place",
-    Action.RESUME: "is still running: apply waits for it",
     Action.FORGET: "will be removed from the state; the object is kept",
 }
 _DRIFT_SECTIONS: Mapping[str, bool] = {
@@ -46,7 +45,7 @@ _DRIFT_SECTIONS: Mapping[str, bool] = {
 }
 """By whether the drift is expected."""
 _TAKEN_UP = "already exists: apply continues with it"
-_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced", "pending"})
+_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced"})
 """Codes of reasons that aren't shown: the headline implies them."""
 _AWAY = "the old deployment is deleted first: calls fail for a few minutes"
 _FIRST = ("name", "path", "model")
@@ -81,11 +80,18 @@ def lines_of_changes(plan: Plan) -> Iterator[tuple[Change, list[str]]]:
 
 def will(change: Change) -> str:
     """`will be created`. An object that an interrupted run created may be ready already."""
-    return (
-        _TAKEN_UP
-        if change.reason.code == "found"
-        else _WILL.get(change.action, f"will be {change.action.done}")
-    )
+    if change.reason.code == "pending":
+        return change.reason.text.partition("; ")[0].removeprefix("it ")
+    if change.reason.code == "found":
+        return _TAKEN_UP
+    return _WILL.get(change.action, f"will be {change.action.done}")
+
+
+def because(change: Change) -> str:
+    """`because seed changes 1 → 2`; of what is paused, how it is resumed."""
+    if change.reason.code == "pending":
+        return change.reason.text.partition("; ")[2]
+    return f"because {change.reason.text}" if change.reason.text else ""
 
 
 def output_lines(plan: Plan) -> list[str]:
@@ -258,7 +264,7 @@ class _PlanView(Struct):
     def _reason(self, change: Change) -> str:
         if change.step != str(change.address):
             return ""  # shown with the change that it belongs to
-        return "" if change.reason.code in _SAYS_NOTHING else f"because {change.reason.text}"
+        return "" if change.reason.code in _SAYS_NOTHING else because(change)
 
     def _manner(self, change: Change) -> str:
         """The order of create and delete."""

@@ -237,7 +237,7 @@ def test_a_signal_stops_in_good_order(folder: Folder, number: signal.Signals) ->
     golden("apply-interrupted", done.err)
     listed = folder.run("state", "list", "-o", "json").json["resources"]
     assert {r["address"]: r["status"] for r in listed}["job.copilot"] == "pending"
-    assert "is still running: apply waits for it" in folder.ok("plan")
+    assert "is still in progress: apply waits for it" in folder.ok("plan")
     assert not list(folder.path.glob("state/drone/*.lock"))
 
 

@@ -101,6 +101,13 @@ def test_a_job_is_paused_and_cancelled(cloud: Cloud, folder: Folder) -> None:
     assert (refused.code, "no terminal to ask" in refused.err) == (1, True)
     assert folder.ok("job", "pause", JOB, "-y").startswith("job.solver is paus")
     until(lambda: folder.run("apply", "-y").code == 4 and status(folder) == "paused")
+    headline, hint = folder.ok("plan").splitlines()[2:4]
+    assert re.search(r"job\.solver .* is paused since 20[^;]*$", headline)
+    assert hint.strip().startswith("resume it with `ftops job resume job.solver`, or deploy its checkpoint")
+    for shown in ("explain", JOB), ("plan", "-o", "markdown"):
+        assert "resume it with `ftops job resume job.solver`" in folder.ok(*shown)
+    again = folder.run("job", "pause", JOB, "-y").err
+    assert again.count("cannot be paused") == 1
     shown = folder.run("job", "cancel", JOB, "-y", "-o", "json").json
     assert (shown["address"], shown["status"]) == (JOB, "cancelled")
     ended = folder.run("job", "resume", JOB, "-y")

@@ -189,7 +189,7 @@ def change(action: Action, **more: Any) -> Change:
 
 
 CHANGES: tuple[Change, ...] = (
-    change(Action.RESUME, reason=Reason("pending", "it is still in progress; apply waits for it")),
+    change(Action.RESUME, reason=Reason("pending", "it is still in progress: apply waits for it")),
     change(Action.RESUME, reason=Reason("found", "an interrupted run created it")),
     change(
         Action.CREATE,

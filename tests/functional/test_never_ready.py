@@ -54,7 +54,7 @@ def test_it_isnt_done_twice_in_a_run(folder: Folder) -> None:
     done = folder.run("apply", "-y")
     assert done.code == 1 and "isn't ready, although it was created once more" in done.err
     assert admin.get("objects")["created"]["deployments"] == 2
-    assert "is still running: apply waits for it" in folder.ok("plan")
+    assert "is still in progress: apply waits for it" in folder.ok("plan")
     folder.ok("apply", "-y")
     assert admin.get("objects")["created"]["deployments"] == 3
     assert folder.ok("plan").startswith("No changes.")

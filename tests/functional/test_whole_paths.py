@@ -208,4 +208,4 @@ def test_without_training_types_an_error_says_why(cloud: Cloud, tmp_path: Path) 
     folder.write("ftops.yaml", spec.replace("URL", cloud.url).replace('"KEY"', f'"{cloud.key}"'))
     done = folder.run("apply", "-y")
     assert done.code == 1
-    assert done.err.count("Unknown parameter: 'trainingType'. (HTTP 400") == 3
+    assert done.err.count("Unknown parameter: 'trainingType'\n  HTTP 400") == 3

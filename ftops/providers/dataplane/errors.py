@@ -298,7 +298,9 @@ def error_for(refusal: Refusal, call: Call) -> ProviderError:
     summary = f"{call.action}: {meaning.summary or first or f'HTTP {refusal.status}'}"
     marks = f"HTTP {refusal.status}" + (f", code {refusal.code}" if refusal.code else "")
     marks += f", request {refusal.request_id}" if refusal.request_id else ""
-    detail = f"{message or 'The reply has no message.'} ({scrubbed(marks, secrets)})"
+    marks = scrubbed(marks, secrets)
+    says_it_all = not meaning.summary and message.strip().rstrip(".") == first  # it isn't repeated
+    detail = f"{marks}." if says_it_all and first else f"{message or 'The reply has no message.'} ({marks})"
     names = {
         "code": scrubbed(refusal.code or str(refusal.status), secrets),
         "request_id": scrubbed(refusal.request_id, secrets),
