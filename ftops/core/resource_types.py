@@ -314,7 +314,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                 "target": lambda old, new, inputs: not (old and new),  # another target is no change of kind
             },
             references={"target": ("deployment", "id")},
-            same_account=("target",),
+            same_account=("target", "spillover"),
             stands_on=frozenset({"target"}),
             local=frozenset({"replace", "gate", "format"}),
             gated_by=("evaluation", "id"),

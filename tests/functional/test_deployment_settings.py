@@ -15,6 +15,7 @@ ftops: {name: settings}
 providers: {local: {type: emulator}}
 deployments:
   big: {model: gpt-4o-mini-2024-07-18}
+  other: {model: gpt-4o-mini-2024-07-18}
   small: {model: gpt-4o-mini-2024-07-18%s}
 """
 DEPLOYED = AZURE + "%s\ndeployments:\n  small: {model: gpt-4o-mini-2024-07-18, %s}\n"
@@ -64,7 +65,11 @@ def test_each_is_set_changed_and_removed_in_place(folder: Folder) -> None:
 def test_what_answers_instead_is_created_first(folder: Folder) -> None:
     folder.write("ftops.yaml", SPEC % ', spillover: "${deployment.big.name}"')
     plan = json.loads(folder.ok("plan", "-o", "json"))
-    assert [c["address"] for c in plan["changes"]] == ["deployment.big", "deployment.small"]
+    assert [c["address"] for c in plan["changes"]] == [
+        "deployment.big",
+        "deployment.other",
+        "deployment.small",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class _Accounts(Struct, frozen=True):
             summary = f"{value.address} is in another account than {resource.address}"
             detail = (
                 f"It is created by the provider {home}, but the {kind.kind} runs at {resource.provider}: "
-                f"{kind.noun} can use only files and models of its own account."
+                f"{kind.noun} can use only what its own account has."
             )
             hint = f"Give both the same `provider`, or declare {kind_of(value.address).noun} there too."
             draft.entry.report(self.findings, path, summary, detail, hint)

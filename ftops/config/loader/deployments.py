@@ -15,6 +15,7 @@ from ftops.config.schema.resources import Deployment, GateBlock
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.nested import object_at
+from ftops.core.normal_form import name as normal_name
 from ftops.core.resource_types import is_tuned, kind_of
 from ftops.core.serving import MANAGED_SKU, Serving, serving_of
 
@@ -71,6 +72,13 @@ def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
             detail += f" With blue_green, `-` and eight characters are added to it; the limit is {_MAX_NAME}."
         summary = f"`name` must be at most {room} characters long"
         draft.entry.report(context.findings, ("name",), summary, detail, "Set a shorter `name`.")
+    own, spillover = inputs["name"], inputs.get("spillover")
+    if not is_blue_green and isinstance(own, str) and normal_name(own) == normal_name(str(spillover)):
+        detail = f"Requests that `{own}` has no capacity for would come back to it."
+        hint = "Name another deployment, best by `${deployment.other.name}`, or remove it."
+        draft.entry.report(
+            context.findings, ("spillover",), "a deployment can't spill over to itself", detail, hint
+        )
     gates, uses = _gates(draft, context.findings)
     if gates:
         inputs["gate"] = gates

@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     account.long_enough,
     account.taken,
     account.shared,
+    account.spills_over,
     models.known,
     models.spelled,
     models.tunable,

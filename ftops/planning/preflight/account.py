@@ -14,9 +14,9 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.serving import Serving, deployment_name, serving_of
 from ftops.core.snippets import import_block
-from ftops.core.suggestions import some
-from ftops.planning.plan import Action
-from ftops.planning.preflight.context import Situation, Wanted, text
+from ftops.core.suggestions import did_you_mean, some
+from ftops.planning.plan import MAKING, Action, Change
+from ftops.planning.preflight.context import MAKES, Situation, Wanted, text
 from ftops.planning.preflight.shortage import Order
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 
@@ -178,6 +178,34 @@ def shared(situation: Situation) -> Iterator[Diagnostic]:
             )
 
 
+def spills_over(situation: Situation) -> Iterator[Diagnostic]:
+    """What a deployment spills over to is declared, or in the account and not deleted by the plan."""
+    for change in situation.concerned(lambda kind: kind.serves, MAKING):
+        wanted, facts = text(change.after, "spillover").lower(), situation.accounts[change.provider]
+        is_new = change.action in MAKES or any(a.path == "spillover" for a in change.attributes)
+        if not (wanted and is_new) or facts.deployments is None:
+            continue
+        home = situation.homes.get(change.provider)
+        others = [
+            r
+            for r in situation.declared(lambda kind: kind.serves)
+            if r.provider == change.provider or home == situation.homes.get(r.provider, r.provider)
+        ]
+        deleted = {_deleted(c) for c in situation.changes if c.provider == change.provider}
+        known = {_name(r.inputs) for r in others} | facts.deployments.keys() - deleted
+        if wanted in known:
+            continue
+        meant = [r.address for r in others if wanted in (r.address.name, text(r.inputs, "name").lower())]
+        yield situation.finding(
+            change.address,
+            f"its `spillover` {text(change.after, 'spillover')} doesn't exist",
+            f"Neither the spec nor account {facts.name} has a deployment with this name.",
+            f"write `${{{meant[0]}.name}}`"
+            if meant
+            else did_you_mean(wanted, known - {"", _name(change.after)}, nothing="declare it"),
+        )
+
+
 def _name(inputs: Mapping[str, Value]) -> str:
     """The name at the service in lower case; empty if it depends on a model that has yet to be trained."""
     name = text(inputs, "name")
@@ -186,9 +214,12 @@ def _name(inputs: Mapping[str, Value]) -> str:
 
 def _goes_before(situation: Situation, order: Order, step: str, provider: str, name: str) -> bool:
     return any(
-        other.provider == provider
-        and other.remote_id.rstrip("/").rpartition("/")[2].lower() == name
-        and not order.waits(other.step, step)
+        other.provider == provider and _deleted(other) == name and not order.waits(other.step, step)
         for other in situation.changes
-        if other.action is Action.DELETE and kind_of(other.address).serves
     )
+
+
+def _deleted(change: Change) -> str:
+    """The name of the deployment that a change deletes, in lower case; empty if it deletes none."""
+    is_one = change.action is Action.DELETE and kind_of(change.address).serves
+    return change.remote_id.rstrip("/").rpartition("/")[2].lower() if is_one else ""

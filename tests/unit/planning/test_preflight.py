@@ -668,6 +668,27 @@ NAMES: dict[str, tuple[list[Change], list[str]]] = {
         ["error: deployment.prod: account acme already has a deployment `prod`"],
     ),
     "computed": ([deployment("prod", inputs={"replace": "blue_green"})], []),
+    "spills-over-to-another": ([deployment(inputs={"spillover": "Prod"})], []),
+    "spills-over-to-a-declared-one": (
+        [deployment(inputs={"spillover": "BASE"}), deployment("base", capacity=0)],
+        [],
+    ),
+    "spills-over-to-what-is-to-be-created": (
+        [deployment(inputs={"spillover": Reference(Address("deployment", "base"), "name")})],
+        [],
+    ),
+    "spills-over-to-nothing": (
+        [deployment(inputs={"spillover": "nobody"})],
+        ["error: deployment.new: its `spillover` nobody doesn't exist"],
+    ),
+    "spills-over-to-what-is-deleted": (
+        [deletion("prod"), deployment(inputs={"spillover": "prod"})],
+        ["error: deployment.new: its `spillover` prod doesn't exist"],
+    ),
+    "spilled-over-to-nothing-before": (
+        [deployment(action=Action.UPDATE, inputs={"spillover": "nobody"})],
+        [],
+    ),
 }
 
 
