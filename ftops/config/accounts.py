@@ -20,6 +20,10 @@ from ftops.core.resource_types import RESOURCE_TYPES
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
 """Host names after the name of an account, which is unique within a cloud."""
+_ENDPOINTS = (
+    "Write it as the portal shows it: https://acme.openai.azure.com/ for a resource, or "
+    "https://acme.services.ai.azure.com/api/projects/support for a project in it."
+)
 _URL = re.compile(r"(?:(\w+)://)?(?:[^/?#]*@)?(\[[^]]*\]|[^:/?#]*)(?::(\d*))?([^?#]*)")
 """Scheme, host, port and path. It matches any text: the service reports invalid URLs."""
 _LOOPBACK = "127.0.0.1"
@@ -87,9 +91,16 @@ def azure_account(provider: ProviderConfig, project: Path) -> str:
 
 
 def azure_settings(settings: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, tuple[str, str, str]]]:
-    """The account of a project, which is the first label of its host; and that a project has no dated API
-    versions."""
+    """The account of a project, which is the first label of its host; and faults: a path that isn't that of a
+    project, and a dated API version of a project."""
     endpoint, version = parse(str(settings.get("endpoint") or "")), settings.get("api_version")
+    path = _address(endpoint.resource)[1].lower()
+    if "/api/projects" in path:
+        detail = "A project's endpoint ends in `/api/projects/` and its name, without anything after it."
+        return {}, {"endpoint": ("the endpoint doesn't name a project", detail, _ENDPOINTS)}
+    if path and _is_custom(endpoint.resource):
+        detail = "Requests would go to paths that don't exist: ftops adds those of the service itself."
+        return {}, {"endpoint": ("the endpoint has a path that the service doesn't have", detail, _ENDPOINTS)}
     if not endpoint.project:
         return {}, {}
     label = _address(endpoint.resource)[0].partition(".")[0] if _is_custom(endpoint.resource) else ""

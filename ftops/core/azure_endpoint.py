@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_FORM = re.compile(r"(?P<resource>.*?)(?P<project>/api/projects/[^/]+)?(?:/openai/v1)?/*", re.IGNORECASE)
+_FORM = re.compile(
+    r"(?P<resource>.*?)(?P<project>/api/projects/[a-z0-9][a-z0-9._-]*)?(?:/openai/v1)?/*",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 class Endpoint(NamedTuple):
