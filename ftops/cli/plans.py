@@ -9,14 +9,15 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.options import PlanArguments, spec_words
-from ftops.cli.spec_args import SpecArguments
+from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.confined_files import outside
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.planning.plan import NORMAL, Plan
 from ftops.planning.saved.plan_digest import DIGEST_PREFIX
 from ftops.planning.saved.plan_file import SavedPlan
-from ftops.session.saved_plans import holds_plan, save, write_plan
+from ftops.session.kept_plans import keep_plan, kept_plan
+from ftops.session.saved_plans import holds_plan, is_plan_file, read_plan, save, write_plan
 from ftops.session.session import Session
 from ftops.state.backends.factory import state_keys
 
@@ -24,9 +25,43 @@ _DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}\Z")
 _OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
-def save_plan(session: Session, plan: Plan, request: PlanArguments, spec: SpecArguments, out: Path) -> None:
+def save_plan(
+    session: Session,
+    plan: Plan,
+    request: PlanArguments,
+    spec: SpecArguments,
+    out: Path | None,
+    is_kept: bool,
+) -> None:
+    """To a file, beside the state, or both."""
     saved = save(session, plan, spec.path, spec.variable_files, request.options, request.refresh)
-    write_plan(saved, out, state_keys(session.config.project, session.config.state))
+    if out is not None:
+        write_plan(saved, out, state_keys(session.config.project, session.config.state))
+    if is_kept:
+        keep_plan(session.config, saved)
+
+
+def saved_plan(spec: SpecArguments) -> SavedPlan | None:
+    """The saved plan that is named instead of a spec: by its file, or by its digest, if it is kept beside the
+    state of the spec in the current folder. Raises FtopsError."""
+    if is_digest(spec.path):
+        here = replace(spec, path=Path(), is_approved=True)
+        saved = kept_plan(read_outline(here), str(spec.path))
+        return replace(saved, origin=replace(saved.origin, path="."))
+    return read_plan(spec.path) if is_plan_file(spec.path) else None
+
+
+def is_digest(path: Path) -> bool:
+    """Whether an argument is the digest of a plan, even if there is a file of that name: a checkout may
+    contain one. Raises UsageError if it only begins like one."""
+    text = str(path)
+    if not text.startswith(DIGEST_PREFIX):
+        return False
+    if not _DIGEST.match(text):
+        raise UsageError(
+            f"not the digest of a plan: {text}", f"it is `{DIGEST_PREFIX}` and 64 hexadecimal digits."
+        )
+    return True
 
 
 def check_out(out: Path) -> None:

@@ -36,6 +36,8 @@ _OWN_PATHS = (
     *(f"{FOLDER}/{name}" for name in (".gitignore", ".cache/datasets.json", "data", "places")),
     CATALOG_FILE,
 )
+PLANS = "plans"
+"""The folder of kept plans, beside those of the states."""
 _STATE_FILES = (".json", ".journal", ".lock", ".audit.jsonl", ".history")
 
 
@@ -268,6 +270,7 @@ class Config(Struct, frozen=True):
             folder = self.project / self.state.path
             yield NamedPath(folder, "ftops", "state", ("path",))
             yield NamedPath(folder / ".cache" / "datasets.json")
+            yield NamedPath(folder / PLANS / self.name / self.environment)
             for suffix in _STATE_FILES:
                 yield NamedPath(folder / self.name / f"{self.environment}{suffix}")
 

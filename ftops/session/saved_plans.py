@@ -95,14 +95,19 @@ def save(
 
 def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
     """Atomic; encrypted if there is a key. Raises PlanFileError."""
-    sealing = keys is not None and keys.key is not None
-    text = sealed_text(saved, keys.encrypt) if keys is not None and sealing else plan_text(saved)
     try:
-        replace_file(path, text.encode())
+        replace_file(path, text_of(saved, keys).encode())
     except OSError as error:
         raise PlanFileError(
             f"can't write the plan to {path}: {error.strerror or error}", "", "choose another place"
         ) from error
+
+
+def text_of(saved: SavedPlan, keys: Keys | None) -> str:
+    """Encrypted if there is a key."""
+    if keys is None or keys.key is None:
+        return plan_text(saved)
+    return sealed_text(saved, keys.encrypt)
 
 
 def read_plan(path: Path) -> SavedPlan:

@@ -46,6 +46,9 @@ class MemoryBucket:
     def names(self, prefix: str) -> list[str]:
         return [name for name in self.things if name.startswith(prefix)]
 
+    def ages(self, prefix: str, limit: int) -> list[tuple[str, float]]:
+        return [(name, self.things[name].modified) for name in self.names(prefix)][:limit]
+
     def _write(self, name: str, content: bytes) -> Tag:
         self.writes += 1
         tag = Tag(str(hash(content)) if self.by_content else str(self.writes))
@@ -89,6 +92,11 @@ class Wire:
         if self.fault():
             raise away()
         return self.bucket.names(prefix)
+
+    def ages(self, prefix: str, limit: int) -> list[tuple[str, float]]:
+        if self.fault():
+            raise away()
+        return self.bucket.ages(prefix, limit)
 
     def _write(self, call: Callable[[], Tag]) -> Tag:
         match self.fault():

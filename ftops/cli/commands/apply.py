@@ -19,11 +19,10 @@ from ftops.cli.options import (
     refresh_option,
     spec_options,
 )
-from ftops.cli.plans import checked_digest, refuse_options, spec_of
+from ftops.cli.plans import checked_digest, refuse_options, saved_plan, spec_of
 from ftops.cli.sessions import lock_option
 from ftops.cli.spec_args import SpecArguments
 from ftops.planning.plan import Mode, Options
-from ftops.session.saved_plans import is_plan_file, read_plan
 
 
 @click.command("apply")
@@ -55,9 +54,10 @@ def apply(
 
     If apply is interrupted, the next apply continues where it stopped. SPEC is a YAML file, or a
     folder of them; the current folder by default. It can also be a plan that was saved with
-    `ftops plan --out FILE`: exactly this plan is applied, without asking, or refused if it is stale.
+    `ftops plan --out FILE`, or the digest of one that was saved with `ftops plan --save`: exactly
+    this plan is applied, without asking, or refused if it is stale.
     """
-    saved = read_plan(spec.path) if is_plan_file(spec.path) else None
+    saved = saved_plan(spec)
     if saved is None:
         spec = replace(spec, is_approved=expect_digest is not None)
     else:

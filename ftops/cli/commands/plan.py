@@ -20,6 +20,7 @@ from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.core.errors import UsageError
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Mode, Plan
+from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
 
 CHANGES = 2
@@ -34,6 +35,12 @@ BLOCKED = 3
     type=FILE,
     metavar="FILE",
     help="Save the plan: `ftops apply FILE` applies it, `ftops show FILE` shows it.",
+)
+@click.option(
+    "--save",
+    "is_kept",
+    is_flag=True,
+    help="Keep the plan beside the state, by its digest: `ftops apply DIGEST` applies it.",
 )
 @click.option(
     "--state",
@@ -52,6 +59,7 @@ def command(
     request: PlanArguments,
     detailed_exitcode: bool,
     out: Path | None,
+    is_kept: bool,
     copy: Path | None,
     limit: int | None,
     is_untrusted: bool,
@@ -62,11 +70,15 @@ def command(
     """
     if limit is not None and not screen.markdown:
         raise click.UsageError("--limit goes with -o markdown")
+    if is_kept and copy is not None:
+        raise click.UsageError("--save needs the state itself: it can't be combined with --state")
+    is_saved = out is not None or is_kept
     if out is not None:
         check_out(out)
+    if is_saved:
         spec = replace(spec, is_approved=True)
     if is_untrusted:
-        if out is not None:
+        if is_saved:
             raise UsageError(
                 "an untrusted plan can't be saved",
                 "what it left out would be missing when it is applied.",
@@ -81,8 +93,8 @@ def command(
         without_state = is_untrusted and copy is None and not is_plain_local(config)
         omissions = left_out(config, without_state=without_state)
         plan = replace(plan, warnings=(*omissions, *plan.warnings), is_approvable=not is_untrusted)
-        if out is not None and not plan.is_blocked:
-            save_plan(session, plan, request, spec, out)
+        if is_saved and not plan.is_blocked:
+            save_plan(session, plan, request, spec, out, is_kept)
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
@@ -94,17 +106,20 @@ def command(
         source = markdown.Source(iso_timestamp(datetime.now(UTC)), __version__)
         screen.text(markdown.draw(plan, source, limit, warnings))
     else:
-        screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, screen))
+        screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, is_kept, screen))
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
     if plan.is_blocked:
         return BLOCKED
     return CHANGES if detailed_exitcode and plan_view.has_changes(plan) else 0
 
 
-def _next_step(plan: Plan, spec: SpecArguments, out: Path | None, screen: Screen) -> str:
+def _next_step(plan: Plan, spec: SpecArguments, out: Path | None, is_kept: bool, screen: Screen) -> str:
     """The line below a plan: how to apply it."""
-    if out is not None and plan.is_blocked:
+    if (out is not None or is_kept) and plan.is_blocked:
         return screen.paint("Not saved: this plan can't be applied", "bold") + "\n"
+    if is_kept:
+        where = f"Saved{f' to {out} and' if out else ''} beside the state."
+        return screen.paint(f"{where} To apply it: ftops apply {plan_digest(plan)}", "dim") + "\n"
     if out is not None:
         command_line = f"ftops apply {shlex.quote(str(out))}"
         return screen.paint(f"Saved to {out}. To apply it: {command_line}", "dim") + "\n"

@@ -4,7 +4,7 @@ from typing import Any
 
 from ftops.config.schema.block import Block, MapOf, optional, required
 from ftops.config.schema.field_aliases import AMOUNT, FIXED_TEXT, FLAG, NAME, REGION, choice
-from ftops.config.schema.field_types import Integer, Number, Untyped
+from ftops.config.schema.field_types import Duration, Integer, Number, Untyped
 from ftops.core.backend_types import BACKEND_TYPES, LOCAL
 from ftops.core.drift_classes import DRIFT_CLASSES
 
@@ -36,6 +36,9 @@ class StateBlock(Block, noun="`state`"):
     history = optional(Integer(1, 1000), "Number of versions to keep; default: 10.")
     lease = optional(
         Integer(5, 3600), "Seconds after which the lock of a dead run expires (buckets); default: 60."
+    )
+    plan_max_age = optional(
+        Duration(closed=True), "Age at which kept plans are refused and deleted; default: 30d."
     )
     encryption = optional(Encryption, "Encryption of the state; default: none.")
 

@@ -56,3 +56,6 @@ class Bucket(Protocol):
         """Ignores objects that don't exist."""
 
     def names(self, prefix: str) -> list[str]: ...
+
+    def ages(self, prefix: str, limit: int) -> list[tuple[str, float]]:
+        """The names of at most `limit` objects, and when each was written, as in `StoredObject`."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,6 +40,8 @@ RETRIES: Any = {
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=2), "base": 2},
 }
 """Of a single request. The lock retries after that, because it knows for how long."""
+MAX_BYTES = 1 << 30
+"""Of an object that is read."""
 CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=30)}
 
 
@@ -64,6 +67,9 @@ class ObjectBucket:
                     raise
                 return None
             meta = result.meta
+            if meta["size"] > MAX_BYTES:
+                place = f"{self._place}/{name}"
+                raise BucketError(f"the object is too large: {place}", f"it has {meta['size']} bytes.")
             tag = Tag(meta["e_tag"], meta["version"])
             return StoredObject(bytes(result.bytes()), tag, meta["last_modified"].timestamp())
 
@@ -82,10 +88,17 @@ class ObjectBucket:
                     obstore.delete(self._store, self._path(name))
 
     def names(self, prefix: str) -> list[str]:
-        start = len(self._prefix) + 1
         with self._translated():
-            chunks = obstore.list(self._store, self._path(prefix.rstrip("/")))
-            return [meta["path"][start:] for chunk in chunks for meta in chunk]
+            return [name for name, _ in self._listed(prefix)]
+
+    def ages(self, prefix: str, limit: int) -> list[tuple[str, float]]:
+        with self._translated():
+            return list(islice(self._listed(prefix), limit))
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, float]]:
+        start = len(self._prefix) + 1
+        for chunk in obstore.list(self._store, self._path(prefix.rstrip("/"))):
+            yield from ((meta["path"][start:], meta["last_modified"].timestamp()) for meta in chunk)
 
     def _put(self, name: str, content: bytes, mode: Any) -> Tag:
         with self._translated():

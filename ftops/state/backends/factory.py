@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ftops.config.config import Config, StateSettings
+from ftops.config.config import PLANS, Config, StateSettings
 from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import Refused, content, folders, outside, real
 from ftops.core.errors import Place, StateError
@@ -34,6 +34,7 @@ from ftops.state.state import State
 
 if TYPE_CHECKING:
     from ftops.state.backends.bucket_interface import Bucket
+    from ftops.state.backends.plan_store import PlanStore
     from ftops.state.encryption import Key, Keys
 
 LOCAL_FOLDER = StateSettings().path
@@ -58,13 +59,25 @@ def open_store(config: Config) -> Store:
     return BucketStore(state_bucket(config), config.name, config.environment, codec, keep, pace)
 
 
-def state_bucket(config: Config) -> Bucket:
-    """The bucket of a state that is in one. Makes no request. Raises StateError."""
+def plan_store(config: Config) -> PlanStore:
+    """Where plans are kept, beside the state of a spec. Makes no request. Raises StateError."""
+    from ftops.state.backends.plan_store import BucketPlans, LocalPlans
+
+    if config.state.is_in_bucket:
+        return BucketPlans(state_bucket(config, PLANS))
+    folder = config.project / config.state.path / PLANS / config.name / config.environment
+    return LocalPlans(folder)
+
+
+def state_bucket(config: Config, *within: str) -> Bucket:
+    """The bucket of a state that is in one; `within` a folder beside the states. Makes no request. Raises
+    StateError."""
     from ftops.state.backends.bucket_services import open_bucket
 
     state = config.state
     texts = {name: value for name, value in state.settings.items() if isinstance(value, str)}
-    prefix = "/".join(part for part in (state.path.strip("/"), config.name, config.environment) if part)
+    parts = (state.path.strip("/"), *within, config.name, config.environment)
+    prefix = "/".join(part for part in parts if part)
     return open_bucket(state.backend, texts, prefix)
 
 
