@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
-from ftops.cli.apply_reporter import JsonReporter, Reporter, Show, TextReporter
+from ftops.cli.apply_reporter import JsonReporter, MarkdownReporter, Reporter, Show, TextReporter
 from ftops.cli.console import HELD, INTERRUPTED, Screen
 from ftops.cli.options import PlanArguments
 from ftops.cli.plan_flow import make_plan, read_for
@@ -46,6 +46,8 @@ class ApplyOptions(Struct, frozen=True):
     """Apply this plan instead of a new one."""
     lock_timeout: float = 0.0
     """Seconds to wait for another run to end."""
+    limit: int | None = None
+    """Of a Markdown document, in bytes."""
 
     @property
     def resume_command(self) -> str:
@@ -61,7 +63,7 @@ class ApplyOptions(Struct, frozen=True):
 def carry_out(screen: Screen, options: ApplyOptions) -> int:
     """The exit code."""
     config, warnings = read_for(options.spec, options.request)
-    reporter = JsonReporter(screen) if screen.json else TextReporter(screen, options.operation.capitalize())
+    reporter = _reporter(screen, options)
     steps = _Steps()
     try:
         return _Apply(screen, options, reporter, steps).carry_out(config, warnings)
@@ -72,6 +74,13 @@ def carry_out(screen: Screen, options: ApplyOptions) -> int:
         else:
             reporter.left(steps.open, options.resume_command, INTERRUPTED, at_once=True)
         return INTERRUPTED
+
+
+def _reporter(screen: Screen, options: ApplyOptions) -> Reporter:
+    title = options.operation.capitalize()
+    if screen.json:
+        return JsonReporter(screen)
+    return MarkdownReporter(screen, title, options.limit) if screen.markdown else TextReporter(screen, title)
 
 
 class _Apply(Struct, frozen=True):
@@ -139,7 +148,7 @@ class _Apply(Struct, frozen=True):
         destroys = plan.mode is Mode.DESTROY
         warning = "This deletes everything that is listed above. It can't be undone.\n" if destroys else ""
         hint = f"review the plan, then run with -y: `{options.resume_command} -y`"
-        if not screen.is_interactive and not screen.json:
+        if not screen.is_interactive and not (screen.json or screen.markdown):
             screen.text("\n")
         return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
 

@@ -40,6 +40,8 @@ class Screen:
         self.is_untrusted = False
         self.json = _asks_for_json(argv)
         self.markdown = False
+        self.counts = False
+        """Whether only counts of a plan are printed."""
         self.report = ""
         """The format of a report of the findings, which is all that is printed then."""
         self.keeps_going = False
@@ -57,12 +59,14 @@ class Screen:
     @property
     def is_live(self) -> bool:
         """Whether lines can be redrawn."""
-        return self.is_terminal and not self.json and self._environ.get("TERM") not in (None, "", "dumb")
+        is_text = not (self.json or self.markdown)
+        return self.is_terminal and is_text and self._environ.get("TERM") not in (None, "", "dumb")
 
     @property
     def is_interactive(self) -> bool:
         """Whether the user can be asked."""
-        return not self.json and sys.stdin is not None and sys.stdin.isatty()
+        is_for_people = not (self.json or self.markdown)
+        return is_for_people and sys.stdin is not None and sys.stdin.isatty()
 
     def text(self, text: str) -> None:
         """For people. Lines need their line ends."""
@@ -150,7 +154,7 @@ class Screen:
         if not self.is_interactive:
             raise UsageError(
                 f"{what} needs approval, and there is no terminal to ask for it",
-                "standard input isn't a terminal, or the output is JSON.",
+                "standard input isn't a terminal, or the output isn't text.",
                 hint,
             )
         self.text(f"{warning}{self.paint(f'{question} Only `yes` is accepted: ', 'bold')}")

@@ -12,6 +12,7 @@ import click
 from msgspec import Struct
 
 from ftops.cli.addresses import ADDRESS, AddressType
+from ftops.cli.console import Screen
 from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
 from ftops.core.address import Address
@@ -120,6 +121,13 @@ limit_option = click.option(
     metavar="N",
     help="With -o markdown: maximum size in bytes; GitHub's limit for a comment is 65536 characters.",
 )
+
+
+def check_limit(screen: Screen, limit: int | None) -> None:
+    """Raises UsageError if there is nothing to limit."""
+    if limit is not None and not screen.markdown:
+        raise click.UsageError("--limit goes with -o markdown")
+
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
 

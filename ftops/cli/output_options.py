@@ -15,6 +15,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 MARKDOWN = "markdown"
 REPORTS = ("github", "gitlab", "sarif", "junit")
 """Formats of findings for CI; see `views.annotations`."""
+GITLAB_COUNTS = "gitlab-terraform"
+"""GitLab's report of type `terraform`: the widget of a merge request shows what a plan creates, updates and
+deletes."""
 _FORMATS = "more_formats"
 CHDIR = "ftops.chdir"
 """The -C options of a command line, in the meta of its context: hints repeat them."""
@@ -52,9 +55,12 @@ def also_reports(function: Command) -> Command:
 
 
 def also_markdown_and_reports(function: Command) -> Command:
-    """Both. Goes below the other decorators."""
-    text = "Text (the default), JSON, Markdown, or the findings as annotations for GitHub and others."
-    return _also(function, (MARKDOWN, *REPORTS), text)
+    """Both, and counts of a plan. Goes below the other decorators."""
+    text = (
+        "Text (the default), JSON, Markdown, the findings as annotations for GitHub and others, or counts "
+        "for GitLab."
+    )
+    return _also(function, (MARKDOWN, *REPORTS, GITLAB_COUNTS), text)
 
 
 def _also(function: Command, formats: Sequence[str], text: str) -> Command:
@@ -67,6 +73,7 @@ def _set_output(ctx: click.Context, param: click.Parameter, value: str | None) -
     if value is not None and ctx.obj is not None:
         ctx.obj.json = value == "json"
         ctx.obj.markdown = value == MARKDOWN
+        ctx.obj.counts = value == GITLAB_COUNTS
         ctx.obj.report = value if value in REPORTS else ""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from ftops import __version__
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments
 from ftops.cli.spec_args import SpecArguments, read, read_to_destroy, read_with_data
@@ -14,6 +16,7 @@ from ftops.config.config import Config
 from ftops.core.address import Json
 from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, StateError, UsageError
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Mode, Plan, plan_to_json
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.session.session import Session
@@ -21,6 +24,7 @@ from ftops.state.file_format import parse_snapshot
 from ftops.state.state import State
 from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
+from ftops.views.markdown_text import Source
 
 
 def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -114,6 +118,11 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offli
         parallelism=request.parallelism,
         on_progress=screen.counter("Refreshing resource"),
     )
+
+
+def made_now() -> Source:
+    """The origin of a document that is written now."""
+    return Source(iso_timestamp(datetime.now(UTC)), __version__)
 
 
 def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Json]:

@@ -7,7 +7,6 @@ or mentions.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from ftops.planning.plan import Action, Change, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import diagnostics, money
 from ftops.views.destination import destination_lines, redirections
+from ftops.views.markdown_text import Source, as_diff, block, cell, code, fitting, folded, size, table
 from ftops.views.paint import PLAIN, clean
 from ftops.views.plan import (
     drift_lines,
@@ -37,8 +37,6 @@ from ftops.views.verdict import Level, is_destructive, verdict
 
 _NOTE = 600
 """Bytes reserved for notes about what was left out."""
-_MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
-"""Symbols of a plan → first column in a block of the language `diff`, which is highlighted by it."""
 _SIGN = {Level.BLOCKED: "❌", Level.DESTRUCTIVE: "⚠️", Level.SAFE: "✅", Level.NONE: "✅"}
 _FOLDED: Mapping[str, Callable[[Change], bool]] = {
     "Deleted, replaced or forgotten": is_destructive,
@@ -47,13 +45,6 @@ _FOLDED: Mapping[str, Callable[[Change], bool]] = {
     "Adopted, resumed or restored": lambda change: True,
 }
 """Groups of steps, each for those that the ones before don't have; the last are the first to be left out."""
-
-
-class Source(Struct, frozen=True):
-    """When a plan was made (UTC, ISO 8601), and by which version of ftops."""
-
-    at: str
-    ftops: str
 
 
 class _Group(Struct):
@@ -69,18 +60,18 @@ class _Group(Struct):
 
     def draw(self) -> str:
         parts = ["\n".join(lines[:n]) for (_, lines), n in zip(self.steps, self.shown, strict=True) if n]
-        return _folded(f"{self.title} ({len(self.steps):,})", "\n\n".join(parts), "diff") if parts else ""
+        return folded(f"{self.title} ({len(self.steps):,})", "\n\n".join(parts), "diff") if parts else ""
 
     def fill(self, room: int, *, whole: bool) -> int:
         """Shows the first line of each step, or all lines, while there is room; the room that is left."""
         if not whole:
-            room -= _size(self.title) + 100  # the fold and its fence
+            room -= size(self.title) + 100  # the fold and its fence
         for index, (_, lines) in enumerate(self.steps):
             shown = self.shown[index]
             if whole and not shown:
                 continue
             wanted = len(lines) if whole else 1
-            taken = sum(_size(line) + 1 for line in lines[shown:wanted]) + (not whole)
+            taken = sum(size(line) + 1 for line in lines[shown:wanted]) + (not whole)
             if taken <= room:
                 self.shown[index] = wanted
                 room -= taken
@@ -99,19 +90,19 @@ def draw(plan: Plan, source: Source, limit: int | None = None, warnings: Sequenc
     """The whole comment, at most `limit` bytes of UTF-8. If what is deleted, replaced or trained again
     doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data."""
     whole = _within(plan, source, sys.maxsize, warnings)
-    return whole if limit is None or _size(whole) <= limit else _within(plan, source, limit, warnings)
+    return whole if limit is None or size(whole) <= limit else _within(plan, source, limit, warnings)
 
 
 def _within(plan: Plan, source: Source, limit: int, warnings: Sequence[Diagnostic]) -> str:
     """With room for the note about what was left out, whether it is needed or not."""
     head, grave, foot = _head(plan), _grave(plan), _foot(plan, source)
-    room = limit - sum(map(_size, (head, grave, foot))) - _NOTE
+    room = limit - sum(map(size, (head, grave, foot))) - _NOTE
     if room < 0:
         return _too_large(plan, foot)
     every = _sections(plan, warnings)
-    sections = _fitting(every, room)
+    sections = fitting(every, room // 2)
     groups = _groups(plan)
-    room -= sum(_size(text) + 1 for text in sections)
+    room -= sum(size(text) + 1 for text in sections)
     for whole in (False, True):
         for group in groups:
             room = group.fill(room, whole=whole)
@@ -122,7 +113,7 @@ def _within(plan: Plan, source: Source, limit: int, warnings: Sequence[Diagnosti
 
 def _head(plan: Plan) -> str:
     found = verdict(plan)
-    return f"### {_SIGN[found.level]} {_code(subject(plan))}: {found.sentence}\n\n**{summary_line(plan)}**\n"
+    return f"### {_SIGN[found.level]} {code(subject(plan))}: {found.sentence}\n\n**{summary_line(plan)}**\n"
 
 
 def _grave(plan: Plan) -> str:
@@ -132,13 +123,12 @@ def _grave(plan: Plan) -> str:
     if not gone:
         return ""
     stops = [c for c in gone if kind_of(c.address).serves and not c.deposes]
-    alert = ["> [!CAUTION]", *(f"> - {_code(str(c.address))} {_gap(c)}" for c in stops), ""] if stops else []
+    alert = ["> [!CAUTION]", *(f"> - {code(str(c.address))} {_gap(c)}" for c in stops), ""] if stops else []
     costs = {cost.address: money.training(cost) for cost in plan.estimate.training}
     prices = [costs.get(c.address, "") if c.action is Action.REPLACE else "" for c in gone]
     title = ("", "resource", "step", "because", "cost")[: 5 if any(prices) else 4]
     rows = [_row(c, price)[: len(title)] for c, price in zip(gone, prices, strict=True)]
-    table = [f"| {' | '.join(row)} |" for row in (title, ("---",) * len(title), *rows)]
-    return "\n".join([*alert, *table, ""])
+    return "\n".join([*alert, table(title, rows)])
 
 
 def _rank(change: Change) -> tuple[bool, bool]:
@@ -149,7 +139,7 @@ def _rank(change: Change) -> tuple[bool, bool]:
 
 def _row(change: Change, cost: str) -> tuple[str, ...]:
     cells = (str(change.address), change.reason.text, cost)
-    address, reason, price = (_code(cell).replace("|", "\\|") for cell in cells)
+    address, reason, price = map(cell, cells)
     return change.action.symbol, address, change.action.value, reason, price
 
 
@@ -168,7 +158,7 @@ def _gap(change: Change) -> str:
 def _too_large(plan: Plan, foot: str) -> str:
     counts = Counter(c.action.value for c in plan.changes if is_destructive(c) and _takes_effect(c))
     listed = ", ".join(f"{count:,} to {name}" for name, count in sorted(counts.items()))
-    title = f"### ❌ {_code(subject(plan))}: too large to be reviewed here\n"
+    title = f"### ❌ {code(subject(plan))}: too large to be reviewed here\n"
     text = (
         f"**{summary_line(plan)}**\n\nWhat is deleted, replaced or forgotten ({listed}) doesn't fit into a "
         "comment. Read the whole plan with `ftops plan`, or make smaller changes.\n"
@@ -188,14 +178,14 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
         ("Gates:", "\n".join(_gates(plan)), ""),
         ("Warnings:", _listed(plan.warnings), ""),
         ("Data:", "\n".join(_data(plan)), ""),
-        ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
+        ("Changed outside ftops since the last apply:", "\n".join(as_diff(drift)), "diff"),
         ("Applied to:", _destination(plan), ""),
-        ("Recorded only; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
-        ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),
+        ("Recorded only; nothing changes at the service:", "\n".join(as_diff(settings)), "diff"),
+        ("Outputs:", "\n".join(as_diff(output_lines(plan))), "diff"),
     ]
     cost = money.total(plan.estimate)
     return [f"{cost}\n"] * bool(cost) + [
-        f"{title}\n\n{_block(text, name)}" for title, text, name in parts if text
+        f"{title}\n\n{block(text, name)}" for title, text, name in parts if text
     ]
 
 
@@ -223,7 +213,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _groups(plan: Plan) -> list[_Group]:
-    rest = [(change, _as_diff(lines)) for change, lines in lines_of_changes(plan)]
+    rest = [(change, as_diff(lines)) for change, lines in lines_of_changes(plan)]
     groups = []
     for title, belongs in _FOLDED.items():
         mine = [pair for pair in rest if belongs(pair[0])]
@@ -231,17 +221,6 @@ def _groups(plan: Plan) -> list[_Group]:
         if mine:
             groups.append(_Group.of(title, mine))
     return groups
-
-
-def _fitting(parts: Sequence[str], room: int) -> list[str]:
-    """The sections that fit into half of the room."""
-    kept: list[str] = []
-    used = 0
-    for part in parts:
-        if used + _size(part) + 1 <= room // 2:
-            kept.append(part)
-            used += _size(part) + 1
-    return kept
 
 
 def _left_out(groups: Iterable[_Group], sections: int) -> str:
@@ -263,43 +242,6 @@ def _counted(changes: Sequence[Change]) -> str:
 
 def _foot(plan: Plan, source: Source) -> str:
     serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
-    digest = _code(plan_digest(plan)) if plan.is_approvable else "none, because this plan can't be approved"
-    shown = f"Digest {digest} · " if has_changes(plan) else ""
-    return f"<sub>{shown}{serial} · {source.at} · ftops {source.ftops}</sub>\n"
-
-
-def _as_diff(lines: Iterable[str]) -> list[str]:
-    """Moves symbols to the first column."""
-    found = []
-    for line in lines:
-        bare = line.lstrip()
-        symbol = bare[:1] if bare[1:2] == " " and bare[0] in "+-~±=." else " "
-        rest = bare[2:] if symbol != " " else bare
-        found.append(f"{_MARK.get(symbol, symbol)}{' ' * max(1, len(line) - len(rest) - 1)}{rest}".rstrip())
-    return found
-
-
-def _folded(title: str, text: str, language: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{_block(text, language)}\n</details>\n"
-
-
-def _block(text: str, language: str) -> str:
-    """A code block with a fence that the text can't close."""
-    fence = "`" * max(3, _longest_run(text) + 1)
-    return f"{fence}{language}\n{text}\n{fence}\n"
-
-
-def _code(text: str) -> str:
-    """Inline code that the text can't close; empty for no text."""
-    line = clean(text)
-    fence = "`" * (_longest_run(line) + 1)
-    pad = " " if line[:1] == "`" or line[-1:] == "`" else ""
-    return f"{fence}{pad}{line}{pad}{fence}" if line.strip() else ""
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
-
-
-def _size(text: str) -> int:
-    return len(text.encode())
+    digest = code(plan_digest(plan)) if plan.is_approvable else "none, because this plan can't be approved"
+    shown = f"Digest {digest}" if has_changes(plan) else ""
+    return source.foot(shown, serial)

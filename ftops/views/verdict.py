@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from ftops.core.address import Address
+from ftops.core.address import Address, Json
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import about
 from ftops.planning.plan import Action, Change, Mode, Plan
@@ -40,6 +41,25 @@ def verdict(plan: Plan) -> Verdict:
     held = [f"{plural(len(plan.held), 'resource')} held by a gate"] * bool(plan.held)
     level = Level.DESTRUCTIVE if grave else Level.NONE if plan.is_empty else Level.SAFE
     return Verdict(level, ", ".join([*grave, *held, *rest]) or _quiet(plan))
+
+
+def gitlab_counts(plan: Plan) -> dict[str, Json]:
+    """GitLab's report of type `terraform`. What is replaced is deleted and created; what is adopted, resumed
+    or restored counts as updated.
+
+    https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsterraform
+    """
+    counts = Counter(word for change in plan.changes for word in _GITLAB[change.action])
+    return {word: counts[word] for word in ("create", "update", "delete")}
+
+
+_GITLAB: Mapping[Action, Sequence[str]] = {
+    Action.CREATE: ("create",),
+    Action.REPLACE: ("create",),  # the old object's deletion is a step of its own
+    Action.DELETE: ("delete",),
+    Action.FORGET: ("delete",),
+    **dict.fromkeys((Action.UPDATE, Action.ADOPT, Action.RESUME, Action.RESTORE), ("update",)),
+}
 
 
 def is_destructive(change: Change) -> bool:

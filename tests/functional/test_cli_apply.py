@@ -47,6 +47,28 @@ def test_apply_says_what_it_does(folder: Folder) -> None:
     golden("apply-first", calm(told))
 
 
+def test_apply_and_destroy_as_markdown(folder: Folder) -> None:
+    created = folder.ok("apply", "-y", "-o", "markdown")
+    assert created.startswith("### ✅ `drone`: apply complete\n\n**Apply complete: 5 created")
+    assert "| `job.copilot` | created `" in created
+    assert 'name  = "copilot"' in created
+    assert folder.ok("apply", "-o", "markdown").startswith("### ✅ `drone`: no changes\n")
+    assert "### ✅ `drone`: no drift" in folder.ok("drift", "-o", "markdown")
+    refused = folder.run("destroy", "-o", "markdown")
+    assert (refused.code, refused.out) == (1, ""), refused
+    assert "needs approval" in refused.err
+    folder.edit("n_epochs: 3", "n_epochs: 0")
+    assert folder.run("apply", "-o", "markdown").out == ""  # what is wrong is on standard error
+    folder.edit("n_epochs: 0", "n_epochs: 3")
+    assert "destroy complete" in folder.ok("destroy", "-y", "-o", "markdown")
+
+
+def test_a_limit_is_for_markdown(folder: Folder) -> None:
+    for command in ("apply", "destroy", "drift"):
+        refused = folder.run(command, "--limit", "65536")
+        assert (refused.code, "--limit goes with -o markdown" in refused.err) == (1, True), refused
+
+
 def test_apply_then_nothing_then_destroy(folder: Folder) -> None:
     folder.ok("apply", "-y")
     again = folder.run("apply")

@@ -76,6 +76,24 @@ CHANGES: dict[str, tuple[Edit, tuple[str, ...]]] = {
 }
 
 
+COUNTS: dict[str, tuple[int, int, int]] = {
+    "unchanged": (0, 0, 0),
+    "updated": (0, 2, 0),
+    "replaced-by-set": (2, 0, 2),
+    "deleted": (0, 0, 1),
+    "destroy": (0, 0, 5),
+}
+"""Created, updated and deleted, as GitLab counts."""
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_counts_for_gitlab(applied: Folder, name: str) -> None:
+    change, arguments = CHANGES[name]
+    change(applied)
+    counts = applied.run("plan", "-o", "gitlab-terraform", *arguments).json
+    assert counts == dict(zip(("create", "update", "delete"), COUNTS[name], strict=True))
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_plan_after_a_change(applied: Folder, name: str) -> None:
     change, arguments = CHANGES[name]

@@ -33,6 +33,7 @@ from ftops.planning.saved.plan_file import _CODEC, Origin, SavedPlan, parse_plan
 from ftops.session.saved_plans import read_plan
 from ftops.state.state import Failed, OutputsRecorded, Recorded, Removed
 from ftops.views import markdown
+from ftops.views.markdown_text import Source
 from ftops.views.plan import has_changes
 from tests.golden.cli import SPEC, Folder
 from tests.property.test_engine import specs
@@ -197,7 +198,7 @@ with tempfile.TemporaryDirectory() as _folder:
     DIGEST = Folder.make(Path(_folder) / "first").run("plan", "-o", "json").json["digest"]
 
 
-MADE = markdown.Source("2026-11-21T09:30:00Z", "0.1.0")
+MADE = Source("2026-11-21T09:30:00Z", "0.1.0")
 
 
 @settings(calm, max_examples=60)

@@ -12,13 +12,16 @@ from ftops.cli.console import Screen
 from ftops.cli.options import (
     PlanArguments,
     approve_option,
+    check_limit,
     destroy_selection_options,
+    limit_option,
     offline_option,
     parallelism_option,
     plan_options,
     refresh_option,
     spec_options,
 )
+from ftops.cli.output_options import also_markdown
 from ftops.cli.plans import checked_digest, refuse_options, saved_plan, spec_of
 from ftops.cli.sessions import lock_option
 from ftops.cli.spec_args import SpecArguments
@@ -40,7 +43,9 @@ from ftops.planning.plan import Mode, Options
 )
 @lock_option
 @plan_options
+@limit_option
 @spec_options
+@also_markdown
 def apply(
     screen: Screen,
     spec: SpecArguments,
@@ -49,6 +54,7 @@ def apply(
     wait: bool,
     expect_digest: str | None,
     lock_timeout: float,
+    limit: int | None,
 ) -> int:
     """Plan, ask for approval, and apply: upload, train, deploy and delete, in dependency order.
 
@@ -57,6 +63,7 @@ def apply(
     `ftops plan --out FILE`, or the digest of one that was saved with `ftops plan --save`: exactly
     this plan is applied, without asking, or refused if it is stale.
     """
+    check_limit(screen, limit)
     saved = saved_plan(spec)
     if saved is None:
         spec = replace(spec, is_approved=expect_digest is not None)
@@ -67,7 +74,7 @@ def apply(
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
     return carry_out(
         screen,
-        ApplyOptions(operation, spec, request, auto_approve, wait, expect_digest, saved, lock_timeout),
+        ApplyOptions(operation, spec, request, auto_approve, wait, expect_digest, saved, lock_timeout, limit),
     )
 
 
@@ -78,7 +85,9 @@ def apply(
 @offline_option
 @parallelism_option
 @lock_option
+@limit_option
 @spec_options
+@also_markdown
 def destroy(
     screen: Screen,
     spec: SpecArguments,
@@ -89,11 +98,16 @@ def destroy(
     parallelism: int,
     offline: bool,
     lock_timeout: float,
+    limit: int | None,
 ) -> int:
     """Delete everything that was created for a spec, in reverse dependency order.
 
     With --target, delete only that resource and its dependents.
     """
+    check_limit(screen, limit)
     options = Options(Mode.DESTROY, targets, excludes)
     request = PlanArguments(options, refresh and not offline, parallelism, not offline)
-    return carry_out(screen, ApplyOptions("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))
+    return carry_out(
+        screen,
+        ApplyOptions("destroy", spec, request, auto_approve, lock_timeout=lock_timeout, limit=limit),
+    )

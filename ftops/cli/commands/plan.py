@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import shlex
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
-from ftops import __version__
 from ftops.cli.console import Screen
-from ftops.cli.options import PlanArguments, limit_option, plan_options, spec_options
+from ftops.cli.options import PlanArguments, check_limit, limit_option, plan_options, spec_options
 from ftops.cli.output_options import FILE, also_markdown_and_reports
-from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
+from ftops.cli.plan_flow import (
+    is_plain_local,
+    made_now,
+    make_plan,
+    plan_document,
+    planning_session,
+    read_for,
+    unasked,
+)
 from ftops.cli.plans import check_out, save_plan
 from ftops.cli.spec_args import SpecArguments
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.core.errors import UsageError
-from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
+from ftops.views.verdict import gitlab_counts
 
 CHANGES = 2
 BLOCKED = 3
@@ -68,8 +74,7 @@ def command(
 
     SPEC is a YAML file, or a folder of them; the current folder by default.
     """
-    if limit is not None and not screen.markdown:
-        raise click.UsageError("--limit goes with -o markdown")
+    check_limit(screen, limit)
     if is_kept and copy is not None:
         raise click.UsageError("--save needs the state itself: it can't be combined with --state")
     is_saved = out is not None or is_kept
@@ -98,13 +103,15 @@ def command(
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
+    elif screen.counts:
+        screen.line(gitlab_counts(plan))
+        screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
     elif screen.report:
         screen.reported((*plan.findings, *warnings))
     elif screen.markdown:
         from ftops.views import markdown
 
-        source = markdown.Source(iso_timestamp(datetime.now(UTC)), __version__)
-        screen.text(markdown.draw(plan, source, limit, warnings))
+        screen.text(markdown.draw(plan, made_now(), limit, warnings))
     else:
         screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, is_kept, screen))
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)

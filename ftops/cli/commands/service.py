@@ -8,7 +8,8 @@ import click
 
 from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.console import Screen
-from ftops.cli.options import parallelism_option, refresh_option, spec_options
+from ftops.cli.options import check_limit, limit_option, parallelism_option, refresh_option, spec_options
+from ftops.cli.output_options import also_markdown
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
@@ -20,8 +21,10 @@ DRIFT = 2
 @click.command("drift")
 @click.option("--all", "everything", is_flag=True, help="Also show differences that are expected or ignored.")
 @parallelism_option
+@limit_option
 @spec_options
-def drift(screen: Screen, spec: SpecArguments, everything: bool, parallelism: int) -> int:
+@also_markdown
+def drift(screen: Screen, spec: SpecArguments, everything: bool, parallelism: int, limit: int | None) -> int:
     """Show how objects at the service differ from the state. Nothing is changed.
 
     Exits with 2 if objects were changed or deleted outside ftops. Differences that the service causes
@@ -29,6 +32,7 @@ def drift(screen: Screen, spec: SpecArguments, everything: bool, parallelism: in
     """
     from ftops.views.drift import draw, to_json
 
+    check_limit(screen, limit)
     with Session.open(read(spec)) as session:
         plan = session.plan(
             Options(mode=Mode.REFRESH_ONLY),
@@ -36,7 +40,13 @@ def drift(screen: Screen, spec: SpecArguments, everything: bool, parallelism: in
             parallelism=parallelism,
             on_progress=screen.counter("Refreshing resource"),
         )
-    screen.result(lambda: to_json(plan), lambda: draw(plan, everything, screen.paint))
+    if screen.markdown:
+        from ftops.cli.plan_flow import made_now
+        from ftops.views import drift_markdown
+
+        screen.text(drift_markdown.draw(plan, made_now(), limit))
+    else:
+        screen.result(lambda: to_json(plan), lambda: draw(plan, everything, screen.paint))
     return 0 if all(change.is_expected for change in plan.drift) else DRIFT
 
 

@@ -13,6 +13,7 @@ from ftops.cli.sessions import looking
 from ftops.cli.spec_args import SpecArguments
 from ftops.planning.saved.plan_file import SavedPlan
 from ftops.views import markdown
+from ftops.views.markdown_text import Source
 from ftops.views.plan import draw_saved
 from ftops.views.state import draw_state, state_to_json
 
@@ -45,7 +46,7 @@ def show_plan(screen: Screen, saved: SavedPlan, limit: int | None) -> int:
     if screen.json:
         screen.document(plan_document(saved.plan, ()))
     elif screen.markdown:
-        screen.text(markdown.draw(saved.plan, markdown.Source(saved.origin.at, saved.origin.ftops), limit))
+        screen.text(markdown.draw(saved.plan, Source(saved.origin.at, saved.origin.ftops), limit))
     else:
         screen.text(draw_saved(saved, screen.paint))
         screen.findings(saved.plan.findings, 0)
