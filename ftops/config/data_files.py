@@ -15,9 +15,10 @@ from ftops.config.config import Config, Generated, Resource
 from ftops.config.data_sources import Inspected, Source
 from ftops.config.grader_fields import missing_fields
 from ftops.core.address import SCALARS, Address, Json, Reference, references
-from ftops.core.errors import Diagnostic, FtopsError, SpecError
+from ftops.core.errors import Diagnostic, FtopsError, Place, SpecError
 from ftops.core.lazy import resolve
 from ftops.core.nested import object_at
+from ftops.core.plurals import agree, share
 from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.core.resource_types import METHOD_FORMATS, kind_of
 
@@ -191,10 +192,18 @@ class _Files(Struct):
         self, source: Source, resource: Resource, reported: Iterable[str] = ()
     ) -> dataset.Inspection:
         declared = str(resource.inputs.get("format", ""))
-        key = (source.file, declared)
+        inspection = self._inspection(source.file, declared)
+        if not declared and "chat/no-messages" in inspection.counts:  # then its jobs say what was meant
+            jobs = [job for job in self.config.resources if resource.address in job.data.values()]
+            needed = {METHOD_FORMATS.get(str(job.inputs.get("method", "supervised")), "") for job in jobs}
+            inspection = self._inspection(source.file, *needed) if len(needed) == 1 else inspection
+        return self._report(inspection, source, resource, reported)
+
+    def _inspection(self, file: Path, declared: str) -> dataset.Inspection:
+        key = (file, declared)
         if key not in self._inspections:
-            self._inspections[key] = dataset.inspect(source.file, format=declared, cache=self.cache)
-        return self._report(self._inspections[key], source, resource, reported)
+            self._inspections[key] = dataset.inspect(file, format=declared, cache=self.cache)
+        return self._inspections[key]
 
     def _report(
         self, inspection: dataset.Inspection, source: Source, resource: Resource, reported: Iterable[str] = ()
@@ -253,15 +262,16 @@ class _Files(Struct):
             overlap = self._overlap(ours, theirs)
             whose = "" if ancestor is job else f", from which {ancestor.address} learns"
             for rule, count, first, how, like in (
-                ("data/overlap", overlap.same, overlap.first_same, "are", "the same as"),
-                ("data/near-overlap", overlap.near, overlap.first_near, "are nearly", "nearly"),
+                ("data/overlap", overlap.same, overlap.first_same, "", "the same as"),
+                ("data/near-overlap", overlap.near, overlap.first_near, " nearly", "nearly"),
             ):
                 grade = dataset.grade_of(rule, ours.severity)
                 if first is None or grade == "off":
                     continue
                 row = dataset.RULES[rule]
                 yield Diagnostic(
-                    f"{count:,} of {ours.inspection.examples:,} examples of {validation} {how} in {training}",
+                    f"{share(count, ours.inspection.examples, 'example')} of {validation} "
+                    f"{agree(count, 'is', 'are')}{how} in {training}",
                     f"{job.address}: {ours.source.line(first[0])} is {like} "
                     f"{theirs.source.line(first[1])}{whose}. {row.why}",
                     row.fix,
@@ -305,7 +315,8 @@ def _lineage(job: Resource, by_address: Mapping[Address, Resource]) -> Iterator[
 
 def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     """The finding; at the place of the dataset in the spec if it is about a file as a whole."""
-    if diagnostic.place is None or diagnostic.place.text or resource.place is None:
+    place = diagnostic.place
+    if place is None or place != Place(place.file) or resource.place is None:
         return diagnostic
     path = str(resource.inputs.get("path"))
     files, are = ("files", "are") if dataset.is_pattern(path) else ("file", "is")

@@ -16,6 +16,7 @@ from ftops.core.address import Address, Json, Reference, Value
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.model_names import BASE_MODEL, NO_BASELINE, SERVING
 from ftops.core.normal_form import model as spelled
+from ftops.core.plurals import agree, share
 from ftops.core.resource_types import is_several, kind_of
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.gates import is_curtailed
@@ -133,14 +134,14 @@ def _trained_on(
             continue
         known = prompts.known_in(data.source.file, data.inspection.digest)
         for found, first, how, like, answers in (
-            (known.same, known.first_same, "are", "asks the same as", "their answers"),
-            (known.near, known.first_near, "are nearly", "is nearly", "nearly their answers"),
+            (known.same, known.first_same, "", "asks the same as", "their answers"),
+            (known.near, known.first_near, " nearly", "is nearly", "nearly their answers"),
         ):
             pairs = [f"{_named(one, file)} {like} {data.source.line(one.training)}" for one in first]
             if found:
-                share = f"{found:,} of {count:,} prompts ({found / count:.1%})"
                 yield Diagnostic(
-                    f"{share} of {resource.address} {how} in {address}",
+                    f"{share(found, count, 'prompt')} ({found / count:.1%}) of {resource.address} "
+                    f"{agree(found, 'is', 'are')}{how} in {address}",
                     f"{'; '.join(pairs)}{'; …' if found > len(pairs) else ''}. The model learns {answers}.",
                     "remove them from the training data, or evaluate with other prompts",
                     resource.place,

@@ -10,6 +10,7 @@ from msgspec import Struct
 from ftops.config.config import Resource
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
+from ftops.core.plurals import agree, share
 from ftops.core.resource_types import METHOD_FORMATS
 from ftops.core.suggestions import did_you_mean
 
@@ -58,7 +59,8 @@ def _summary(name: str, count: int, examples: int, address: Address) -> str:
     field = name.removeprefix("item.")
     if count >= examples:
         return f"no example of {address} has the field `{field}`"
-    return f"{count:,} of {examples:,} examples of {address} lack the field `{field}`"
+    lacking = f"{share(count, examples, 'example')} of {address} {agree(count, 'lacks', 'lack')}"
+    return f"{lacking} the field `{field}`"
 
 
 def _lacking(data: Inspected, names: Sequence[str]) -> dict[str, _Lacking]:

@@ -17,6 +17,7 @@ from ftops.config.data_sources import Inspected
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
+from ftops.core.plurals import agree, share
 from ftops.core.resource_types import kind_of
 from ftops.dataset.profile.profile_store import summary
 from ftops.dataset.profile.profiler import Measured
@@ -95,10 +96,11 @@ class TokenLengths(Struct, dict=True):
     def _finding(self, address: Address, job: Resource, model: str, cut: Cut) -> Diagnostic:
         data, row = self._inspected[address], dataset.RULES["data/too-long"]
         lines = ", ".join(map(data.source.line, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
-        count = f"{cut.examples:,} of {data.inspection.examples:,} examples"
+        count = share(cut.examples, data.inspection.examples, "example")
         return Diagnostic(
-            f"{count} of {address} are longer than {model} takes",
-            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that: "
+            f"{count} of {address} {agree(cut.examples, 'is', 'are')} longer than {model} takes",
+            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} "
+            f"{agree(cut.tokens, 'is', 'are')} beyond that: "
             f"{lines}. {row.why}",
             row.fix,
             job.reference_places.get(address, job.place),

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from ftops.core.plurals import plural
+
 _TOO_MANY_REQUESTS = 429
 """As a number, because every command imports this module, and few need `http`."""
 
@@ -56,9 +58,10 @@ class Diagnostic(Struct, frozen=True):
     """The path of the value within a line of data, such as `messages[2].content`."""
 
     @property
-    def sort_key(self) -> tuple[str, int, int, str]:
+    def sort_key(self) -> tuple[str, int, int, bool, str]:
+        """By place. Of several at one place, those that are about the whole file come last."""
         place = self.place or Place("")
-        return (place.file, place.line, place.column, self.summary)
+        return (place.file, place.line, place.column, not place.text, self.summary)
 
 
 class FtopsError(Exception):
@@ -85,8 +88,7 @@ class SpecError(FtopsError):
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self._found = tuple(sorted(diagnostics, key=lambda d: d.sort_key))
-        count = len(self._found)
-        super().__init__(f"the spec has {count} error{'s' if count != 1 else ''}")
+        super().__init__(f"the spec has {plural(len(self._found), 'error')}")
 
 
 class UsageError(FtopsError):

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from ftops.core.dag_executor import Clock, Deliveries, Executor, RealTime, Threads
 from ftops.core.errors import Permanent, Temporary
+from ftops.core.plurals import agree, plural
 from ftops.core.retry import Backoff
 from ftops.evaluation.answers import Answer, Answers, Failure, Question
 from ftops.evaluation.kept_answers import KeptAnswers
@@ -75,7 +76,8 @@ class Asker:
         keys = self._keys(questions)
         kept = self._asked.kept
         if kept.unusable:
-            tell(f"{kept.unusable} files of shared answers are damaged or can't be trusted, and aren't used")
+            files, are = plural(kept.unusable, "file"), agree(kept.unusable, "is", "are")
+            tell(f"{files} of shared answers {are} damaged or can't be trusted, and {are}n't used")
 
         if kept.damaged:
             tell(

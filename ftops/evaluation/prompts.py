@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 
 from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.plurals import plural
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats.jsonl import MAX_DEPTH, decode, is_too_deep
@@ -118,7 +119,7 @@ def stream_prompts(stream: BinaryIO, name: str, tools: Sequence[Mapping[str, Any
     if not places and not faults.count:
         faults.add(f"{name} has no prompts", Place(name), "", "an evaluation needs at least one")
     if more := faults.count - len(faults.found):
-        faults.found.append(Diagnostic(f"{name} has {more:,} more errors", "", "", Place(name)))
+        faults.found.append(Diagnostic(f"{name} has {plural(more, 'more error')}", "", "", Place(name)))
     if faults.found:
         raise SpecError(faults.found)
 

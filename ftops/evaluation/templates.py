@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ftops.core.errors import Diagnostic
+from ftops.core.plurals import agree, share
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.findings import quote
 from ftops.evaluation.answers import Answer
@@ -88,7 +89,9 @@ class MissingFields:
         for name in filter(self._first.__contains__, self._fields):
             first = self._first[name]
             known = [f"item.{key}" for key in item_of(first)]
-            detail = f"{self._lacking[name]} of {self._prompts} prompts lack it, such as {quote(first.id)}."
+            count = self._lacking[name]
+            lack = f"{share(count, self._prompts, 'prompt')} {agree(count, 'lacks', 'lack')} it"
+            detail = f"{lack}, such as {quote(first.id)}."
             summary = f"grader {self._grader} uses {{{{{name}}}}}, which a prompt doesn't have"
             yield Diagnostic(summary, detail, did_you_mean(name, known))
 

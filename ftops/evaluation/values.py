@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from ftops.core.plurals import plural
 from ftops.evaluation.schemas import ANY, Part, Schema, matches, resolver_of
 
 MissKind = Literal[
@@ -161,7 +162,7 @@ class Values:
 
     def _arrays(self, expected: list[Any], actual: list[Any], part: Part, where: str) -> Miss | None:
         if len(expected) != len(actual):
-            return Miss("wrong_value", where, f"expected {len(expected)} items, got {len(actual)}")
+            return Miss("wrong_value", where, f"expected {plural(len(expected), 'item')}, got {len(actual)}")
         for i, (wanted, value) in enumerate(zip(expected, actual, strict=True)):
             item = part.first[i] if i < len(part.first) else part.rest
             if miss := self.compare(wanted, value, item, f"{where}[{i}]"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ftops.core.plurals import plural
 from ftops.dataset.rules import sensitive_data
 from ftops.evaluation.expectations import schemas_of
 from ftops.evaluation.schemas import json_validator
@@ -42,7 +43,7 @@ class _Schema:
 
     def __call__(self, item: Item) -> Fault | None:
         if not item.prompt.strip() or len(item.prompt) > LONGEST:
-            return "length", f"it has {len(item.prompt)} characters"
+            return "length", f"it has {plural(len(item.prompt), 'character')}"
         if item.target is None:
             return None
         error = next(self._validators[item.target.function].iter_errors(item.target.arguments), None)

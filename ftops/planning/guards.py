@@ -9,6 +9,7 @@ from ftops.config.config import Config, Resource
 from ftops.core.address import Address
 from ftops.core.drift_classes import DRIFT_CLASSES, FAIL
 from ftops.core.errors import Blocked, Diagnostic
+from ftops.core.plurals import agree, plural
 from ftops.core.snippets import command, in_spec, moved_block
 from ftops.core.suggestions import did_you_mean
 from ftops.planning.decision import Decision
@@ -46,7 +47,7 @@ def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None
         return
     count = len(state.resources)
     empty = Diagnostic(
-        f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
+        f"the spec declares nothing, but {plural(count, 'resource')} {agree(count, 'exists', 'exist')}",
         "An empty spec is usually a mistake, such as a wrong folder or a missing file. "
         f"It was read from {config.folder}.",
         "to delete everything, run `ftops destroy`, or plan with --allow-empty",

@@ -17,6 +17,7 @@ from ftops.config.config import Config, Move
 from ftops.core.address import Address
 from ftops.core.dag import sort
 from ftops.core.errors import Blocked, Diagnostic, FtopsError, SpecError
+from ftops.core.plurals import agree
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, some
@@ -156,7 +157,7 @@ def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
     provider, account = wanted.home
     names = [f"{address}#{key}" if key else str(address) for address, key in gone]
     count, total = len(gone), len(wanted.sought)
-    lost = f"{count} of the {total} objects {'was' if count == 1 else 'were'}n't"
+    lost = f"{count} of the {total} objects {agree(count, 'was', 'were')}n't"
     if count == total:
         lost = f"none of the {total} objects was" if total > 1 else "the object wasn't"
     return Diagnostic(

@@ -23,6 +23,7 @@ from ftops.core.confined_files import outside
 from ftops.core.dag_executor import Call
 from ftops.core.errors import FtopsError, Permanent, UsageError
 from ftops.core.model_names import base_of
+from ftops.core.plurals import plural
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.plan import Action
 from ftops.planning.refresh import Reader
@@ -91,7 +92,7 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
         if not session.state.is_empty:
             raise FtopsError(
                 "a state for this spec already exists",
-                f"{session.store.place} records {len(session.state.resources)} resources.",
+                f"{session.store.place} records {plural(len(session.state.resources), 'resource')}.",
                 "choose another folder, or another --name",
             )
         made = session.import_objects(

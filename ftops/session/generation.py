@@ -127,8 +127,8 @@ def _require_coverage(recipe: Recipe, made: Made) -> None:
     more = f"; and {len(failed) - 10:,} more" if len(failed) > 10 else ""
     detail = f"Too few: {shown}{more}. {_reasons(made)}"
     raise FtopsError(
-        f"dataset {recipe.name}: {len(failed):,} of {len(made.coverage):,} functions and values have too few "
-        "examples",
+        f"dataset {recipe.name}: too few examples of {len(failed):,} of {len(made.coverage):,} functions and "
+        "values",
         detail.strip(),
         "write more requests, or lower `coverage`; nothing was written",
     )

@@ -12,6 +12,7 @@ from ftops import catalog
 from ftops.catalog import TokenPrices
 from ftops.config.config import Config
 from ftops.core.errors import FtopsError, UsageError
+from ftops.core.plurals import plural, share
 from ftops.core.resource_types import kind_of
 from ftops.dataset.profile.tokens import ENCODINGS
 from ftops.evaluation.answers import Answer, Answers, Failure, Question
@@ -125,13 +126,14 @@ class Teachers:
         failures = [answer for answer in answers if isinstance(answer, Failure)]
         if failures and self._budget and self._budget.is_used_up:
             raise FtopsError(
-                f"the budget of ${self._budget.limit:g} isn't enough for {len(failures):,} more requests",
+                f"the budget of ${self._budget.limit:g} isn't enough for "
+                f"{plural(len(failures), 'more request')}",
                 f"About {dollars(self._budget.spent)} is spent; nothing was written.",
                 "run it again, which asks nothing twice, or raise `budget`",
             )
         if failures:
             raise FtopsError(
-                f"{len(failures):,} of {len(answers):,} requests to the teacher failed",
+                f"{share(len(failures), len(answers), 'request')} to the teacher failed",
                 f"The first: {failures[0].reason}. Nothing was written.",
                 "run it again: what was answered is kept, and nothing is asked twice",
             )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ftops.core.errors import Place, StateError
+from ftops.core.plurals import plural
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -96,7 +97,7 @@ def key_of(text: str, where: str, place: Place | None = None) -> Key:
             continue
         if len(secret) == KEY_BYTES:
             return Key(secret)
-    found = f"it has {len(text)} characters" if text else "it is empty"
+    found = f"it has {plural(len(text), 'character')}" if text else "it is empty"
     raise StateError(
         f"{where} isn't a valid encryption key",
         f"a key is {KEY_BYTES} bytes in base64 or hex; {found}.",

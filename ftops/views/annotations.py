@@ -17,9 +17,9 @@ from xml.etree import ElementTree as ET
 from ftops import __version__
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
+from ftops.core.plurals import plural
 from ftops.dataset.rules.catalogue import RULES
 from ftops.views.paint import clean
-from ftops.views.values import plural
 from ftops.views.xml import xml_document, xml_text
 
 _SPEC = "spec"

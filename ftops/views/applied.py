@@ -14,6 +14,7 @@ from msgspec import Struct
 from ftops.applying import events
 from ftops.applying.run import Report
 from ftops.config.outputs import OutputValue
+from ftops.core.plurals import plural
 from ftops.planning.plan import Action, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import diagnostics
@@ -22,7 +23,7 @@ from ftops.views.paint import PLAIN
 from ftops.views.plan import has_changes, subject
 from ftops.views.progress import draw_left, failures, result_line
 from ftops.views.state import draw_outputs
-from ftops.views.values import duration, plural, short_id
+from ftops.views.values import duration, short_id
 
 _SIGN = {"done": "✅", "failed": "❌", "held": "⚠️", "in-progress": "⏳", "interrupted": "⚠️"}
 _TITLE = {

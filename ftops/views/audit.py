@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import asdict
 
 from ftops.core.address import Json
+from ftops.core.plurals import plural
 from ftops.planning.plan import Action
 from ftops.state.backends.audit_log import Run
 from ftops.views.paint import Painter
-from ftops.views.values import aligned, plural
+from ftops.views.values import aligned
 
 _STYLES: Mapping[str, str] = {"done": "good", "failed": "error", "lost": "error"}
 _HEAD = ("WHEN", "WHO", "WHAT", "RESULT", "CHANGES", "STATE", "PLAN")

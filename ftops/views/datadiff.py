@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import to_builtins
 
 from ftops.core.address import Json
+from ftops.core.plurals import plural
 from ftops.dataset import Where
 from ftops.dataset.profile.diff import Compared, Difference, Shift, shifts
 from ftops.dataset.profile.example_digest import Row
 from ftops.dataset.profile.profiler import Sums
 from ftops.views.paint import Painter
-from ftops.views.values import change_of, plural
+from ftops.views.values import change_of
 
 SHOWN = 10
 """Number of examples listed in each section."""

@@ -11,8 +11,8 @@ from msgspec.structs import asdict
 
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.plurals import plural
 from ftops.views.paint import Painter
-from ftops.views.values import plural
 
 WIDTH = 100
 """Explanations are wrapped to this width, and longer source lines cut."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from ftops.core.address import Json
 from ftops.core.drift_classes import IGNORE
+from ftops.core.plurals import plural
 from ftops.planning.plan import Plan, drift_to_json
 from ftops.views.paint import Painter
 from ftops.views.plan import drift_lines, subject
-from ftops.views.values import plural
 
 
 def to_json(plan: Plan) -> dict[str, Json]:

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.plurals import plural
 from ftops.planning.plan import Drift, Plan
 from ftops.views.markdown_text import Source, as_diff, cell, code, fitting, folded, size, table
 from ftops.views.paint import PLAIN
 from ftops.views.plan import drift_lines, subject
-from ftops.views.values import plural
 
 _SHOWN = 3
 """The number of attributes that a row of the table names."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.core.address import Json
+from ftops.core.plurals import plural
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row, Share
 from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
@@ -16,7 +17,6 @@ from ftops.evaluation.statistics import Interval
 from ftops.planning.estimate import about, dollars
 from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.values import plural
 
 LONGEST = 300
 """Characters of a prompt or an answer in a report for people."""

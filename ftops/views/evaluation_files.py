@@ -8,6 +8,7 @@ from hashlib import sha256
 from html import escape
 from xml.etree import ElementTree as ET
 
+from ftops.core.plurals import plural
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row
 from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
@@ -24,7 +25,6 @@ from ftops.views.evaluation import (
     usage_rows,
 )
 from ftops.views.paint import clean
-from ftops.views.values import plural
 from ftops.views.xml import xml_document, xml_text
 
 

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from ftops.core.address import Json
 from ftops.core.nested import object_at
+from ftops.core.plurals import plural
 from ftops.dataset.files.jsonl_io import Example
 from ftops.dataset.profile.tokens import REPLY, Counter, calls, definitions
 from ftops.views.paint import Painter
-from ftops.views.values import plural
 
 WIDTH = 96
 _ANSWERS: Mapping[str, str] = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ftops.core.address import Address, Json
+from ftops.core.plurals import plural
 from ftops.planning.explain import Cause
 from ftops.planning.plan import Held, held_to_json
 from ftops.views import datadiff
 from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, because, held_lines, will
-from ftops.views.values import plural
 
 _UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 

@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ftops.core.address import Json
+from ftops.core.plurals import plural
 from ftops.generation.coverage import Row
 from ftops.views.paint import Painter, clean
-from ftops.views.values import plural
 
 if TYPE_CHECKING:
     from ftops.session.generation import Report

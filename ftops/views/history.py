@@ -8,12 +8,13 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ftops.core.address import Address, Json, encode
+from ftops.core.plurals import plural
 from ftops.core.value_diff import Difference, differences
 from ftops.state.backends.base import Version
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState, State
 from ftops.views.paint import Painter, clean
-from ftops.views.values import aligned, difference_line, plural
+from ftops.views.values import aligned, difference_line
 
 
 class Changed(Struct, frozen=True):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from ftops.core.errors import Diagnostic
+from ftops.core.plurals import plural
 from ftops.core.resource_types import kind_of
 from ftops.evaluation.gates import described
 from ftops.planning.plan import Action, Change, Plan
@@ -32,7 +33,6 @@ from ftops.views.plan import (
     subject,
     summary_line,
 )
-from ftops.views.values import plural
 from ftops.views.verdict import Level, is_destructive, verdict
 
 _NOTE = 600

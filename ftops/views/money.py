@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ftops.core.plurals import plural
 from ftops.planning.estimate import (
     HOURS_PER_MONTH,
     DataChange,
@@ -15,7 +16,7 @@ from ftops.planning.estimate import (
     about,
     dollars,
 )
-from ftops.views.values import change_of, duration, plural
+from ftops.views.values import change_of, duration
 
 
 def training(cost: TrainingCost) -> str:

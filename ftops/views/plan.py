@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from ftops.core.address import Address, Reference, Secret, Value, decode, fill
 from ftops.core.drift_classes import DRIFT_CLASSES, GONE
+from ftops.core.plurals import agree, plural
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import moved_block
 from ftops.evaluation.gates import described
@@ -33,7 +34,7 @@ from ftops.state.state import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, plural, short_id, show, size
+from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, short_id, show, size
 
 _WILL: Mapping[Action, str] = {
     Action.UPDATE: "will be updated in place",
@@ -133,8 +134,8 @@ def _nothing_line(plan: Plan) -> str:
         return f"No changes. Nothing of {subject(plan)} exists."
     if not plan.unchanged:
         return f"No changes. {subject(plan)} declares no resources."
-    verb = "matches" if plan.unchanged == 1 else "match"
-    return f"No changes. {plural(plan.unchanged, 'resource')} of {subject(plan)} {verb} the spec."
+    match = agree(plan.unchanged, "matches", "match")
+    return f"No changes. {plural(plan.unchanged, 'resource')} of {subject(plan)} {match} the spec."
 
 
 def _refresh_line(plan: Plan) -> str:

@@ -10,10 +10,11 @@ from ftops.applying import events
 from ftops.applying.run import Report
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
+from ftops.core.plurals import agree, plural
 from ftops.planning.plan import Action, held_to_json
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean
-from ftops.views.values import duration, plural, short_id
+from ftops.views.values import duration, short_id
 
 INTERVAL = 2.0
 """Minimum seconds between two lines of progress of a step."""
@@ -139,8 +140,8 @@ def stop_text(running: int) -> str:
 
 def awaited_text(event: events.PlacesAwaited) -> str:
     """`77 jobs wait for a place`; empty if none does any more."""
-    verb = "waits" if event.count == 1 else "wait"
-    return f"{plural(event.count, event.kind)} {verb} for a place" if event.count else ""
+    waiting = f"{plural(event.count, event.kind)} {agree(event.count, 'waits', 'wait')} for a place"
+    return waiting if event.count else ""
 
 
 def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) -> str:

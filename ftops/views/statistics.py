@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.core.address import Json
+from ftops.core.plurals import plural
 from ftops.dataset.profile.statistics import Bin, Statistics
 from ftops.planning.estimate import TrainingCost
 from ftops.views import money
 from ftops.views.paint import Painter, clean
-from ftops.views.values import plural
 
 BAR = 40
 SHOWN = 20

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from ftops.config.outputs import names_secret
 from ftops.core.address import EXPRESSIONS, Reference, Value, stands_for_secret
+from ftops.core.plurals import plural
 from ftops.views.paint import Painter, clean
 
 WIDTH = 100
@@ -99,11 +100,6 @@ def short_id(remote_id: str) -> str:
     """The id of an object; of a path (as Azure's control plane has) only its end."""
     *_, kind, name = ("", "", *remote_id.split("/"))
     return f"…/{kind}/{name}" if remote_id.count("/") > 2 else remote_id
-
-
-def plural(count: int, word: str) -> str:
-    """`1 resource`, `2 resources`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def change_of(count: int, word: str) -> str:

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ftops.core.address import Address, Json
+from ftops.core.plurals import plural
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import about
 from ftops.planning.plan import Action, Change, Mode, Plan
 from ftops.views import money
-from ftops.views.values import plural
 
 
 class Level(StrEnum):

@@ -60,9 +60,9 @@ def beyond(folder: Folder, *more: str) -> list[Any]:
 def test_a_job_and_its_ancestors(folder: Folder) -> None:
     found = beyond(folder)
     assert [(d["severity"], d["rule"], d["summary"]) for d in found] == [
-        ("warning", "data/overlap", "1 of 23 examples of dataset.valid are in dataset.second"),
-        ("warning", "data/overlap", "1 of 23 examples of dataset.valid are in dataset.first"),
-        ("note", "data/near-overlap", "1 of 23 examples of dataset.valid are nearly in dataset.first"),
+        ("warning", "data/overlap", "1 of 23 examples of dataset.valid is in dataset.second"),
+        ("warning", "data/overlap", "1 of 23 examples of dataset.valid is in dataset.first"),
+        ("note", "data/near-overlap", "1 of 23 examples of dataset.valid is nearly in dataset.first"),
     ]
     assert "line 22 of valid.jsonl is the same as line 6 of second.jsonl" in found[0]["detail"]
     assert (

@@ -45,7 +45,7 @@ def found(folder: Folder, *more: str) -> list[dict[str, Any]]:
 def test_a_job_and_those_that_start_from_it(folder: Folder) -> None:
     first, second = found(folder)
     assert first["severity"] == "warning"
-    assert first["summary"] == "1 of 21 examples of dataset.train are longer than tiny-1 takes"
+    assert first["summary"] == "1 of 21 examples of dataset.train is longer than tiny-1 takes"
     assert "it takes 1,000 tokens in one example" in first["detail"]
     assert "line 13 of train.jsonl." in first["detail"]
     assert [d["place"]["line"] for d in (first, second)] == [6, 9]

@@ -72,7 +72,7 @@ def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("".join(rows))
     rewritten(tmp_path, changed(spec, prompts="prompts.jsonl"))
     text = said(tmp_path)
-    assert "1 of 1 prompts (100.0%) of evaluation.exam are nearly in dataset.train" in text
+    assert "1 of 1 prompt (100.0%) of evaluation.exam is nearly in dataset.train" in text
     assert 'The prompt "barn" (line 2 of prompts.jsonl) is nearly line 8 of train.jsonl. The model' in text
     rewritten(tmp_path, spec)
     (tmp_path / "prompts.json").write_text(json.dumps(prompts[:8]))

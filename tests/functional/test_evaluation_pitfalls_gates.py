@@ -510,10 +510,10 @@ def test_pitfall_16_a_missing_answer_fails_the_evaluation_and_is_asked_again(lab
     trained(lab)
     lab.cloud.fault(CHAT, after=5, status=400, code="bad", message="no")
     out = lab.apply(code=1)
-    assert "1 of 24 answers are missing" in out
+    assert "1 of 24 answers is missing" in out
     assert not lab.result()["is_complete"]
     assert lab.deployments() == {}
-    assert "1 of 24 answers are missing" in lab.run("plan").out
+    assert "1 of 24 answers is missing" in lab.run("plan").out
     lab.apply()
     assert lab.asked() == ASKED
     check_whole(lab)
@@ -530,7 +530,7 @@ def test_pitfall_16_a_grade_that_never_came_is_asked_for_again(lab: Lab) -> None
     trained(lab)
     lab.cloud.fault("POST *graders/run*", after=5, status=400, code="bad", message="no")
     out = lab.apply(code=1)
-    assert "1 of 48 answers are missing" in out
+    assert "1 of 48 answers is missing" in out
     lab.forget_log()
     lab.apply()
     assert sum(r["path"].endswith("/graders/run") for r in lab.log()) == 1

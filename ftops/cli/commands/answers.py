@@ -11,8 +11,8 @@ from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.sessions import Duration
 from ftops.cli.spec_args import SpecArguments, read_outline
+from ftops.core.plurals import plural
 from ftops.views.answers import answers_to_json, draw_answers
-from ftops.views.values import plural
 
 if TYPE_CHECKING:
     from ftops.evaluation.answer_archive import ModelAnswers

@@ -19,13 +19,14 @@ from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Json
 from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
+from ftops.core.plurals import plural
 from ftops.core.project import FOLDER, SPEC_SUFFIXES, project_root
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
 from ftops.dataset.rules.findings import MAX_SHOWN
 from ftops.views import diagnostics as view
 from ftops.views.paint import clean
-from ftops.views.values import plural, size
+from ftops.views.values import size
 
 
 class Checked(NamedTuple):

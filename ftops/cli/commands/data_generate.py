@@ -13,7 +13,7 @@ from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Json
-from ftops.views.values import plural
+from ftops.core.plurals import plural
 
 if TYPE_CHECKING:
     from ftops.evaluation.spending import Expected

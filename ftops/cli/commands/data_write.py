@@ -12,13 +12,14 @@ from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
 from ftops.core.address import Json
 from ftops.core.errors import UsageError
+from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import Writer, dump, has_mark, read, read_strictly
 from ftops.dataset.profile.tokens import definitions
 from ftops.dataset.transforms import tabular, transform
 from ftops.dataset.transforms.transform import WAYS, Split
-from ftops.views.values import plural, size
+from ftops.views.values import size
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 PARTS = ("train=0.9", "valid=0.1")

@@ -21,9 +21,9 @@ from ftops.cli.spec_args import SpecArguments, read
 from ftops.core import snippets
 from ftops.core.address import Address
 from ftops.core.errors import UsageError
+from ftops.core.plurals import agree, plural, share
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.session.session import Session
-from ftops.views.values import plural
 
 if TYPE_CHECKING:
     from ftops.evaluation.evaluation import Evaluation
@@ -149,8 +149,8 @@ def _recorded(screen: Screen, spec: SpecArguments, address: Address) -> Evaluati
     if missing:
         again = snippets.command("ftops", "apply", "--replace", address)
         screen.note(
-            f"{missing} of {plural(answers, 'answer')} are missing. They weren't given, or have been "
-            f"deleted. {again} asks again.\n\n"
+            f"{share(missing, answers, 'answer')} {agree(missing, 'is', 'are')} missing: not given, or "
+            f"deleted since. {again} asks again.\n\n"
         )
     return evaluation
 

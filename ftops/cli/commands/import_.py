@@ -23,6 +23,7 @@ from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address, Json
 from ftops.core.confined_files import real
 from ftops.core.errors import UsageError
+from ftops.core.plurals import plural
 from ftops.core.project import SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Plan, plan_to_json
@@ -31,7 +32,6 @@ from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState
 from ftops.views import plan as plan_view
 from ftops.views.paint import Painter
-from ftops.views.values import plural
 
 if TYPE_CHECKING:
     from ftops.session.account_import import ImportResult

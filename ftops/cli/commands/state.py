@@ -17,6 +17,7 @@ from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError, StateError, UsageError
+from ftops.core.plurals import plural
 from ftops.planning.moves import nothing_recorded
 from ftops.session.session import Session
 from ftops.state.backends.factory import move_in
@@ -32,7 +33,6 @@ from ftops.views.history import (
     versions_to_json,
 )
 from ftops.views.state import draw_list, draw_resource, list_to_json
-from ftops.views.values import plural
 
 
 @click.command("list")

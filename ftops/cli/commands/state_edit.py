@@ -19,12 +19,12 @@ from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read, read_outline
 from ftops.core.address import Address, Json
 from ftops.core.errors import StateError, UsageError
+from ftops.core.plurals import plural
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning import moves
 from ftops.session.session import Session
 from ftops.state.backends.factory import open_store
 from ftops.state.file_format import parse_snapshot, snapshot_text
-from ftops.views.values import plural
 
 
 @click.command("mv")

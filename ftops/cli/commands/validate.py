@@ -17,9 +17,9 @@ from ftops.config.config import Config
 from ftops.config.graph import build
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.plurals import plural
 from ftops.views import graph as graph_view
 from ftops.views.diagnostics import to_json
-from ftops.views.values import plural
 
 
 @click.command("validate")

@@ -13,6 +13,7 @@ from heapq import nsmallest
 from itertools import pairwise
 
 from ftops.core.errors import Place
+from ftops.core.plurals import agree, plural
 from ftops.dataset.checks.chunk import KEPT, Chunk, Where
 from ftops.dataset.checks.minhash import LIKE, TEXT, groups_of_equal, likeness, word_pairs_by_line
 from ftops.dataset.formats.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
@@ -128,8 +129,7 @@ class Aggregate:
         if not count:
             self.report("file/empty", "only blank lines" if self.lines else "the file is empty")
         elif count < MIN_EXAMPLES:
-            s = "s" if count > 1 else ""
-            self.report("file/too-few-examples", f"{count} example{s}, fewer than {MIN_EXAMPLES}")
+            self.report("file/too-few-examples", f"{plural(count, 'example')}, fewer than {MIN_EXAMPLES}")
         elif count < FEW_EXAMPLES and format != "reinforcement":
             self.report("file/few-examples", f"{count} examples, which may be too few")
         if self.images > MAX_WITH_IMAGES:
@@ -142,7 +142,7 @@ class Aggregate:
             self.report(rule, f"{len(self.systems):,} different system messages")
             return
         for line, count in _rarer(self.systems):
-            also = f", as have {count - 1:,} more" if count > 1 else ""
+            also = f", as {agree(count - 1, 'has', 'have')} {count - 1:,} more" if count > 1 else ""
             self.report(rule, f"a different system message than most examples{also}", line)
 
     def _check_labels(self) -> None:

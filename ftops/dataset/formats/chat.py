@@ -12,6 +12,7 @@ from ftops.core.suggestions import nearest
 from ftops.dataset.files.jsonl_io import dump
 from ftops.dataset.formats import functions, vision
 from ftops.dataset.formats.jsonl import describe
+from ftops.dataset.rules.catalogue import TASK_SHAPE
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -72,7 +73,7 @@ def check_conversation(
 def check_task(example: Mapping[str, Any]) -> Iterator[Finding]:
     """Format `reinforcement`: a conversation that the model answers, and the fields that the grader needs."""
     if "messages" not in example:
-        yield _without_messages(example)
+        yield _without_messages(example, TASK_SHAPE)
         return
     _, messages = yield from check_conversation(example, (), ORDER_RULES)
     role = messages[-1]["role"] if messages else "user"
@@ -233,16 +234,17 @@ def _wrong_role(message: Mapping[str, Any], at: Steps) -> Finding:
     return Finding("chat/role", f"unknown role {quote(role)}", (*at, "role"), f"{start}Roles are {_LISTED}.")
 
 
-def _without_messages(example: Mapping[str, Any]) -> Finding:
+def _without_messages(example: Mapping[str, Any], shape: str = "") -> Finding:
+    """`shape`: what an example looks like, if not as the rule says."""
     if {"prompt", "completion"} <= example.keys():
         detail = (
             "`prompt` and `completion` are the format of completion models; chat models don't support it."
         )
-        return Finding("chat/no-messages", "no `messages`", detail=detail)
+        return Finding("chat/no-messages", "no `messages`", hint=shape, detail=detail)
     if {"preferred_output", "non_preferred_output"} & example.keys():
         return Finding("chat/format", "a preference pair among chat examples")
     near = _nearest("messages", tuple(example))
-    hint = f'Did you mean "messages" instead of {quote(near)}?' if near else ""
+    hint = f'Did you mean "messages" instead of {quote(near)}?' if near else shape
     detail = "A chat example is a list of messages."
     return Finding("chat/no-messages", "no `messages`", (near,) if near else (), hint, detail)
 

@@ -30,6 +30,10 @@ _error, _warning, _note = (partial(Rule, grade) for grade in GRADES)
 _SHAPE = (
     'An example is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}.'
 )
+TASK_SHAPE = (
+    'An example is {"messages": [{"role": "user", "content": "…"}], "answer": "…"}: a conversation that ends '
+    "with the user, and the keys that the grader needs."
+)
 _PER_LINE = "Each line is one example: a complete JSON object, from { to }, without a comma after it."
 _REJECTED_LATE = "The service's preprocessing rejects it after the job has started."
 _WRONG_CALLS = "The model would learn calls that your code can't handle."

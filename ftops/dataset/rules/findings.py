@@ -140,8 +140,9 @@ class Inspection(Struct, frozen=True):
             yield Diagnostic(summary, finding.detail, finding.hint, at, grade, rule, finding.path)
             left = self.counts.get(rule, listed[rule]) - listed[rule]
             if left and listed[rule] == min(shown, MAX_SHOWN):
-                summary = f"{left:,} more of {rule} in this file"
-                yield Diagnostic(summary, "", "They often have the same cause.", Place(file), grade, rule)
+                summary = f"{left:,} more of {rule} in {'these files' if where else 'this file'}"
+                last = Place(name, line, finding.column)  # it comes right after the last one that is listed
+                yield Diagnostic(summary, "", "They often have the same cause.", last, grade, rule)
 
 
 Pair = tuple[int, int]

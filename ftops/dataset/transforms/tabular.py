@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ftops.core.confined_files import content, opened
 from ftops.core.errors import Diagnostic, Place, UsageError
+from ftops.core.plurals import plural
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import DataError, Example, unreadable
 from ftops.yaml import document as yaml_document
@@ -117,7 +118,7 @@ def _csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tu
                 if not row:
                     continue
                 if len(row) != len(columns):
-                    reason = f"the row has {len(row)} values for {len(columns)} columns"
+                    reason = f"the row has {plural(len(row), 'value')} for {plural(len(columns), 'column')}"
                     raise _bad_row(path, reader.line_num, reason)
                 yield reader.line_num, dict(zip(columns, row, strict=True))
         except csv.Error as error:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
+from ftops.core.plurals import agree, plural
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.core.serving import Serving, serving_of
 from ftops.planning.plan import Action, Change
@@ -181,7 +182,7 @@ def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint
     use = " for a temporary deployment" if take.is_returned else ""
     detail = (
         f"It needs {take.amount:g} {what}{use}; {left} will be left at that point. "
-        f"{used} of {limit} are in use now{elsewhere}."
+        f"{used} of {limit} {agree(usage.used, 'is', 'are')} in use now{elsewhere}."
     )
     if found.is_sure:
         summary = f"not enough quota: {usage.title} ({usage.name})"
@@ -326,8 +327,8 @@ def _held_back(situation: Situation, load: Load, new: Mapping[str, list[Address]
     limits = ", ".join(f"{limit} {kind}" for kind, limit in load.at_once.items())
     yield situation.warning(
         jobs[-min(load.held_back, len(jobs))],
-        f"of {len(jobs)} jobs, {load.held_back} will wait for a place",
-        f"{sum(load.running.values())} jobs of the account are running, {load.queued} are queued. At most "
+        f"of {plural(len(jobs), 'job')}, {load.held_back} will wait for a place",
+        f"{_in_progress(sum(load.running.values()), load.queued)}. At most "
         f"{limits} jobs run at once, and {load.queue} are queued. Apply submits the others in order, when "
         "there is room for them.",
         "nothing to do; `apply --no-wait` submits those that fit and exits, and the next apply goes on",
@@ -342,10 +343,17 @@ def _queued(situation: Situation, load: Load, new: Mapping[str, list[Address]]) 
         yield situation.warning(
             own[-1],
             "the job will have to wait in the queue",
-            f"{running} jobs of the account are running, {load.queued} are queued, and the plan adds "
+            f"{_in_progress(running, load.queued)}, and the plan adds "
             f"{len(own)}. At most {limit} jobs of the training type {kind} run at once.",
             "nothing to do; `apply --no-wait` submits the jobs and exits",
         )
+
+
+def _in_progress(running: int, queued: int) -> str:
+    return (
+        f"{plural(running, 'job')} of the account {agree(running, 'is', 'are')} running, "
+        f"{queued} {agree(queued, 'is', 'are')} queued"
+    )
 
 
 def _used(situation: Situation, provider: str, kind: ResourceType) -> int | None:

@@ -11,6 +11,7 @@ from ftops.core.errors import Diagnostic
 from ftops.core.model_names import base_of
 from ftops.core.nested import object_at
 from ftops.core.normal_form import squeezed
+from ftops.core.plurals import agree
 from ftops.core.resource_types import ResourceType
 from ftops.core.serving import MANAGED_SKU, Serving, serving_of
 from ftops.core.suggestions import did_you_mean
@@ -117,8 +118,9 @@ def _shortage(situation: Situation, usage: Usage, found: Shortage) -> Diagnostic
     return situation.finding(
         found.take.step.address,
         f"not enough quota of managed compute: {usage.title} ({usage.name})",
-        f"It needs {found.take.amount:g} more GPUs; {max(found.left, 0):g} will be left at that point. "
-        f"{usage.used:g} of {usage.limit:g} are in use now.",
+        f"It needs {found.take.amount:g} more {agree(found.take.amount, 'GPU', 'GPUs')}; "
+        f"{max(found.left, 0):g} will be left at that point. "
+        f"{usage.used:g} of {usage.limit:g} {agree(usage.used, 'is', 'are')} in use now.",
         "lower sku.capacity, delete a deployment on managed compute, choose another accelerator_type, or "
         "ask for more quota",
         severity="error" if found.is_sure else "warning",

@@ -19,6 +19,7 @@ from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError, Permanent
 from ftops.core.model_names import NO_BASELINE, SERVING, base_of
 from ftops.core.normal_form import model as spelled
+from ftops.core.plurals import agree, plural, share
 from ftops.core.project import project_root
 from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
 from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
@@ -344,7 +345,8 @@ class _Run:
         failed = [answer.reason for answer in answers if isinstance(answer, Failure)]
         if not failed:
             return RemoteObject(_id(self._request.token), Status.READY, attributes)
-        message = f"{len(failed)} of {len(answers)} answers are missing: {failed[0]}"
+        missing = f"{share(len(failed), len(answers), 'answer')} {agree(len(failed), 'is', 'are')} missing"
+        message = f"{missing}: {failed[0]}"
         return RemoteObject(_id(self._request.token), Status.TAINTED, attributes, message=message)
 
     def _evaluation(self) -> Evaluation:
@@ -399,7 +401,7 @@ def _summary(result: Mapping[str, Json]) -> str:
     """`better: 90 % correct, 60 points more than the baseline (p = 0.0018)`."""
     if result["is_partial"]:
         metrics: Any = result["metrics"]
-        return f"the gate was decided by {metrics['answers']} answers"
+        return f"the gate was decided by {plural(metrics['answers'], 'answer')}"
     share = "no grades" if result["score"] is None else f"{100 * float(str(result['score'])):.1f} % correct"
     if result.get("difference") is None:
         return share

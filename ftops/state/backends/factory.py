@@ -24,6 +24,7 @@ from ftops.config.config import PLANS, Config, StateSettings
 from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import Refused, content, folders, outside, real
 from ftops.core.errors import Place, StateError
+from ftops.core.plurals import plural
 from ftops.core.private_files import make_folder, write_private
 from ftops.core.project import FOLDER, ignore
 from ftops.core.snippets import command
@@ -116,7 +117,7 @@ def move_in(config: Config, store: Store, folder: Path | None) -> tuple[State, P
         if existing.lineage:
             raise StateError(
                 f"there already is a state: {store.place}",
-                f"it has serial {existing.serial} and {len(existing.resources)} resources.",
+                f"it has serial {existing.serial} and {plural(len(existing.resources), 'resource')}.",
                 "to replace it: `ftops state push FILE`",
             )
         store.write(state)

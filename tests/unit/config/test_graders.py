@@ -18,9 +18,10 @@ TEXT = "{{sample.output_text}}"
 EXACT = {"type": "string_check", "name": "exact", "operation": "eq", "input": TEXT}
 
 
-def spec(folder: Path, grader: dict[str, Any], **job: Any) -> Config:
+def spec(folder: Path, grader: dict[str, Any], **data: str) -> Config:
+    """`data`: keys of both datasets."""
     content = {
-        "datasets": {name: {"path": f"{name}.jsonl"} for name in ("train", "valid")},
+        "datasets": {name: {"path": f"{name}.jsonl", **data} for name in ("train", "valid")},
         "jobs": {
             "a": {
                 "model": "o4-mini-2025-04-16",
@@ -28,7 +29,6 @@ def spec(folder: Path, grader: dict[str, Any], **job: Any) -> Config:
                 "training": "train",
                 "validation": "valid",
                 "grader": grader,
-                **job,
             }
         },
     }
@@ -44,9 +44,9 @@ def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
     (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def errors(folder: Path, grader: dict[str, Any]) -> list[Diagnostic]:
+def errors(folder: Path, grader: dict[str, Any], **data: str) -> list[Diagnostic]:
     with pytest.raises(SpecError) as caught:
-        with_data(spec(folder, grader), str)
+        with_data(spec(folder, grader, **data), str)
     return list(caught.value.diagnostics)
 
 
@@ -162,7 +162,7 @@ def test_one_example_may_lack_a_field_at_any_depth(tmp_path: Path) -> None:
     write(tmp_path, "valid", rows)
     write(tmp_path, "train", [*rows[:7], {"answer": "text", "list": []}, *rows[8:]])
     [found] = errors(tmp_path, {**EXACT, "reference": "{{item.answer.text}} {{item.list.0}}"})
-    assert found.summary == "1 of 12 examples of dataset.train lack the field `answer.text`"
+    assert found.summary == "1 of 12 examples of dataset.train lacks the field `answer.text`"
     assert "line 8 of" in found.detail
 
 
@@ -171,3 +171,17 @@ def test_fields_that_all_examples_have_are_no_finding(tmp_path: Path) -> None:
         write(tmp_path, name, [{"answer": {"text": str(i)}} for i in range(12)])
     _, warnings = with_data(spec(tmp_path, {**EXACT, "reference": "{{item.answer.text}}"}), str)
     assert not [finding for finding in warnings if "field" in finding.summary]
+
+
+@pytest.mark.parametrize("declared", [{}, {"format": "reinforcement"}])
+def test_what_examples_of_another_form_must_look_like(tmp_path: Path, declared: dict[str, str]) -> None:
+    """The last finding of a kind counts the others, and comes right after those that are listed."""
+    write(tmp_path, "valid", [{"answer": str(i)} for i in range(12)])
+    rows = (json.dumps({"prompt": f"{i}?", "completion": str(i)}) for i in range(12))
+    (tmp_path / "train.jsonl").write_text("\n".join(rows))
+    *listed, rest = errors(tmp_path, {**EXACT, "reference": "{{item.answer}}"}, **declared)
+    assert [d.place.line for d in listed if d.place] == [1, 2, 3, 4, 5]
+    assert {d.hint.partition(":")[0] for d in listed} == {'An example is {"messages"'}
+    assert all('"answer": "…"' in d.hint and "completion models" in d.detail for d in listed)
+    assert rest.summary == "7 more of chat/no-messages in this file"
+    assert rest.place is not None and rest.place.file.endswith("train.jsonl")
