@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "exec": _row("exec:command", "Run a command with the provider's endpoint and key."),
         "data": _row("groups:data", "Inspect, check, convert and generate examples."),
         "drift": _row("service:drift", "Show changes that were made outside ftops."),
+        "radar": _row("radar:command", "List when models and deployments in use end."),
         "audit": _row("state:audit", "Show who applied which plan, when, and the result."),
         "explain": _row("service:explain", "Explain why a resource would change."),
         "graph": _row("validate:graph", "Show the dependency graph."),

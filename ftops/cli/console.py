@@ -40,8 +40,8 @@ class Screen:
         self.is_untrusted = False
         self.json = _asks_for_json(argv)
         self.markdown = False
-        self.counts = False
-        """Whether only counts of a plan are printed."""
+        self.format = ""
+        """The value of -o; empty if it wasn't given."""
         self.report = ""
         """The format of a report of the findings, which is all that is printed then."""
         self.keeps_going = False

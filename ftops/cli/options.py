@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,20 @@ class PlanArguments(Struct, frozen=True):
     preflight: bool = True
     offline: bool = False
     """Whether planning contacts no service."""
+    as_of: date | None = None
+    """The day for which the dates of models are judged; None: today."""
+
+
+class Day(click.ParamType[date]):
+    """A day: 2027-04-14."""
+
+    name = "date"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` isn't a day: write it as 2027-04-14", param, ctx)
 
 
 def spec_options(function: Command) -> Command:
@@ -120,6 +135,11 @@ limit_option = click.option(
     type=click.IntRange(2_000),
     metavar="N",
     help="With -o markdown: maximum size in bytes; GitHub's limit for a comment is 65536 characters.",
+)
+
+
+as_of_option = click.option(
+    "--as-of", type=Day(), metavar="DATE", help="As if it were this day, such as 2027-04-14."
 )
 
 

@@ -18,6 +18,8 @@ REPORTS = ("github", "gitlab", "sarif", "junit")
 GITLAB_COUNTS = "gitlab-terraform"
 """GitLab's report of type `terraform`: the widget of a merge request shows what a plan creates, updates and
 deletes."""
+CALENDAR = "ics"
+"""iCalendar."""
 _FORMATS = "more_formats"
 CHDIR = "ftops.chdir"
 """The -C options of a command line, in the meta of its context: hints repeat them."""
@@ -63,6 +65,11 @@ def also_markdown_and_reports(function: Command) -> Command:
     return _also(function, (MARKDOWN, *REPORTS, GITLAB_COUNTS), text)
 
 
+def also_markdown_and_calendar(function: Command) -> Command:
+    """-o markdown and -o ics, for commands that list days. Goes below the other decorators."""
+    return _also(function, (MARKDOWN, CALENDAR), "Text (the default), JSON, Markdown or iCalendar.")
+
+
 def _also(function: Command, formats: Sequence[str], text: str) -> Command:
     setattr(function, _FORMATS, tuple(formats))
     setattr(function, "output_help", text)  # noqa: B010
@@ -73,7 +80,7 @@ def _set_output(ctx: click.Context, param: click.Parameter, value: str | None) -
     if value is not None and ctx.obj is not None:
         ctx.obj.json = value == "json"
         ctx.obj.markdown = value == MARKDOWN
-        ctx.obj.counts = value == GITLAB_COUNTS
+        ctx.obj.format = value
         ctx.obj.report = value if value in REPORTS else ""
 
 

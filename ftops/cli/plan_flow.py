@@ -117,6 +117,7 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offli
         offline=offline,
         parallelism=request.parallelism,
         on_progress=screen.counter("Refreshing resource"),
+        as_of=request.as_of,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,8 @@ class PlanBuilder(Struct, frozen=True):
     """The kept answers of a model, by its identity."""
     digest_key: str = ""
     """Keys the digests of secrets; see `secret_digests`."""
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+    """The day for which the dates of models are judged."""
 
     def build(
         self, options: Options, refresh: bool, preflight: bool, on_progress: Callable[[int, int], None]
@@ -169,8 +171,7 @@ class PlanBuilder(Struct, frozen=True):
             return observed
         from ftops.planning.preflight.retirement import retired
 
-        today = datetime.now(UTC).date()
-        causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
+        causes = dict.fromkeys(retired(gone, state, self.config, os.environ, self.today), "retired")
         return replace(observed, causes={**observed.causes, **causes})
 
     def _with_adoptions(self, made: Plan, observed: Observed, options: Options) -> Plan:
@@ -194,14 +195,13 @@ class PlanBuilder(Struct, frozen=True):
             return made
         from ftops.planning.preflight import run_preflight
 
-        today = datetime.now(UTC).date()
         found = run_preflight(
             made,
             self.config,
             resources,
             self.providers,
             os.environ,
-            today,
+            self.today,
             temporary={cost.address: cost.temporary for cost in made.estimate.asking},
         )
         made = made.making_room(found.room) if found.room else made

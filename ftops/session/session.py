@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -154,11 +154,13 @@ class Session(Struct):
         offline: bool = False,
         parallelism: int = 10,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
+        as_of: date | None = None,
     ) -> Plan:
         """What applying would do. `refresh=False` trusts the state, and reads only the objects of interrupted
         operations; `preflight=False` doesn't check whether it would succeed; with `offline`, no service is
-        asked."""
+        asked. `as_of`: judges the dates of models for that day, not for today."""
         builder = replace(self._plan_builder(parallelism), offline=offline)
+        builder = replace(builder, today=as_of) if as_of else builder
         return builder.build(options, refresh, preflight, on_progress)
 
     def apply(

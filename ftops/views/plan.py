@@ -122,7 +122,12 @@ def has_changes(plan: Plan) -> bool:
 
 def subject(plan: Plan) -> str:
     """`quickstart`, or `quickstart (prod)` where there are environments."""
-    return plan.spec if plan.environment == "default" else f"{plan.spec} ({plan.environment})"
+    return subject_of(plan.spec, plan.environment)
+
+
+def subject_of(spec: str, environment: str) -> str:
+    """The same, of the names."""
+    return spec if environment == "default" else f"{spec} ({environment})"
 
 
 def _nothing_line(plan: Plan) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from datetime import date
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
 from ftops.cli.console import Screen
-from ftops.cli.options import PlanArguments, check_limit, limit_option, plan_options, spec_options
-from ftops.cli.output_options import FILE, also_markdown_and_reports
+from ftops.cli.options import (
+    PlanArguments,
+    as_of_option,
+    check_limit,
+    limit_option,
+    plan_options,
+    spec_options,
+)
+from ftops.cli.output_options import FILE, GITLAB_COUNTS, also_markdown_and_reports
 from ftops.cli.plan_flow import (
     is_plain_local,
     made_now,
@@ -55,6 +63,7 @@ BLOCKED = 3
     metavar="FILE",
     help="Plan with this copy of the state, from `ftops state pull`.",
 )
+@as_of_option
 @limit_option
 @untrusted_option
 @spec_options
@@ -67,6 +76,7 @@ def command(
     out: Path | None,
     is_kept: bool,
     copy: Path | None,
+    as_of: date | None,
     limit: int | None,
     is_untrusted: bool,
 ) -> int:
@@ -78,6 +88,9 @@ def command(
     if is_kept and copy is not None:
         raise click.UsageError("--save needs the state itself: it can't be combined with --state")
     is_saved = out is not None or is_kept
+    if is_saved and as_of is not None:
+        raise click.UsageError("a plan with --as-of can't be saved: it is as if it were another day")
+    request = replace(request, as_of=as_of)
     if out is not None:
         check_out(out)
     if is_saved:
@@ -103,7 +116,7 @@ def command(
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
-    elif screen.counts:
+    elif screen.format == GITLAB_COUNTS:
         screen.line(gitlab_counts(plan))
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
     elif screen.report:

@@ -11,7 +11,7 @@ from ftops.catalog import CatalogModel
 from ftops.config.config import Config
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
-from ftops.core.model_names import base_of, split
+from ftops.core.model_names import ModelName, base_of, split
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Change
 from ftops.planning.preflight.context import OTHER_MODEL, Situation, has_model, models_of, text
@@ -19,7 +19,7 @@ from ftops.providers.account_facts import OfferedModel
 from ftops.state.state import State
 
 SOON_DAYS = 60
-_AGED_DAYS = 90
+AGED_DAYS = 90
 _ENDING = frozenset({"deprecating", "deprecated"})
 
 
@@ -29,12 +29,8 @@ def training_retires(situation: Situation) -> Iterator[Diagnostic]:
     for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
         if not situation.accounts[change.provider].retires:
             continue
-        what, still_tunable = f"training of {model.base}", offered is not None and offered.tunable is True
-        own = _End(offered.training_retires, still_tunable or offered.is_tentative) if offered else _End()
-        by_catalog = (
-            _End(listed.training_retires, still_tunable or listed.training_is_earliest) if listed else _End()
-        )
-        found = list(_retirement(situation, change.address, what, own, by_catalog, _source(listed)))
+        what, still_tunable = f"training of {model.base}", _is_tunable(offered)
+        found = list(_said_of(situation, change.address, what, training_end(offered, listed)))
         yield from found
         base = listed.base_retires if listed is not None and not found else None
         if base is not None and base <= situation.today and not model.tuned and not still_tunable:
@@ -53,14 +49,8 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
     for change, model, offered, listed in models_of(situation, lambda kind: kind.serves):
         if not situation.accounts[change.provider].retires:
             continue
-        row = situation.deployed(change.provider, model)
-        own = _End(_last_day(row, change), row is not None and row.is_tentative)
-        by_catalog = _End()
-        if listed is not None and model.tuned:
-            by_catalog = _End(listed.inference_retires, listed.inference_is_earliest)
-        elif listed is not None:
-            by_catalog = _End(listed.base_retires or listed.inference_retires, True)
-        yield from _retirement(situation, change.address, model.base, own, by_catalog, _source(listed))
+        end = inference_end(situation, change, model, listed)
+        yield from _said_of(situation, change.address, model.base, end)
         if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
             yield situation.warning(
                 change.address,
@@ -76,7 +66,7 @@ def aged(situation: Situation) -> Iterator[Diagnostic]:
         dated = situation.catalog_of(provider).dated
         if dated is not None and situation.accounts[provider].retires:
             days = (situation.today - dated).days
-            if days > _AGED_DAYS:
+            if days > AGED_DAYS:
                 yield situation.about_provider(
                     provider,
                     f"the catalogue of models is {days} days old",
@@ -86,50 +76,73 @@ def aged(situation: Situation) -> Iterator[Diagnostic]:
                 )
 
 
-class _End(NamedTuple):
+class End(NamedTuple):
     """A day on which something ends."""
 
-    day: date | None = None
+    day: date
     is_earliest: bool = False
     """Whether it may be postponed."""
+    told: str = ""
+    """Whose day it is: pages and accounts contradict each other. With the other day, if there is one."""
 
 
-def _retirement(
-    situation: Situation, address: Address, what: str, own: _End, by_catalog: _End, source: str
-) -> Iterator[Diagnostic]:
-    """What is said of the account's own day, or else of the catalogue's. Pages and accounts contradict each
-    other, so a finding says whose day it is, and the other one."""
-    day, is_earliest = by_catalog if own.day is None else own
-    if day is None:
+def training_end(offered: OfferedModel | None, listed: CatalogModel | None) -> End | None:
+    """When the training of a model ends: by the account that offers it, else by the catalogue."""
+    still_tunable = _is_tunable(offered)
+    own = offered.training_retires if offered else None
+    if offered is not None and own is not None:
+        is_earliest = still_tunable or offered.is_tentative
+        return End(own, is_earliest, _own(own, listed.training_retires if listed else None))
+    if listed is None or listed.training_retires is None:
+        return None
+    is_earliest = still_tunable or listed.training_is_earliest
+    return End(listed.training_retires, is_earliest, listed.retirement_source)
+
+
+def inference_end(
+    situation: Situation, change: Change, model: ModelName, listed: CatalogModel | None
+) -> End | None:
+    """When deployments of a model end: by the account, else by the catalogue."""
+    day, is_earliest = None, True
+    if listed is not None and model.tuned:
+        day, is_earliest = listed.inference_retires, listed.inference_is_earliest
+    elif listed is not None:
+        day = listed.base_retires or listed.inference_retires
+    row = situation.deployed(change.provider, model)
+    if row is not None and (own := _last_day(row, change)) is not None:
+        return End(own, row.is_tentative, _own(own, day))
+    return End(day, is_earliest, listed.retirement_source) if listed is not None and day else None
+
+
+def _is_tunable(offered: OfferedModel | None) -> bool:
+    return offered is not None and offered.tunable is True
+
+
+def _own(day: date, by_catalog: date | None) -> str:
+    other = f"; the catalogue has {by_catalog.isoformat()}" if by_catalog not in (None, day) else ""
+    return f"the account's own date{other}"
+
+
+def _said_of(situation: Situation, address: Address, what: str, end: End | None) -> Iterator[Diagnostic]:
+    if end is None:
         return
-    left = (day - situation.today).days
-    told = source if own.day is None else "the account's own date" + _other(day, by_catalog.day)
-    by = f" ({told})" if told else ""
+    left, day = (end.day - situation.today).days, end.day.isoformat()
+    by = f" ({end.told})" if end.told else ""
     hint = f"{OTHER_MODEL}, and move to it before that day"
-    if left <= 0 and not is_earliest:
-        summary = f"{what} ended on {day.isoformat()}"
-        yield situation.finding(address, summary, f"The service no longer accepts it{by}.", OTHER_MODEL)
+    if left <= 0 and not end.is_earliest:
+        detail = f"The service no longer accepts it{by}."
+        yield situation.finding(address, f"{what} ended on {day}", detail, OTHER_MODEL)
     elif left <= 0:
-        detail = f"It may have: {day.isoformat()} is the earliest day that was announced{by}."
+        detail = f"It may have: {day} is the earliest day that was announced{by}."
         yield situation.warning(address, f"{what} may have ended", detail, hint)
     elif left <= SOON_DAYS:
         days = "a day" if left == 1 else f"{left} days"
-        detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}{by}."
+        detail = f"It ends on {day}{' at the earliest' if end.is_earliest else ''}{by}."
         yield situation.warning(address, f"{what} ends in {days}", detail, hint)
 
 
-def _source(listed: CatalogModel | None) -> str:
-    return listed.retirement_source if listed else ""
-
-
-def _other(day: date, by_catalog: date | None) -> str:
-    return f"; the catalogue has {by_catalog.isoformat()}" if by_catalog not in (None, day) else ""
-
-
-def _last_day(offered: OfferedModel | None, change: Change) -> date | None:
+def _last_day(offered: OfferedModel, change: Change) -> date | None:
     """When the model ends, or its SKU, whichever comes first."""
-    if offered is None:
-        return None
     asked = change.after.get("sku")
     name = asked.get("name") if isinstance(asked, dict) else None
     own = [s.retires for s in offered.skus or () if isinstance(name, str) and s.name.lower() == name.lower()]
