@@ -1,4 +1,4 @@
-"""The exploration finds each fault that the rules of identity keep from happening."""
+"""The exploration finds each fault that the rules of identity keep from happening. Run by `make explore`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _HISTORIES = 60
 """Of each seed. Many short explorations find a fault sooner than few long ones."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mend", MENDS.values(), ids=list(MENDS))
 def test_a_mend_that_is_taken_out_is_missed(mend: Mend) -> None:
     found = _first(mend)
