@@ -106,7 +106,8 @@ class Connects(Protocol):
     """A provider whose service other programs can call."""
 
     def connection(self) -> Mapping[str, Json]:
-        """`url`, and `api_key` and `api_version` if there are any. Starts the service if needed.
+        """`url`, and `api_key` and `api_version` if there are any; `openai_url` only together with
+        `openai_key`, so that no key of another service is sent there. Starts the service if needed.
         `session.connection` has the environment variables for these and other names."""
 
 

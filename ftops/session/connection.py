@@ -13,8 +13,8 @@ _VARIABLES: Mapping[str, str] = {
     "url": "AZURE_OPENAI_ENDPOINT",
     "api_key": "AZURE_OPENAI_API_KEY",
     "api_version": "OPENAI_API_VERSION",
-    "platform_url": "OPENAI_BASE_URL",
-    "platform_key": "OPENAI_API_KEY",
+    "openai_url": "OPENAI_BASE_URL",
+    "openai_key": "OPENAI_API_KEY",
     "organization": "OPENAI_ORG_ID",
     "project": "OPENAI_PROJECT_ID",
 }

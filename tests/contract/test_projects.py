@@ -41,7 +41,9 @@ def test_jobs_use_the_project_and_deployments_its_account(cloud: Cloud, tmp_path
         project = Project(tmp_path, {"azure": settings})
         done(project.apply(SPEC))
         assert project.plan(SPEC).changes == ()
-        assert project.programs(SPEC, "azure")["AZURE_OPENAI_ENDPOINT"] == wire.url
+        found = project.programs(SPEC, "azure")
+        assert found["AZURE_OPENAI_ENDPOINT"] == wire.url
+        assert found["OPENAI_BASE_URL"] == f"{wire.url}{PATH}/openai/v1"
         done(project.apply(SPEC, mode=Mode.DESTROY))
     paths = {e.path.partition("/openai/")[0] for e in wire.exchanges if e.query.count("api-version=2") == 0}
     assert paths == {PATH}

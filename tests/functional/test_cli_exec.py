@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden.cli import AZURE, Folder
 from tests.support.command import environment
 
 SPEC = """\
@@ -45,6 +46,24 @@ def test_all_after_the_dashes_is_the_program_and_its_arguments(folder: Path, spe
     done = run(folder, *spec, "--", sys.executable, "-c", SHOW, "--env", "x", "--", "y")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == [["--env", "x", "--", "y"], "the-key"]
+
+
+def test_clients_of_the_platform_find_a_provider_with_a_key(tmp_path: Path) -> None:
+    """Without a key, a key for another service must not be sent to the account."""
+    ask = "import openai; print([one.id for one in openai.OpenAI().files.list()])"
+    Folder(tmp_path).write("ftops.yaml", "datasets: {train: {path: train.jsonl}}")
+    done = run(tmp_path, "--", sys.executable, "-c", ask)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+    show = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if 'OPENAI' in k}))"
+    account = AZURE + "datasets: {train: {path: train.jsonl}}\n"
+    Folder(tmp_path).write("ftops.yaml", account)
+    v1 = "https://example.openai.azure.com/openai/v1"
+    found = json.loads(run(tmp_path, "--", sys.executable, "-c", show).stdout)
+    assert (found["OPENAI_BASE_URL"], found["OPENAI_API_KEY"]) == (v1, "placeholder")
+    Folder(tmp_path).edit("    api_key: placeholder\n", "")
+    found = json.loads(run(tmp_path, "--", sys.executable, "-c", show).stdout)
+    assert found["AZURE_OPENAI_ENDPOINT"] == "https://example.openai.azure.com"
+    assert not found.keys() & {"OPENAI_BASE_URL", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"}
 
 
 @pytest.mark.parametrize(

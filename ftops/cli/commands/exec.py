@@ -46,8 +46,9 @@ class _Exec(click.Command):
 def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tuple[str, ...]) -> int:
     """Run COMMAND with the endpoint and key of a spec's provider in its environment.
 
-    Sets AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY (if there is a key) and OPENAI_API_VERSION, which
-    the openai package reads. An emulator runs as long as the command does.
+    Sets AZURE_OPENAI_ENDPOINT and OPENAI_API_VERSION and, if there is a key, AZURE_OPENAI_API_KEY,
+    OPENAI_BASE_URL and OPENAI_API_KEY, which the openai package and other clients read. An emulator
+    runs as long as the command does.
 
     The exit code is that of COMMAND.
     """

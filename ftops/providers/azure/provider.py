@@ -55,4 +55,5 @@ class AzureProvider(ByKind):
     def connection(self) -> Mapping[str, Json]:
         """How other programs reach the account. Without a key they have to sign in."""
         account = self.account
-        return {"url": account.endpoint, "api_key": account.api_key, "api_version": account.dated_version}
+        known = {"url": account.endpoint, "api_key": account.api_key, "api_version": account.dated_version}
+        return {**known, **account.for_openai}

@@ -63,6 +63,11 @@ class Account(AccountSettings):
         return azure_endpoint.Endpoint(self.endpoint, self.project).v1
 
     @property
+    def for_openai(self) -> dict[str, str]:
+        """The connection of clients that know only the OpenAI platform, if they can connect by a key."""
+        return {"openai_url": self.v1_url.rstrip("/"), "openai_key": self.api_key} if self.api_key else {}
+
+    @property
     def serving_url(self) -> str:
         """The base URL of the routes without a date that know managed compute, too."""
         return azure_endpoint.Endpoint(azure_endpoint.of_foundry(self.endpoint)).v1

@@ -135,8 +135,8 @@ class EmulatorProvider:
 
     def connection(self) -> Mapping[str, Json]:
         """The URL and key for other programs. Starts the server if needed."""
-        self._call(lambda azure: azure)
-        return {"api_version": PREVIEW, **self._server.connection}
+        openai = self._call(lambda azure: azure.account.for_openai)
+        return {"api_version": PREVIEW, **openai, **self._server.connection}
 
     def close(self) -> None:
         """Releases the server: it ends, unless another command attaches to it."""

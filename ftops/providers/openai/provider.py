@@ -41,8 +41,8 @@ class OpenAIProvider(ByKind):
         """How other programs reach the platform."""
         project = self.account
         return {
-            "platform_url": project.base_url,
-            "platform_key": project.api_key,
+            "openai_url": project.base_url,
+            "openai_key": project.api_key,
             "organization": project.organization,
             "project": project.name,
         }
