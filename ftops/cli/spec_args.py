@@ -35,9 +35,10 @@ class SpecArguments(Struct, frozen=True):
         return " ".join(("ftops", name, *self.words))
 
 
-def read(spec: SpecArguments, *, destroying: bool = False) -> Config:
-    """The spec, without its data. Raises SpecError, and UsageError if specs are untrusted but the command
-    needs a trusted one."""
+def read(spec: SpecArguments, *, connecting: bool = True, destroying: bool = False) -> Config:
+    """The spec, without its data. Without `connecting`, settings of services may lack a value from the
+    environment. Raises SpecError, and UsageError if specs are untrusted but the command needs a trusted
+    one."""
     if spec.is_untrusted:
         from ftops.cli.untrusted import read_withheld
 
@@ -48,16 +49,19 @@ def read(spec: SpecArguments, *, destroying: bool = False) -> Config:
             "only `validate` and `plan` accept an untrusted spec.",
             f"unset {UNTRUSTED} if the spec is yours",
         )
-    return _named(loaded(spec, os.environ, destroying=destroying), spec)
+    return _named(loaded(spec, os.environ, connecting=connecting, destroying=destroying), spec)
 
 
-def loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool = False) -> Config:
+def loaded(
+    spec: SpecArguments, environ: Mapping[str, str], *, connecting: bool = True, destroying: bool = False
+) -> Config:
     return load(
         spec.path,
         environment=spec.environment,
         variables=spec.variables,
         variable_files=spec.variable_files,
         environ=environ,
+        connecting=connecting,
         destroying=destroying,
     )
 
@@ -109,9 +113,11 @@ def read_to_destroy(spec: SpecArguments) -> Config:
         return read(spec, destroying=True)
 
 
-def read_with_data(spec: SpecArguments, *, is_partial: bool = False) -> tuple[Config, tuple[Diagnostic, ...]]:
+def read_with_data(
+    spec: SpecArguments, *, connecting: bool = True, is_partial: bool = False
+) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The spec with the content of its data files; the warnings. Raises SpecError; if only a part of the spec
     may be planned, files that can't be used are errors of the plan."""
     from ftops.config.data_files import with_data  # only if data is needed
 
-    return with_data(read(spec), display, is_partial=is_partial)
+    return with_data(read(spec, connecting=connecting), display, is_partial=is_partial)

@@ -266,7 +266,7 @@ def test_settings_that_a_service_repeats_are_not_shown(folder: Path, sink: Sink)
     )
     done = run(folder, spec, "apply", "-y")
     said = done.stdout + done.stderr
-    assert done.returncode == 3 and "There is no *** for ***." in said
+    assert done.returncode == 3 and "There is no *** for ***" in said
     assert not any(canary in said for canary in CANARIES), said
 
 

@@ -151,7 +151,7 @@ def _check_spec(
     from ftops.config.data_files import inspect_data
     from ftops.core.project import display
 
-    config = read(SpecArguments(path, environment))
+    config = read(SpecArguments(path, environment), connecting=False)
     files, findings = inspect_data(config, display, severity)
     if not (files or findings):
         raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "give a file of examples")

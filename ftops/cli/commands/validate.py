@@ -29,7 +29,7 @@ from ftops.views.diagnostics import to_json
 def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     """Check a spec and every example of its data. No service is contacted, and no state is needed."""
     try:
-        config, warnings = read_with_data(replace(spec, is_untrusted=is_untrusted))
+        config, warnings = read_with_data(replace(spec, is_untrusted=is_untrusted), connecting=False)
         build(config)
         warnings += _by_catalogue(config)
     except SpecError as error:
@@ -78,7 +78,7 @@ def _by_catalogue(config: Config) -> tuple[Diagnostic, ...]:
 @spec_options
 def graph(screen: Screen, spec: SpecArguments, form: str) -> int:
     """Show the dependency graph. Arrows point from a resource to what it needs."""
-    built = build(read(spec))
+    built = build(read(spec, connecting=False))
     return screen.result(
         lambda: graph_view.to_json(built), lambda: graph_view.FORMS[form](built, screen.paint)
     )

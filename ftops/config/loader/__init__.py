@@ -43,15 +43,18 @@ def load(
     variables: Sequence[str] = (),
     variable_files: Sequence[Path] = (),
     environ: Mapping[str, str],
+    connecting: bool = True,
     destroying: bool = False,
 ) -> Config:
     """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
 
-    `variables` are `name=value` pairs. With `destroying`, only providers and the lifecycle of resources are
-    read, and only what they refer to needs a value. Raises SpecError with every finding, sorted by place.
+    `variables` are `name=value` pairs. Without `connecting`, settings of providers and of the state may lack
+    a value from the environment, and no service may be contacted. With `destroying`, only providers and the
+    lifecycle of resources are read, and only what they refer to needs a value. Raises SpecError with every
+    finding, sorted by place.
     """
     findings: list[Diagnostic] = []
-    scope = Scope({}, environ, findings, destroying=destroying)
+    scope = Scope({}, environ, findings, connecting=connecting, destroying=destroying)
     source = read(path, variable_files, findings)
     givers = Givers(environ, variable_files, variables)
     config = None if findings else _config(source, environment, givers, scope)

@@ -53,7 +53,7 @@ class Scope(Struct):
     findings: list[Diagnostic]
     hidden: list[Hidden] = field(default_factory=list)
     unset: list[tuple[Entry, Diagnostic]] = field(default_factory=list)
-    """Environment variables in settings that aren't set: errors only if the provider is used."""
+    """Environment variables in settings that aren't set: findings only if the provider is used."""
     warnings: list[Diagnostic] = field(default_factory=list)
     used: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """By section and name of an entry: the secrets that were resolved in it."""
@@ -65,6 +65,9 @@ class Scope(Struct):
     """Of all texts that contain expressions so far."""
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     """By variable and path below it: the size of a list or mapping, which is measured only once."""
+    connecting: bool = True
+    """Whether accounts and the state may be used. If not, it is only a warning if an environment variable in
+    their settings isn't set."""
     destroying: bool = False
     """Whether every resource is to be deleted: inputs don't matter then."""
 
@@ -244,8 +247,11 @@ class Evaluator:
             summary = f"the environment variable {name} is not set"
             detail = f"`${{env.{name}}}` stands for its value."
             place = self.entry.place_in(path, expression_pattern(inside))
-            finding = Diagnostic(summary, detail, f"Set it before the command: export {name}=…", place)
-            return self._unset(finding, path)
+            hint = f"Set it before the command: export {name}=…"
+            if not self.scope.connecting and self.phase in phases.OF_SERVICES:
+                hint = f"Nothing to do here; set it for commands that contact the service: export {name}=…"
+                return self._unset(Diagnostic(summary, detail, hint, place, "warning"), path)
+            return self._unset(Diagnostic(summary, detail, hint, place), path)
         if self.phase.secrets is phases.SecretRule.KEEP:
             return self._hide(secret, Given(value), path)
         self._use(value)
@@ -262,6 +268,8 @@ class Evaluator:
         )
         if is_setting:
             self.scope.unset.append((self.entry, finding))
+        elif finding.severity == "warning":
+            self.scope.warnings.append(finding)
         elif not self.scope.destroying or path[:1] == ("lifecycle",) or self.entry.section == "ftops":
             self.scope.findings.append(finding)
         return UNKNOWN

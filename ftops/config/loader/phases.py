@@ -69,6 +69,9 @@ STATE_HOST = STATE._replace(parts=False)
 STATE_PATH = Phase(SecretRule.REFUSE, variables=False, why=_STATE_FIRST)
 """What every plan sends to the owner of the bucket or account."""
 
+OF_SERVICES = (SETTINGS, NAMED_SETTINGS, STATE, STATE_KEY, STATE_HOST)
+"""Settings by which accounts and the state are reached. Only commands that do so need their values."""
+
 STATE_PHASES: Mapping[str, Phase] = {
     **dict.fromkeys(("backend", "path", "container"), STATE_PATH),
     **dict.fromkeys(("bucket", "region"), STATE_HOST),

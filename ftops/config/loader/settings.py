@@ -197,7 +197,9 @@ class Providers:
         self._environment = environment
         self._project = project
         self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
-        self._accounts = {name: account_of(config, project) for name, config in self._complete().items()}
+        unset = {entry.name for entry, _ in scope.unset}
+        complete = {name: config for name, config in self._complete().items() if name not in unset}
+        self._accounts = {name: account_of(config, project) for name, config in complete.items()}
 
     def name_for(self, wanted: str | None, entry: Entry) -> str:
         """The name of a resource's provider; empty, with a finding, if there is none."""
@@ -215,11 +217,15 @@ class Providers:
         return name
 
     def configs(self) -> dict[str, ProviderConfig]:
-        """Every provider that is used, and others if their settings are complete."""
+        """Every provider that is used, and others if their settings are complete. Settings that need no value
+        here are left out."""
         if not self.entries:
             data = str(self._project / EMULATOR_DATA)
             return {"local": ProviderConfig("local", "emulator", {"data": data})}
-        self.scope.findings += [f for entry, f in self.scope.unset if entry.name in self.used]
+        for entry, finding in self.scope.unset:
+            if entry.name in self.used:
+                is_error = finding.severity == "error"
+                (self.scope.findings if is_error else self.scope.warnings).append(finding)
         return self._complete()
 
     def setting(self, name: str, key: str) -> Any:
@@ -269,7 +275,11 @@ class Providers:
         if environment and isinstance(wanted, str):
             is_expression = "${" in wanted  # there is a finding about it already
             return "" if is_expression else self.name_for(str(wanted), environment)
-        marked = [name for name, block in self._blocks.items() if block and block.default is True]
+        marked = [
+            name
+            for name, block in self._blocks.items()
+            if (block.default if block else self.entries[name].value("default")) in (True, "true")
+        ]
         if len(marked) == 1 or len(self.entries) == 1:
             return marked[0] if marked else next(iter(self.entries))
         if not self.entries:
@@ -292,7 +302,7 @@ class Providers:
         return Diagnostic("there is no default provider", detail, hint, place)
 
     def _complete(self) -> dict[str, ProviderConfig]:
-        unset = {entry.name for entry, _ in self.scope.unset}
+        unset = {entry.name for entry, finding in self.scope.unset if finding.severity == "error"}
         return {
             name: self._config(name, block)
             for name, block in self._blocks.items()
@@ -300,7 +310,7 @@ class Providers:
         }
 
     def _config(self, name: str, block: ProviderBlock) -> ProviderConfig:
-        settings = block.as_data()
+        settings = {key: value for key, value in block.as_data().items() if not has_unknown(value)}
         del settings["type"], settings["default"]
         settings.pop("defaults", None)  # resources have them as inputs
         row = PROVIDER_TYPES[block.type]

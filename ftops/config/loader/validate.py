@@ -42,7 +42,7 @@ def read_block(
 
 def explained(faults: Iterable[Fault]) -> Iterator[Explained]:
     """The faults in words, without those that follow from others."""
-    known = [fault for fault in faults if not isinstance(fault.given, Unknown)]
+    known = [fault for fault in faults if fault.kind == "unknown" or not isinstance(fault.given, Unknown)]
     near = {
         (*fault.keys[:-1], nearest(str(fault.keys[-1]), _keys(fault)))
         for fault in known
