@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import tempfile
-import threading
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -21,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.core.confined_files import opened, real
+from ftops.core.git import MOST_BYTES, PLAIN_LOG, git
 from ftops.core.private_files import replace_file, write_private
 from ftops.core.project import DATA, ignore, make_own, own_folder
 from ftops.dataset.files.derived_files import NOTE, SUFFIX, fits
@@ -120,9 +119,6 @@ def _prune(folder: Path) -> None:
 
 COMMITS = 30
 """Commits that are searched for a version."""
-GIT_BYTES = 64 * 1024 * 1024
-"""A larger version is not read from Git."""
-_SECONDS = 10
 
 
 def find_version(project: Path, path: Path, digest: str, encoding: str, pattern: str = "") -> Measured | None:
@@ -144,7 +140,7 @@ def from_git(project: Path, path: Path, digest: str, pattern: str = "") -> bytes
     name = _inside(project, path)
     if name is None:
         return None
-    for commit in (_git(project, "log", f"-n{COMMITS}", *_PLAIN_LOG, "--", name) or b"").split():
+    for commit in (git(project, "log", f"-n{COMMITS}", *PLAIN_LOG, "--", name) or b"").split():
         revision = commit.decode()
         content = (
             _joined_at(project, name, revision, pattern) if pattern else at_commit(project, path, revision)
@@ -160,7 +156,7 @@ def at_commit(project: Path, path: Path, revision: str) -> bytes | None:
     name = _inside(project, path)
     if name is None or revision.startswith("-"):
         return None
-    return _git(project, "cat-file", "blob", f"{revision}:{name}")
+    return git(project, "cat-file", "blob", f"{revision}:{name}")
 
 
 def _inside(project: Path, path: Path) -> str | None:
@@ -175,14 +171,14 @@ def _joined_at(project: Path, folder: str, revision: str, pattern: str) -> bytes
     """The files in a folder that match a pattern, as they were at a commit, joined; None if there are none,
     or they are too large."""
     below = () if folder == "." else (f"{folder}/",)
-    listed = _git(project, "ls-tree", "-r", "-z", "--name-only", revision, "--", *below) or b""
+    listed = git(project, "ls-tree", "-r", "-z", "--name-only", revision, "--", *below) or b""
     whole = map(PurePosixPath, filter(None, listed.decode("utf-8", "surrogateescape").split("\0")))
     paths = [path.relative_to(folder) for path in whole]
     names = sorted(path for path in paths if fits(path.parts, PurePosixPath(pattern).parts))
     parts: list[bytes] = []
     for name in names:
-        content = _git(project, "cat-file", "blob", f"{revision}:{PurePosixPath(folder, name)}")
-        if content is None or sum(map(len, parts)) + len(content) > GIT_BYTES:
+        content = git(project, "cat-file", "blob", f"{revision}:{PurePosixPath(folder, name)}")
+        if content is None or sum(map(len, parts)) + len(content) > MOST_BYTES:
             return None
         content = content.removeprefix(BOM) if parts else content
         parts.append(content if content.endswith(b"\n") or not content else content + b"\n")
@@ -198,46 +194,3 @@ def measure_bytes(content: bytes, encoding: str) -> Measured:
             return measure(file, encoding)
         except NoEncoding:
             return measure(file, "")
-
-
-_SAFE = (
-    "--no-pager",
-    "--literal-pathspecs",
-    *("-c", "safe.bareRepository=explicit"),
-    *("-c", "log.showSignature=false"),
-    *("-c", "core.fsmonitor=false"),
-    *("-c", f"core.hooksPath={os.devnull}"),
-)
-_PLAIN_LOG = ("--format=%H", "--no-ext-diff", "--no-textconv")
-_ENVIRONMENT = {
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "",
-}
-"""Nothing that is missing in a partial clone is fetched: the repository itself would name the address."""
-
-
-def _git(project: Path, *arguments: str) -> bytes | None:
-    """The output of git in the project's root; None if it fails, isn't installed, takes too long or prints
-    too much. Programs that the repository configures are not run."""
-    try:
-        process = subprocess.Popen(
-            ["git", "-C", str(project), *_SAFE, *arguments],
-            env={**os.environ, **_ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:
-        return None
-    timeout = threading.Timer(_SECONDS, process.kill)
-    timeout.start()
-    with process:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        output = process.stdout.read(GIT_BYTES + 1)
-        timeout.cancel()
-        if len(output) > GIT_BYTES:
-            process.kill()
-            return None
-    return output if process.returncode == 0 else None
