@@ -26,11 +26,11 @@ _OWN = Path(__file__).with_name("models.yaml")
 Tree = dict[str, Any]
 
 
-def load(project: Path, environ: Mapping[str, str]) -> Catalog:
+def load(project: Path | None, environ: Mapping[str, str]) -> Catalog:
     """The catalogue of the package, with `<project>/ftops.catalog.yaml` and then the file in FTOPS_CATALOG
-    merged over it. Raises SpecError if one of them can't be used."""
+    merged over it; without a project, only the others. Raises SpecError if one of them can't be used."""
     files = [_OWN]
-    if os.path.lexists(project / CATALOG_FILE):
+    if project is not None and os.path.lexists(project / CATALOG_FILE):
         files.append(project / CATALOG_FILE)
     if environ.get(CATALOG_VARIABLE):
         files.append(Path(environ[CATALOG_VARIABLE]))

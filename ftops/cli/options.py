@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -16,6 +16,7 @@ from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.console import Screen
 from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
+from ftops.config.loader.policy_sources import POLICY_OPTION
 from ftops.core.address import Address
 from ftops.core.project import SPEC_SUFFIXES
 from ftops.planning.plan import Mode, Options
@@ -55,10 +56,13 @@ def spec_options(function: Command) -> Command:
         environment: str | None,
         variables: tuple[str, ...],
         variable_files: tuple[Path, ...],
+        policy_from: str | None = None,
         **rest: Any,
     ) -> Any:
         words = spec_words(path, environment, variables, variable_files)
-        spec = SpecArguments(path, environment, variables, variable_files, words=words)
+        own = (*words, POLICY_OPTION, shlex.quote(policy_from)) if policy_from else words
+        revision = policy_from or ""
+        spec = SpecArguments(path, environment, variables, variable_files, policy_from=revision, words=own)
         if path.is_dir() or path.suffix in SPEC_SUFFIXES:  # else it may be a saved plan or an address
             click.get_current_context().obj.words = words
         return function(*args, spec=spec, **rest)
@@ -87,19 +91,32 @@ def plan_options(function: Command) -> Command:
         offline: bool,
         adopt: bool,
         overrides: tuple[Address, ...],
+        rule_overrides: tuple[str, ...],
         reason: str,
         **rest: Any,
     ) -> Any:
         mode = _mode(destroy, refresh_only, refresh and not offline)
-        if bool(overrides) != bool(reason.strip()):
-            needs = "--override-gate needs --reason, which is recorded"
-            raise click.UsageError(needs if overrides else "--reason needs --override-gate")
-        given = dict.fromkeys(overrides, reason.strip())
-        options = Options(mode, targets, excludes, replaces, allow_empty, adopt and not offline, given)
+        check_reason((*overrides, *rule_overrides), reason)
+        gates = dict.fromkeys(overrides, reason.strip())
+        rules = dict.fromkeys(rule_overrides, reason.strip())
+        adopts = adopt and not offline
+        options = Options(mode, targets, excludes, replaces, allow_empty, adopts, gates, rules)
         request = PlanArguments(options, refresh and not offline, parallelism, not offline, offline)
         return function(*args, request=request, **rest)
 
-    return decorate(wraps(function)(packed), (*_SELECTION, *_PLAN))
+    return decorate(wraps(function)(packed), (*_SELECTION, *_PLAN, *_POLICY))
+
+
+def policy_options(function: Command) -> Command:
+    """--policy-from, --override and --reason of destroy."""
+    return decorate(function, _POLICY)
+
+
+def check_reason(overrides: Sequence[object], reason: str) -> None:
+    """Raises UsageError for an override without a reason, or the other way round."""
+    if bool(overrides) != bool(reason.strip()):
+        needs = "an override needs --reason, which is recorded"
+        raise click.UsageError(needs if overrides else "--reason needs --override-gate or --override")
 
 
 def _addresses(flag: str, name: str, text: str, type: AddressType = ADDRESS) -> Callable[[Command], Command]:
@@ -199,6 +216,23 @@ _DESTROY_SELECTION = (
     _addresses("--exclude", "excludes", "Exclude this resource and its dependencies. Repeatable."),
 )
 
+_POLICY = (
+    click.option(
+        POLICY_OPTION,
+        "policy_from",
+        metavar="REVISION",
+        help="Also apply the policy of the same spec at this revision of Git.",
+    ),
+    click.option(
+        "--override",
+        "rule_overrides",
+        multiple=True,
+        metavar="RULE",
+        help="Lift this rule of the policy. Repeatable.",
+    ),
+    click.option("--reason", default="", metavar="TEXT", help="Why it is overridden; it is recorded."),
+)
+
 _PLAN = (
     _addresses("--replace", "replaces", "Replace this resource. Repeatable."),
     _addresses(
@@ -207,7 +241,6 @@ _PLAN = (
         "Deploy even if a gate doesn't pass. Repeatable.",
         AddressType("deployment"),
     ),
-    click.option("--reason", default="", metavar="TEXT", help="Why a gate is overridden; it is recorded."),
     click.option("--destroy", is_flag=True, help="Delete everything."),
     click.option("--refresh-only", is_flag=True, help="Only record changes that were made outside ftops."),
     refresh_option,

@@ -93,8 +93,12 @@ def _change_folder(ctx: click.Context, param: click.Parameter, value: Path | Non
     if value is None:
         return
     ctx.meta[CHDIR] = (*ctx.meta.get(CHDIR, ()), "-C", str(value))
+    logical = Path(os.environ.get("PWD", ""))
+    follows = logical.is_absolute() and os.path.realpath(logical) == os.getcwd()  # noqa: PTH109
     try:
         os.chdir(value)
+        if follows:  # as a shell does: links on the way stay visible
+            os.environ["PWD"] = os.path.normpath(logical / value)
     except OSError as error:
         if not ctx.resilient_parsing:
             raise click.UsageError(f"can't change to {value}: {error.strerror}", ctx) from error

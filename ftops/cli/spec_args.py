@@ -12,6 +12,7 @@ from msgspec import Struct
 from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config
 from ftops.config.loader import load, load_outline
+from ftops.config.loader.policy_sources import POLICY_VARIABLE, PolicySources
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import display
 
@@ -27,6 +28,8 @@ class SpecArguments(Struct, frozen=True):
     """Whether its plan is saved or expected by digest, so that it is applied later or elsewhere."""
     is_untrusted: bool = False
     """Whether somebody else wrote it, such as the author of a pull request."""
+    policy_from: str = ""
+    """The revision of Git whose rules count as well."""
     words: tuple[str, ...] = ()
     """The same as quoted words of a command line. Values of variables are left out: they may be secret."""
 
@@ -63,6 +66,7 @@ def loaded(
         environ=environ,
         connecting=connecting,
         destroying=destroying,
+        policy=PolicySources(spec.policy_from, os.environ.get(POLICY_VARIABLE), spec.is_untrusted),
     )
 
 

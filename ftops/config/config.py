@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from ftops.config.policy import Policy
 from ftops.core.address import Address, Json, Reference, Secrets, Value
 from ftops.core.backend_types import BACKEND_TYPES, LOCAL
 from ftops.core.errors import Diagnostic, Place
@@ -204,6 +205,7 @@ class Config(Struct, frozen=True):
     secrets: Secrets = field(default_factory=dict)
     """The value of every `${env.X}` and sensitive `${var.x}` in the spec."""
     refactorings: Refactorings = Refactorings()
+    policy: Policy = Policy()
     is_named: bool = True
     """Whether the spec sets its name; if not, it is the name of its folder."""
     keys: tuple[str, ...] = ()

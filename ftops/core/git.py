@@ -26,8 +26,8 @@ _ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
-"""Nothing that is missing in a partial clone is fetched: the repository itself would name the address. Nothing
-is read in place of what a revision has."""
+"""Nothing that is missing in a partial clone is fetched: the repository itself would name the address.
+No replacement is read for an object of a revision."""
 
 
 def git(project: Path, *arguments: str) -> bytes | None:

@@ -15,6 +15,7 @@ from msgspec import Struct, field, to_builtins
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
+from ftops.config.policy import RuleChange
 from ftops.core.address import Address, Json, Value, encode, stands_for_secret
 from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
@@ -71,6 +72,8 @@ class Options(Struct, frozen=True):
     """Whether existing files and jobs of the account are adopted instead of created again."""
     overrides: Mapping[Address, str] = {}
     """Deployments that are made even if a gate doesn't pass, and why."""
+    rule_overrides: Mapping[str, str] = {}
+    """Rules of the policy that are lifted, and why."""
 
 
 NORMAL = Options()
@@ -203,11 +206,30 @@ class Destination(Struct, frozen=True):
 NOWHERE = Destination()
 
 
+class Overridden(Struct, frozen=True):
+    """A rule of the policy that is lifted for this plan, why, and what it denied. `until` is the last day of
+    an override in the spec, `place` where it stands; both are empty if the command line gave it."""
+
+    rule: str
+    reason: str
+    until: str = ""
+    place: str = ""
+    denied: tuple[str, ...] = ()
+
+
+class PolicyOutcome(Struct, frozen=True):
+    """What the policy adds to a plan beside findings: how the spec changes its rules, and what is lifted."""
+
+    changes: tuple[RuleChange, ...] = ()
+    overridden: tuple[Overridden, ...] = ()
+
+
 class Plan(Struct, frozen=True):
     """Changes, each after all that it waits for.
 
     `entries` are recorded without changing any object, such as the results of refresh. `unchanged` counts the
-    resources without changes. `findings` are preflight's: a plan with an error among them isn't applied.
+    resources without changes. `findings` are preflight's and the policy's: a
+    plan with an error among them isn't applied.
     """
 
     spec: str
@@ -230,6 +252,7 @@ class Plan(Struct, frozen=True):
     estimate: Estimate = NOTHING
     """The costs and changes of data, for display and for budgets."""
     destination: Destination = NOWHERE
+    policy: PolicyOutcome = PolicyOutcome()
     is_approvable: bool = True
     """False for an untrusted plan: it was made without everything that matters."""
     known: Mapping[str, Json] = {}
@@ -254,7 +277,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def is_blocked(self) -> bool:
-        """Whether preflight found errors."""
+        """Whether preflight or the policy found errors."""
         return any(finding.severity == "error" for finding in self.findings)
 
     @property
@@ -322,6 +345,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "held": [held_to_json(one) for one in plan.held],
         "summary": {**plan.summary},
         "warnings": list(plan.warnings),
+        "policy": to_builtins(plan.policy),
         "estimate": estimate_to_json(plan.estimate),
         "destination": to_builtins(plan.destination),
         "known": dict(plan.known),

@@ -9,6 +9,7 @@ import hmac
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,18 @@ from msgspec.structs import replace
 from ftops.config.accounts import accounts_of
 from ftops.config.config import Config, Import, Refactorings, Resource
 from ftops.config.graph import Graph
+from ftops.config.policy import Policy
 from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock, RealTime
-from ftops.core.errors import Blocked, FtopsError, ProviderError
+from ftops.core.errors import Blocked, Diagnostic, FtopsError, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Resolver
+from ftops.planning.estimate import NOTHING, Estimate
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
-from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, sent_resources
+from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, PolicyOutcome, sent_resources
 from ftops.planning.planner import plan
 from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
@@ -37,6 +40,7 @@ from ftops.state.state import Observed, RemoteObject, ResourceState, State, fold
 
 if TYPE_CHECKING:
     from ftops.evaluation.kept_answers import KeptAnswers
+    from ftops.providers.account_facts import AccountFacts
 
 
 class PlanBuilder(Struct, frozen=True):
@@ -75,10 +79,13 @@ class PlanBuilder(Struct, frozen=True):
             made = self._with_adoptions(made, observed, options)
         resources = sent_resources(made, self.graph.resources)
         made = self._with_estimate(made, resources)
+        accounts: Mapping[str, AccountFacts] = {}
         if self.offline:
             made = self._with_offline_findings(made, resources)
         elif preflight:
-            made = self._with_findings(made, resources)
+            made, accounts = self._with_findings(made, resources)
+        if self.config.policy != Policy() or options.rule_overrides:
+            made = self._with_policy(made, resources, accounts, options)
         destination = destination_of(self.config, made)
         return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
 
@@ -188,11 +195,13 @@ class PlanBuilder(Struct, frozen=True):
             made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
         return replace(made, warnings=(*made.warnings, warning)) if warning else made
 
-    def _with_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
-        """The plan with the findings of preflight. If nothing is to be created or changed, no account is
-        asked."""
+    def _with_findings(
+        self, made: Plan, resources: Mapping[Address, Resource]
+    ) -> tuple[Plan, Mapping[str, AccountFacts]]:
+        """The plan with the findings of preflight, and what the accounts said. If nothing is to be created or
+        changed, no account is asked."""
         if all_instant(self.providers, made.providers_of(MAKING)):
-            return made
+            return made, {}
         from ftops.planning.preflight import run_preflight
 
         found = run_preflight(
@@ -205,7 +214,26 @@ class PlanBuilder(Struct, frozen=True):
             temporary={cost.address: cost.temporary for cost in made.estimate.asking},
         )
         made = made.making_room(found.room) if found.room else made
-        return replace(made, findings=(*found.findings, *made.findings))
+        return replace(made, findings=(*found.findings, *made.findings)), found.accounts
+
+    def _with_policy(
+        self,
+        made: Plan,
+        resources: Mapping[Address, Resource],
+        accounts: Mapping[str, AccountFacts],
+        options: Options,
+    ) -> Plan:
+        """The plan as the rules in force judge it."""
+        from ftops.planning.policy import judge
+        from ftops.planning.policy.gathering import gather
+
+        ask = None if self.offline else self.providers
+        context = gather(made, self.config, resources, accounts, ask, self._estimated, self.today)
+        findings, overridden = judge(
+            self.config.policy, options.rule_overrides, context, datetime.now(UTC).date()
+        )
+        outcome = PolicyOutcome(self.config.policy.changes, overridden)
+        return replace(made, findings=(*findings, *made.findings), policy=outcome)
 
     def _with_offline_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what the catalogue tells of its models."""
@@ -218,15 +246,23 @@ class PlanBuilder(Struct, frozen=True):
 
     def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what it would cost. If nothing is created that costs anything, no data is read."""
+        costs, findings = self._estimated(made, resources, self.config.project)
+        return replace(made, estimate=costs, findings=findings)
+
+    def _estimated(
+        self, made: Plan, resources: Mapping[Address, Resource], project: Path | None
+    ) -> tuple[Estimate, tuple[Diagnostic, ...]]:
+        """With the catalogue of the project; without a project, without its file."""
         billed = {name for name, p in self.config.providers.items() if PROVIDER_TYPES[p.type].is_billed}
         if not billed & made.providers_of(MAKING):
-            return made
+            return NOTHING, ()
+        from ftops import catalog
         from ftops.planning.cost.estimator import estimate
 
         changes = [change for change in made.changes if change.provider in billed]
         kept = None if self.config.withheld is not None else self.kept_answers
-        costs, findings = estimate(changes, self.config, resources, os.environ, self.state, made.known, kept)
-        return replace(made, estimate=costs, findings=findings)
+        known = catalog.load(project, os.environ)
+        return estimate(changes, self.config, resources, known, self.state, made.known, kept)
 
     @property
     def _reader(self) -> Reader:

@@ -103,6 +103,8 @@ class AccountFacts(Struct, frozen=True):
 
     name: str = ""
     location: str = ""
+    is_located: bool = False
+    """Whether the account itself reports its location; if not, it is the one in the spec."""
     state: str = ""
     """The account's own provisioning state."""
     training: Access = Access()

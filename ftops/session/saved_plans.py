@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from ftops import __version__
 from ftops.config.config import Config
+from ftops.config.policy import RULE_GROUP
 from ftops.core.confined_files import content, opened, outside
 from ftops.core.dag import find_cycle
 from ftops.core.errors import FtopsError
@@ -209,8 +210,11 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     recorded, today = (*plan.settings, *plan.outputs), (*again.settings, *again.outputs)
     if any(one not in today for one in recorded):
         raise _stale(saved, ["settings or outputs would be recorded differently now"], again.serial)
+    findings = [d for d in plan.findings if not d.rule.startswith(RULE_GROUP)]
+    findings += [d for d in again.findings if d.rule.startswith(RULE_GROUP)]
     now = {"lineage": again.lineage, "serial": again.serial, "entries": again.entries, "drift": again.drift}
-    return replace(plan, changes=related.changes, **now)
+    judged = {"findings": tuple(findings), "policy": again.policy}
+    return replace(plan, changes=related.changes, **now, **judged)
 
 
 def _check_subject(config: Config, saved: SavedPlan) -> None:

@@ -183,7 +183,8 @@ class Session(Struct):
         counts = {action: count for action, count in made.summary.items() if count}
         digest = plan_digest(made) if made.changes or made.settings else ""
         overrides = {str(change.address): change.override for change in made.changes if change.override}
-        known = {"counts": counts, "planned_at": planned_at, "overrides": overrides}
+        rules = {lifted.rule: lifted.reason for lifted in made.policy.overridden}
+        known = {"counts": counts, "planned_at": planned_at, "overrides": overrides, "rule_overrides": rules}
         with self._audited(plan=digest, **known) as ending:
             report = self._apply(made, settings, emit, on_start)
             ending.result, ending.serial = report.result, report.state.serial

@@ -33,11 +33,18 @@ from ftops.views.plan import (
     subject,
     summary_line,
 )
+from ftops.views.policy import is_of_policy, policy_notes
 from ftops.views.verdict import Level, is_destructive, verdict
 
 _NOTE = 600
 """Bytes reserved for notes about what was left out."""
-_SIGN = {Level.BLOCKED: "❌", Level.DESTRUCTIVE: "⚠️", Level.SAFE: "✅", Level.NONE: "✅"}
+_SIGN = {
+    Level.DENIED: "❌",
+    Level.BLOCKED: "❌",
+    Level.DESTRUCTIVE: "⚠️",
+    Level.SAFE: "✅",
+    Level.NONE: "✅",
+}
 _FOLDED: Mapping[str, Callable[[Change], bool]] = {
     "Deleted, replaced or forgotten": is_destructive,
     "Updated": lambda change: change.action is Action.UPDATE,
@@ -112,8 +119,13 @@ def _within(plan: Plan, source: Source, limit: int, warnings: Sequence[Diagnosti
 
 
 def _head(plan: Plan) -> str:
+    """The verdict, and what is said of the policy: that is never left out."""
     found = verdict(plan)
-    return f"### {_SIGN[found.level]} {code(subject(plan))}: {found.sentence}\n\n**{summary_line(plan)}**\n"
+    notes = [f"> - {code(note)}" for note in policy_notes(plan)]
+    sign = _SIGN[Level.DESTRUCTIVE if notes and found.level in (Level.SAFE, Level.NONE) else found.level]
+    line = f"### {sign} {code(subject(plan))}: {found.sentence}"
+    alert = ["> [!WARNING]", *notes, ""] if notes else []
+    return "\n".join([line, "", *alert, f"**{summary_line(plan)}**", ""])
 
 
 def _grave(plan: Plan) -> str:
@@ -171,9 +183,12 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
     drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
     held = [line for one in plan.held for line in held_lines(one, PLAIN)]
+    judged = [finding for finding in plan.findings if is_of_policy(finding)]
+    others = [finding for finding in plan.findings if not is_of_policy(finding)]
     parts = [
+        ("Policy:", diagnostics.draw(judged, PLAIN).rstrip(), ""),
         ("Account set outside the spec:", _listed(redirections(plan.destination)), ""),
-        ("Errors and risks:", diagnostics.draw((*plan.findings, *warnings), PLAIN).rstrip(), ""),
+        ("Errors and risks:", diagnostics.draw((*others, *warnings), PLAIN).rstrip(), ""),
         ("Held by a gate; these stay as they are:", "\n".join(held), ""),
         ("Gates:", "\n".join(_gates(plan)), ""),
         ("Warnings:", _listed(plan.warnings), ""),

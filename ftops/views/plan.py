@@ -34,6 +34,7 @@ from ftops.state.state import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
+from ftops.views.policy import policy_notes
 from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, short_id, show, size
 
 _WILL: Mapping[Action, str] = {
@@ -181,6 +182,7 @@ class _PlanView(Struct):
 
     def lines(self) -> Iterator[str]:
         plan, paint = self.plan, self.paint
+        yield from self._notes("warning", policy_notes(plan))
         yield from self._notes("warning", redirections(plan.destination))
         for title, is_expected in _DRIFT_SECTIONS.items():
             drift = [d for d in plan.noticed if d.is_expected == is_expected]

@@ -13,12 +13,14 @@ from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import about
 from ftops.planning.plan import Action, Change, Mode, Plan
 from ftops.views import money
+from ftops.views.policy import denials
 
 
 class Level(StrEnum):
-    """BLOCKED: it can't be applied. DESTRUCTIVE: something is deleted or replaced, or trained again. SAFE: it
-    only adds or updates. NONE: nothing changes."""
+    """DENIED: the policy denies it. BLOCKED: it can't be applied. DESTRUCTIVE: something is deleted or
+    replaced, or trained again. SAFE: it only adds or updates. NONE: nothing changes."""
 
+    DENIED = "denied"
     BLOCKED = "blocked"
     DESTRUCTIVE = "destructive"
     SAFE = "safe"
@@ -34,13 +36,17 @@ class Verdict(NamedTuple):
 def verdict(plan: Plan) -> Verdict:
     """Of a plan."""
     errors = sum(finding.severity == "error" for finding in plan.findings)
+    if denied := denials(plan):
+        others = [plural(errors - denied, "other error")] if errors > denied else []
+        return Verdict(Level.DENIED, ", ".join([f"denied by the policy: {plural(denied, 'error')}", *others]))
     if errors:
         return Verdict(Level.BLOCKED, f"can't be applied: {plural(errors, 'error')}")
+    judged = [*_judged(plan)]
     grave = [*_serving(plan), *_trained_again(plan), *_deleted(plan)]
     rest = [*_trained(plan), *_additions(plan), *_hosting(plan)]
     held = [f"{plural(len(plan.held), 'resource')} held by a gate"] * bool(plan.held)
     level = Level.DESTRUCTIVE if grave else Level.NONE if plan.is_empty else Level.SAFE
-    return Verdict(level, ", ".join([*grave, *held, *rest]) or _quiet(plan))
+    return Verdict(level, ", ".join([*judged, *grave, *held, *rest]) or _quiet(plan))
 
 
 def gitlab_counts(plan: Plan) -> dict[str, Json]:
@@ -60,6 +66,14 @@ _GITLAB: Mapping[Action, Sequence[str]] = {
     Action.FORGET: ("delete",),
     **dict.fromkeys((Action.UPDATE, Action.ADOPT, Action.RESUME, Action.RESTORE), ("update",)),
 }
+
+
+def _judged(plan: Plan) -> Iterator[str]:
+    """What needs care in the policy, whatever the plan does."""
+    if plan.policy.changes:
+        yield "the policy is changed"
+    if plan.policy.overridden:
+        yield f"{plural(len(plan.policy.overridden), 'rule')} overridden"
 
 
 def is_destructive(change: Change) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ftops import catalog
 from ftops.config.data_files import with_data
 from ftops.config.loader import load
 from ftops.core.address import Address, Value
@@ -251,7 +252,7 @@ def test_recorded_jobs_say_how_long_such_jobs_take(tmp_path: Path) -> None:
             )
         ),
     )
-    [cost] = estimate([change], config, config.by_address, {}, state)[0].training
+    [cost] = estimate([change], config, config.by_address, catalog.load(None, {}), state)[0].training
     assert cost.hours == (3.0, 5.2)
     assert (
         "; 3.0 to 5.2 hours for those recorded here, queue included, at most $300.00 to $520.00;" in cost.note

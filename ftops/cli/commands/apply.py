@@ -13,11 +13,13 @@ from ftops.cli.options import (
     PlanArguments,
     approve_option,
     check_limit,
+    check_reason,
     destroy_selection_options,
     limit_option,
     offline_option,
     parallelism_option,
     plan_options,
+    policy_options,
     refresh_option,
     spec_options,
 )
@@ -86,6 +88,7 @@ def apply(
 @parallelism_option
 @lock_option
 @limit_option
+@policy_options
 @spec_options
 @also_markdown
 def destroy(
@@ -99,13 +102,17 @@ def destroy(
     offline: bool,
     lock_timeout: float,
     limit: int | None,
+    rule_overrides: tuple[str, ...],
+    reason: str,
 ) -> int:
     """Delete everything that was created for a spec, in reverse dependency order.
 
     With --target, delete only that resource and its dependents.
     """
     check_limit(screen, limit)
-    options = Options(Mode.DESTROY, targets, excludes)
+    check_reason(rule_overrides, reason)
+    lifted = dict.fromkeys(rule_overrides, reason.strip())
+    options = Options(Mode.DESTROY, targets, excludes, rule_overrides=lifted)
     request = PlanArguments(options, refresh and not offline, parallelism, not offline)
     return carry_out(
         screen,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ftops import __version__
 from ftops.config import schema
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
@@ -18,6 +20,7 @@ from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
+from ftops.config.loader.policy_sources import SPEC_ALONE, PolicySources
 from ftops.config.loader.references import Linker, check_formats, flattened
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
@@ -45,19 +48,25 @@ def load(
     environ: Mapping[str, str],
     connecting: bool = True,
     destroying: bool = False,
+    policy: PolicySources = SPEC_ALONE,
 ) -> Config:
     """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
 
     `variables` are `name=value` pairs. Without `connecting`, settings of providers and of the state may lack
     a value from the environment, and no service may be contacted. With `destroying`, only providers and the
-    lifecycle of resources are read, and only what they refer to needs a value. Raises SpecError with every
-    finding, sorted by place.
+    lifecycle of resources are read, and only what they refer to needs a value. `policy` says where rules come
+    from beside the spec. Raises SpecError with every finding, sorted by place.
     """
     findings: list[Diagnostic] = []
     scope = Scope({}, environ, findings, connecting=connecting, destroying=destroying)
     source = read(path, variable_files, findings)
     givers = Givers(environ, variable_files, variables)
     config = None if findings else _config(source, environment, givers, scope)
+    if config is not None and (source.lists or policy != SPEC_ALONE):
+        from ftops.config.loader.policy import read_policy
+
+        rules = read_policy(source, path, config.environment, policy, findings)
+        config = replace(config, policy=rules)
     if config is None or findings:
         raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
     return config
@@ -110,7 +119,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
     reader = _Resources(source, providers, scope)
     resources = reader.outlines() if scope.destroying else reader.read()
     refactorings = Refactorings()
-    if source.refactorings:
+    if source.lists:
         from ftops.config.loader.refactorings import read_refactorings
 
         refactorings = read_refactorings(source, reader.linker, scope)

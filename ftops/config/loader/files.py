@@ -12,8 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ftops.config.schema import sections
-from ftops.config.schema.refactorings import REFACTORINGS
+from ftops.config.schema import LISTS, sections
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES, display, project_root, spec_folder
@@ -96,7 +95,8 @@ class Source(Struct, frozen=True):
     veiled: frozenset[str]
     """Files of which no line is shown."""
     sections: Mapping[str, Mapping[str, Entry]]
-    refactorings: Sequence[Entry]
+    lists: Mapping[str, Sequence[Entry]]
+    """The entries of the sections that are lists, where these are given."""
 
     def __getitem__(self, section: str) -> Mapping[str, Entry]:
         return self.sections.get(section, {})
@@ -128,12 +128,30 @@ def read(
             hint = f"Pass it with {option}, or move it out of the folder of the spec."
             summary = f"{document.file} looks like a variable file"
             findings.append(Diagnostic(summary, detail, hint, Place(document.file).veiled()))
-    if files and not merge.sections and not merge.refactorings and not findings:
+    if files and not merge.sections and not any(merge.lists.values()) and not findings:
         detail = "It declares nothing; ftops doesn't take an empty file as a request to delete everything."
         hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
         findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
     veiled_files = frozenset(document.file for document in documents if document.is_veiled)
-    return Source(folder, tuple(spec_files), veiled_files, merge.sections, merge.refactorings)
+    return Source(folder, tuple(spec_files), veiled_files, merge.sections, merge.lists)
+
+
+def merged(folder: Path, documents: Sequence[Document], findings: list[Diagnostic]) -> Source:
+    """A spec that was read elsewhere; files without a section are left out if there are others."""
+    merge = _Merge(findings)
+    for document in documents:
+        if len(documents) == 1 or not _keys(document).isdisjoint(sections()):
+            merge.add(document)
+    return Source(folder, (), frozenset(), merge.sections, merge.lists)
+
+
+def parsed(raw: bytes, shown: str, findings: list[Diagnostic], size: int = 0) -> Document | None:
+    """The document in the bytes of a file of this size, or None with a finding."""
+    try:
+        return yaml_document.parse(yaml_document.decode(raw, shown, size), shown)
+    except SpecError as exc:
+        findings += exc.diagnostics
+    return None
 
 
 def _documents(
@@ -229,10 +247,8 @@ def read_document(file: Path, findings: list[Diagnostic], root: Path | None = No
     try:
         with opened(file, root) as stream:
             size = os.fstat(stream.fileno()).st_size
-            text = yaml_document.decode(stream.read(yaml_document.MAX_BYTES + 1), shown, size)
-        return yaml_document.parse(text, shown)
-    except SpecError as exc:
-        findings += exc.diagnostics
+            raw = stream.read(yaml_document.MAX_BYTES + 1)
+        return parsed(raw, shown, findings, size)
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         hint = exc.hint if isinstance(exc, Refused) else "Check the path and the permissions."
@@ -266,7 +282,7 @@ class _Merge(Struct):
 
     findings: list[Diagnostic]
     sections: dict[str, dict[str, Entry]] = field(default_factory=dict)
-    refactorings: list[Entry] = field(default_factory=list)
+    lists: dict[str, list[Entry]] = field(default_factory=dict)
 
     def add_veiled(self, document: Document) -> None:
         """Adds a document of which no line is shown."""
@@ -295,7 +311,7 @@ class _Merge(Struct):
             hint = did_you_mean(name, sections())
             place = _without_values(document.place_of(key), key, node)
             self.findings.append(Diagnostic(f"unknown section `{name}`", detail, hint, place))
-        elif name in REFACTORINGS:
+        elif name in LISTS:
             self._list(document, key, node, data)
         elif isinstance(data, dict) and isinstance(node, MappingNode):
             entries = self.sections.setdefault(name, {})
@@ -312,8 +328,9 @@ class _Merge(Struct):
 
     def _list(self, document: Document, key: ScalarNode, node: Node, data: Any) -> None:
         if isinstance(node, SequenceNode):
+            entries = self.lists.setdefault(key.value, [])
             for index, item in enumerate(node.value):
-                self.refactorings.append(Entry(key.value, str(index), document, item, item, data[index]))
+                entries.append(Entry(key.value, str(index), document, item, item, data[index]))
         elif data is not None:
             self._report(document, node, f"`{key.value}` must be a list", "", "Start each entry with `- `.")
 

@@ -59,6 +59,9 @@ FIXED = Phase(
     expressions=False,
     why="Defaults, environments and the settings of the spec are read before expressions are evaluated.",
 )
+RULES = FIXED._replace(
+    why="Rules and overrides are read by themselves, also from another revision: variables don't change them."
+)
 STATE = Phase(SecretRule.RESOLVE, variables=False, why=_STATE_FIRST)
 STATE_KEY = STATE._replace(
     why="The key of the state is known before variables, and before anything is applied."

@@ -26,11 +26,12 @@ Blocks = list[tuple[Entry, Any]]
 
 def read_refactorings(source: Source, linker: Linker, scope: Scope) -> Refactorings:
     """The refactorings, with findings about blocks that are invalid or contradict the spec or each other."""
-    blocks: dict[str, Blocks] = {"moved": [], "import": [], "removed": []}
-    for entry in source.refactorings:
-        block = _read(entry, scope)
-        if block is not None:
-            blocks[entry.section].append((entry, block))
+    blocks: dict[str, Blocks] = {name: [] for name in REFACTORINGS}
+    for name, found in blocks.items():
+        for entry in source.lists.get(name, ()):
+            block = _read(entry, scope)
+            if block is not None:
+                found.append((entry, block))
     reader = _Reader(linker, scope.findings)
     moves = list(reader.moves(blocks["moved"]))
     removals = list(reader.removals(blocks["removed"], moves))

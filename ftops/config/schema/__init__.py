@@ -9,6 +9,7 @@ from ftops.config.schema.block import Block, Field, ListOf, MapOf, optional
 from ftops.config.schema.field_types import JsonSchema, Untyped
 from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.config.schema.json_schema import schema_of
+from ftops.config.schema.policy import OverrideBlock, PolicyRule
 from ftops.config.schema.providers import ProviderBlock
 from ftops.config.schema.refactorings import Import, Moved, Removed
 from ftops.config.schema.resources import ResourceBlock
@@ -42,6 +43,12 @@ class Spec(Block):
     moved = optional(ListOf(Moved), "Resources with a new address.")
     import_ = optional(ListOf(Import), "Existing objects to manage from now on.", key="import")
     removed = optional(ListOf(Removed), "Resources that are no longer managed.")
+    policy = optional(ListOf(PolicyRule), "Rules about what a plan may do.")
+    overrides = optional(ListOf(OverrideBlock), "Rules that are lifted for a time.")
+
+
+LISTS = frozenset(field.key for field in Spec.fields.values() if isinstance(field.type, ListOf))
+"""The sections that are lists."""
 
 
 def sections() -> tuple[str, ...]:

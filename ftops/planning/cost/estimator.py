@@ -44,15 +44,13 @@ def estimate(
     changes: Sequence[Change],
     config: Config,
     resources: Mapping[Address, Resource],
-    environ: Mapping[str, str],
+    known: Catalog,
     state: State,
     values: Mapping[str, Json] = {},
     kept: KeptOf | None = None,
 ) -> tuple[Estimate, tuple[Diagnostic, ...]]:
     """What these changes would cost, and what of that is over the budget. `values` are those of expressions
-    that are known; `kept`: answers by the identity of their model. Raises SpecError where the catalogue can't
-    be read."""
-    known = catalog.load(config.project, environ)
+    that are known; `kept`: answers by the identity of their model."""
     estimator = _Estimator(changes, config, resources, known, state)
     training = tuple(estimator.training())
     data = tuple(estimator.data(training))

@@ -91,10 +91,13 @@ def _sorted(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 class Found(NamedTuple):
-    """What preflight finds: diagnostics, and for which steps of the plan others have to make room first."""
+    """What preflight finds: diagnostics, for which steps of the plan others have to make room first, and what
+    the accounts said."""
 
     findings: tuple[Diagnostic, ...] = ()
     room: Mapping[str, tuple[str, ...]] = {}
+    accounts: Mapping[str, AccountFacts] = {}
+    """What the accounts said, by provider, if they could be asked."""
 
 
 def make_room(situation: Situation) -> Mapping[str, tuple[str, ...]]:
@@ -158,7 +161,7 @@ def run_preflight(
     room = make_room(situation)
     if room:
         situation = of(_in_order(plan.making_room(room)))
-    return Found((*unasked, *_sorted((*check(situation), *refused))), room)
+    return Found((*unasked, *_sorted((*check(situation), *refused))), room, accounts)
 
 
 def _in_order(plan: Plan) -> tuple[Change, ...]:

@@ -218,6 +218,8 @@ def destination_of(config: Config, plan: Plan) -> Destination:
         policies={
             **{f"drift.{kind}": policy for kind, policy in sorted(config.drift.items())},
             **{f"budget.{name}": str(limit) for name, limit in limits.items() if limit is not None},
+            **({"policy": digest} if (digest := config.policy.digest) else {}),
+            **{f"override.{lifted.rule}": lifted.reason for lifted in plan.policy.overridden},
         },
     )
 

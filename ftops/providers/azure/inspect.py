@@ -117,6 +117,7 @@ class _Inspection:
         return AccountFacts(
             name=self._account.name or self._account.endpoint,
             location=location,
+            is_located=bool((body or {}).get("location")),
             state=str(object_at(body or {}, "properties").get("provisioningState") or ""),
             training=training,
             deploying=deploying,

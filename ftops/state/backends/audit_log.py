@@ -46,6 +46,8 @@ class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
     planned_at: str = ""
     overrides: Mapping[str, str] = {}
     """Deployments whose gates were overridden, and why."""
+    rule_overrides: Mapping[str, str] = {}
+    """Rules of the policy that were overridden, and why."""
 
 
 class RunEnded(Struct, tag_field="row", tag="ended"):
