@@ -47,6 +47,8 @@ class ResourceType(Struct, frozen=True, dict=True):
     """Inputs whose change forces replacement; `*` means every one."""
     local: frozenset[str] = frozenset()
     """Inputs that only guide ftops; a change of one is no change of the object."""
+    kept: frozenset[str] = frozenset()
+    """Those among them that are sent, and that an object keeps as they were when it was created."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """What an input means where it is absent. Saying it or not is no change: a release that begins to
     fill in a default must not train anything again."""
@@ -201,6 +203,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             ),
             immutable=frozenset({"*"}),
             local=frozenset({"metadata"}),
+            kept=frozenset({"metadata"}),
             defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             same_account=("training", "validation", "model"),

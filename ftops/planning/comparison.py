@@ -77,6 +77,22 @@ def kept_notes(asked: Resource, sent: Resource) -> Iterator[str]:
             yield f"{asked.address}: {path} {stays}, although the spec has {values[1]} (ignore_changes)"
 
 
+def unchangeable_notes(resource: Resource, desired: Desired, recorded: ResourceState) -> Iterator[str]:
+    """Warnings about inputs of an object that stays which the spec has changed, but the service can't."""
+    kind = RESOURCE_TYPES[resource.address.kind]
+    before, after = (
+        {k: v for k, v in i.items() if k in kind.kept} for i in (recorded.inputs, desired.inputs)
+    )
+    why = f"it is only sent when {kind.noun} is created"
+    for path, now, wanted in differences(before, after, kind.spelling):
+        if covers(resource.lifecycle.ignore_changes, path):
+            continue
+        old, new = (json.dumps(encode(value), ensure_ascii=False) for value in (now, wanted))
+        stays = "isn't added" if now is None else f"stays {old}"
+        spec = f"the spec has {new}" if wanted is not None else "the spec no longer has it"
+        yield f"{resource.address}: {path} {stays}, although {spec}: {why}"
+
+
 def _respelled(resource: Resource, now: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
     """Inputs that differ from the present ones only in spelling: their path and present value."""
     kind = RESOURCE_TYPES[resource.address.kind]

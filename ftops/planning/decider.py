@@ -25,6 +25,7 @@ from ftops.planning.comparison import (
     keeping_present,
     kept_notes,
     setting_changes,
+    unchangeable_notes,
     will_be,
 )
 from ftops.planning.decision import Decision, deposed_key
@@ -297,6 +298,8 @@ class Decider(Struct):
             return
         attributes = self._attributes(resource, desired, recorded)
         action, reason = self._action(resource, recorded, attributes)
+        if action is None or action is Action.RESUME:
+            self.warnings += unchangeable_notes(resource, desired, recorded)
         if action is None:
             self.unchanged += 1
             self._keep_records(resource, desired, recorded)

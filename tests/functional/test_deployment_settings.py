@@ -110,7 +110,19 @@ jobs: {a: {model: gpt-4o-mini-2024-07-18, training: train%s}}
     folder.write("train.jsonl", examples(12))
     folder.write("ftops.yaml", spec % ", metadata: {ticket: A-1}")
     folder.ok("apply", "-y")
-    folder.write("ftops.yaml", spec % ", metadata: {ticket: A-2}")
-    assert folder.ok("plan").startswith("No changes.")
-    folder.write("ftops.yaml", spec % "")
-    assert folder.ok("plan").startswith("No changes.")
+    assert "metadata" not in folder.ok("plan")
+    for metadata, said in (
+        ("{ticket: A-2}", 'job.a: metadata.ticket stays "A-1", although the spec has "A-2"'),
+        ("{ticket: A-1, by: me}", 'job.a: metadata.by isn\'t added, although the spec has "me"'),
+        ("{}", 'job.a: metadata.ticket stays "A-1", although the spec no longer has it'),
+    ):
+        folder.write("ftops.yaml", spec % f", metadata: {metadata}")
+        plan = folder.run("plan", "-o", "json").json
+        assert (plan["changes"], plan["warnings"]) == (
+            [],
+            [f"{said}: it is only sent when a job is created"],
+        )
+    folder.edit("metadata: {}", "seed: 2, metadata: {ticket: A-2}")
+    assert not folder.run("plan", "-o", "json").json["warnings"]
+    folder.edit("seed: 2", "lifecycle: {ignore_changes: [metadata]}")
+    assert not folder.run("plan", "-o", "json").json["warnings"]
