@@ -141,10 +141,33 @@ def test_who_was_removed_may_nothing(cloud: Emulator) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"roles": ["King"]}, {"role": []}, {"actions": "all"}], ids=["role", "key", "text"]
+    "given",
+    [
+        {"roles": ["King"]},
+        {"role": []},
+        {"actions": "all"},
+        {"subject": 5},
+        {"secret": {}},
+        {"id": 0},
+        {"id": "x" * 200_000},
+        {"id": "é" * 40},
+    ],
+    ids=["role", "key", "text", "subject", "secret", "id", "long-id", "long-name-of-a-file"],
 )
 def test_principals_that_cannot_be(cloud: Emulator, given: Any) -> None:
-    assert cloud.call("POST", "/_emulator/principals", given)[0] == 400
+    status, _, answer = cloud.call("POST", "/_emulator/principals", given)
+    assert status == 400
+    assert answer["error"]["message"]
+
+
+def test_no_name_is_too_long_to_be_asked_for(cloud: Emulator) -> None:
+    """Nor to be deleted: there is nothing of that name."""
+    long = "x" * 5000
+    assert cloud.call("DELETE", f"/_emulator/principals/{long}")[0] == 200
+    assert cloud.call("DELETE", f"{cloud.arm}/raiPolicies/{long}?api-version=2024-10-01")[0] == 204
+    path = f"/api/projects/p/models/{long}/versions/1/createAsync?api-version=v1"
+    status, _, answer = cloud.call("POST", path, {"blobUri": "https://example.com/"})
+    assert (status, "is too long" in answer["error"]["message"]) == (400, True)
 
 
 def test_a_managed_identity_of_its_own(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

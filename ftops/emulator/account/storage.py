@@ -15,6 +15,13 @@ from urllib.parse import quote
 
 from msgspec import Struct, convert, to_builtins
 
+MAX_NAME = 220
+"""Bytes in the name of a file. File systems take 255, and the temporary file has a longer name."""
+
+
+class NameTooLong(ValueError):
+    """The id of an object is too long to be stored."""
+
 
 class Stored(Struct, frozen=True):
     """An object of JSON values. Times are virtual seconds since the epoch."""
@@ -71,7 +78,7 @@ class Collection(Generic[T]):
             return list(self._items.values())
 
     def put(self, item: T) -> None:
-        """Create or replace an object."""
+        """Create or replace an object. Raises NameTooLong."""
         values = {name: value for name, value in to_builtins(item).items() if value is not None}
         with self._lock:
             is_new = item.id not in self._items
@@ -83,8 +90,8 @@ class Collection(Generic[T]):
     def remove(self, key: str) -> None:
         """Delete an object, if it exists."""
         with self._lock:
-            self._items.pop(key, None)
-            self._path(key).unlink(missing_ok=True)
+            if self._items.pop(key, None) is not None:
+                self._path(key).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Delete every object and all other files in the folder."""
@@ -97,4 +104,9 @@ class Collection(Generic[T]):
         return len(self._items)
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{quote(key, safe='')}.json"
+        name = f"{quote(key, safe='')}.json"
+        if len(name) > MAX_NAME:
+            raise NameTooLong(
+                f"The name '{key[:40]}…' is too long: its file would have {len(name)} characters."
+            )
+        return self._folder / name

@@ -160,14 +160,17 @@ async def create_principal(cloud: Cloud, request: Request) -> Response:
     known = (*_PRINCIPAL_KEYS, "secret")
     if unknown := sorted(set(body) - set(known)):
         raise bad_request(f"unknown keys {unknown} in a principal; known: {list(known)}")
+    for key in ("id", "subject", "secret"):
+        if not isinstance(body.get(key), str | None):
+            raise bad_request(f"'{key}' must be a string")
     principal = Principal(
-        id=str(body.get("id") or uuid.uuid4()),
+        id=body.get("id") or str(uuid.uuid4()),
         created=cloud.clock.now(),
         roles=_texts(body, "roles"),
         actions=_texts(body, "actions"),
         data_actions=_texts(body, "data_actions"),
         subject=body.get("subject"),
-        secret=str(body.get("secret") or secrets.token_urlsafe(24)),
+        secret=body.get("secret") or secrets.token_urlsafe(24),
     )
     if unknown := [role for role in principal.roles if role not in ROLES]:
         raise bad_request(f"unknown role {unknown[0]!r}; known: {sorted(ROLES)}")

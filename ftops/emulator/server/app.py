@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
+from ftops.emulator.account.storage import NameTooLong
 from ftops.emulator.control_plane import arm_paths, resource_manager
 from ftops.emulator.control_plane.account import delete_account, put_account
 from ftops.emulator.data_plane import answering
@@ -147,6 +148,8 @@ class App:
             return reply(error.body(plane), error.status, error.headers)
         except RecursionError:
             return reply(_TOO_DEEP.body(plane), _TOO_DEEP.status)
+        except NameTooLong as error:
+            return reply(invalid(str(error)).body(plane), 400)
         except MultiPartException as error:
             return reply(invalid(error.message).body(plane), 400)
         except ClientDisconnect:
