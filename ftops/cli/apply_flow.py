@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
@@ -19,8 +20,11 @@ from ftops.core.errors import Blocked, Diagnostic
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
-from ftops.session.saved_plans import revalidate
+from ftops.session.grants import Rest, grant_of, plan_rest
+from ftops.session.saved_plans import revalidate, save
 from ftops.session.session import Session
+from ftops.state.state import Grant
+from ftops.views.grants import described
 
 EXIT_CODES: Mapping[str, int] = {
     "done": 0,
@@ -64,7 +68,7 @@ def carry_out(screen: Screen, options: ApplyOptions) -> int:
     """The exit code."""
     config, warnings = read_for(options.spec, options.request)
     reporter = _reporter(screen, options)
-    steps = _Steps()
+    steps = Steps()
     try:
         return _Apply(screen, options, reporter, steps).carry_out(config, warnings)
     except KeyboardInterrupt:
@@ -89,7 +93,7 @@ class _Apply(Struct, frozen=True):
     screen: Screen
     options: ApplyOptions
     reporter: Reporter
-    steps: _Steps
+    steps: Steps
 
     def carry_out(self, config: Config, warnings: tuple[Diagnostic, ...]) -> int:
         screen, options = self.screen, self.options
@@ -97,24 +101,56 @@ class _Apply(Struct, frozen=True):
             Session.open(config) as session,
             locked(screen, session, options.operation, options.lock_timeout) as interrupts,
         ):
-            plan = self._plan(session)
+            rest = self._rest(session)
+            if rest is not None:
+                self.screen.note(f"Continues {described(rest.grant)}\n\n")
+            plan = rest.plan if rest else self._plan(session)
             session.confirm_lock()
             self.reporter.plan(plan, warnings)
             if plan.is_blocked:
                 raise Blocked(plan.findings)
-            _check_digest(plan, options.expect_digest)
-            if plan.is_empty:
+            if rest is None:
+                _check_digest(plan, options.expect_digest)
+            grant = rest.grant if rest else self._grant(session, plan)
+            session = rest.session if rest else session
+            if plan.is_empty and rest is None:
                 report = self._keep_records(session, plan)
             elif options.approved or options.expect_digest or self._is_approved(plan):
                 screen.keeps_going = True
-                report = self._run(session, plan, interrupts)
+                report = self._run(session, plan, grant, interrupts)
             else:
                 return 1
             code = EXIT_CODES[report.result]
             self.reporter.ended(report, session.outputs() if plan.mode is Mode.NORMAL else {}, code)
         if report.result in ("in-progress", "interrupted"):
-            self.reporter.left(self.steps.left, options.resume_command, code, at_once=False)
+            resume = options.spec.command("reconcile") if grant else options.resume_command
+            self.reporter.left(self.steps.left, resume, code, at_once=False)
         return code
+
+    def _rest(self, session: Session) -> Rest | None:
+        """What is left of the plan, if a run has begun to apply it under its approval. What failed is made
+        again: the plan was named."""
+        options = self.options
+        digest = plan_digest(options.saved.plan) if options.saved else options.expect_digest
+        grant = session.state.grants.get(digest) if digest else None
+        if grant is None:
+            return None
+        counter = self.screen.counter("Refreshing resource")
+        parallelism = options.request.parallelism
+        return plan_rest(
+            session, grant, lambda: session.config, retry=True, parallelism=parallelism, on_progress=counter
+        )
+
+    def _grant(self, session: Session, plan: Plan) -> Grant | None:
+        """The approval to record: of a plan that was approved by its digest, or that isn't waited for."""
+        options = self.options
+        if options.saved is not None:
+            return grant_of(session, replace(options.saved, plan=plan))
+        if options.expect_digest is None and options.wait:
+            return None
+        spec, request = options.spec, options.request
+        saved = save(session, plan, spec.path, spec.variable_files, request.options, request.refresh)
+        return grant_of(session, saved)
 
     def _plan(self, session: Session) -> Plan:
         request, saved = self.options.request, self.options.saved
@@ -136,12 +172,20 @@ class _Apply(Struct, frozen=True):
             )
         return Report("held" if plan.held else "done", session.state, {}, held=plan.held)
 
-    def _run(self, session: Session, plan: Plan, interrupts: Interrupts) -> Report:
+    def _run(self, session: Session, plan: Plan, grant: Grant | None, interrupts: Interrupts) -> Report:
         options = self.options
+        chosen = options.request.options
         settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
         with self.reporter.running() as show:
-            emit = self.steps.recorded(show)
-            return session.apply(plan, settings, emit, interrupts.watch, planned_at=options.planned_at)
+            return session.apply(
+                plan,
+                settings,
+                self.steps.recorded(show),
+                interrupts.watch,
+                planned_at=options.planned_at,
+                grant=grant,
+                is_whole=not (session.is_continuing or chosen.targets or chosen.excludes),
+            )
 
     def _is_approved(self, plan: Plan) -> bool:
         screen, options = self.screen, self.options
@@ -168,7 +212,7 @@ def _check_digest(plan: Plan, expected: str | None) -> None:
     )
 
 
-class _Steps(Struct):
+class Steps(Struct):
     """Steps in progress, for the message after an interrupt."""
 
     has_begun: bool = False

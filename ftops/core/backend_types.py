@@ -14,7 +14,7 @@ from ftops.core.trusted_hosts import BLOB_STORAGE, S3, Service
 
 LOCAL = "local"
 """The default backend."""
-_ALL = ("history", "encryption", "plan_max_age")
+_ALL = ("history", "encryption", "plan_max_age", "approval_max_age")
 _BUCKETS = ("lease", *_ALL)
 
 

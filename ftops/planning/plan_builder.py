@@ -56,6 +56,8 @@ class PlanBuilder(Struct, frozen=True):
     clock: Clock = field(default_factory=RealTime)
     offline: bool = False
     """Whether no service is asked."""
+    is_priced: bool = True
+    """Whether costs are estimated, for which data files are read."""
     kept_answers: Callable[[str], KeptAnswers] | None = None
     """The kept answers of a model, by its identity."""
     digest_key: str = ""
@@ -78,7 +80,8 @@ class PlanBuilder(Struct, frozen=True):
         if options.adopt and refresh and not self.offline:
             made = self._with_adoptions(made, observed, options)
         resources = sent_resources(made, self.graph.resources)
-        made = self._with_estimate(made, resources)
+        if self.is_priced:
+            made = self._with_estimate(made, resources)
         accounts: Mapping[str, AccountFacts] = {}
         if self.offline:
             made = self._with_offline_findings(made, resources)

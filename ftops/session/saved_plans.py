@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -236,24 +237,31 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
 
 
 def _check_unspent(session: Session, saved: SavedPlan) -> None:
-    """Refuses a plan that a run has begun to apply: it can't be applied twice."""
+    """Refuses a plan that a run has begun to apply, and whose grant has ended: it can't be applied twice."""
     from ftops.state.backends.audit_log import LOST  # only where a saved plan is applied
 
     digest = plan_digest(saved.plan)
-    for run in reversed(session.runs()):
-        begun = run.begun
-        if (begun.plan, begun.planned_at) == (digest, saved.origin.at):
-            result = f"the result was: {run.result}"
-            if run.ended is None or run.result == LOST:  # nobody else runs: the lock is ours
-                result = "that run was killed before its end"
-            rest = "nothing is left to do" if run.result == "done" else "`ftops apply` plans the rest"
-            if run.ended is not None and run.ended.serial != session.state.serial:
-                rest = "the state has changed since, so the plan is stale as well"
-            raise StalePlan(
-                "the saved plan has been applied already",
-                f"by {begun.who}@{begun.host} at {begun.at}; {result}.",
-                f"{rest}; to change more, plan again",
-            )
+    own = (digest, saved.origin.at)
+    later = list(dropwhile(lambda run: (run.begun.plan, run.begun.planned_at) != own, session.runs()))
+    if not later:
+        return
+    begun = later[0].begun
+    run = [
+        one for one in later if (one.begun.plan, one.begun.planned_at) == own or one.begun.grant == digest
+    ][-1]
+    result = f"the result was: {run.result}"
+    if run.ended is None or run.result == LOST:  # nobody else runs: the lock is ours
+        if run.begun.serial == session.state.serial:
+            return  # killed before anything was recorded, so nothing was started
+        result = "that run was killed before its end"
+    rest = "nothing is left to do" if run.result == "done" else "`ftops apply` plans the rest"
+    if run.ended is not None and run.ended.serial != session.state.serial:
+        rest = "the state has changed since, so the plan is stale as well"
+    raise StalePlan(
+        "the saved plan has been applied already",
+        f"by {begun.who}@{begun.host} at {begun.at}; {result}.",
+        f"{rest}; to change more, plan again",
+    )
 
 
 def _stale(saved: SavedPlan, reasons: list[str], serial: int) -> StalePlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,9 @@ from ftops.state.file_format import StateCodec
 from ftops.state.state import (
     DigestKeySet,
     Entry,
+    Grant,
+    Granted,
+    GrantEnded,
     Home,
     Recorded,
     RemoteObject,
@@ -74,6 +77,8 @@ class Session(Struct):
     retry_base: float = 1.0
     """Seconds before the second try of a read that failed temporarily."""
     clock: Clock = field(default_factory=RealTime)
+    is_continuing: bool = False
+    """Whether the config is the recorded one of a grant: outputs that were declared since stay recorded."""
     _state: State | None = field(default=None)
     _hold: Hold | None = field(default=None)
     _info: LockInfo | None = field(default=None)
@@ -108,6 +113,10 @@ class Session(Struct):
             check_location(self.config, self.store, state)
             self._state = state
         return self._state
+
+    def reread(self) -> None:
+        """Reads the state again when it is next used: another session has written it."""
+        self._state = None
 
     def look_elsewhere(self) -> tuple[Diagnostic, ...]:
         """For commands that only read: uses a state that is found at another place than the spec's, and
@@ -152,14 +161,16 @@ class Session(Struct):
         refresh: bool = True,
         preflight: bool = True,
         offline: bool = False,
+        priced: bool = True,
         parallelism: int = 10,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
         as_of: date | None = None,
     ) -> Plan:
         """What applying would do. `refresh=False` trusts the state, and reads only the objects of interrupted
         operations; `preflight=False` doesn't check whether it would succeed; with `offline`, no service is
-        asked. `as_of`: judges the dates of models for that day, not for today."""
-        builder = replace(self._plan_builder(parallelism), offline=offline)
+        asked; with `priced=False`, no costs are estimated. `as_of`: judges the dates of models for that day,
+        not for today."""
+        builder = replace(self._plan_builder(parallelism), offline=offline, is_priced=priced)
         builder = replace(builder, today=as_of) if as_of else builder
         return builder.build(options, refresh, preflight, on_progress)
 
@@ -170,11 +181,18 @@ class Session(Struct):
         emit: Callable[[Event], None],
         on_start: Callable[[Apply], None] = lambda run: None,
         planned_at: str = "",
+        grant: Grant | None = None,
+        is_whole: bool = False,
+        completes: bool = True,
     ) -> Report:
         """Applies a plan. Only within `locked`. The journal is folded into the state at the end, however the
         run ends; if that fails too, the next run reads the journal. Raises Blocked if preflight found errors,
         StateError if the lock was lost: nothing more was started then. `planned_at`: when a saved plan was
-        made."""
+        made.
+
+        `grant`: the approval that it is applied under, which is recorded first, and ends if all of it is done
+        and the plan `completes` it. Other grants end if the plan touches what they are about, or is of the
+        whole spec (`is_whole`)."""
         self.confirm_lock()
         if made.is_blocked:
             raise Blocked(made.findings)
@@ -185,8 +203,11 @@ class Session(Struct):
         overrides = {str(change.address): change.override for change in made.changes if change.override}
         rules = {lifted.rule: lifted.reason for lifted in made.policy.overridden}
         known = {"counts": counts, "planned_at": planned_at, "overrides": overrides, "rule_overrides": rules}
+        known["grant"] = grant.digest if grant and grant.digest != digest else ""
         with self._audited(plan=digest, **known) as ending:
-            report = self._apply(made, settings, emit, on_start)
+            first = self._first_entries(made, grant, is_whole)
+            ended = [GrantEnded(grant.digest, "done")] if grant and completes else []
+            report = self._apply(made, settings, emit, on_start, first, ended)
             ending.result, ending.serial = report.result, report.state.serial
             ending.steps = Counter(fate.value for fate in report.fates.values())
         return report
@@ -197,12 +218,15 @@ class Session(Struct):
         settings: Settings,
         emit: Callable[[Event], None],
         on_start: Callable[[Apply], None],
+        first: Sequence[Entry],
+        if_done: Sequence[Entry],
     ) -> Report:
+        """`first` is recorded before anything is started, `if_done` when all of the plan is done."""
         from ftops.applying.provider_calls import Context, new_token
         from ftops.applying.run import Apply
         from ftops.session.answers import Keeper
 
-        state, journal = self._begin()
+        state, journal = self._begin(first)
         check = self._hold.check if self._hold is not None else lambda: None
         keeper = Keeper(self.config)
         context = Context(
@@ -219,7 +243,10 @@ class Session(Struct):
         )
 
         def outputs(now: State) -> Mapping[str, OutputValue]:
-            return {} if made.mode is Mode.DESTROY and now.is_empty else self._evaluate(now)
+            if made.mode is Mode.DESTROY and now.is_empty:
+                return {}
+            others = self.recorded_outputs() if self.is_continuing else {}
+            return {**others, **self._evaluate(now)}
 
         run = Apply(made, state, journal, context, settings)
         on_start(run)
@@ -228,6 +255,9 @@ class Session(Struct):
         try:
             with keeper:
                 report = run.run(outputs)
+            if if_done and report.result == "done":
+                journal.append(if_done)
+                report = replace(report, state=fold(report.state, if_done))
         except BaseException:
             journal.close()
             self._state = None
@@ -249,10 +279,28 @@ class Session(Struct):
         services = {name: PROVIDER_TYPES[self.config.providers[name].type] for name in queues}
         return lambda provider, name: known.of(services[provider]).limits.get(name)
 
+    def _first_entries(self, made: Plan, grant: Grant | None, is_whole: bool) -> list[Entry]:
+        """The grants that end with a run, and its own."""
+        from ftops.planning.grants import supersedes
+
+        own = grant.digest if grant else ""
+        others = (one for digest, one in self.state.grants.items() if digest != own)
+        ended = (
+            one.digest for one in others if supersedes(made, one, is_whole=is_whole and bool(made.changes))
+        )
+        return [*(GrantEnded(digest, "superseded") for digest in ended), *([Granted(grant)] if grant else [])]
+
     def record(self, entries: Iterable[Entry]) -> State:
-        """Records these entries, and returns the state after them. Only within `locked`."""
+        """Records these entries, and returns the state after them. All grants end: what they are about may
+        not be what it was. Only within `locked`."""
         with self._audited() as ending:
-            return self._record(list(entries), ending)
+            ended = [GrantEnded(digest, "superseded") for digest in self.state.grants]
+            return self._record([*ended, *entries], ending)
+
+    def end_grant(self, digest: str) -> State:
+        """Records that all of an approved plan is done. Only within `locked`."""
+        with self._audited(grant=digest) as ending:
+            return self._record([GrantEnded(digest, "done")], ending)
 
     def _record(self, entries: Collection[Entry], ending: RunEnded) -> State:
         before, journal = self._begin()
@@ -324,18 +372,21 @@ class Session(Struct):
             return self.state.digest_key
         return self.store.codec.digest_key(self.config.name, self.config.environment)
 
-    def _begin(self) -> tuple[State, Journal]:
-        """The state and its journal. A state has a lineage from its first entry on."""
+    def _begin(self, first: Sequence[Entry] = ()) -> tuple[State, Journal]:
+        """The state and its journal, with these entries first. A state has a lineage from its first entry
+        on."""
         if isinstance(self.store, LocalStore):
             record_ownership(self.config)
         record_location(self.config, self.store)
         state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
         journal = self.store.open_journal(state)
-        if self.digest_key == state.digest_key:
+        if self.digest_key != state.digest_key:
+            first = [DigestKeySet(self.digest_key), *first]
+        if not first:
             return state, journal
-        first = [DigestKeySet(self.digest_key)]
         try:
             journal.append(first)
+            journal.sync()
         except BaseException:
             journal.close()
             raise
@@ -356,25 +407,26 @@ class Session(Struct):
             return False
         from ftops.session.answers import shared_answers
 
-        self.replace_state(self.state)
+        self._write(self.state)
         if answers := shared_answers(self.config):
             answers.renew()
         return True
 
     def replace_state(self, pushed: State) -> State:
-        """Replaces the whole state. Its serial never decreases, so that older plans stay stale. Only within
-        `locked`."""
+        """Replaces the whole state. Its serial never decreases, so that older plans stay stale. All grants
+        end. Only within `locked`."""
+        pushed = replace(pushed, grants={})
         highest = self._highest_serial()
         if pushed.serial <= highest and pushed != self.readable_state:
             pushed = replace(pushed, serial=highest + 1)
         return self._write(pushed)
 
     def restore(self, version: str) -> State:
-        """Restores a version of the state under a new serial, even if the present state can't be read. Only
-        within `locked`."""
+        """Restores a version of the state under a new serial, even if the present state can't be read. All
+        grants end. Only within `locked`."""
         wanted = self.store.read_version(version)
         highest = max([self._highest_serial(), wanted.serial, *(v.serial for v in self.store.versions())])
-        return self._write(replace(wanted, serial=highest + 1))
+        return self._write(replace(wanted, serial=highest + 1, grants={}))
 
     def _write(self, state: State) -> State:
         with self._audited() as ending:

@@ -1,8 +1,8 @@
 """State: the recorded objects, as the fold of a journal of entries. No I/O.
 
 An entry is written before a call to a provider (`Begun`) or right after it (`Recorded`, `Removed`, `Failed`).
-Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `DigestKeySet`). Each has a serial,
-one more than the previous entry.
+Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `DigestKeySet`, `Granted`,
+`GrantEnded`). Each has a serial, one more than the previous entry.
 """
 
 from __future__ import annotations
@@ -211,15 +211,50 @@ class DigestKeySet(Struct, frozen=True, tag_field="entry", tag="digest_key"):
     key: str
 
 
+class Grant(Struct, frozen=True):
+    """An approval of a plan, which lasts until the plan is done. Times are UTC, ISO 8601.
+
+    `addresses` are those that the plan changes. `record` is the plan with the spec that it was made from, as
+    `planning.saved.grant_record` writes it. `budget` is what its jobs may cost, failed ones included, in US
+    dollars; None: no limit. `spent` is what those cost that were started, as estimated.
+    """
+
+    digest: str
+    at: str
+    expires: str
+    addresses: tuple[Address, ...]
+    record: str
+    who: str = ""
+    run: str = ""
+    pull_request: str = ""
+    commit: str = ""
+    budget: float | None = None
+    spent: float = 0.0
+
+
+class Granted(Struct, frozen=True, tag_field="entry", tag="granted"):
+    """A run starts whose plan was approved, or it continues. Durable before anything else of it."""
+
+    grant: Grant
+
+
+class GrantEnded(Struct, frozen=True, tag_field="entry", tag="grant_ended"):
+    """The plan is done, or the approval doesn't count any more: `done` or `superseded`."""
+
+    digest: str
+    why: str
+
+
 Rearrangement = Moved | Reassigned | ProviderReplaced | DigestKeySet
-Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement
+Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement | Granted | GrantEnded
 
 
 class State(Struct, frozen=True):
     """Everything recorded for a spec in an environment.
 
     `deposed` are replaced objects that still exist, by address and key. `digest_key` is the key for digests
-    of secrets (64 hex digits); empty if the state wasn't encrypted at first.
+    of secrets (64 hex digits); empty if the state wasn't encrypted at first. `grants` are approvals that
+    haven't ended, by digest.
     """
 
     lineage: str
@@ -229,6 +264,7 @@ class State(Struct, frozen=True):
     pending: Mapping[Address, PendingOperation] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
     digest_key: str = ""
+    grants: Mapping[str, Grant] = field(default_factory=dict)
     always_written: ClassVar = ("serial", "resources", "deposed", "pending", "outputs")
 
     @property
@@ -284,6 +320,7 @@ class LiveState:
         self.pending = dict(state.pending)
         self.outputs: Mapping[str, Json] = state.outputs
         self.digest_key = state.digest_key
+        self.grants = dict(state.grants)
 
     def add(self, entry: Entry) -> None:
         self.serial += 1
@@ -310,10 +347,14 @@ class LiveState:
                 self._update(lambda record: _rehomed(record, before, after))
             case DigestKeySet(key):
                 self.digest_key = key
+            case Granted(grant):
+                self.grants[grant.digest] = grant
+            case GrantEnded(digest, _):
+                self.grants.pop(digest, None)
 
     def freeze(self) -> State:
         records = (dict(self.resources), dict(self.deposed), dict(self.pending))
-        return State(self.lineage, self.serial, *records, self.outputs, self.digest_key)
+        return State(self.lineage, self.serial, *records, self.outputs, self.digest_key, dict(self.grants))
 
     def _record(self, resource: ResourceState, deposes: str) -> None:
         address = resource.address

@@ -53,6 +53,7 @@ def _cells(run: Run) -> tuple[str, ...]:
     after = "?" if ended is None or ended.serial is None else str(ended.serial)
     counts = [f"{Action(name).symbol}{count}" for name, count in begun.counts.items() if name in _ACTIONS]
     plan = begun.plan.rpartition(":")[2][:12] + (" (saved)" if begun.planned_at else "")
+    plan += f" of {begun.grant.rpartition(':')[2][:12]}" if begun.grant else ""
     plan += "".join(f", gate of {address} overridden: {why}" for address, why in begun.overrides.items())
     plan += "".join(f", rule {name} overridden: {why}" for name, why in begun.rule_overrides.items())
     who = f"{begun.who}@{begun.host}"

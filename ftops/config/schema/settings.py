@@ -40,6 +40,9 @@ class StateBlock(Block, noun="`state`"):
     plan_max_age = optional(
         Duration(closed=True), "Age at which kept plans are refused and deleted; default: 30d."
     )
+    approval_max_age = optional(
+        Duration(closed=True), "How long an approved plan can be continued; default: 14d."
+    )
     encryption = optional(Encryption, "Encryption of the state; default: none.")
 
 

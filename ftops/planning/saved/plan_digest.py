@@ -200,7 +200,7 @@ def _lasting(written: dict[str, Json]) -> Json:
     return {key: value for key, value in written.items() if key not in _PASSING}
 
 
-_NO_PLACE = frozenset({"encryption", "history", "lease", "plan_max_age"})
+_NO_PLACE = frozenset({"encryption", "history", "lease", "plan_max_age", "approval_max_age"})
 """Settings of a state that don't say where it is."""
 
 

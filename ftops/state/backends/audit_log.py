@@ -48,6 +48,10 @@ class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
     """Deployments whose gates were overridden, and why."""
     rule_overrides: Mapping[str, str] = {}
     """Rules of the policy that were overridden, and why."""
+    pull_request: str = ""
+    commit: str = ""
+    grant: str = ""
+    """The digest of the approved plan that it continues, if its own plan is only what was left of it."""
 
 
 class RunEnded(Struct, tag_field="row", tag="ended"):

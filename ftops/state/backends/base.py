@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol, TypeVar
 
@@ -21,7 +22,8 @@ KEPT_VERSIONS = 10
 
 
 class LockInfo(Struct, frozen=True):
-    """Who holds a lock, since when (UTC, ISO 8601), and for which command. `run_url`: the CI run, if any."""
+    """Who holds a lock, since when (UTC, ISO 8601), and for which command. `run_url`, `pull_request` and
+    `commit` are those of the CI run, if any."""
 
     id: str
     who: str
@@ -30,6 +32,8 @@ class LockInfo(Struct, frozen=True):
     operation: str
     since: str
     run_url: str = ""
+    pull_request: str = ""
+    commit: str = ""
 
     @property
     def by(self) -> str:
@@ -142,6 +146,40 @@ _RUN_URLS: tuple[tuple[str, str], ...] = (
 """Variable that identifies a CI system → URL of its run."""
 
 
+_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_REQUESTEDFOR")
+_PULL_REQUESTS = (
+    "FTOPS_PULL_REQUEST",
+    "CI_MERGE_REQUEST_IID",
+    "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER",
+    "SYSTEM_PULLREQUEST_PULLREQUESTID",
+    "BITBUCKET_PR_ID",
+)
+_COMMITS = (
+    "FTOPS_COMMIT",
+    "GITHUB_SHA",
+    "CI_COMMIT_SHA",
+    "BUILD_SOURCEVERSION",
+    "BITBUCKET_COMMIT",
+    "GIT_COMMIT",
+)
+"""Variables of CI systems, and those that you set; the first one with a value counts."""
+_GITHUB_REF = re.compile(r"refs/(?:pull/|heads/gh-readonly-queue/.*/pr-)(\d+)[/-]")
+_LONGEST_FACT = 200
+
+
+def fact(environ: Mapping[str, str], *names: str) -> str:
+    """The value of the first of these variables that has one, as a short line."""
+    value = next((environ[name] for name in names if environ.get(name)), "")
+    return " ".join(value.split())[:_LONGEST_FACT]
+
+
+def pull_request(environ: Mapping[str, str]) -> str:
+    """The number of the pull request that this process runs for, if CI tells. A push to a branch has none:
+    FTOPS_PULL_REQUEST may say it."""
+    found = _GITHUB_REF.match(environ.get("GITHUB_REF", ""))
+    return fact(environ, *_PULL_REQUESTS) or (found[1] if found else "")
+
+
 def run_url(environ: dict[str, str]) -> str:
     """The URL of the CI run that this process is part of, if any."""
     for variable, url in _RUN_URLS:
@@ -156,10 +194,12 @@ def lock_info(id: str, operation: str, since: str) -> LockInfo:
     from getpass import getuser
 
     try:
-        who = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or getuser()
+        who = fact(os.environ, *_ACTORS) or getuser()
     except (KeyError, OSError):
         who = str(os.getuid())
-    return LockInfo(id, who, os.uname().nodename, os.getpid(), operation, since, run_url(dict(os.environ)))
+    environ = dict(os.environ)
+    run = (run_url(environ), pull_request(environ), fact(environ, *_COMMITS))
+    return LockInfo(id, who, os.uname().nodename, os.getpid(), operation, since, *run)
 
 
 def retry_while_locked(attempt: Callable[[], T], waiting: Waiting) -> T:

@@ -1,0 +1,176 @@
+"""ftops reconcile"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+from msgspec import Struct
+
+from ftops.applying.run import Report, Settings
+from ftops.cli.apply_flow import Steps
+from ftops.cli.apply_reporter import Show, TextReporter
+from ftops.cli.console import INTERRUPTED, Screen
+from ftops.cli.options import parallelism_option, spec_options
+from ftops.cli.sessions import Interrupts, lock_option, locked
+from ftops.cli.spec_args import SpecArguments, read_to_destroy, read_with_data
+from ftops.config.config import Config
+from ftops.core.dag import closure, reverse
+from ftops.core.errors import Diagnostic, FtopsError, StateError
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.planning.plan import Action, Change, Plan
+from ftops.session.grants import GrantRefused, Rest, has_expired, plan_rest
+from ftops.session.session import Session
+from ftops.state.state import Grant
+from ftops.views import progress
+from ftops.views.grants import Continued, described, draw, exit_code, to_document
+
+
+@click.command("reconcile")
+@click.option("--retry", is_flag=True, help="Make again what failed, such as a training. It costs again.")
+@click.option(
+    "--wait/--no-wait",
+    default=False,
+    help="Wait for jobs until they end; by default, exit with 4 while jobs are running.",
+)
+@parallelism_option
+@lock_option
+@spec_options
+def command(
+    screen: Screen, spec: SpecArguments, retry: bool, wait: bool, parallelism: int, lock_timeout: float
+) -> int:
+    """Continue what was approved and isn't done yet: for a schedule in CI.
+
+    An apply of a saved plan, of a digest, or with --no-wait records its approval in the state. This
+    command goes on with what is left of it, from the plan and spec of that time, until it is done, or
+    the approval expires. A newer apply of the same resources ends it.
+    """
+    config = read_to_destroy(spec)
+    flow = _Reconcile(screen, spec, Settings(parallelism, wait), retry)
+    try:
+        with Session.open(config) as session:
+            found = list(flow.continued(session, lock_timeout))
+    except KeyboardInterrupt:
+        screen.keeps_going = True
+        said = "jobs in progress go on at the service, and the next `ftops reconcile` continues."
+        screen.fail([Diagnostic("interrupted", said)], INTERRUPTED)
+        return INTERRUPTED
+    for one in found:
+        if one.diagnostics and not screen.json:
+            screen.fail(one.diagnostics, exit_code([one]))
+    screen.result(
+        lambda: to_document(found, config.name, config.environment),
+        lambda: draw(found, " ".join((spec.command("reconcile"), "--retry")), screen.paint),
+    )
+    return exit_code(found)
+
+
+class _Reconcile(Struct, frozen=True):
+    """One run of reconcile."""
+
+    screen: Screen
+    spec: SpecArguments
+    settings: Settings
+    retry: bool
+
+    def continued(self, session: Session, lock_timeout: float) -> Iterator[Continued]:
+        """Every grant, in the order of approval. If none can be continued, the state is only read."""
+        if all(map(has_expired, session.state.grants.values())):
+            yield from (self._expired(session, grant) for grant in session.state.grants.values())
+            return
+        with locked(self.screen, session, "reconcile", lock_timeout) as interrupts:
+            for digest in sorted(session.state.grants, key=lambda d: session.state.grants[d].at):
+                grant = session.state.grants.get(digest)
+                if grant is None:
+                    continue
+                one = self._continue(session, grant, interrupts)
+                yield one
+                if one.result == "interrupted":
+                    return
+                session.reread()
+
+    def _expired(self, session: Session, grant: Grant) -> Continued:
+        try:
+            plan_rest(session, grant, self._with_files, retry=False)
+        except GrantRefused as error:
+            return Continued(grant, "refused", diagnostics=error.diagnostics)
+        raise AssertionError("an approval that has expired was continued")
+
+    def _continue(self, session: Session, grant: Grant, interrupts: Interrupts) -> Continued:
+        screen, parallelism = self.screen, self.settings.parallelism
+        counter = screen.counter("Refreshing resource")
+        try:
+            rest = plan_rest(
+                session,
+                grant,
+                self._with_files,
+                retry=self.retry,
+                parallelism=parallelism,
+                on_progress=counter,
+            )
+        except StateError:
+            raise
+        except FtopsError as error:
+            result = "refused" if error.exit_code == GrantRefused.exit_code else "failed"
+            return Continued(grant, result, diagnostics=error.diagnostics)
+        session.confirm_lock()
+        plan, failed = rest.plan, tuple(map(str, rest.residual.failed if not self.retry else ()))
+        if not plan.changes:
+            result = "failed" if failed else "held" if plan.held else "done"
+            if result == "done":
+                session.end_grant(grant.digest)
+            return Continued(grant, result, failed=failed, held=plan.held)
+        if not self.settings.wait and (running := _all_running(plan)):
+            left = {change.step: change.remote_id for change in running}
+            waiting = tuple(change.step for change in plan.changes if change.step not in left)
+            return Continued(grant, "failed" if failed else "in-progress", left, waiting, failed)
+        return self._applied(rest, failed, interrupts)
+
+    def _applied(self, rest: Rest, failed: tuple[str, ...], interrupts: Interrupts) -> Continued:
+        screen, steps, reporter = self.screen, Steps(), TextReporter(self.screen, "Reconcile")
+        screen.keeps_going = True
+        screen.note(f"{described(rest.grant)}\n")
+
+        def apply(show: Show) -> Report:
+            return rest.session.apply(
+                rest.plan,
+                self.settings,
+                steps.recorded(show),
+                interrupts.watch,
+                grant=rest.grant,
+                completes=not failed,
+            )
+
+        if screen.json:
+            report = apply(lambda event: None)
+        else:
+            with reporter.running() as show:
+                report = apply(show)
+        failed = (*failed, *(str(failure.address) for failure in report.failures))
+        result = "failed" if failed and report.result != "interrupted" else report.result
+        not_done = {step for step, fate in report.fates.items() if fate.value in ("skipped", "waiting")}
+        return Continued(
+            rest.grant,
+            result,
+            dict(steps.left),
+            tuple(sorted(not_done - steps.left.keys())),
+            tuple(dict.fromkeys(failed)),
+            report.held,
+            tuple(progress.failures(report)),
+        )
+
+    def _with_files(self) -> Config:
+        return read_with_data(self.spec)[0]
+
+
+def _all_running(plan: Plan) -> list[Change]:
+    """The jobs that are still in progress, as was just read, if everything else waits for them: then there
+    is nothing to do or to record."""
+    running = [change for change in plan.changes if _is_running(change)]
+    after = closure((change.step for change in running), reverse(plan.waits_for))
+    return running if all(change.step in after for change in plan.changes) else []
+
+
+def _is_running(change: Change) -> bool:
+    is_long = RESOURCE_TYPES[change.address.kind].long_running
+    return is_long and change.action is Action.RESUME and change.reason.code == "pending"

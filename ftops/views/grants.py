@@ -1,0 +1,98 @@
+"""What has become of each grant, as lines and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic
+from ftops.core.plurals import plural
+from ftops.planning.plan import Held, held_to_json
+from ftops.state.state import Grant
+from ftops.views.diagnostics import to_json
+from ftops.views.paint import Painter, clean
+
+EXIT_CODES: Mapping[str, int] = {
+    "done": 0,
+    "in-progress": 4,
+    "held": 5,
+    "failed": 1,
+    "refused": 3,
+    "interrupted": 130,
+}
+"""Result of a grant → exit code; of several grants the last one in this order counts."""
+_STYLES = {"done": "good", "in-progress": "update", "held": "update"}
+
+
+class Continued(Struct, frozen=True):
+    """What has become of a grant. `left` are steps in progress at the service, with their remote ids;
+    `waiting` the steps that wait for these, `failed` the addresses that failed."""
+
+    grant: Grant
+    result: str
+    left: Mapping[str, str] = {}
+    waiting: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    held: tuple[Held, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def exit_code(found: Sequence[Continued]) -> int:
+    results = list(EXIT_CODES)
+    worst = max((results.index(one.result) for one in found), default=0)
+    return EXIT_CODES[results[worst]]
+
+
+def draw(found: Sequence[Continued], retry: str, paint: Painter) -> list[str]:
+    """Lines for each grant. `retry` is the command that makes again what failed."""
+    if not found:
+        return ["Nothing to continue: no approved plan is open."]
+    lines: list[str] = []
+    for one in found:
+        result = paint(one.result.replace("-", " "), _STYLES.get(one.result, "error"))
+        lines.append(f"{clean(described(one.grant))}: {result}")
+        lines += [f"  {clean(step)}  {clean(remote_id)}  in progress" for step, remote_id in one.left.items()]
+        lines += [f"  {plural(len(one.waiting), 'step')} to do after that"] * bool(one.waiting)
+        lines += [f"  {held.address}  held: {clean('; '.join(held.reasons))}" for held in one.held]
+        lines += [f"  {address}  failed: to make it again, run `{retry}`" for address in one.failed]
+    return lines
+
+
+def described(grant: Grant) -> str:
+    """A grant on one line."""
+    request = f", pull request {grant.pull_request}" if grant.pull_request else ""
+    return f"{grant.digest}, approved by {grant.who}{request}, until {grant.expires}"
+
+
+def to_document(found: Sequence[Continued], spec: str, environment: str) -> dict[str, Json]:
+    """The document of `reconcile -o json`."""
+    return {
+        "spec": spec,
+        "environment": environment,
+        "exit_code": exit_code(found),
+        "grants": [_continued(one) for one in found],
+    }
+
+
+def _continued(one: Continued) -> Json:
+    grant = one.grant
+    return {
+        "digest": grant.digest,
+        "result": one.result,
+        "exit_code": EXIT_CODES[one.result],
+        "approved_by": grant.who,
+        "approved_at": grant.at,
+        "expires": grant.expires,
+        "run_url": grant.run,
+        "pull_request": grant.pull_request,
+        "commit": grant.commit,
+        "budget": grant.budget,
+        "spent": round(grant.spent, 4),
+        "left": dict(one.left),
+        "waiting": list(one.waiting),
+        "failed": list(one.failed),
+        "held": [held_to_json(held) for held in one.held],
+        "diagnostics": [to_json(d) for d in one.diagnostics],
+    }
