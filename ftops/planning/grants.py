@@ -69,7 +69,7 @@ def options_left(options: Options, approved: Plan, state: State) -> Options:
     )
     declared = {change.address for change in approved.changes if change.action not in _ENDS}
     targets = tuple(address for address in changed if address in known or address in declared)
-    return replace(options, targets=targets, excludes=(), replaces=still, allow_empty=True)
+    return replace(options, targets=targets, excludes=(), replaces=still, allow_empty=True, rule_overrides={})
 
 
 def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Residual:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
+from ftops.config.policy import Policy
 from ftops.core.address import Address, Json, Secrets, Value
 from ftops.core.codec import Codec, Form
 from ftops.core.errors import FtopsError
@@ -77,7 +78,8 @@ def read_record(grant: Grant) -> GrantRecord:
 
 
 def recorded_config(record: GrantRecord, working: Config, known: Secrets) -> Config:
-    """The recorded spec, with the providers, state and folders of the working copy, and these secrets."""
+    """The recorded spec, with the providers, state and folders of the working copy, and these secrets. Its
+    policy was judged when it was approved, with all of the plan; a part of it isn't judged again."""
     spec = record.spec
     resources = tuple(Resource(**carried_over(resource, Resource)) for resource in spec.resources)
     return replace(
@@ -89,6 +91,7 @@ def recorded_config(record: GrantRecord, working: Config, known: Secrets) -> Con
         variables=spec.variables,
         given=spec.given,
         secrets=known,
+        policy=Policy(),
         warnings=(),
         is_outline=False,
     )
