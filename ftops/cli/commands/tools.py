@@ -43,9 +43,15 @@ def emulator(arguments: tuple[str, ...]) -> int:
 
 
 @click.command("schema")
+@click.option("--plan", "of_plan", is_flag=True, help="That of the document of `ftops plan -o json`.")
 @screen_options
-def schema(screen: Screen) -> int:
+def schema(screen: Screen, of_plan: bool) -> int:
     """Print the JSON Schema of the spec language, for editors that complete and check YAML."""
+    if of_plan:
+        from ftops.views.plan_schema import plan_schema
+
+        screen.document(plan_schema())
+        return 0
     from ftops.config.schema import json_schema
 
     screen.document(json_schema())

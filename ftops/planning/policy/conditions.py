@@ -240,7 +240,9 @@ def accounts(settings: Settings, context: Context) -> Iterator[Violation]:
             yield about_provider(context, name, "its account isn't known", unknown=True)
             continue
         groups = _account_names(context.situation.homes[name])
-        if not is_permitted(settings, groups, str.casefold):
+        if not all(map(all, groups)):
+            yield about_provider(context, name, "its account isn't known", unknown=True)
+        elif not is_permitted(settings, groups, str.casefold):
             shown = " and ".join(dict.fromkeys(part for group in groups for part in sorted(group)))
             text = f"the account {shown} isn't allowed"
             yield about_provider(context, name, text, permitted_words(settings))
