@@ -107,7 +107,7 @@ class MarkdownReporter(Struct):
         if plan.is_blocked:
             from ftops.views import markdown
 
-            self._screen.text(markdown.draw(plan, made_now(), self._limit, warnings))
+            self._screen.text(markdown.draw(plan, made_now(), self._limit, warnings).text)
 
     @contextmanager
     def running(self) -> Iterator[Show]:

@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "radar": _row("radar:command", "List when models and deployments in use end."),
         "audit": _row("state:audit", "Show who applied which plan, when, and the result."),
         "explain": _row("service:explain", "Explain why a resource would change."),
+        "ci": _row("groups:ci", "Comment on a pull request, annotate its lines, set its status."),
         "graph": _row("validate:graph", "Show the dependency graph."),
         "fmt": _row("fmt:command", "Format specs."),
         "schema": _row("tools:schema", "Print the JSON Schema of the spec language."),
@@ -91,5 +92,12 @@ ANSWERS: Mapping[str, Row] = {
     "prune": _row("answers:prune", "Delete old answers."),
 }
 """The commands of `ftops answers`."""
+
+CI: Mapping[str, Row] = {
+    "comment": _row("ci:comment", "Show a plan in a comment on the pull request."),
+    "annotate": _row("ci:annotate", "Annotate the lines that findings are about."),
+    "status": _row("ci:status", "Set the status of the commit."),
+}
+"""The commands of `ftops ci`."""
 
 COMMANDS: Mapping[str, Row] = {name: row for section in SECTIONS.values() for name, row in section.items()}

@@ -17,7 +17,8 @@ from ftops.core.address import Json
 from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, StateError, UsageError
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.plan import Mode, Plan, plan_to_json
+from ftops.planning.plan import Mode, Plan
+from ftops.planning.plan_document import plan_to_json
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.session.session import Session
 from ftops.state.file_format import parse_snapshot

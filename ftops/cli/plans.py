@@ -14,14 +14,13 @@ from ftops.core.confined_files import outside
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.planning.plan import NORMAL, Plan
-from ftops.planning.saved.plan_digest import DIGEST_PREFIX
+from ftops.planning.saved.plan_digest import DIGEST, DIGEST_PREFIX
 from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.kept_plans import keep_plan, kept_plan
 from ftops.session.saved_plans import holds_plan, is_plan_file, read_plan, save, write_plan
 from ftops.session.session import Session
 from ftops.state.backends.factory import state_keys
 
-_DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}\Z")
 _OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -57,7 +56,7 @@ def is_digest(path: Path) -> bool:
     text = str(path)
     if not text.startswith(DIGEST_PREFIX):
         return False
-    if not _DIGEST.match(text):
+    if not DIGEST.fullmatch(text):
         raise UsageError(
             f"not the digest of a plan: {text}", f"it is `{DIGEST_PREFIX}` and 64 hexadecimal digits."
         )
@@ -138,6 +137,6 @@ def checked_digest(ctx: click.Context, param: click.Parameter, value: str | None
             "plan again with this version of ftops, and approve the digest that it prints",
             ctx,
         )
-    if value is not None and not _DIGEST.match(value):
+    if value is not None and not DIGEST.fullmatch(value):
         raise click.UsageError(f"--expect-digest needs `{DIGEST_PREFIX}` and 64 hexadecimal digits", ctx)
     return value

@@ -113,7 +113,7 @@ def refusal(
     for an address whose value must not be shown."""
     found = _ADDRESS.fullmatch(address.strip())
     if found is None:
-        return Refusal(f"{written or 'this'} isn't the address of a server", _FORM, _FORM_HINT)
+        return address_refusal(address, written=written)
     host = found["host"].lower()
     port = int(found["port"]) if found["port"] else None
     if _is_loopback(host):
@@ -121,8 +121,8 @@ def refusal(
     shown = written or host
     if service.is_local:
         return Refusal(f"{shown} isn't this machine", _LOCAL, _LOCAL_HINT)
-    if found["scheme"].lower() == "http":
-        return Refusal(f"credentials would go to {shown} unencrypted", _HTTP, _HTTP_HINT)
+    if unsafe := address_refusal(address, written=written):
+        return unsafe
     if port in (None, _HTTPS_PORT) and any(_matches(host, pattern) for pattern in service.hosts):
         return None
     allowed = [entry.strip().lower() for entry in environ.get(ALLOW_VARIABLE, "").split(",")]
@@ -138,6 +138,17 @@ def refusal(
         "Correct the address. If you trust the host, allow it in the environment: export "
         f"{ALLOW_VARIABLE}={name}" + (note if wrong else ""),
     )
+
+
+def address_refusal(address: str, *, written: str = "") -> Refusal | None:
+    """Why no credentials may be sent to an address, whoever answers there; None if they may."""
+    found = _ADDRESS.fullmatch(address.strip())
+    if found is None:
+        return Refusal(f"{written or 'this'} isn't the address of a server", _FORM, _FORM_HINT)
+    host = found["host"].lower()
+    if found["scheme"].lower() == "http" and not _is_loopback(host):
+        return Refusal(f"credentials would go to {written or host} unencrypted", _HTTP, _HTTP_HINT)
+    return None
 
 
 def scope_refusal(scope: str, environ: Mapping[str, str], *, written: str = "") -> Refusal | None:

@@ -4,11 +4,12 @@ catalogue, tokens are counted here. US dollars throughout."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from ftops.core.address import Address, Json, Value
+from ftops.core.codec import Codec
 
 HOURS_PER_MONTH = 730
 
@@ -199,6 +200,7 @@ def _data_to_json(change: DataChange) -> dict[str, Json]:
         "tokens": change.tokens,
         "dollars": None if change.dollars is None else round(change.dollars, 4),
         "note": change.note,
+        **({"reordered": True} if change.reordered else {}),
     }
 
 
@@ -220,6 +222,7 @@ def _evaluation_to_json(cost: EvaluationCost) -> dict[str, Json]:
         "dollars": None if cost.dollars is None else round(cost.dollars, 6),
         "detectable_difference": None if cost.detectable is None else round(cost.detectable, 4),
         "independent_prompts": cost.independent,
+        "is_compared": cost.is_compared,
         "temporary_deployments": [_temporary_to_json(one) for one in cost.temporary],
     }
 
@@ -241,6 +244,55 @@ def _training_to_json(cost: TrainingCost) -> dict[str, Json]:
         "per_hour": cost.per_hour,
         "spending_limit": cost.spending_limit,
         "hours_recorded": [cost.hours[0], cost.hours[-1]] if cost.hours else None,
+        "jobs_recorded": len(cost.hours),
         "dollars": None if dollars is None else round(dollars, 4),
         "note": cost.note,
     }
+
+
+def estimate_from_json(raw: Mapping[str, Any]) -> Estimate:
+    """The inverse of `estimate_to_json`, for display. Raises KeyError, TypeError or ValueError."""
+    return Estimate(
+        training=tuple(_training_from_json(row) for row in raw["training"]),
+        hosting=_CODEC.read(_HOSTING, raw["hosting"]),
+        data=_CODEC.read(_DATA, raw["data"]),
+        asking=tuple(_evaluation_from_json(row) for row in raw["asking"]),
+        is_rehearsal=bool(raw["is_rehearsal"]),
+    )
+
+
+def _training_from_json(raw: Mapping[str, Any]) -> TrainingCost:
+    hours = raw["hours_recorded"] or ()
+    count = max(raw.get("jobs_recorded", 0), len(hours))
+    if count > _MOST_RECORDED:
+        raise ValueError(f"it has {count} recorded jobs")
+    fields = {
+        "epochs": {"number": raw["epochs"], "is_estimate": raw["epochs_estimated"]},
+        "cut": raw["examples_cut"],
+        "hours": [*hours[:1] * (count - 1), *hours[-1:]],
+    }
+    return _CODEC.read(TrainingCost, {**raw, **fields})
+
+
+def _evaluation_from_json(raw: Mapping[str, Any]) -> EvaluationCost:
+    renamed = {field: raw[key] for field, key in _ASKING_KEYS.items()}
+    temporary = [{**one, "sku": {"name": one["sku"]}} for one in raw["temporary_deployments"]]
+    return _CODEC.read(EvaluationCost, {**raw, **renamed, "temporary": temporary})
+
+
+_ASKING_KEYS: Mapping[str, str] = {
+    "cached": "answers_cached",
+    "too_old": "answers_too_old",
+    "may_stop": "may_stop_early",
+    "graded": "grading_requests",
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "is_limited": "output_is_limit",
+    "detectable": "detectable_difference",
+    "independent": "independent_prompts",
+}
+"""Fields of an EvaluationCost → their keys in JSON, where these differ."""
+_MOST_RECORDED = 1_000_000
+_CODEC = Codec()
+_HOSTING = tuple[HostingCost, ...]
+_DATA = tuple[DataChange, ...]

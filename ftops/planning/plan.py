@@ -11,19 +11,17 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from msgspec import Struct, field, to_builtins
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
 from ftops.config.policy import RuleChange
-from ftops.core.address import Address, Json, Value, encode, stands_for_secret
+from ftops.core.address import Address, Json, Value
 from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
 from ftops.core.errors import Diagnostic
-from ftops.planning.estimate import NOTHING, Estimate, estimate_to_json
+from ftops.planning.estimate import NOTHING, Estimate
 from ftops.state.state import Entry, Moved, Reassigned
-
-PLAN_VERSION = 1
 
 
 class Action(StrEnum):
@@ -324,85 +322,3 @@ def sent_resources(plan: Plan, declared: Mapping[Address, Resource]) -> Mapping[
     """The declared resources with the inputs that the plan sends: `ignore_changes` may keep other values."""
     sent = {c.address: c.after for c in plan.changes if c.after}
     return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
-
-
-def plan_to_json(plan: Plan) -> dict[str, Json]:
-    """The document that `plan -o json` prints; docs/json-output.md describes it."""
-    waits_for = plan.waits_for
-    return {
-        "format_version": PLAN_VERSION,
-        "spec": plan.spec,
-        "environment": plan.environment,
-        "mode": plan.mode.value,
-        "lineage": plan.lineage,
-        "serial": plan.serial,
-        "changes": [_change(c, waits_for[c.step]) for c in plan.changes],
-        "drift": [drift_to_json(d) for d in plan.drift],
-        "outputs": [_output(o) for o in plan.outputs],
-        "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
-        "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
-        "unchanged": plan.unchanged,
-        "held": [held_to_json(one) for one in plan.held],
-        "summary": {**plan.summary},
-        "warnings": list(plan.warnings),
-        "policy": to_builtins(plan.policy),
-        "estimate": estimate_to_json(plan.estimate),
-        "destination": to_builtins(plan.destination),
-        "known": dict(plan.known),
-    }
-
-
-def held_to_json(held: Held) -> dict[str, Json]:
-    return {"address": str(held.address), "reasons": list(held.reasons)}
-
-
-def drift_to_json(drift: Drift) -> dict[str, Json]:
-    return {
-        "address": str(drift.address),
-        "kind": drift.kind,
-        "policy": drift.policy,
-        "expected": drift.is_expected,
-        "attributes": [_attribute(a) for a in drift.attributes],
-    }
-
-
-def _change(change: Change, waits_for: Collection[str]) -> Json:
-    optional: dict[str, Json] = {
-        "before": encode(dict(change.before)),
-        "after": encode(dict(change.after)),
-        "attributes": [_attribute(a) for a in change.attributes],
-        "fingerprint": change.fingerprint,
-        "remote_id": change.remote_id,
-        "deposed": change.deposed,
-        "deposes": change.deposes,
-        "gates": [_gate(gate) for gate in change.gates],
-        "override": change.override,
-    }
-    return {
-        "step": change.step,
-        "address": str(change.address),
-        "action": change.action.value,
-        "reason": change.reason._asdict(),
-        "provider": change.provider,
-        "waits_for": list(waits_for),
-        **{k: v for k, v in optional.items() if v},
-    }
-
-
-def _gate(gate: Gate) -> Json:
-    shown = {"model": encode(gate.model), gate.evaluation.kind: str(gate.evaluation)}
-    return {**shown, "require": dict(gate.require), "allow_override": gate.allow_override}
-
-
-def _attribute(attribute: AttributeChange) -> Json:
-    before, after = _shown(attribute.before), _shown(attribute.after)
-    return {**attribute._asdict(), "before": before, "after": after}
-
-
-def _shown(value: Value) -> Json:
-    return "(sensitive)" if stands_for_secret(value) else encode(value)
-
-
-def _output(output: OutputChange) -> Json:
-    shown = output._replace(before=None, after=None) if output.sensitive else output
-    return {**shown._asdict(), "before": encode(shown.before), "after": encode(shown.after)}

@@ -25,6 +25,8 @@ from ftops.views.xml import xml_document, xml_text
 _SPEC = "spec"
 """The rule of findings that have none: they are about a spec, not about data."""
 _GITHUB = {"error": "error", "warning": "warning", "note": "notice"}
+_MOST_TITLE, _MOST_MESSAGE, _MOST_SUMMARY = 255, 16_000, 60_000
+"""Characters that GitHub takes, with room for those that are several bytes."""
 _GITLAB = {"error": "major", "warning": "minor", "note": "info"}
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -32,6 +34,19 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 def github(found: Sequence[Diagnostic], folder: str) -> str:
     """A workflow command for each finding. GitHub shows ten errors and ten warnings of each step."""
     return "".join(f"::{_GITHUB[d.severity]} {_properties(d, folder)}::{_data(_message(d))}\n" for d in found)
+
+
+def check_annotations(found: Sequence[Diagnostic], folder: str) -> list[dict[str, Json]]:
+    """The annotations of a check run of GitHub, of the findings that have a place."""
+    return [_check_annotation(d, folder) for d in found if d.place is not None]
+
+
+def check_summary(found: Sequence[Diagnostic]) -> str:
+    """How many findings there are, and those without a place; Markdown."""
+    counts = Counter(d.severity for d in found)
+    parts = [plural(counts[name], name) for name in _GITHUB if counts[name]]
+    rest = [f"    {d.severity}: {line}" for d in found if d.place is None for line in _message(d).split("\n")]
+    return "\n".join([f"{', '.join(parts) or 'No findings'}.", "", *rest])[:_MOST_SUMMARY]
 
 
 def sarif(found: Sequence[Diagnostic], folder: str) -> str:
@@ -96,14 +111,16 @@ REPORTS: Mapping[str, Callable[[Sequence[Diagnostic], str], str]] = {
 root of the repository."""
 
 
-def _gitlab_issue(found: Diagnostic, mark: str, folder: str) -> Json:
-    line = found.place.line if found.place else 1
+def _check_annotation(found: Diagnostic, folder: str) -> dict[str, Json]:
+    line = max(1, found.place.line if found.place else 1)
+    levels = {**_GITHUB, "error": "failure"}
     return {
-        "description": _message(found),
-        "check_name": _rule(found),
-        "fingerprint": mark,
-        "severity": _GITLAB[found.severity],
-        "location": {"path": _path(found, folder) or folder or ".", "lines": {"begin": line}},
+        "path": _path(found, folder),
+        "start_line": line,
+        "end_line": line,
+        "annotation_level": levels[found.severity],
+        "title": f"ftops {_rule(found)}"[:_MOST_TITLE],
+        "message": _message(found)[:_MOST_MESSAGE],
     }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ftops.core.address import Json
 from ftops.core.drift_classes import IGNORE
 from ftops.core.plurals import plural
-from ftops.planning.plan import Plan, drift_to_json
+from ftops.planning.plan import Plan
+from ftops.planning.plan_document import drift_to_json
 from ftops.views.paint import Painter
 from ftops.views.plan import drift_lines, subject
 

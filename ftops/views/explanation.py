@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from ftops.core.address import Address, Json
 from ftops.core.plurals import plural
 from ftops.planning.explain import Cause
-from ftops.planning.plan import Held, held_to_json
+from ftops.planning.plan import Held
+from ftops.planning.plan_document import held_to_json
 from ftops.views import datadiff
 from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, because, held_lines, will

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -36,6 +37,7 @@ from ftops.views.plan import (
 from ftops.views.policy import is_of_policy, policy_notes
 from ftops.views.verdict import Level, is_destructive, verdict
 
+_NO_DIGEST = "none, because this plan can't be approved"
 _NOTE = 600
 """Bytes reserved for notes about what was left out."""
 _SIGN = {
@@ -52,6 +54,13 @@ _FOLDED: Mapping[str, Callable[[Change], bool]] = {
     "Adopted, resumed or restored": lambda change: True,
 }
 """Groups of steps, each for those that the ones before don't have; the last are the first to be left out."""
+
+
+class Drawn(NamedTuple):
+    """A comment. `is_reviewable`: whether it has everything that is deleted, replaced or trained again."""
+
+    text: str
+    is_reviewable: bool = True
 
 
 class _Group(Struct):
@@ -93,19 +102,54 @@ class _Group(Struct):
         return [c for (c, _), n in zip(self.steps, self.shown, strict=True) if not n]
 
 
-def draw(plan: Plan, source: Source, limit: int | None = None, warnings: Sequence[Diagnostic] = ()) -> str:
+def draw(
+    plan: Plan,
+    source: Source,
+    limit: int | None = None,
+    warnings: Sequence[Diagnostic] = (),
+    digest: str = "",
+) -> Drawn:
     """The whole comment, at most `limit` bytes of UTF-8. If what is deleted, replaced or trained again
-    doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data."""
-    whole = _within(plan, source, sys.maxsize, warnings)
-    return whole if limit is None or size(whole) <= limit else _within(plan, source, limit, warnings)
+    doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data, `digest`
+    is that of a plan that was read from its document."""
+    foot = _foot(plan, source, digest)
+    whole = _within(plan, foot, sys.maxsize, warnings)
+    fits = limit is None or size(whole.text) <= limit
+    return whole if fits or limit is None else _within(plan, foot, limit, warnings)
 
 
-def _within(plan: Plan, source: Source, limit: int, warnings: Sequence[Diagnostic]) -> str:
+def draw_outcome(name: str, level: Level, sentence: str, found: Sequence[Diagnostic], limit: int) -> Drawn:
+    """The comment about a plan that couldn't be made, or was applied: a sentence and what was found."""
+    head = headline(_SIGN[level], name, sentence)
+    room = limit - size(head) - _NOTE
+    shown: list[Diagnostic] = []
+    for diagnostic in found:
+        room -= size(diagnostics.draw([diagnostic], PLAIN)) + 1
+        if room < 0:
+            break
+        shown.append(diagnostic)
+    text = block(diagnostics.draw(shown, PLAIN).rstrip(), "") if shown else ""
+    rest = len(found) - len(shown)
+    note = f"> **Left out for length:** {plural(rest, 'other finding')}.\n" if rest else ""
+    return Drawn("\n".join(part for part in (head, text, note) if part))
+
+
+def draw_stub(name: str, level: Level, sentence: str) -> str:
+    """The verdict alone."""
+    return f"{headline(_SIGN[level], name, sentence)}\nThe rest is too long for a comment here.\n"
+
+
+def headline(sign: str, name: str, sentence: str) -> str:
+    """The first line. `sentence` consists of words of ftops."""
+    return f"### {sign} {code(name)}: {sentence}\n"
+
+
+def _within(plan: Plan, foot: str, limit: int, warnings: Sequence[Diagnostic]) -> Drawn:
     """With room for the note about what was left out, whether it is needed or not."""
-    head, grave, foot = _head(plan), _grave(plan), _foot(plan, source)
+    head, grave = _head(plan), _grave(plan)
     room = limit - sum(map(size, (head, grave, foot))) - _NOTE
     if room < 0:
-        return _too_large(plan, foot)
+        return Drawn(_too_large(plan, foot), is_reviewable=False)
     every = _sections(plan, warnings)
     sections = fitting(every, room // 2)
     groups = _groups(plan)
@@ -115,7 +159,7 @@ def _within(plan: Plan, source: Source, limit: int, warnings: Sequence[Diagnosti
             room = group.fill(room, whole=whole)
     note = _left_out(groups, len(every) - len(sections))
     parts = [head, grave, *sections, *(group.draw() for group in groups), note, foot]
-    return "\n".join(part for part in parts if part)
+    return Drawn("\n".join(part for part in parts if part))
 
 
 def _head(plan: Plan) -> str:
@@ -123,9 +167,9 @@ def _head(plan: Plan) -> str:
     found = verdict(plan)
     notes = [f"> - {code(note)}" for note in policy_notes(plan)]
     sign = _SIGN[Level.DESTRUCTIVE if notes and found.level in (Level.SAFE, Level.NONE) else found.level]
-    line = f"### {sign} {code(subject(plan))}: {found.sentence}"
+    line = headline(sign, subject(plan), found.sentence)
     alert = ["> [!WARNING]", *notes, ""] if notes else []
-    return "\n".join([line, "", *alert, f"**{summary_line(plan)}**", ""])
+    return "\n".join([line, *alert, f"**{summary_line(plan)}**", ""])
 
 
 def _grave(plan: Plan) -> str:
@@ -170,7 +214,7 @@ def _gap(change: Change) -> str:
 def _too_large(plan: Plan, foot: str) -> str:
     counts = Counter(c.action.value for c in plan.changes if is_destructive(c) and _takes_effect(c))
     listed = ", ".join(f"{count:,} to {name}" for name, count in sorted(counts.items()))
-    title = f"### ❌ {code(subject(plan))}: too large to be reviewed here\n"
+    title = headline("❌", subject(plan), "too large to be reviewed here")
     text = (
         f"**{summary_line(plan)}**\n\nWhat is deleted, replaced or forgotten ({listed}) doesn't fit into a "
         "comment. Read the whole plan with `ftops plan`, or make smaller changes.\n"
@@ -255,8 +299,15 @@ def _counted(changes: Sequence[Change]) -> str:
     return f"{plural(len(changes), 'step')} ({parts})"
 
 
-def _foot(plan: Plan, source: Source) -> str:
+def _foot(plan: Plan, source: Source, digest: str) -> str:
     serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
-    digest = code(plan_digest(plan)) if plan.is_approvable else "none, because this plan can't be approved"
-    shown = f"Digest {digest}" if has_changes(plan) else ""
+    known = code(digest or plan_digest(plan)) if plan.is_approvable else ""
+    shown = f"Digest {known or _NO_DIGEST}" if has_changes(plan) else ""
     return source.foot(shown, serial)
+
+
+def provenance(commit: str, run_url: str) -> str:
+    """The last line of a comment on a pull request: what was planned, and the page of the run."""
+    parts = [f"commit {code(commit[:12])}" if commit else "", f"[run]({run_url})" if run_url else ""]
+    text = " · ".join(filter(None, parts))
+    return f"<sub>{text}</sub>\n" if text else ""

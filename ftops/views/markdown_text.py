@@ -14,14 +14,14 @@ _MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
 
 
 class Source(Struct, frozen=True):
-    """When a document was made (UTC, ISO 8601), and by which version of ftops."""
+    """When a document was made (UTC, ISO 8601; empty: unknown), and by which version of ftops."""
 
     at: str
     ftops: str
 
     def foot(self, *facts: str) -> str:
         """The small line at the end; `facts` are Markdown."""
-        return f"<sub>{' · '.join([*filter(None, facts), self.at, f'ftops {self.ftops}'])}</sub>\n"
+        return f"<sub>{' · '.join(filter(None, [*facts, self.at, f'ftops {self.ftops}']))}</sub>\n"
 
 
 def as_diff(lines: Iterable[str]) -> list[str]:

@@ -11,7 +11,8 @@ from ftops.applying.run import Report
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
 from ftops.core.plurals import agree, plural
-from ftops.planning.plan import Action, held_to_json
+from ftops.planning.plan import Action
+from ftops.planning.plan_document import held_to_json
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean
 from ftops.views.values import duration, short_id

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ftops.core import limited_replies
 from ftops.core.address import Value
 from ftops.core.errors import Temporary
 from ftops.evaluation.answers import Question
 from ftops.providers.azure.provider import AzureProvider
-from ftops.providers.dataplane import limited_replies
 from ftops.providers.openai.endpoint import Endpoint
 from tests.contract.azure_cloud import job
 from tests.support.http_server import JSON, Handler, Server, serving

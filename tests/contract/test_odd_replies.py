@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ftops.core.errors import ProviderError
+from ftops.core.reply_json import parsed
 from ftops.providers.account_facts import Reach
 from ftops.providers.azure.provider import AzureProvider
-from ftops.providers.dataplane.reply_json import parsed
 from tests.contract.azure_cloud import Cloud, job, recorded
 from tests.contract.wire import Wire, tapped
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ftops.config.config import Config, Lifecycle, Resource
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Temporary
-from ftops.planning.plan import NORMAL, Action, Mode, Options, Plan, plan_to_json
+from ftops.planning.plan import NORMAL, Action, Mode, Options, Plan
+from ftops.planning.plan_document import plan_from_json, plan_to_json
 from ftops.state.file_format import entry_from_json, parse_line, parse_snapshot, snapshot_text
 from ftops.state.state import fold
 from tests.support.cloud import Cloud
@@ -156,6 +157,7 @@ def test_planning_is_a_pure_function(before: Config, after: Config) -> None:
         world.apply(before)
         one = json.dumps(plan_to_json(world.plan(after)))
         assert one == json.dumps(plan_to_json(world.plan(after)))
+        assert one == json.dumps(plan_to_json(plan_from_json(json.loads(one))))
 
 
 @fast

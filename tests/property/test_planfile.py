@@ -198,19 +198,21 @@ with tempfile.TemporaryDirectory() as _folder:
     DIGEST = Folder.make(Path(_folder) / "first").run("plan", "-o", "json").json["digest"]
 
 
-MADE = Source("2026-11-21T09:30:00Z", "0.1.0")
+def drawn(plan: Plan, limit: int | None = None) -> str:
+    """The comment about a plan."""
+    return markdown.draw(plan, Source("2026-11-21T09:30:00Z", "0.1.0"), limit).text
 
 
 @settings(calm, max_examples=60)
 @given(SAVED, st.integers(2_000, 6_000))
 def test_a_comment_is_never_longer_than_its_limit(saved: SavedPlan, limit: int) -> None:
     plan = replace(saved.plan, spec="drone", environment="default")
-    whole = markdown.draw(plan, MADE)
-    comment = markdown.draw(plan, MADE, limit)
+    whole = drawn(plan)
+    comment = drawn(plan, limit)
     assert len(comment.encode()) <= limit
     fits = len(whole.encode()) <= limit
     assert (comment == whole) == fits
-    assert markdown.draw(plan, MADE, len(whole.encode())) == whole
+    assert drawn(plan, len(whole.encode())) == whole
     assert ("**Left out for length:**" in comment or "too large to be reviewed here" in comment) != fits
     assert not has_changes(plan) or plan_digest(plan) in comment
     for text in (whole, comment):
@@ -221,7 +223,7 @@ def test_a_comment_is_never_longer_than_its_limit(saved: SavedPlan, limit: int) 
 @given(SAVED, st.integers(2_000, 6_000))
 def test_what_is_deleted_is_in_every_comment(saved: SavedPlan, limit: int) -> None:
     plan = replace(saved.plan, spec="drone", environment="default")
-    comment = markdown.draw(plan, MADE, limit)
+    comment = drawn(plan, limit)
     taken = (Action.DELETE, Action.REPLACE)
     gone = [c for c in plan.changes if c.action in taken and c.step == str(c.address)]
     rows = [line for line in comment.split("\n") if line.startswith(("| - |", "| ± |"))]
@@ -255,7 +257,7 @@ def test_nothing_that_others_wrote_is_markup() -> None:
     )
     made = Plan("drone", "default", "l", 1, (changed,), outputs=(OutputChange(evil, evil, evil),))
     made = replace(made, findings=(Diagnostic(evil, evil, evil),))
-    text = markdown.draw(made, MADE)
+    text = drawn(made)
     outside = outside_of_blocks(text)
     assert outside is not None
     assert "@team" in text

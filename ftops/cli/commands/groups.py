@@ -1,10 +1,10 @@
-"""ftops data, ftops state, ftops job, ftops answers: groups of commands"""
+"""ftops data, ftops state, ftops job, ftops answers, ftops ci: groups of commands"""
 
 from __future__ import annotations
 
 import click
 
-from ftops.cli.command_table import ANSWERS, DATA, JOB, STATE
+from ftops.cli.command_table import ANSWERS, CI, DATA, JOB, STATE
 from ftops.cli.console import Screen
 from ftops.cli.lazy import LazyGroup, show_help_without_command
 from ftops.cli.output_options import screen_options
@@ -35,4 +35,11 @@ def job(screen: Screen) -> None:
 @screen_options
 def answers(screen: Screen) -> None:
     """List or delete the answers of models that evaluations have cached."""
+    show_help_without_command(screen)
+
+
+@click.group("ci", cls=LazyGroup, rows=CI)
+@screen_options
+def ci(screen: Screen) -> None:
+    """Show plans and findings at GitHub, GitLab, Azure DevOps, Gitea or Forgejo."""
     show_help_without_command(screen)

@@ -26,7 +26,8 @@ from ftops.core.errors import UsageError
 from ftops.core.plurals import plural
 from ftops.core.project import SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.planning.plan import Plan, plan_to_json
+from ftops.planning.plan import Plan
+from ftops.planning.plan_document import plan_to_json
 from ftops.session.session import Session
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState

@@ -124,7 +124,7 @@ def command(
     elif screen.markdown:
         from ftops.views import markdown
 
-        screen.text(markdown.draw(plan, made_now(), limit, warnings))
+        screen.text(markdown.draw(plan, made_now(), limit, warnings).text)
     else:
         screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, is_kept, screen))
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)

@@ -46,7 +46,8 @@ def show_plan(screen: Screen, saved: SavedPlan, limit: int | None) -> int:
     if screen.json:
         screen.document(plan_document(saved.plan, ()))
     elif screen.markdown:
-        screen.text(markdown.draw(saved.plan, Source(saved.origin.at, saved.origin.ftops), limit))
+        source = Source(saved.origin.at, saved.origin.ftops)
+        screen.text(markdown.draw(saved.plan, source, limit).text)
     else:
         screen.text(draw_saved(saved, screen.paint))
         screen.findings(saved.plan.findings, 0)

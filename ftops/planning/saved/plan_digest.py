@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
@@ -28,6 +29,7 @@ from ftops.state.state import State
 _VERSION = 2
 """Of what is digested. Another one makes every digest another."""
 DIGEST_PREFIX = f"v{_VERSION}:sha256:"
+DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}")
 _encoded = Encoder(order="deterministic").encode
 
 

@@ -27,13 +27,13 @@ from requests import Response, Session
 from requests.adapters import HTTPAdapter
 
 from ftops.core.errors import Permanent
+from ftops.core.limited_replies import EndlessReply, limited
 from ftops.core.nested import list_at, object_at
+from ftops.core.reply_json import parsed
 from ftops.core.trusted_hosts import RESOURCE_MANAGER, is_local
 from ftops.providers.azure.settings import Account
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.errors import absent_is_none, is_absent, refusal_from
-from ftops.providers.dataplane.limited_replies import EndlessReply, limited
-from ftops.providers.dataplane.reply_json import parsed
 
 _VERSION = "2024-10-01"
 """API version of reads other than deployments."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from ftops.core.address import Expression, Json, Value
 from ftops.core.errors import Permanent, ProviderError, Temporary
 from ftops.core.nested import list_at
+from ftops.core.reply_json import parsed
 from ftops.core.sign_in import NOT_SIGNED_IN
 from ftops.core.trusted_hosts import Service, refusal, scope_refusal
 from ftops.providers.account_facts import Reach
@@ -31,7 +32,6 @@ from ftops.providers.dataplane.errors import (
     error_for,
     translated,
 )
-from ftops.providers.dataplane.reply_json import parsed
 from ftops.state.state import Status
 
 if TYPE_CHECKING:

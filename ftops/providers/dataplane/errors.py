@@ -17,10 +17,10 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.limited_replies import EndlessReply
 from ftops.core.nested import list_at
+from ftops.core.reply_json import parsed
 from ftops.core.sign_in import AZURE_SIGN_IN, NOT_SIGNED_IN, rejected
-from ftops.providers.dataplane.limited_replies import EndlessReply
-from ftops.providers.dataplane.reply_json import parsed
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from openai import DefaultHttpxClient
 
-from ftops.providers.dataplane.limited_replies import limited
+from ftops.core.limited_replies import limited
 
 _CODINGS = ("content-encoding", "content-length", "transfer-encoding")
 """Headers about the form in which content was sent."""

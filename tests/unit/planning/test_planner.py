@@ -14,7 +14,8 @@ from ftops.config.graph import build
 from ftops.core.address import Address, Reference, Secret, Template, Value
 from ftops.core.errors import Blocked, SpecError
 from ftops.planning.desired import no_value
-from ftops.planning.plan import Action, Change, Mode, Options, Plan, plan_to_json
+from ftops.planning.plan import Action, Change, Mode, Options, Plan
+from ftops.planning.plan_document import plan_to_json
 from ftops.planning.planner import plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.state.state import Observed

@@ -1,0 +1,202 @@
+"""Documents for `ftops ci`: a saved plan, or what `plan`, `validate` or `apply` printed with `-o json`.
+
+A document may come from an untrusted run: it is only shown, and text in it is never markup.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops import __version__
+from ftops.core.codec import Codec
+from ftops.core.confined_files import content
+from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.plurals import plural
+from ftops.core.reply_json import parsed
+from ftops.planning.plan import Plan
+from ftops.planning.plan_document import plan_from_json
+from ftops.planning.saved.plan_digest import DIGEST
+from ftops.session.saved_plans import holds_plan, read_plan
+from ftops.views.destination import redirections
+from ftops.views.markdown import Drawn, draw, draw_outcome, draw_stub
+from ftops.views.markdown_text import Source
+from ftops.views.verdict import Level, verdict
+
+_MOST_BYTES = 256 << 20
+_SEVERITIES = frozenset({"error", "warning", "note"})
+_CODEC = Codec()
+_RESULTS: Mapping[str, tuple[str, str]] = {
+    "done": ("success", "applied"),
+    "in-progress": ("pending", "in progress at the service"),
+    "held": ("failure", "held by a gate"),
+    "failed": ("failure", "apply failed"),
+    "interrupted": ("error", "apply was interrupted"),
+    "error": ("failure", "apply didn't start"),
+}
+"""The result of an apply → the state of a commit, and words for it."""
+T = TypeVar("T")
+
+
+class Document(Struct, frozen=True):
+    """What happened to a spec in an environment (empty: `validate`). `plan` is None if there is none.
+
+    `level` is how bad it is: that of a plan's verdict, or `failed`. `state` is that of a commit status,
+    and `sentence` consists of words of ftops alone.
+    """
+
+    spec: str
+    environment: str
+    level: str
+    state: str
+    sentence: str
+    plan: Plan | None = None
+    source: Source = Source("", __version__)
+    digest: str = ""
+    found: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+    """Those of `found` that the plan doesn't have."""
+
+    @property
+    def name(self) -> str:
+        """`drone`, or `drone (prod)`."""
+        return self.spec if self.environment in ("", "default") else f"{self.spec} ({self.environment})"
+
+    @property
+    def path(self) -> str:
+        """`ftops/drone/prod`: the name of a status or check."""
+        return "/".join(filter(None, ("ftops", self.spec, self.environment)))
+
+    def draw(self, limit: int) -> Drawn:
+        """As Markdown, at most `limit` bytes."""
+        if self.plan is None:
+            return draw_outcome(self.name, self._sign, self.sentence, self.found, limit)
+        return draw(self.plan, self.source, limit, self.warnings, self.digest)
+
+    def stub(self) -> Drawn:
+        """The verdict alone."""
+        return Drawn(draw_stub(self.name, self._sign, self.sentence), is_reviewable=self.plan is None)
+
+    @property
+    def _sign(self) -> Level:
+        if self.plan is not None:
+            return verdict(self.plan).level
+        return Level.BLOCKED if self.state in ("failure", "error") else Level.NONE
+
+
+def read_document(path: Path, spec: str | None, environment: str | None) -> Document:
+    """`spec` and `environment` are for documents that don't name them, such as that of an invalid spec.
+    Raises UsageError and PlanFileError."""
+    is_input = str(path) == "-"
+    if not is_input and _reading(lambda: holds_plan(path), path):
+        saved = read_plan(path)
+        return _of_plan(saved.plan, Source(saved.origin.at, saved.origin.ftops), "", ())
+    text = _input() if is_input else _reading(lambda: content(path, limit=_MOST_BYTES), path)
+    if not text.strip() or len(text) > _MOST_BYTES:
+        raise _unusable(path, "it is empty" if not text.strip() else "it is too large")
+    try:
+        found = _interpreted(text)
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+        raise _unusable(path, f"{type(error).__name__}: {error}"[:200]) from error
+    named = replace(
+        found,
+        spec=found.spec or spec or "",
+        environment=found.environment or environment or ("default" if found.plan or not found.spec else ""),
+    )
+    if not named.spec:
+        raise UsageError(
+            f"{path} doesn't say which spec it is about",
+            "the spec couldn't be read, so its name isn't known.",
+            "name it: --spec NAME, and --env NAME if it has environments",
+        )
+    return named
+
+
+def _input() -> bytes:
+    return sys.stdin.buffer.read(_MOST_BYTES + 1) if sys.stdin is not None else b""
+
+
+def _reading(read: Callable[[], T], path: Path) -> T:
+    try:
+        return read()
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror or error}", "", _HOW) from error
+
+
+_HOW = "give a file with the output of `ftops plan -o json`, or a plan that was saved with --out"
+
+
+def _unusable(path: Path, why: str) -> UsageError:
+    return UsageError(f"{path} is neither a saved plan nor a JSON document of ftops", f"{why}.", _HOW)
+
+
+def _interpreted(text: bytes) -> Document:
+    try:
+        raw = parsed(text)
+    except json.JSONDecodeError:
+        return _of_apply([parsed(line) for line in text.splitlines() if line.strip()])
+    if raw.get("event") == "result":
+        return _of_apply([raw])
+    if "changes" in raw:
+        return _of_plan_document(raw)
+    found = _diagnostics(raw["diagnostics"])
+    errors = sum(one.severity == "error" for one in found)
+    if raw.get("valid"):
+        return Document(str(raw["spec"]), "", "none", "success", "valid", found=found)
+    said = f": {plural(errors, 'error')}" if errors else ""
+    return Document("", "", "failed", "failure", f"can't be planned{said}", found=found)
+
+
+def _of_plan_document(raw: Mapping[str, Any]) -> Document:
+    warnings = _diagnostics(raw.get("diagnostics", ()))
+    plan = plan_from_json(raw)
+    again = {*redirections(plan.destination)}  # the document repeats them among the warnings
+    plan = replace(
+        plan,
+        findings=_diagnostics(raw.get("findings", ())),
+        warnings=tuple(warning for warning in plan.warnings if warning not in again),
+    )
+    digest = raw.get("digest")
+    if digest is not None and not DIGEST.fullmatch(str(digest)):
+        raise ValueError("its digest isn't one")
+    return _of_plan(plan, Source("", __version__), digest or "", warnings)
+
+
+def _of_plan(plan: Plan, source: Source, digest: str, warnings: tuple[Diagnostic, ...]) -> Document:
+    level, sentence = verdict(plan)
+    state = "failure" if level in (Level.DENIED, Level.BLOCKED) else "success"
+    found = (*plan.findings, *warnings)
+    return Document(
+        plan.spec, plan.environment, level.value, state, sentence, plan, source, digest, found, warnings
+    )
+
+
+def _of_apply(events: Sequence[Mapping[str, Any]]) -> Document:
+    """The lines that `apply -o json` prints: the plan first, the result last, unless the run was killed."""
+    diagnostics = [event for event in events if event.get("event") == "diagnostic"]
+    plans = [event for event in events if event.get("event") == "plan"]
+    results = [event for event in events if event.get("event") == "result"]
+    state, sentence = _RESULTS[results[-1]["result"]] if results else ("error", "apply was killed")
+    level = "failed" if state in ("failure", "error") else "none"
+    failures = [failure for result in results[-1:] for failure in result.get("failures", ())]
+    found = _diagnostics([*diagnostics, *(one for failure in failures for one in failure["diagnostics"])])
+    planned = _of_plan_document(plans[0]) if plans else Document("", "", level, state, sentence)
+    return replace(planned, level=level, state=state, sentence=sentence, plan=None, found=found)
+
+
+def _diagnostics(raw: Sequence[Any]) -> tuple[Diagnostic, ...]:
+    found = _CODEC.read(tuple[Diagnostic, ...], list(raw))
+    if not {one.severity for one in found} <= _SEVERITIES:
+        raise ValueError("a diagnostic has an unknown severity")
+    return tuple(map(_without_text, found))
+
+
+def _without_text(found: Diagnostic) -> Diagnostic:
+    """Lines may have secrets, and others read what is shown."""
+    return replace(found, place=found.place.veiled()) if found.place is not None else found

@@ -1,0 +1,1 @@
+"""Git hosting services: comments on pull requests, annotations and commit statuses, through REST APIs."""

@@ -1,0 +1,162 @@
+"""Plan document: a plan as the JSON that `plan -o json` prints, and back. Pure.
+
+What is read back is for display: it has everything that views show, but nothing that apply needs, and the
+document may come from somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from ftops.core.address import HIDDEN, Address, Json, Value, encode, stands_for_secret
+from ftops.core.codec import Codec
+from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.resource_types import kind_of
+from ftops.planning.estimate import estimate_from_json, estimate_to_json
+from ftops.planning.plan import AttributeChange, Change, Drift, Gate, Held, OutputChange, Plan
+from ftops.state.state import Moved
+
+PLAN_VERSION = 1
+_SENSITIVE = "(sensitive)"
+_CODEC = Codec()
+
+
+def plan_to_json(plan: Plan) -> dict[str, Json]:
+    """The document that `plan -o json` prints; docs/json-output.md describes it."""
+    waits_for = plan.waits_for
+    return {
+        "format_version": PLAN_VERSION,
+        "spec": plan.spec,
+        "environment": plan.environment,
+        "mode": plan.mode.value,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "changes": [_change(c, waits_for[c.step]) for c in plan.changes],
+        "drift": [drift_to_json(d) for d in plan.drift],
+        "outputs": [_output(o) for o in plan.outputs],
+        "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
+        "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
+        "unchanged": plan.unchanged,
+        "held": [held_to_json(one) for one in plan.held],
+        "summary": {**plan.summary},
+        "warnings": list(plan.warnings),
+        "policy": to_builtins(plan.policy),
+        "estimate": estimate_to_json(plan.estimate),
+        "destination": to_builtins(plan.destination),
+        "known": dict(plan.known),
+    }
+
+
+def held_to_json(held: Held) -> dict[str, Json]:
+    return {"address": str(held.address), "reasons": list(held.reasons)}
+
+
+def drift_to_json(drift: Drift) -> dict[str, Json]:
+    return {
+        "address": str(drift.address),
+        "kind": drift.kind,
+        "policy": drift.policy,
+        "expected": drift.is_expected,
+        "attributes": [_attribute(a) for a in drift.attributes],
+    }
+
+
+def _change(change: Change, waits_for: Collection[str]) -> Json:
+    optional: dict[str, Json] = {
+        "before": encode(dict(change.before)),
+        "after": encode(dict(change.after)),
+        "attributes": [_attribute(a) for a in change.attributes],
+        "fingerprint": change.fingerprint,
+        "remote_id": change.remote_id,
+        "deposed": change.deposed,
+        "deposes": change.deposes,
+        "gates": [_gate(gate) for gate in change.gates],
+        "override": change.override,
+        "examples_digest": change.identities.get("content"),
+        "facts": dict(change.facts),
+    }
+    return {
+        "step": change.step,
+        "address": str(change.address),
+        "action": change.action.value,
+        "reason": change.reason._asdict(),
+        "provider": change.provider,
+        "waits_for": list(waits_for),
+        **{k: v for k, v in optional.items() if v},
+    }
+
+
+def _gate(gate: Gate) -> Json:
+    shown = {"model": encode(gate.model), gate.evaluation.kind: str(gate.evaluation)}
+    return {**shown, "require": dict(gate.require), "allow_override": gate.allow_override}
+
+
+def _attribute(attribute: AttributeChange) -> Json:
+    before, after = _shown(attribute.before), _shown(attribute.after)
+    return {**attribute._asdict(), "before": before, "after": after}
+
+
+def _shown(value: Value) -> Json:
+    return _SENSITIVE if stands_for_secret(value) else encode(value)
+
+
+def _output(output: OutputChange) -> Json:
+    shown = output._replace(before=None, after=None) if output.sensitive else output
+    return {**shown._asdict(), "before": encode(shown.before), "after": encode(shown.after)}
+
+
+def plan_from_json(document: Mapping[str, Any]) -> Plan:
+    """The inverse of `plan_to_json`, for display. Raises KeyError, TypeError or ValueError."""
+    raw = dict(document)
+    version = raw.pop("format_version", None)
+    if version != PLAN_VERSION:
+        raise ValueError(f"its format_version is {version}, not {PLAN_VERSION}")
+    moves = [Moved(tuple((Address.parse(m["from"]), Address.parse(m["to"])) for m in raw.pop("moves")))]
+    names = {"spec", "environment", "lineage", "serial", "changes"} - raw.keys()
+    if names:
+        raise KeyError(min(names))
+    plan: Plan = _CODEC.read(
+        Plan,
+        {
+            **{name: value for name, value in raw.items() if name not in ("estimate", "entries", "room")},
+            "changes": [_change_from(change) for change in raw["changes"]],
+            "drift": [{**d, "attributes": _attributes_from(d["attributes"])} for d in raw.get("drift", ())],
+        },
+    )
+    for drift in plan.drift:
+        DRIFT_CLASSES[drift.kind]
+    for address in (*(c.address for c in plan.changes), *(h.address for h in plan.held)):
+        kind_of(address)
+    return replace(
+        plan,
+        entries=tuple(moves) if moves[0].moves else (),
+        estimate=estimate_from_json(raw["estimate"]),
+        is_approvable=raw.get("digest") is not None,
+    )
+
+
+def _change_from(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what only apply needs, which the document doesn't have."""
+    gates = [_gate_from(gate) for gate in raw.get("gates", ())]
+    attributes = _attributes_from(raw.get("attributes", ()))
+    digest = raw.get("examples_digest")
+    identities = {"content": digest} if digest else {}
+    return {**raw, "gates": gates, "attributes": attributes, "identities": identities}
+
+
+def _gate_from(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {name: raw[name] for name in ("model", "require", "allow_override")}
+    (evaluation,) = (value for name, value in raw.items() if name not in known)
+    return dict(known, evaluation=evaluation)
+
+
+def _attributes_from(rows: Collection[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """With a stand-in for each secret, which is shown as one."""
+    hidden = f"{HIDDEN}0"
+    return [
+        {**row, **{side: hidden for side in ("before", "after") if row[side] == _SENSITIVE}} for row in rows
+    ]

@@ -1,0 +1,260 @@
+"""GitHub's API: comments of pull requests, check runs and statuses over REST, minimising over GraphQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from tests.forges.stand_in import AT, Account, Failure, Reply, Request, StandIn
+
+LIMIT = 65_536
+_TOO_LONG = {
+    "message": f"body is too long (maximum is {LIMIT} characters)",
+    "field": "body",
+    "code": "custom",
+}
+
+
+@dataclass
+class Comment:
+    id: int
+    pull: int
+    body: str
+    author: Account
+    is_minimized: bool = False
+
+
+@dataclass
+class CheckRun:
+    id: int
+    sha: str
+    fields: dict[str, Any]
+    annotations: list[Any] = field(default_factory=list)
+
+
+class GitHub(StandIn):
+    service = "github"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repositories = {"contoso/models"}
+        self.pulls = {12}
+        self.comments: list[Comment] = []
+        self.checks: list[CheckRun] = []
+        self.statuses: list[dict[str, Any]] = []
+
+    # what tests do by hand
+
+    def write(self, body: str, token: str = "t0ken-of-eve", pull: int = 12) -> Comment:
+        """Somebody posts a comment."""
+        comment = Comment(self.new_id(), pull, body, self.accounts[token])
+        self.comments.append(comment)
+        return comment
+
+    @property
+    def visible(self) -> list[Comment]:
+        return [comment for comment in self.comments if not comment.is_minimized]
+
+    # routes
+
+    def _pull(self, request: Request) -> int:
+        if f"{request.params['owner']}/{request.params['repo']}" not in self.repositories:
+            raise Failure(404, "Not Found")
+        number = int(request.params["issue_number"])
+        if number not in self.pulls:
+            raise Failure(404, "Not Found")
+        return number
+
+    def _list(self, request: Request) -> Reply:
+        pull = self._pull(request)
+        return self.page(request, [self._comment(c) for c in self.comments if c.pull == pull])
+
+    def _create(self, request: Request) -> Reply:
+        pull = self._pull(request)
+        author = self.need(request, "comment")
+        comment = Comment(self.new_id(), pull, self._body(request), author)
+        self.comments.append(comment)
+        return Reply(201, self._comment(comment))
+
+    def _get(self, request: Request) -> Reply:
+        return Reply(200, self._comment(self._found(request)))
+
+    def _edit(self, request: Request) -> Reply:
+        comment = self._found(request)
+        self.need(request, "comment")
+        comment.body = self._body(request)
+        return Reply(200, self._comment(comment))
+
+    def _delete(self, request: Request) -> Reply:
+        self.comments.remove(self._found(request))
+        return Reply(204)
+
+    def _found(self, request: Request) -> Comment:
+        wanted = int(request.params["comment_id"])
+        for comment in self.comments:
+            if comment.id == wanted:
+                return comment
+        raise Failure(404, "Not Found")
+
+    @staticmethod
+    def _body(request: Request) -> str:
+        body = str(request.body["body"])
+        if len(body) > LIMIT:
+            raise Failure(422, "Validation Failed", errors=[{"resource": "IssueComment", **_TOO_LONG}])
+        return body
+
+    def _comment(self, comment: Comment) -> dict[str, Any]:
+        url = f"{self.api}/repos/contoso/models/issues/comments/{comment.id}"
+        page = f"https://github.example/contoso/models/pull/{comment.pull}#issuecomment-{comment.id}"
+        return {
+            "id": comment.id,
+            "node_id": f"IC_{comment.id}",
+            "url": url,
+            "html_url": page,
+            "issue_url": f"{self.api}/repos/contoso/models/issues/{comment.pull}",
+            "body": comment.body,
+            "user": self._user(comment.author),
+            "created_at": AT,
+            "updated_at": AT,
+            "author_association": "NONE",
+            "minimized": {"reason": "outdated"} if comment.is_minimized else None,
+        }
+
+    def _user(self, account: Account) -> dict[str, Any]:
+        url = f"{self.api}/users/{account.login}"
+        links = "followers following gists starred subscriptions organizations repos events received_events"
+        return {
+            **{f"{name}_url": f"{url}/{name}" for name in links.split()},
+            "login": account.login,
+            "id": account.id,
+            "node_id": f"U_{account.id}",
+            "avatar_url": f"{url}.png",
+            "gravatar_id": None,
+            "url": url,
+            "html_url": f"https://github.example/{account.login}",
+            "type": "Bot" if account.login.endswith("[bot]") else "User",
+            "site_admin": False,
+        }
+
+    def _graphql(self, request: Request) -> Reply:
+        query, variables = request.body["query"], request.body["variables"]
+        by_node = {f"IC_{comment.id}": comment for comment in self.comments}
+        if "minimizeComment" in query:
+            if request.account is None or "comment" not in request.account.rights:
+                error = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
+                return Reply(200, {"data": {"minimizeComment": None}, "errors": [error]})
+            by_node[variables["id"]].is_minimized = True
+            return Reply(200, {"data": {"minimizeComment": {"minimizedComment": {"isMinimized": True}}}})
+        nodes = [self._node(node, by_node.get(node), request.account) for node in variables["ids"]]
+        return Reply(200, {"data": {"nodes": nodes}})
+
+    @staticmethod
+    def _node(id: str, comment: Comment | None, viewer: Account | None) -> Any:
+        if comment is None:
+            return None
+        return {"id": id, "isMinimized": comment.is_minimized, "viewerDidAuthor": comment.author == viewer}
+
+    def _create_check(self, request: Request) -> Reply:
+        self.need(request, "annotate")
+        fields = {**request.body}
+        check = CheckRun(self.new_id(), fields["head_sha"], fields)
+        self._add_annotations(check, fields)
+        self.checks.append(check)
+        return Reply(201, self._check(check))
+
+    def _edit_check(self, request: Request) -> Reply:
+        self.need(request, "annotate")
+        wanted = int(request.params["check_run_id"])
+        for check in self.checks:
+            if check.id == wanted:
+                self._add_annotations(check, request.body)
+                check.fields |= request.body
+                return Reply(200, self._check(check))
+        raise Failure(404, "Not Found")
+
+    @staticmethod
+    def _add_annotations(check: CheckRun, fields: Any) -> None:
+        check.annotations += fields.get("output", {}).get("annotations", [])
+
+    def _list_checks(self, request: Request) -> Reply:
+        name = request.query.get("check_name")
+        fitting = [
+            c for c in self.checks if c.sha == request.params["ref"] and name in (None, c.fields["name"])
+        ]
+        return Reply(200, {"total_count": len(fitting), "check_runs": [self._check(c) for c in fitting]})
+
+    def _list_annotations(self, request: Request) -> Reply:
+        wanted = int(request.params["check_run_id"])
+        (check,) = (check for check in self.checks if check.id == wanted)
+        extra = {
+            "blob_href": "https://github.example/blob",
+            "raw_details": None,
+            "start_column": None,
+            "end_column": None,
+        }
+        return self.page(request, [{**extra, **annotation} for annotation in check.annotations])
+
+    def _check(self, check: CheckRun) -> dict[str, Any]:
+        url = f"{self.api}/repos/contoso/models/check-runs/{check.id}"
+        output = check.fields.get("output", {})
+        return {
+            "id": check.id,
+            "node_id": f"CR_{check.id}",
+            "head_sha": check.sha,
+            "name": check.fields["name"],
+            "external_id": check.fields.get("external_id", ""),
+            "url": url,
+            "html_url": f"https://github.example/contoso/models/runs/{check.id}",
+            "details_url": check.fields.get("details_url"),
+            "status": check.fields.get("status", "queued"),
+            "conclusion": check.fields.get("conclusion"),
+            "started_at": AT,
+            "completed_at": AT,
+            "output": {
+                "title": output.get("title"),
+                "summary": output.get("summary"),
+                "text": None,
+                "annotations_count": len(check.annotations),
+                "annotations_url": f"{url}/annotations",
+            },
+            "check_suite": None,
+            "app": None,
+            "pull_requests": [],
+        }
+
+    def _create_status(self, request: Request) -> Reply:
+        creator = self.need(request, "status")
+        url = f"{self.api}/repos/contoso/models/statuses/{request.params['sha']}"
+        status = {
+            "id": self.new_id(),
+            "node_id": "SC_1",
+            "url": url,
+            "avatar_url": None,
+            "context": "default",
+            "description": None,
+            "target_url": None,
+            "created_at": AT,
+            "updated_at": AT,
+            "creator": self._user(creator),
+            **request.body,
+        }
+        if len(status["description"] or "") > 140:
+            raise Failure(
+                422, "Validation Failed", errors=["description is too long (maximum is 140 characters)"]
+            )
+        self.statuses.append({**status, "sha": request.params["sha"]})
+        return Reply(201, status)
+
+    routes: ClassVar = {
+        "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": _list,
+        "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": _create,
+        "GET /repos/{owner}/{repo}/issues/comments/{comment_id}": _get,
+        "PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}": _edit,
+        "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}": _delete,
+        "POST /repos/{owner}/{repo}/check-runs": _create_check,
+        "PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}": _edit_check,
+        "GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations": _list_annotations,
+        "GET /repos/{owner}/{repo}/commits/{ref}/check-runs": _list_checks,
+        "POST /repos/{owner}/{repo}/statuses/{sha}": _create_status,
+        "POST /graphql": _graphql,
+    }
