@@ -9,7 +9,8 @@ from msgspec import Struct
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
 from ftops.core.plurals import plural
-from ftops.planning.plan import Held, held_to_json
+from ftops.planning.plan import Held
+from ftops.planning.plan_document import held_to_json
 from ftops.state.state import Grant
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean

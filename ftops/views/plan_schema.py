@@ -11,7 +11,8 @@ from typing import Any
 
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.planning.plan import PLAN_VERSION, Action, Mode
+from ftops.planning.plan import Action, Mode
+from ftops.planning.plan_document import PLAN_VERSION
 from ftops.views.verdict import Level
 
 Schema = dict[str, Any]
@@ -72,6 +73,8 @@ _CHANGE = _object(
         "deposes": TEXT,
         "gates": _list(_GATE),
         "override": TEXT,
+        "facts": MAPPING,
+        "examples_digest": TEXT,
     },
 )
 _DRIFT = _object(
@@ -95,6 +98,7 @@ _TRAINING = _object(
         "per_hour": _maybe(NUMBER),
         "spending_limit": _maybe(NUMBER),
         "hours_recorded": _maybe({"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}),
+        "jobs_recorded": COUNT,
         "dollars": _maybe(NUMBER),
         "note": TEXT,
     }
@@ -109,7 +113,8 @@ _DATA = _object(
         "tokens": _maybe({"type": "integer"}),
         "dollars": _maybe(NUMBER),
         "note": TEXT,
-    }
+    },
+    {"reordered": FLAG},
 )
 _TEMPORARY = _object({"model": TEXT, "sku": TEXT, "per_hour": _maybe(NUMBER), "is_certain": FLAG})
 _ASKING = _object(
@@ -130,6 +135,7 @@ _ASKING = _object(
         "dollars": _maybe(NUMBER),
         "detectable_difference": _maybe(NUMBER),
         "independent_prompts": COUNT,
+        "is_compared": FLAG,
         "temporary_deployments": _list(_TEMPORARY),
     }
 )
