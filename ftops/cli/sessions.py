@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -41,6 +41,19 @@ def locked(screen: Screen, session: Session, operation: str, timeout: float) -> 
     interrupts = Interrupts()
     with handling_signals(interrupts.take), session.locked(operation, Waiting(timeout, tell)):
         yield interrupts
+
+
+@contextmanager
+def locked_or_beside(session: Session, operation: str) -> Iterator[StateLocked | None]:
+    """Holds the lock of the state; if another run has it, goes on without, and yields the refusal. For what
+    only asks the service for something, and changes nothing on which the other run relies."""
+    other: StateLocked | None = None
+    with handling_signals(Interrupts().take), ExitStack() as stack:
+        try:
+            stack.enter_context(session.locked(operation))
+        except StateLocked as refusal:
+            other = refusal
+        yield other
 
 
 class Duration(click.ParamType[float]):

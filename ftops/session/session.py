@@ -313,16 +313,20 @@ class Session(Struct):
         return after
 
     def control(self, address: Address, verb: str) -> ResourceState:
-        """Pauses, resumes or cancels a job, and records what it is then. Only within `locked`. Raises
-        FtopsError, ProviderError."""
+        """Pauses, resumes or cancels a job, and records what it is then; if another run holds the lock, that
+        is left to it or to the next run. Raises FtopsError, ProviderError."""
         here = self.job(address)
         provider = self.providers(here.provider)
         if not isinstance(provider, Controls):
             raise UsageError(f"the provider {here.provider} can't {verb} jobs")
         self.confirm_lock()
-        with self._audited() as ending:
+        beside = self._hold is None
+        with self._audited(beside=beside) as ending:
             changed = observed_as(here, provider.control(here, verb))
-            self._record([Recorded(changed)], ending)
+            if beside:
+                ending.result, ending.serial = "done", self.state.serial
+            else:
+                self._record([Recorded(changed)], ending)
         return changed
 
     def observe(self, resource: ResourceState) -> RemoteObject | None:
@@ -449,7 +453,7 @@ class Session(Struct):
         return read_runs(self.store.audit_lines())
 
     def _audited(self, **known: Any) -> AbstractContextManager[RunEnded]:
-        """Writes a run to the audit log. Only within `locked`, which knows who runs what."""
+        """Writes a run to the audit log. Only after `locked`, which knows who runs what."""
         from ftops.state.backends.audit_log import RunStarted, audited, now
 
         recorded = self.readable_state or State("")  # a restore repairs what can't be read

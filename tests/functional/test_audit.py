@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.state.backends.audit_log import Run, RunEnded, RunStarted, audit_line, read_runs
+from ftops.state.backends.audit_log import Run, RunEnded, RunStarted, audit_line, audited, read_runs
+from ftops.state.backends.local import LocalStore
 from tests.golden.cli import Folder, golden
 from tests.support.command import ROOT, environment
 from tests.support.embedded import SPEC as EMBEDDED
@@ -30,6 +31,20 @@ BEGUN = st.builds(
     plan=TEXTS,
     serial=st.integers(0),
 )
+
+
+def test_a_killed_run_is_noted_whatever_was_done_beside_it(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, "spec", "default")
+    store.append_audit("", audit_line(RunStarted("older", "t", "apply")))
+    store.append_audit("", audit_line(RunStarted("killed", "t", "apply")))
+    for number in range(9):
+        with audited(store, RunStarted(f"beside {number}", "t", "job pause", beside=True)) as ending:
+            ending.result = "done"
+    assert [run.result for run in read_runs(store.audit_lines())][:2] == ["running", "running"]
+    with audited(store, RunStarted("next", "t", "apply")) as ending:
+        ending.result = "done"
+    found = {run.begun.run: run.result for run in read_runs(store.audit_lines())}
+    assert (found["killed"], found["next"], found["beside 8"]) == ("lost", "done", "done")
 
 
 @pytest.fixture

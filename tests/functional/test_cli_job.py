@@ -118,6 +118,32 @@ def test_a_job_is_paused_and_cancelled(cloud: Cloud, folder: Folder) -> None:
     assert [run["result"] for run in folder.run("audit", "-o", "json").json["runs"]][-1] == "done"
 
 
+def test_a_job_is_paused_while_apply_waits_for_it(cloud: Cloud, folder: Folder) -> None:
+    cloud.admin("PATCH", "settings", {**SLOW})
+    command = [*FTOPS, "apply", "-y"]
+    with subprocess.Popen(
+        command, cwd=folder.path, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as run:
+        assert run.stdout is not None
+        next(line for line in run.stdout if "solver: step 1" in line)
+        assert "the state is locked" in folder.run("destroy", "-y").err
+        paused = folder.run("job", "pause", JOB, "-y", "-o", "json").json
+        assert (paused["address"], paused["recorded"]) == (JOB, False)
+        rest = run.stdout.read()
+    assert (run.returncode, "paused since 20" in rest) == (4, True), rest
+    assert status(folder) == "paused"
+    assert folder.run("job", "resume", JOB, "-y", "-o", "json").json["recorded"] is True
+    assert status(folder) == "running"
+    found = [
+        (r["operation"], r["result"], r["beside"]) for r in folder.run("audit", "-o", "json").json["runs"]
+    ]
+    assert found == [
+        ("apply", "in-progress", False),
+        ("job pause", "done", True),
+        ("job resume", "done", False),
+    ]
+
+
 def test_what_the_service_refuses_is_said(cloud: Cloud, folder: Folder) -> None:
     cloud.admin("PATCH", "settings", {**SLOW, "queue_seconds": 60.0})
     assert folder.run("apply", "-y", "--no-wait").code == 4

@@ -7,7 +7,7 @@ import click
 from ftops.cli.addresses import AddressType
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.sessions import lock_option, locked
+from ftops.cli.sessions import locked_or_beside
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
@@ -21,12 +21,9 @@ def _verb(verb: str, text: str) -> click.Command:
     @click.command(verb, help=text)
     @click.argument("address", type=AddressType("job"))
     @approve_option
-    @lock_option
     @spec_options
-    def command(
-        screen: Screen, address: Address, auto_approve: bool, lock_timeout: float, spec: SpecArguments
-    ) -> int:
-        return _control(screen, spec, address, verb, auto_approve, lock_timeout)
+    def command(screen: Screen, address: Address, auto_approve: bool, spec: SpecArguments) -> int:
+        return _control(screen, spec, address, verb, auto_approve)
 
     return command
 
@@ -46,11 +43,9 @@ cancel = _verb(
 )
 
 
-def _control(
-    screen: Screen, spec: SpecArguments, address: Address, verb: str, approved: bool, lock_timeout: float
-) -> int:
+def _control(screen: Screen, spec: SpecArguments, address: Address, verb: str, approved: bool) -> int:
     operation = f"job {verb}"
-    with Session.open(read(spec)) as session, locked(screen, session, operation, lock_timeout):
+    with Session.open(read(spec)) as session, locked_or_beside(session, operation) as other:
         recorded = session.job(address)
         if recorded.status is not Status.PENDING:
             said = (
@@ -62,7 +57,13 @@ def _control(
             return 1
         changed = session.control(address, verb)
     status = str(changed.outputs.get("status") or changed.status.value)
+    left = ["Another run holds the lock of the state, and records what becomes of the job."] * bool(other)
     return screen.result(
-        lambda: {"address": str(address), "remote_id": changed.remote_id, "status": status},
-        lambda: [f"{address} is {status}."],
+        lambda: {
+            "address": str(address),
+            "remote_id": changed.remote_id,
+            "status": status,
+            "recorded": other is None,
+        },
+        lambda: [f"{address} is {status}.", *left],
     )

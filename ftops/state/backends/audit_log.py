@@ -24,8 +24,7 @@ AUDIT_VERSION = 1
 LOST = "lost"
 """The result of a run that was killed."""
 _NEWEST = 4
-"""Lines to check for a run without an end. Each run checks when it starts, so it can only be the previous
-one."""
+"""Lines to read first for the previous run that held the lock."""
 
 
 class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
@@ -52,6 +51,8 @@ class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
     commit: str = ""
     grant: str = ""
     """The digest of the approved plan that it continues, if its own plan is only what was left of it."""
+    beside: bool = False
+    """Whether another run held the lock. It changed nothing in the state."""
 
 
 class RunEnded(Struct, tag_field="row", tag="ended"):
@@ -82,7 +83,8 @@ Row = RunStarted | RunEnded
 
 def audit_line(row: Row) -> str:
     """A row as a line, without empty fields."""
-    fields = {name: value for name, value in asdict(row).items() if value not in ("", None, {})}
+    values = asdict(row).items()
+    fields = {n: value for n, value in values if value not in ("", None, {}) and value is not False}
     return json.dumps({"audit": AUDIT_VERSION, "row": row.__struct_config__.tag, **fields}) + "\n"
 
 
@@ -101,9 +103,9 @@ def read_runs(lines: Iterable[str]) -> list[Run]:
 @contextmanager
 def audited(store: Store, started: RunStarted) -> Iterator[RunEnded]:
     """Records the start of a run and, however the block ends, its result. Raises StateError, and doesn't run
-    the block, if the start can't be recorded. Only for the holder of the lock: other runs without an end have
-    been killed."""
-    for run in read_runs(store.audit_lines(_NEWEST)):
+    the block, if the start can't be recorded. Only for the holder of the lock, or beside it: to the holder,
+    other runs without an end have been killed."""
+    for run in () if started.beside else _latest(store):
         if run.ended is None:
             _append(store, RunEnded(run.begun.run, started.at, LOST, noted_by=started.run))
     _append(store, started)
@@ -117,6 +119,18 @@ def audited(store: Store, started: RunStarted) -> Iterator[RunEnded]:
         with suppress(StateError):  # the changes were made; the next run notes that the end is missing
             outcome.at = now()
             _append(store, outcome)
+
+
+def _latest(store: Store) -> list[Run]:
+    """The newest runs, down to the last one that held the lock. Each of these checks when it starts, so none
+    before it lacks its end."""
+    newest = _NEWEST
+    while True:
+        lines = store.audit_lines(newest)
+        runs = read_runs(lines)
+        if len(lines) < newest or not all(run.begun.beside for run in runs):
+            return runs
+        newest *= 4
 
 
 def _append(store: Store, row: Row) -> None:

@@ -124,8 +124,8 @@ class Store(Protocol):
     def read_version(self, id: str) -> State: ...
 
     def append_audit(self, name: str, line: str) -> None:
-        """Adds a line to the audit log of this environment, durably. Only for the holder of the lock. `name`
-        is unique, and names sort by time: for stores that keep each line by itself."""
+        """Adds a line to the audit log of this environment, durably. Needs no lock. `name` is unique, and
+        names sort by time: for stores that keep each line by itself."""
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
         """The lines of the audit log, oldest first; only the `newest` ones if a number is given."""
