@@ -62,14 +62,14 @@ def _run(words: Sequence[str], seconds: float, folder: Path, sent: bytes) -> byt
         raise _failed(words, f"{error.strerror or error}.") from error
     except ValueError as error:  # a word with a NUL
         raise _failed(words, f"{error}.") from error
-    try:
-        out, err = process.communicate(sent, seconds)
-    except subprocess.TimeoutExpired as error:
-        raise _failed(words, f"It took more than {seconds:g} seconds, and was ended.") from error
-    finally:
-        with suppress(ProcessLookupError):  # what it started, too
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with process:
+        try:
+            out, err = process.communicate(sent, seconds)
+        except subprocess.TimeoutExpired as error:
+            raise _failed(words, f"It took more than {seconds:g} seconds, and was ended.") from error
+        finally:
+            with suppress(ProcessLookupError):  # what it started, too
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         said = err.decode("utf-8", "replace").strip().splitlines()
         raise _failed(words, f"It exited with {process.returncode}. {said[-1][:200] if said else ''}".strip())

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.command import FTOPS, environment, ftops, quickstart, run
+from tests.support.command import FTOPS, environment, ftops, in_process, quickstart
 from tests.support.embedded import wait_until
 from tests.support.emulator_admin import Admin
 
@@ -29,7 +29,7 @@ BOTH = ("--deployment", "copilot", "--against", "base", *FILES, *SETTINGS)
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = quickstart(tmp_path_factory.mktemp("eval"))
-    done = run([*FTOPS, "apply", "-y"], folder)
+    done = in_process(folder, "apply", "-y")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -226,7 +226,7 @@ def test_06_two_slices_with_one_prompt_ask_it_once(folder: Path, admin: Admin) -
 def test_settings_are_parameters_of_the_request_only(folder: Path, admin: Admin) -> None:
     """The SDK would refuse one that it doesn't know, and take `timeout` as its own."""
     words = ("--deployment", "base", *FILES, "--setting", "some_new_one=1", "--setting", "timeout=0")
-    done = run([*FTOPS, "eval", *words, "-y"], folder)
+    done = in_process(folder, "eval", *words, "-y")
     assert "bug in ftops" not in done.stderr
     assert admin.count("/chat/completions") == 20
 
@@ -352,7 +352,7 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
     (folder / "strict.json").write_text(
         '{"call": {"type": "function_call", "strict": true}}', encoding="utf-8"
     )
-    done = run([*FTOPS, "eval", *words], folder)
+    done = in_process(folder, "eval", *words)
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -370,7 +370,7 @@ def test_graders_of_a_file(folder: Path) -> None:
 
 def test_what_was_not_applied_is_not_asked(tmp_path: Path) -> None:
     folder = quickstart(tmp_path)
-    done = run([*FTOPS, "eval", "--deployment", "copilot", *FILES, "-y"], folder)
+    done = in_process(folder, "eval", "--deployment", "copilot", *FILES, "-y")
     assert done.returncode == 1
     assert "run `ftops apply --target deployment.copilot` first" in " ".join(done.stderr.lower().split())
     assert not (folder / "state").exists()
@@ -378,7 +378,7 @@ def test_what_was_not_applied_is_not_asked(tmp_path: Path) -> None:
 
 def test_cached_answers_are_listed_and_deleted(folder: Path) -> None:
     def answers(*words: str, code: int = 0) -> str:
-        done = run([*FTOPS, "answers", *words], folder)
+        done = in_process(folder, "answers", *words)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.command import FTOPS, ROOT, ftops, run
+from tests.support.command import ROOT, ftops, in_process
 from tests.support.emulator_admin import Admin
 
 SPEC = """\
@@ -34,7 +34,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ftops.yaml").write_text(SPEC)
     for name in ("prompts.json", "functions.json", "system.txt"):
         shutil.copy(ROOT / "specs" / "quickstart" / name, folder)
-    done = run([*FTOPS, "apply", "-y"], folder)
+    done = in_process(folder, "apply", "-y")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -125,7 +125,7 @@ def test_35_an_unknown_price_is_not_zero(folder: Path) -> None:
 def test_the_expected_cost_is_said_before_anything_is_sent(folder: Path) -> None:
     words = ("--deployment", "mini", *OFFER)
     before = Admin.of(folder).count(CALLS)
-    done = run([*FTOPS, "eval", *words], folder)  # nobody approves
+    done = in_process(folder, "eval", *words)  # nobody approves
     assert done.returncode == 1
     assert Admin.of(folder).count(CALLS) == before
     assert "The emulator is free; the service would charge:" in done.stderr
@@ -135,10 +135,10 @@ def test_the_expected_cost_is_said_before_anything_is_sent(folder: Path) -> None
     assert spent == f"${int(tokens.replace(',', '')) * 0.15 / 1e6:.4f}"
     limited = ("--setting", "max_tokens=50")
     assert re.search(r"mini: about [\d,]+ tokens in, at most 1,000 out: at most about \$0\.00\d\d\n",
-                     run([*FTOPS, "eval", *words, *limited], folder).stderr)  # fmt: skip
+                     in_process(folder, "eval", *words, *limited).stderr)  # fmt: skip
     evaluate(folder, *words, "-y")
-    assert "mini" not in run([*FTOPS, "eval", *words], folder).stderr, "nothing is sent"
-    more = run([*FTOPS, "eval", *words, "--samples", "2"], folder)
+    assert "mini" not in in_process(folder, "eval", *words).stderr, "nothing is sent"
+    more = in_process(folder, "eval", *words, "--samples", "2")
     assert re.search(r"mini: about [\d,]+ tokens in, about [\d,]+ out: about \$0\.00\d\d\n", more.stderr)
 
 
@@ -215,14 +215,14 @@ outputs: {{cost: "${{evaluation.cost.metrics.cost_per_1000}}"}}
     for name in ("prompts.json", "functions.json", "system.txt"):
         shutil.copy(folder / name, tmp_path)
     (tmp_path / "ftops.yaml").write_text(spec.replace("LIMIT", "0.01"))
-    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    done = in_process(tmp_path, "apply", "-y")
     assert done.returncode == 5, done.stderr
     held = re.search(r"cost_per_1000 is ([\d.]+), at most 0\.01 is required", done.stdout + done.stderr)
     assert held is not None
-    shown = float(run([*FTOPS, "output", "cost", "--raw"], tmp_path).stdout)
+    shown = float(in_process(tmp_path, "output", "cost", "--raw").stdout)
     assert shown == pytest.approx(float(held[1]), rel=1e-3)
     (tmp_path / "ftops.yaml").write_text(spec.replace("LIMIT", f"{shown + 0.01}"))
-    assert run([*FTOPS, "apply", "-y"], tmp_path).returncode == 0
+    assert in_process(tmp_path, "apply", "-y").returncode == 0
     kept = [json.loads(line) for line in kept_lines(tmp_path)]
     assert {row["sku"] for row in kept if "key" in row} == {"GlobalStandard", "Standard"}
 
@@ -243,12 +243,12 @@ evaluations:
         shutil.copy(folder / name, tmp_path)
     (tmp_path / "ftops.yaml").write_text(spec)
     (tmp_path / "ftops.catalog.yaml").write_text(UNKNOWN)
-    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    done = in_process(tmp_path, "apply", "-y")
     assert done.returncode == 1
     assert "its budget can't be kept: the price of gpt-4.1-nano-2025-04-14 isn't known" in done.stderr
     (tmp_path / "ftops.catalog.yaml").unlink()
     assert not kept_keys(tmp_path)
-    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    done = in_process(tmp_path, "apply", "-y")
     assert done.returncode == 1
     assert (
         "of 20 answers are missing: the rest of the budget of $0.001 isn't enough"
@@ -256,7 +256,7 @@ evaluations:
     )
     assert 2 < len(kept_keys(tmp_path)) < 20
     for _ in range(5):
-        done = run([*FTOPS, "apply", "-y"], tmp_path)
+        done = in_process(tmp_path, "apply", "-y")
         if done.returncode == 0:
             break
     assert done.returncode == 0, done.stdout + done.stderr
@@ -265,6 +265,6 @@ evaluations:
 
 @pytest.mark.parametrize("amount", ["nan", "inf", "0", "-1"])
 def test_a_limit_of_costs_is_an_amount(tmp_path: Path, amount: str) -> None:
-    done = run([*FTOPS, "eval", "--deployment", "a", "--prompts", "p.json", "--max-cost", amount], tmp_path)
+    done = in_process(tmp_path, "eval", "--deployment", "a", "--prompts", "p.json", "--max-cost", amount)
     assert done.returncode == 1
     assert "invalid value for '--max-cost'" in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import FTOPS, quickstart, run
+from tests.support.command import in_process, quickstart
 from tests.support.emulator_admin import Admin
 
 PROMPTS = {
@@ -64,7 +64,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ftops.yaml").write_text(SPEC, encoding="utf-8")
     (folder / "data" / "judged.jsonl").write_text("\n".join(judgements()), encoding="utf-8")
     (folder / "six.json").write_text(json.dumps({"six": PROMPTS}), encoding="utf-8")
-    done = run([*FTOPS, "apply", "-y"], folder)
+    done = in_process(folder, "apply", "-y")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -94,7 +94,7 @@ MODEL = {"type": "score_model", "name": "m", "model": "o3-mini", "input": [{"rol
 
 def evaluate(folder: Path, graders: Any, *more: str, code: int = 0) -> Any:
     (folder / "graders.json").write_text(json.dumps(graders), encoding="utf-8")
-    done = run([*FTOPS, "eval", *WORDS, *more, "-y", "-o", "json"], folder)
+    done = in_process(folder, "eval", *WORDS, *more, "-y", "-o", "json")
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout)
 
@@ -133,7 +133,7 @@ def test_a_judge_is_compared_with_people(folder: Path, admin: Admin) -> None:
     kappa = pytest.approx(0.8)
     assert found["agreements"] == {"acted": {"answers": 10, "agreed": 9, "ungraded": 0, "kappa": kappa}}
     requests = admin.count("/chat/completions")
-    report = run([*FTOPS, "eval", *WORDS, "--out", "report.html"], folder)
+    report = in_process(folder, "eval", *WORDS, "--out", "report.html")
     said = "The judge agrees with people on 9 of 10 answers (Cohen's kappa 0.80)."
     assert said in report.stdout
     assert escape(said) in (folder / "report.html").read_text(encoding="utf-8")
@@ -159,7 +159,7 @@ def test_labels_are_checked_before_anything_is_asked(
     (folder / "people.jsonl").write_text(f"{good}\n{row}\n", encoding="utf-8")
     judge = {**JUDGE, "prompt": "{{item.calls}} {{sample.output_text}}", "agreement": "people.jsonl"}
     (folder / "graders.json").write_text(json.dumps({"acted": judge}), encoding="utf-8")
-    done = run([*FTOPS, "eval", *WORDS, "-y", "--max-cost", "1"], folder)
+    done = in_process(folder, "eval", *WORDS, "-y", "--max-cost", "1")
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert admin.count("/chat/completions") == 0
@@ -168,12 +168,12 @@ def test_labels_are_checked_before_anything_is_asked(
 def test_a_judge_needs_approval_also_for_answers_that_are_there(folder: Path, admin: Admin) -> None:
     evaluate(folder, {"name": {"type": "function_call", "match": "name"}})
     (folder / "graders.json").write_text(json.dumps({"acted": JUDGE}), encoding="utf-8")
-    done = run([*FTOPS, "eval", *WORDS], folder)
+    done = in_process(folder, "eval", *WORDS)
     assert done.returncode == 1
     assert "0 requests to send, 6 answers cached\nGrading takes up to 6 more requests." in done.stderr
     assert admin.count("/chat/completions") == 6
     evaluate(folder, {"acted": JUDGE})
-    assert run([*FTOPS, "eval", *WORDS], folder).returncode == 0  # all is there
+    assert in_process(folder, "eval", *WORDS).returncode == 0  # all is there
 
 
 def test_a_judge_may_be_the_baseline(folder: Path, admin: Admin) -> None:
@@ -241,14 +241,14 @@ def test_what_cannot_be_graded_is_said_before_anything_is_asked(
     folder: Path, admin: Admin, grader: Any, message: str
 ) -> None:
     (folder / "graders.json").write_text(json.dumps({"acted": grader}), encoding="utf-8")
-    done = run([*FTOPS, "eval", *WORDS, "-y", "--max-cost", "1"], folder)
+    done = in_process(folder, "eval", *WORDS, "-y", "--max-cost", "1")
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert admin.count("/chat/completions") == 0
 
 
 def agreement_in(folder: Path) -> Any:
-    return json.loads(run([*FTOPS, "output", "-o", "json"], folder).stdout)["outputs"]["agrees"]["value"]
+    return json.loads(in_process(folder, "output", "-o", "json").stdout)["outputs"]["agrees"]["value"]
 
 
 def test_a_judge_in_a_spec(folder: Path, admin: Admin) -> None:
@@ -256,18 +256,18 @@ def test_a_judge_in_a_spec(folder: Path, admin: Admin) -> None:
     (folder / "people.jsonl").write_text(labels(), encoding="utf-8")
     spec = folder / "evaluation.yaml"
     spec.write_text(EVALUATION.replace("sample.output_text", "item.answer"), encoding="utf-8")
-    done = run([*FTOPS, "plan"], folder)
+    done = in_process(folder, "plan")
     assert done.returncode == 1
     assert "grader acted uses {{item.answer}}, which a prompt doesn't have" in " ".join(done.stderr.split())
     spec.write_text(EVALUATION, encoding="utf-8")
-    done = run([*FTOPS, "apply", "-y"], folder)
+    done = in_process(folder, "apply", "-y")
     assert done.returncode == 0, done.stdout + done.stderr
     assert admin.count("/chat/completions") == 6 + 6 + 10
     assert agreement_in(folder) == {"acted": pytest.approx(0.8)}
     requests = admin.count("/chat/completions")
-    assert "evaluation.judged" not in run([*FTOPS, "plan"], folder).stdout
+    assert "evaluation.judged" not in in_process(folder, "plan").stdout
     (folder / "people.jsonl").write_text(labels().replace('"declined"', '"acted"', 1), encoding="utf-8")
-    assert "evaluation.judged" in run([*FTOPS, "plan"], folder).stdout
-    assert run([*FTOPS, "apply", "-y"], folder).returncode == 0
+    assert "evaluation.judged" in in_process(folder, "plan").stdout
+    assert in_process(folder, "apply", "-y").returncode == 0
     assert agreement_in(folder) == {"acted": 1.0}
     assert admin.count("/chat/completions") == requests

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import FTOPS, run
+from tests.support.command import in_process
 
 LAMP = Path(__file__).parents[2] / "specs" / "lamp"
 GENERATED = "data/train.generated"
@@ -23,7 +23,7 @@ def spec(tmp_path: Path) -> Path:
 
 
 def ftops(folder: Path, *words: str, code: int = 0) -> str:
-    done = run([*FTOPS, *words], folder)
+    done = in_process(folder, *words)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from tests.golden.cli import golden
-from tests.support.command import FTOPS, run
+from tests.support.command import in_process
 from tests.support.evaluations import SPEC, changed, rewritten, trained, written
 
 
 def ftops(folder: Path, *words: str, code: int = 0) -> str:
-    done = run([*FTOPS, *words], folder)
+    done = in_process(folder, *words)
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
 
 def planned(folder: Path) -> Any:
-    (found,) = json.loads(run([*FTOPS, "plan", "-o", "json"], folder).stdout)["estimate"]["asking"]
+    (found,) = json.loads(in_process(folder, "plan", "-o", "json").stdout)["estimate"]["asking"]
     return found
 
 
@@ -90,7 +90,7 @@ def test_a_model_to_be_trained_gets_a_free_deployment_where_there_is_one(tmp_pat
 
 def test_the_whole_plan(tmp_path: Path) -> None:
     rewritten(tmp_path, trained(written(tmp_path)))
-    golden("plan-evaluation", run([*FTOPS, "plan", "--offline"], tmp_path).stdout)
+    golden("plan-evaluation", in_process(tmp_path, "plan", "--offline").stdout)
 
 
 def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ftops.emulator.data_plane.inference import request_key
-from tests.support.command import FTOPS, run
+from tests.support.command import FTOPS, in_process, run
 
 SPEC = """\
 providers: {local: {type: emulator, settings: {recordings: data/teacher.jsonl}}}
@@ -23,7 +23,7 @@ def test_only_recorded_answers_are_given(tmp_path: Path) -> None:
     (tmp_path / "data" / "teacher.jsonl").write_text(json.dumps(line))
     rows = [{"prompt": prompt, "expect": {"text": "Good day."}} for prompt in ("Hello", "Goodbye")]
     (tmp_path / "prompts.json").write_text(json.dumps(rows))
-    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    done = in_process(tmp_path, "apply", "-y")
     assert done.returncode == 0, done.stderr
     command = [*FTOPS, "eval", "--deployment", "teacher", "--prompts", "prompts.json", "-y"]
     done = run(command, tmp_path)

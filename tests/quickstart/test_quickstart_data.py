@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import FTOPS, quickstart, run
+from tests.support.command import in_process, quickstart
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "specs" / "quickstart"
 TRAIN = "train.generated/dataset.jsonl"
@@ -75,7 +75,7 @@ def test_the_committed_recording_is_what_is_generated(tmp_path: Path) -> None:
     folder = quickstart(tmp_path)
     for file in (folder / "data" / "train.generated").iterdir():
         file.unlink()
-    done = run([*FTOPS, "data", "generate"], folder)
+    done = in_process(folder, "data", "generate")
     assert (done.returncode, done.stderr) == (0, "")
     for file in (QUICKSTART / "data" / "train.generated").iterdir():
         assert (folder / "data" / "train.generated" / file.name).read_bytes() == file.read_bytes()
