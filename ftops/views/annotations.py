@@ -15,6 +15,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from ftops import __version__
+from ftops.config.policy import RULE_GROUP
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
 from ftops.core.plurals import plural
@@ -146,7 +147,9 @@ def _count(suite: ET.Element) -> None:
 def _sarif_rule(rule: str) -> Json:
     known = RULES.get(rule)
     if known is None:
-        return {"id": rule, "shortDescription": {"text": "The spec is valid and can be applied."}}
+        of_policy = rule.startswith(RULE_GROUP)
+        text = "The policy permits the plan." if of_policy else "The spec is valid and can be applied."
+        return {"id": rule, "shortDescription": {"text": text}}
     help = " ".join(filter(None, (known.why, known.fix)))
     return {"id": rule, "shortDescription": {"text": known.what}, "help": {"text": help or known.what}}
 

@@ -116,6 +116,23 @@ def test_what_the_base_denies_only_there_is_denied(folder: Folder) -> None:
     assert [f["rule"] for f in document["findings"]].count("policy/require") == 1
 
 
+def test_rules_in_a_file_of_their_own_stay_when_it_is_deleted(folder: Folder) -> None:
+    """Nor does an object of Git count that stands for another one."""
+    folder.write("ftops.yaml", SPEC)
+    folder.write("rules.yaml", RULES)
+    folder.write("production.yaml", "capacity: 30\n")
+    commit(folder)
+    (folder.path / "rules.yaml").unlink()
+    text = (folder.path / "ftops.yaml").read_text()
+    folder.write("other.yaml", "policy: []\n")
+    commit(folder)
+    git(folder.path, "replace", "HEAD~1:rules.yaml", "HEAD:other.yaml")
+    assert text == SPEC
+    document = plan(folder, "--policy-from", "HEAD~1", "--var-file", "production.yaml")
+    assert set(denied(document)) == {"policy/only-4-1"}
+    assert "HEAD~1:rules.yaml:3:5" in document["findings"][0]["detail"]
+
+
 MISSING = {
     "no section": (SPEC, "the policy is missing"),
     "broken rule": (SPEC + "\npolicy: [{deny: {modles: {}}}]\n", "unknown key `modles`"),
@@ -266,6 +283,21 @@ def test_a_saved_plan_is_judged_again(folder: Folder, tmp_path: Path) -> None:
     folder.ok("apply", "plan.json")
     (run,) = json.loads(folder.ok("audit", "-o", "json"))["runs"]
     assert run["rule_overrides"] == {"only-4-1": "agreed with Alice"}
+
+
+def test_a_region_is_what_the_account_says(tmp_path: Path) -> None:
+    """When it is planned, and when the saved plan is applied."""
+    rules = "\npolicy: [{deny: {regions: {allow: [swedencentral]}}}, {deny: {accounts: {allow: [emulator]}}}]\n"
+    folder = Folder.make(tmp_path / "project", SPEC.replace("type: memory", "type: emulator") + rules)
+    assert "the region of its account isn't known" in folder.run("plan", "--offline").err
+    folder.ok("plan", "--out", "plan.json", "--target", "dataset.train")
+    folder.ok("apply", "plan.json")
+    folder.edit("[swedencentral]", "[westeurope]")
+    assert "the region swedencentral isn't allowed" in folder.run("plan").err
+    folder.edit("[westeurope]", "['*']")
+    folder.edit("[emulator]", "[contoso]")
+    assert "the account emulator isn't allowed" in folder.run("plan").err
+    assert "the account emulator isn't allowed" in folder.run("destroy", "-y").err
 
 
 def test_comments(folder: Folder) -> None:

@@ -84,6 +84,7 @@ def look_back(folder: Folder) -> str:
     for command in (("plan",), ("explain", "job.copilot")):
         lost(folder, "data")
         said.append(folder.ok(*command))
+    assert "the policy is missing" in folder.run("plan", "--policy-from", "HEAD").err
     return "\n".join(said)
 
 
@@ -113,6 +114,7 @@ def test_nothing_that_the_repository_of_the_project_names_is_run(folder: Folder,
         lost_object.unlink()  # as in a partial clone, which fetches from where its repository says
     lost(folder, "data")
     folder.ok("plan")
+    assert "there is no revision HEAD" in folder.run("plan", "--policy-from", "HEAD").err
     assert not canary.exists(), canary.read_text()
 
 

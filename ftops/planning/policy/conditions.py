@@ -32,7 +32,7 @@ from ftops.planning.policy.context import (
 from ftops.planning.preflight.context import has_model, models_of
 from ftops.planning.preflight.retirement import inference_end, training_end
 
-_NAMES_MODELS = ("model", "candidates", "baseline")
+_NAMES_MODELS = ("model", "candidates", "baseline", "source_model")
 """Keys of inputs, at any depth, whose values are models."""
 _LONGEST = 100
 """References in one chain."""

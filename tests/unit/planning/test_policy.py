@@ -290,6 +290,12 @@ TABLE: tuple[tuple[str, str, Context, tuple[str, ...]], ...] = (
         context(job(action=Action.ADOPT)),
         (f"job.copilot: the model {MINI} {_NO}",),
     ),
+    (
+        "weights of another model",
+        "models: {allow: [gpt-4.1-2025-04-14]}",
+        context(deployment(model="gpt-4.1-2025-04-14", inputs={"source_model": "azureai://accounts/a/x"})),
+        (f"deployment.copilot: the model azureai://accounts/a/x {_NO}",),
+    ),
     ("what is deleted", MODELS_41, context(change("job", "a", Action.DELETE)), ()),
     ("what goes on", MODELS_41, context(job(action=Action.RESUME)), ()),
     # regions
