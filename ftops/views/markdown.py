@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from ftops.config.policy import RULE_GROUP
 from ftops.core.errors import Diagnostic
 from ftops.core.plurals import plural
 from ftops.core.resource_types import kind_of
@@ -47,6 +48,8 @@ _SIGN = {
     Level.SAFE: "✅",
     Level.NONE: "✅",
 }
+_OF_A_RULE = 5
+"""Findings of a rule that are shown."""
 _FOLDED: Mapping[str, Callable[[Change], bool]] = {
     "Deleted, replaced or forgotten": is_destructive,
     "Updated": lambda change: change.action is Action.UPDATE,
@@ -230,7 +233,7 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
     judged = [finding for finding in plan.findings if is_of_policy(finding)]
     others = [finding for finding in plan.findings if not is_of_policy(finding)]
     parts = [
-        ("Policy:", diagnostics.draw(judged, PLAIN).rstrip(), ""),
+        ("Policy:", _judged(judged), ""),
         ("Account set outside the spec:", _listed(redirections(plan.destination)), ""),
         ("Errors and risks:", diagnostics.draw((*others, *warnings), PLAIN).rstrip(), ""),
         ("Held by a gate; these stay as they are:", "\n".join(held), ""),
@@ -246,6 +249,21 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
     return [f"{cost}\n"] * bool(cost) + [
         f"{title}\n\n{block(text, name)}" for title, text, name in parts if text
     ]
+
+
+def _judged(findings: Sequence[Diagnostic]) -> str:
+    """The first findings of each rule, and how many there are: a rule that is broken is always shown."""
+    by_rule: dict[tuple[str, str], list[Diagnostic]] = {}
+    for finding in findings:
+        by_rule.setdefault((finding.severity, finding.rule), []).append(finding)
+    parts = []
+    for (severity, _), mine in by_rule.items():
+        parts.append(diagnostics.draw(mine[:_OF_A_RULE], PLAIN).rstrip())
+        more = len(mine) - _OF_A_RULE
+        if more > 0:
+            name = clean(mine[0].rule.removeprefix(RULE_GROUP))
+            parts.append(f"… {plural(more, f'more {severity}')} by the rule {name}")
+    return "\n\n".join(parts)
 
 
 def _destination(plan: Plan) -> str:

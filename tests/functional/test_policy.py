@@ -287,8 +287,8 @@ def test_a_saved_plan_is_judged_again(folder: Folder, tmp_path: Path) -> None:
 
 def test_a_region_is_what_the_account_says(tmp_path: Path) -> None:
     """When it is planned, and when the saved plan is applied."""
-    rules = "\npolicy: [{deny: {regions: {allow: [swedencentral]}}}, {deny: {accounts: {allow: [emulator]}}}]\n"
-    folder = Folder.make(tmp_path / "project", SPEC.replace("type: memory", "type: emulator") + rules)
+    rules = "[{deny: {regions: {allow: [swedencentral]}}}, {deny: {accounts: {allow: [emulator]}}}]"
+    folder = Folder.make(tmp_path / "project", f"{SPEC.replace('memory', 'emulator')}\npolicy: {rules}\n")
     assert "the region of its account isn't known" in folder.run("plan", "--offline").err
     folder.ok("plan", "--out", "plan.json", "--target", "dataset.train")
     folder.ok("apply", "plan.json")
@@ -298,6 +298,23 @@ def test_a_region_is_what_the_account_says(tmp_path: Path) -> None:
     folder.edit("[emulator]", "[contoso]")
     assert "the account emulator isn't allowed" in folder.run("plan").err
     assert "the account emulator isn't allowed" in folder.run("destroy", "-y").err
+
+
+def test_a_comment_shows_every_rule_that_is_broken(folder: Folder) -> None:
+    """However often: the first of each rule, and how many there are."""
+    names = [f"base{number}" for number in range(400)]
+    many = f"{{for_each: [{', '.join(names)}], model: gpt-4o-mini-2024-07-18, name: '${{each.key}}'}}"
+    rules = RULES.replace("  - warn", "  - deny: {skus: {allow: []}}\n  - warn")
+    folder.write(
+        "ftops.yaml",
+        SPEC.replace("  copilot:\n    model: ${", f"  more: {many}\n  copilot:\n    model: ${{") + rules,
+    )
+    comment = folder.run("plan", "-o", "markdown", "--limit", "65536").out
+    assert len(comment.encode()) <= 65536
+    assert comment.startswith("### ❌ `drone`: denied by the policy: 805 errors\n")
+    for rule, count in {"only-4-1": 403, "skus": 402}.items():
+        assert comment.count(f"error[policy/{rule}]") == 5
+        assert f"… {count - 5} more errors by the rule {rule}" in comment
 
 
 def test_comments(folder: Folder) -> None:
