@@ -213,17 +213,21 @@ def regions(settings: Settings, context: Context) -> Iterator[Violation]:
 
 
 def skus(settings: Settings, context: Context) -> Iterator[Violation]:
-    for change in context.made(lambda kind: kind.serves or kind.is_record):
-        if kind_of(change.address).serves and serving_of(change.after) is Serving.ADAPTER:
-            continue  # it has the capacity of its target
-        type_ = PROVIDER_TYPES[context.config.providers[change.provider].type]
-        sku = _sku(change)
-        if not type_.has_deployments or (sku == "" and kind_of(change.address).is_record):
-            continue
+    for address, sku in _skus_used(context):
         if not sku:
-            yield about(context, change.address, "its SKU isn't known", unknown=True)
+            yield about(context, address, "its SKU isn't known", unknown=True)
         elif not is_permitted(settings, [[sku]], squeezed):
-            yield about(context, change.address, f"the SKU {sku} isn't allowed", permitted_words(settings))
+            yield about(context, address, f"the SKU {sku} isn't allowed", permitted_words(settings))
+
+
+def _skus_used(context: Context) -> Iterator[tuple[Address, str | None]]:
+    """Of deployments with capacity of their own, and of those that exist while an evaluation runs."""
+    for change in context.made(lambda kind: kind.serves):
+        type_ = PROVIDER_TYPES[context.config.providers[change.provider].type]
+        if type_.has_deployments and serving_of(change.after) is not Serving.ADAPTER:
+            yield change.address, _sku(change)
+    for cost in context.plan.estimate.asking:
+        yield from ((cost.address, str(one.sku["name"])) for one in cost.temporary)
 
 
 def _sku(change: Change) -> str | None:
@@ -240,11 +244,12 @@ def accounts(settings: Settings, context: Context) -> Iterator[Violation]:
             yield about_provider(context, name, "its account isn't known", unknown=True)
             continue
         groups = _account_names(context.situation.homes[name])
-        if not all(map(all, groups)):
+        is_named = all(map(all, groups)) and not (settings.get("deny") and _is_of_key(groups))
+        if not is_named and is_permitted(settings, groups, str.casefold):
             yield about_provider(context, name, "its account isn't known", unknown=True)
         elif not is_permitted(settings, groups, str.casefold):
             shown = " and ".join(dict.fromkeys(part for group in groups for part in sorted(group)))
-            text = f"the account {shown} isn't allowed"
+            text = f"the account {shown.rstrip('/')} isn't allowed"
             yield about_provider(context, name, text, permitted_words(settings))
 
 
@@ -256,7 +261,12 @@ def _account_names(home: str) -> list[set[str]]:
     row = PROVIDER_TYPES.get(kind)
     if row is not None and row.names_own_account and named:
         return [{named[0]}]
-    return [{head.rstrip("/")}, *({one} for one in named[:1])]
+    return [{head}, *({one} for one in named[:1])]
+
+
+def _is_of_key(groups: list[set[str]]) -> bool:
+    """Whether only the key decides which account it is: organization or project aren't set."""
+    return any(name.endswith("/") for group in groups for name in group)
 
 
 def training_types(settings: Settings, context: Context) -> Iterator[Violation]:

@@ -19,7 +19,14 @@ from ftops.config.policy import Override, Policy, Rule, in_force
 from ftops.config.schema.policy import Condition
 from ftops.core.address import Address, Reference, Secret, Value
 from ftops.core.errors import Diagnostic, Place
-from ftops.planning.estimate import Epochs, Estimate, HostingCost, TrainingCost
+from ftops.planning.estimate import (
+    Epochs,
+    Estimate,
+    EvaluationCost,
+    HostingCost,
+    Temporary,
+    TrainingCost,
+)
 from ftops.planning.plan import Action, AttributeChange, Change, Overridden, Plan, Reason, SettingChange
 from ftops.planning.policy import CONDITIONS, judge
 from ftops.planning.policy.context import Context
@@ -339,6 +346,23 @@ TABLE: tuple[tuple[str, str, Context, tuple[str, ...]], ...] = (
         context(deployment(sku="DataZoneProvisionedManaged")),
         (f"deployment.copilot: the SKU DataZoneProvisionedManaged {_NO}",),
     ),
+    (
+        "deployments of an evaluation",
+        "skus: {allow: [Standard]}",
+        context(
+            plan={
+                "estimate": Estimate(
+                    asking=(
+                        EvaluationCost(
+                            Address("evaluation", "e"),
+                            temporary=(Temporary(MINI, {"name": "GlobalStandard"}, None),),
+                        ),
+                    )
+                )
+            }
+        ),
+        (f"evaluation.e: the SKU GlobalStandard {_NO}",),
+    ),
     ("no deployments", "skus: {allow: []}", context(deployment(provider="openai")), ()),
     # accounts
     ("allowed", "accounts: {allow: [contoso-ai]}", context(job()), ()),
@@ -368,6 +392,15 @@ TABLE: tuple[tuple[str, str, Context, tuple[str, ...]], ...] = (
         "accounts: {allow: [api.openai.com/org-1/*]}",
         context(change("job", "a", provider="openai", after={"model": MINI})),
         (),
+    ),
+    (
+        "the key decides",
+        "accounts: {deny: [api.openai.com/org-2/*]}",
+        context(
+            change("job", "a", provider="openai", after={"model": MINI}),
+            providers={"openai": ProviderConfig("openai", "openai", {"organization": "org-1"})},
+        ),
+        ("provider openai: its account isn't known",),
     ),
     (
         "settings withheld",
