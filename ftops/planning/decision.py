@@ -59,12 +59,21 @@ class Decision(Struct, frozen=True):
             return False
         if self.elsewhere:
             return True
+        if self.loses_base:
+            return False
         if self.resource.inputs.get("replace") == "blue_green":
             return any(a.forces_replacement for a in self.attributes)
         kind = RESOURCE_TYPES[self.resource.address.kind]
         if kind.named_by and not any(a.path == kind.named_by for a in self.attributes):
             return False  # a name can be used only once, so both objects can't exist at the same time
         return self.resource.lifecycle.create_before_destroy is not False
+
+    @property
+    def loses_base(self) -> bool:
+        """Whether it stands on an object that is deleted before its replacement is created."""
+        paths = RESOURCE_TYPES[self.resource.address.kind].stands_on
+        moves = (a for a in self.attributes if a.path in paths and a.before and a.after)
+        return any(a.forces_replacement for a in moves)
 
     @property
     def cannot_create_first(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.core.address import Address
+from ftops.core.address import Address, Json
 from ftops.core.dag import closure, reverse, sort
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.decision import Decision, deposed_key
@@ -37,6 +37,8 @@ class StepOrder(Struct):
     resources: Mapping[Address, ResourceState]
     deposed: Deposed
     needs: Mapping[Address, tuple[Address, ...]]
+    seen: Mapping[str, Mapping[str, Json]] = {}
+    """Inputs as the service shows them, by the object's id: somebody may have changed what an object uses."""
     _steps: dict[str, Change] = field(default_factory=dict)
     """Without `waits_for`; see `_waits`."""
     _waits: dict[str, set[str]] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class StepOrder(Struct):
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and warnings about objects that are kept."""
         for user, recorded in self.resources.items():
-            for name in _named_by(recorded):
+            for name in self._named_by(recorded):
                 self._named.setdefault(name, []).append(user)
         self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
         self._released = tuple(
@@ -73,6 +75,7 @@ class StepOrder(Struct):
             self._remove_deposed(address, key, self.deposed[address, key])
         self._create_after_names()
         self._replace_after_users()
+        self._remove_after_successors()
         self._remove_after_users()
         self._replace_in_turn()
         rank = {a: i for i, a in enumerate(self.decisions)}
@@ -137,7 +140,7 @@ class StepOrder(Struct):
         change = self._removing(
             f"{address}#{key}", old, Reason("replaced", "it has been replaced"), retain, key
         )
-        self._add(change, {str(address)} if decision else ())
+        self._add(change)
 
     def _using(self) -> Mapping[Address, list[Address]]:
         """The users of each resource: by recorded dependencies, and by ids among recorded inputs."""
@@ -178,7 +181,7 @@ class StepOrder(Struct):
         """The objects that still use an old one: the current ones whose decision lets them stay, and these
         deposed ones."""
         users = (self.resources[u] for u in self._naming_of(old) if stays(self.decisions.get(u)))
-        left = (one for one in deposed if _names(one, old))
+        left = (one for one in deposed if self._names(one, old))
         return sorted({str(user.address) for user in (*users, *left) if _needs(user)})
 
     def _removal(self, decision: Decision, step: str) -> Change:
@@ -230,6 +233,9 @@ class StepOrder(Struct):
                 users = self._users.get(change.address, ())
                 before = [s for user in users for s in self._steps_of(user)]
                 before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
+                if RESOURCE_TYPES[change.address.kind].is_record:
+                    # A user that its gate holds doesn't keep it.
+                    before = [s for s in before if not self._steps[s].gates]
                 self._soft_edges += [(step, other) for other in before]
 
     def _create_after_names(self) -> None:
@@ -251,6 +257,14 @@ class StepOrder(Struct):
             if name in freed and self._steps[freed[name]].address != change.address:
                 self._soft_edges.append((change.step, freed[name]))
 
+    def _remove_after_successors(self) -> None:
+        """A replaced object is deleted after its successor is made, unless that needs it to be gone."""
+        self._soft_edges += [
+            (step, str(change.address))
+            for step, change in self._steps.items()
+            if change.deposed and str(change.address) in self._steps
+        ]
+
     def _steps_of(self, address: Address) -> Iterable[str]:
         decision = self.decisions.get(address)
         if decision is None:
@@ -267,11 +281,17 @@ class StepOrder(Struct):
             current = self.decisions[address].recorded
             users = (u for u in self._users.get(address, ()) if not self._uses_older(u, current))
             steps = [self._steps[step] for user in users for step in self._steps_of(user)]
-            gone = [s.step for s in steps if s.action in (Action.DELETE, Action.FORGET) and not s.deposed]
+            gone = [s.step for s in steps if self._leaves(s, address)]
             for (other, key), used in self.deposed.items():
-                if f"{other}#{key}" in self._steps and current is not None and _names(used, current):
+                if f"{other}#{key}" in self._steps and current is not None and self._names(used, current):
                     gone.append(f"{other}#{key}")
             self._soft_edges += [(old, other) for other in gone]
+
+    def _leaves(self, step: Change, used: Address) -> bool:
+        """Whether a user no longer uses the current object of that address after this step."""
+        if step.action is Action.UPDATE or step.deposed:
+            return used not in self.needs.get(step.address, ())
+        return step.action in (Action.DELETE, Action.FORGET)
 
     def _replace_in_turn(self) -> None:
         """It is deleted as late as possible: when everything that its replacement needs exists."""
@@ -286,11 +306,20 @@ class StepOrder(Struct):
         """Whether it uses an object that was replaced earlier, not the recorded one: a job that failed or
         isn't finished was never deployed."""
         recorded = self.resources.get(user)
-        if recorded is None or current is None or _names(recorded, current):
+        if recorded is None or current is None or self._names(recorded, current):
             return False
         if current.status is not Status.READY:
             return True
-        return any(_names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
+        return any(self._names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
+
+    def _names(self, user: ResourceState, used: ResourceState) -> bool:
+        """Whether an input of `user` is the id of `used`, or a model that it made."""
+        return not set(_ids(used)).isdisjoint(self._named_by(user))
+
+    def _named_by(self, user: ResourceState) -> set[str]:
+        """Inputs, recorded or seen, that may be ids or models; a checkpoint counts as its model."""
+        values = (*user.inputs.values(), *self.seen.get(user.remote_id, {}).values())
+        return {value.partition(":ckpt")[0] for value in values if isinstance(value, str)}
 
 
 def _with_needs_first(
@@ -315,16 +344,6 @@ def _with_needs_first(
 def _needs(user: ResourceState) -> bool:
     """Whether it still needs the objects that it names. A job needs its files only until it is trained."""
     return user.status is Status.PENDING or not RESOURCE_TYPES[user.address.kind].compared_by_content
-
-
-def _names(user: ResourceState, used: ResourceState) -> bool:
-    """Whether an input of `user` is the id of `used`, or a model (or a checkpoint of one) that it made."""
-    return not set(_ids(used)).isdisjoint(_named_by(user))
-
-
-def _named_by(user: ResourceState) -> Iterator[str]:
-    """Inputs that may be ids or models; a checkpoint counts as its model."""
-    return (v.partition(":ckpt")[0] for v in user.inputs.values() if isinstance(v, str))
 
 
 def _ids(used: ResourceState) -> tuple[str, ...]:

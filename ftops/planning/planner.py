@@ -64,7 +64,9 @@ def plan(
     decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})
     decisions = decider.decisions
     check_protection(decisions, graph.resources, decider.displaced, decider.reconciled.inherited)
-    order = StepOrder(decisions, decider.resources, decider.deposed, graph.dependencies)
+    objects = (*observed.objects.values(), *observed.deposed.values(), *observed.found.values())
+    seen = {one.remote_id: one.inputs for one in objects if one is not None}
+    order = StepOrder(decisions, decider.resources, decider.deposed, graph.dependencies, seen)
     changes, warnings = order.changes(decider.selected_deposed())
     outputs = decider.outputs(state.outputs)
     entries = (*decider.reconciled.entries, *decider.entries)

@@ -102,7 +102,8 @@ class Cloud:
             f"{self.url}/subscriptions/{names['subscription_id']}/resourceGroups/{names['resource_group']}"
             f"/providers/Microsoft.CognitiveServices/accounts/{names['account']}{path}"
         )
-        headers, version = {"authorization": f"Bearer {self.key}"}, {"api-version": "2024-10-01"}
+        version = {"api-version": "2026-09-15-preview"}  # the first that has managed compute
+        headers = {"authorization": f"Bearer {self.key}"}
         content = None if body is None else json.dumps(body)
         return requests.request(method, url, params=version, headers=headers, data=content, timeout=120)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -17,18 +18,8 @@ from msgspec.structs import replace
 from ftops.core.address import Address, Json
 from ftops.core.errors import NoRoom, Permanent, Temporary
 from ftops.evaluation.answers import Answer, Question
-from ftops.providers.azure.deployment_wire import (
-    all_inputs,
-    attributes_of,
-    body_for,
-    changed_body,
-    dropped_inputs,
-    name_for,
-    name_of,
-    observed_inputs,
-    status_of,
-    token_of,
-)
+from ftops.providers.azure import managed_wire
+from ftops.providers.azure.deployment_wire import name_for, name_of, status_of, token_of
 from ftops.providers.base import Existing, Request
 from ftops.providers.dataplane.client import plain
 from ftops.providers.dataplane.datasets import remote_name
@@ -39,10 +30,10 @@ from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Sta
 from tests.explore.contents import by_digest
 from tests.explore.exams import answer
 from tests.explore.faults import Fault
+from tests.explore.serving import Body, Managed, type_for, type_of
 
 Essence = tuple[Any, ...]
 """What an object is made of: nested tuples of plain values."""
-Body = Mapping[str, Any]
 
 BASE = "gpt-4o-mini-2024-07-18"
 TRAINING_SECONDS = 4.0
@@ -76,6 +67,8 @@ class Thing(Struct, frozen=True):
     ready_at: float = 0.0
     fails: bool = False
     cancelled: bool = False
+    former: str = ""
+    """The target that an adapter was on before: it serves until the new one is ready."""
 
     @property
     def name(self) -> str:
@@ -103,7 +96,24 @@ class Thing(Struct, frozen=True):
 
     @property
     def model(self) -> str:
-        return f"{BASE}.ft-{self.remote_id.removeprefix('ftjob-')}"
+        """That a job makes."""
+        return f"{root(self.essence)}.ft-{self.remote_id.removeprefix('ftjob-')}"
+
+    @property
+    def served(self) -> str:
+        """The model of a deployment."""
+        return type_of(self.remote_id, {}).model(self.body)
+
+    def is_on(self, base: Thing, now: float) -> bool:
+        """Whether it is an adapter on a managed deployment, or is about to be."""
+        names = {managed_wire.target_of(self.body)} | ({self.former} if now < self.ready_at else set())
+        is_base = (base.account, base.segment) == (self.account, Managed.segment)
+        return is_base and base.name.casefold() in {name.casefold() for name in names}
+
+    @property
+    def segment(self) -> str:
+        """Of the ID of a deployment: its type."""
+        return self.remote_id.rpartition("/")[0].rpartition("/")[2]
 
     def is_unfinished(self, now: float) -> bool:
         return self.status(now) in ("pending", "running")
@@ -172,7 +182,7 @@ class Cloud:
 
     def reply(self, deployment: Thing, question: Question) -> str:
         """What its model says."""
-        model, prompt = deployment.body["properties"]["model"]["name"], question.messages[-1]["content"]
+        model, prompt = deployment.served, question.messages[-1]["content"]
         made_of = deployment.essence[1]
         self.questions.append(Asked(deployment.account, model, prompt, made_of))
         return answer(made_of, prompt)
@@ -199,6 +209,10 @@ class Cloud:
     def resize(self, deployment: Thing, capacity: int) -> None:
         sku = {**deployment.body["sku"], "capacity": capacity}
         self.put("update", replace(deployment, body={**deployment.body, "sku": sku}))
+
+    def retarget(self, adapter: Thing, base: Thing) -> None:
+        properties = {**adapter.body["properties"], "targetDeploymentName": base.name}
+        self.put("update", replace(adapter, body={**adapter.body, "properties": properties}))
 
     def next_uid(self) -> int:
         self.uids += 1
@@ -228,7 +242,7 @@ class Account:
             return self.exams.read(resource)
         self.cloud.fault.read()
         thing = self._get(resource)
-        return None if thing is None else self._shown(thing, plain(resource.inputs))
+        return None if thing is None else self._shown(thing, plain(resource.inputs), resource.outputs)
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         return self.cloud.fault.call(lambda: self._shown(self._update(request, resource), request.inputs))
@@ -266,7 +280,7 @@ class Account:
         return self.id if address.kind in ("deployment", "evaluation") else None
 
     def ask(self, deployment: str, question: Question) -> Answer:
-        thing = self.cloud.get(self.name, "deployment", self._deployment_id(deployment))
+        thing = self._named(deployment)
         if thing is None or thing.status(self.cloud.now()) != "Succeeded":
             raise Permanent(f"there is no deployment {deployment}", code="DeploymentNotFound")
         return Answer(self.cloud.reply(thing, question), finish_reason="stop")
@@ -314,16 +328,27 @@ class Account:
 
     def _deployment(self, request: Request) -> Thing:
         name = name_for(request.inputs, request.address)
-        there = self.cloud.get(self.name, "deployment", self._deployment_id(name))
+        type_, there = type_for(request.inputs), self._named(name)
         if there is not None:
             if token_of(there.body) == request.token:
                 return there
             raise Permanent(f"there is a deployment {name} already", code="AlreadyExists")
         essence = ("deployment", self._model(request.inputs["model"]))
         uid = self.cloud.next_uid()
-        body = {**body_for(request.inputs, request.token, self.id), "name": name}
-        remote_id = self._deployment_id(name)
+        created = datetime.fromtimestamp(_EPOCH + uid, UTC).isoformat()
+        body = {**type_.made(request, self.id), "name": name, "systemData": {"createdAt": created}}
+        self._check_target(body)
+        remote_id = f"{self.id}/{type_.segment}/{name}"
         return self._add(uid, "deployment", remote_id, body, essence, request, PROVISIONING_SECONDS)
+
+    def _check_target(self, body: Body) -> None:
+        """Raises an error unless what an adapter is to be on is ready."""
+        target = managed_wire.target_of(body)
+        base = self._named(target) if target else None
+        if target and (base is None or base.segment != Managed.segment):
+            raise Permanent(f"there is no managed deployment {target}", code="TargetDeploymentNotFound")
+        if base is not None and base.status(self.cloud.now()) != "Succeeded":
+            raise Permanent(f"{target} isn't ready", code="TargetNotReady")
 
     def _add(
         self,
@@ -357,13 +382,19 @@ class Account:
             raise Permanent("it is gone", code="Gone")
         if live.kind != "deployment":
             raise Permanent(f"a {live.kind} can't be changed in place")
-        dropped = dropped_inputs(live.body, plain(resource.inputs), request.inputs)
-        own = token_of(live.body) or resource.token
-        body = {**changed_body(live.body, request.inputs, own, self.id, dropped), "name": live.name}
+        changed = type_of(live.remote_id, {}).changed(live.body, request, resource, self.id)
+        body = {**live.body, **changed}
         if body == live.body:
             return live
         essence = ("deployment", self._model(request.inputs["model"]))
-        return self.cloud.put("update", replace(live, body=body, essence=essence))
+        after = replace(live, body=body, essence=essence)
+        now, target = self.cloud.now(), managed_wire.target_of(live.body)
+        if target != managed_wire.target_of(body):
+            if now < live.ready_at:
+                raise Temporary(f"{live.name} is being changed", code="InFlux", retry_after=_PAUSE)
+            self._check_target(body)
+            after = replace(after, former=target, ready_at=now + PROVISIONING_SECONDS)
+        return self.cloud.put("update", after)
 
     def _delete(self, resource: ResourceState) -> None:
         thing = self._get(resource)
@@ -376,11 +407,13 @@ class Account:
                 raise Permanent(f"a job is being trained on {thing.remote_id}", code="InUse")
         if thing.kind == "job" and self._is_deployed(thing):
             raise Temporary(f"the model of {thing.remote_id} is deployed", code="ModelDeployed")
+        users = [d.name for d in self.cloud.of(self.name, "deployment") if d.is_on(thing, now)]
+        if users:
+            raise Permanent(f"{', '.join(users)} is on {thing.remote_id}", code="CannotDeleteResource")
         self.cloud.take_away("delete", thing)
 
     def _is_deployed(self, job: Thing) -> bool:
-        deployments = self.cloud.of(self.name, "deployment")
-        return any(d.body["properties"]["model"]["name"] == job.model for d in deployments)
+        return any(d.served == job.model for d in self.cloud.of(self.name, "deployment"))
 
     # what they are made of
 
@@ -401,7 +434,7 @@ class Account:
 
     # how they look
 
-    def _shown(self, thing: Thing, inputs: Mapping[str, Json]) -> RemoteObject:
+    def _shown(self, thing: Thing, inputs: Mapping[str, Json], outputs: Body | None = None) -> RemoteObject:
         body = thing.shown(self.cloud.now())
         if thing.kind == "job":
             return remote_of(body, inputs, _PAUSE)
@@ -409,13 +442,13 @@ class Account:
             attributes: dict[str, Json] = {"id": thing.remote_id, "status": "processed"}
             observed = {"purpose": body["purpose"]} if "purpose" in inputs else {}
             return RemoteObject(thing.remote_id, Status.READY, attributes, observed)
-        status = status_of(body)
+        type_, status = type_of(thing.remote_id, {}), status_of(body)
         pending = status is Status.PENDING
         return RemoteObject(
             thing.remote_id,
             status,
-            attributes_of(body, thing.remote_id, f"https://{self.name}"),
-            observed_inputs(body, inputs),
+            type_.attributes(body, thing.remote_id, self.id),
+            type_.observed(body, inputs, outputs or {}, self.id),
             requeue_after=_PAUSE if pending else None,
             holds_concurrency_key=pending,
         )
@@ -426,16 +459,19 @@ class Account:
             return existing_file(thing.body, remote)
         if thing.kind == "job":
             return existing_job(thing.shown(self.cloud.now()), remote)
-        inputs = all_inputs(thing.body, self.id)
-        return Existing("deployment", replace(remote, inputs=inputs), thing.name, token=token_of(thing.body))
+        type_ = type_of(thing.remote_id, {})
+        remote = replace(remote, inputs=type_.all_inputs(thing.body, self.id))
+        token = token_of(thing.body)
+        return Existing("deployment", remote, thing.name, token=token, carries_token=type_.keeps_tokens)
 
     def _is_of(self, thing: Thing, operation: PendingOperation, inputs: Mapping[str, Json]) -> bool:
         """Whether an object shows that a pending operation made it."""
         if thing.kind == "dataset":
             return f".{operation.token}." in thing.body["filename"]
         if thing.kind == "deployment":
-            name = name_for(inputs, operation.address)
-            return thing.name.casefold() == name.casefold() and token_of(thing.body) == operation.token
+            name, type_ = name_for(inputs, operation.address), type_for(inputs)
+            is_named = (thing.segment, thing.name.casefold()) == (type_.segment, name.casefold())
+            return is_named and type_.is_of(thing.body, operation, inputs)
         mine = carries(thing.body, operation.token)
         shown = thing.shown(self.cloud.now())
         return mine or (mine is None and resembles(shown, inputs, operation))
@@ -443,14 +479,16 @@ class Account:
     def _get(self, resource: ResourceState) -> Thing | None:
         remote_id = resource.remote_id
         if resource.address.kind == "deployment":
-            own = self._deployment_id(name_of(remote_id))
+            own = f"{self.id}/{type_of(remote_id, resource.inputs).segment}/{name_of(remote_id)}"
             if "/" in remote_id and remote_id.casefold() != own.casefold():
                 raise Permanent(f"{remote_id} is in another account than {self.id}", code="OtherAccount")
             remote_id = own
         return self.cloud.get(self.name, resource.address.kind, remote_id)
 
-    def _deployment_id(self, name: str) -> str:
-        return f"{self.id}/deployments/{name}"
+    def _named(self, name: str) -> Thing | None:
+        """The deployment of this name: types share names."""
+        deployments = self.cloud.of(self.name, "deployment")
+        return next((d for d in deployments if d.name.casefold() == name.casefold()), None)
 
 
 class Keeper(Protocol):
@@ -487,6 +525,11 @@ class Deployments:
 
     def existing(self) -> list[Existing]:
         return self._account.existing("deployment")
+
+
+def root(essence: Essence) -> str:
+    """The base model that a model comes from."""
+    return str(essence[1]) if essence[0] == "base" else root(essence[1])
 
 
 def job_essence(inputs: Mapping[str, Any], model: Essence, content: Callable[[Json], str]) -> Essence:

@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from ftops.config.config import Lifecycle
 from ftops.core.address import Address
+from tests.explore.cloud import BASE
 from tests.explore.contents import CONTENTS
 from tests.explore.exams import BOUNDS, PROMPTS
+from tests.explore.serving import OPEN
 from tests.explore.spec import ACCOUNTS, PLAIN, Data, Exam, Item, Job, Serving, Spec, needs, readdressed
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ _IGNORABLE: Mapping[str, tuple[str, ...]] = {
     "dataset": ("content",),
     "job": ("hyperparameters", "suffix"),
     "evaluation": ("samples",),
-    "deployment": ("sku.capacity", "model"),
+    "deployment": ("sku.capacity", "model", "target"),
 }
 
 
@@ -85,15 +87,39 @@ def _circles(moved: Mapping[Address, Address], start: Address) -> bool:
 
 def is_valid(spec: Spec) -> bool:
     """Whether the loader and preflight would take it: references lead somewhere, nothing is circular, what
-    belongs together is in one account, and no two deployments of an account have one name."""
+    belongs together is in one account, no two deployments of an account have one name, and models are
+    served as they can be."""
     names = [(spec.account(a), spec.serving(a).name.casefold()) for a in spec.of("deployment")]
-    return len(set(names)) == len(names) and all(
-        need in spec.items
-        and spec.account(need) == spec.account(address)
-        and not _reaches(spec, need, address)
-        for address, item in spec.items.items()
-        for need in needs(item)
+    return (
+        len(set(names)) == len(names)
+        and all(
+            need in spec.items
+            and spec.account(need) == spec.account(address)
+            and not _reaches(spec, need, address)
+            for address, item in spec.items.items()
+            for need in needs(item)
+        )
+        and all(_is_servable(spec, item) for item in spec.items.values())
     )
+
+
+def _is_servable(spec: Spec, item: Item) -> bool:
+    """Whether a model can be asked as it is to be: a fine-tuned open model as an adapter only."""
+    if isinstance(item, Serving) and item.managed:
+        return item.model is None and item.on is None and item.gate is None
+    if isinstance(item, Serving) and item.on:
+        return item.model in tuned(spec, OPEN) and item.on in bases(spec)
+    return not isinstance(item, Serving | Exam) or item.model in (None, *tuned(spec, BASE))
+
+
+def tuned(spec: Spec, base: str) -> list[Address]:
+    """The jobs whose models come from a base model."""
+    return [job for job in spec.of("job") if spec.base(job) == base]
+
+
+def bases(spec: Spec) -> list[Address]:
+    """The deployments that adapters can be on."""
+    return [deployment for deployment in spec.of("deployment") if spec.serving(deployment).managed]
 
 
 def _reaches(spec: Spec, start: Address, goal: Address) -> bool:
@@ -167,10 +193,25 @@ def _new_item(spec: Spec, kind: str, b: int) -> Item | None:
     if kind == "evaluation":
         job = pick(spec.of("job"), b)
         return Exam(job, provider=spec.items[job].provider) if job else None
+    name, model = _free_name(spec), pick([None, *spec.of("job")], b)
+    on = pick(bases(spec), b) if model in tuned(spec, OPEN) else None
+    provider = spec.items[model].provider if model else "p"
+    return Serving(name, model, on=on, provider=provider) if name else None
+
+
+def _free_name(spec: Spec) -> str | None:
     taken = {spec.serving(d).name.casefold() for d in spec.of("deployment")}
-    name = next((n for n in NAMES if n.casefold() not in taken), None)
-    model = pick([None, *spec.of("job")], b)
-    return Serving(name, model, provider=spec.items[model].provider if model else "p") if name else None
+    return next((n for n in NAMES if n.casefold() not in taken), None)
+
+
+def _add_base(spec: Spec, a: int, b: int) -> Spec:
+    """Often the first one: where the open model is trained."""
+    address = pick([x for x in ADDRESSES["deployment"] if x not in spec.items], a)
+    name, job = _free_name(spec), pick(tuned(spec, OPEN), b)
+    if address is None or name is None:
+        return spec
+    provider = spec.items[job].provider if job else "p"
+    return spec.with_item(address, Serving(name, managed=True, provider=provider))
 
 
 def _remove(block: bool, retain: bool = False) -> Edit:
@@ -180,7 +221,7 @@ def _remove(block: bool, retain: bool = False) -> Edit:
         if address is None or len(spec.items) == 1:
             return spec
         left = {x: i for x, i in spec.items.items() if x != address}
-        heir = pick([x for x in sorted(left, key=lambda x: x.sort_key) if x.kind == address.kind], b)
+        heir = pick([x for x in sorted(left, key=lambda x: x.sort_key) if _is_alike(spec, x, address)], b)
         items: dict[Address, Item] = {}
         for other, item in left.items():
             if address in needs(item):
@@ -188,8 +229,10 @@ def _remove(block: bool, retain: bool = False) -> Edit:
                     items[other] = readdressed(item, {address: heir})
                 elif isinstance(item, Serving) and item.gate == address:
                     items[other] = replace(item, gate=None)
-                elif isinstance(item, Job | Serving) and item.model == address:
-                    items[other] = replace(item, model=None)
+                elif isinstance(item, Serving) and item.model == address:
+                    items[other] = replace(item, model=None, on=None)
+                elif isinstance(item, Job) and item.model == address:
+                    items[other] = replace(item, model=None, base=spec.base(address))
             else:
                 items[other] = item
         gone = [x for x in left if x not in items]
@@ -200,6 +243,14 @@ def _remove(block: bool, retain: bool = False) -> Edit:
         return replace(spec, items=items, removed=(*spec.removed, *removed))
 
     return edit
+
+
+def _is_alike(spec: Spec, one: Address, other: Address) -> bool:
+    """Whether what refers to one resource could refer to the other instead."""
+    if one.kind != other.kind or one.kind not in ("job", "deployment"):
+        return one.kind == other.kind
+    groups = (tuned(spec, OPEN), bases(spec))
+    return all((one in group) == (other in group) for group in groups)
 
 
 def _rename(kind: str, moved: bool) -> Edit:
@@ -247,12 +298,11 @@ def _name_to_new(spec: Spec, a: int, b: int) -> Spec:
     new = pick([x for x in ADDRESSES["deployment"] if x not in spec.items], b)
     if old is None or new is None:
         return spec
-    model = pick([None, *spec.of("job")], b)
-    taken = {spec.serving(d).name.casefold() for d in spec.of("deployment")}
-    free = next((n for n in NAMES if n.casefold() not in taken), None)
-    holder = spec.serving(old)
+    holder, free = spec.serving(old), _free_name(spec)
+    model = pick(_models(spec, holder), b)
     provider = spec.items[model].provider if model else holder.provider
-    items = {x: i for x, i in spec.items.items() if x != old}
+    follow = {old: new} if holder.managed else {}
+    items = {x: readdressed(i, follow) for x, i in spec.items.items() if x != old}
     items[new] = replace(holder, model=model, provider=provider, life=PLAIN)
     if b % 2 and free:
         items[old] = replace(holder, name=free)
@@ -314,11 +364,59 @@ def _gate(spec: Spec, a: int, b: int) -> Spec:
 
 
 def _exam_edit(item: Exam, b: int, spec: Spec) -> Item:
-    return replace(item, model=pick(spec.of("job"), b) or item.model)
+    return replace(item, model=pick(tuned(spec, BASE), b) or item.model)
 
 
 def _model_edit(item: Job | Serving, b: int, spec: Spec) -> Item:
-    return replace(item, model=pick([None, *spec.of("job")], b))
+    return replace(item, model=pick(_models(spec, item), b))
+
+
+def _models(spec: Spec, item: Job | Serving) -> list[Address | None]:
+    """What it could be made from or serve instead."""
+    if isinstance(item, Job):
+        return [None, *spec.of("job")]
+    if item.on:
+        return [*tuned(spec, OPEN)]
+    return [None] if item.managed else [None, *tuned(spec, BASE)]
+
+
+def _open(spec: Spec, a: int, b: int) -> Spec:
+    """A job is trained on the other base model, and its deployments serve that as it has to be."""
+    address = pick(spec.of("job"), a)
+    if address is None:
+        return spec
+    job = spec.job(address)
+    spec = spec.with_item(address, replace(job, base=BASE if job.base == OPEN else OPEN))
+    for deployment in spec.of("deployment"):
+        serving = spec.serving(deployment)
+        on = (serving.on or pick(bases(spec), b)) if serving.model in tuned(spec, OPEN) else None
+        spec = spec.with_item(deployment, replace(serving, on=on))
+    return spec
+
+
+def _managed(spec: Spec, a: int, b: int) -> Spec:
+    """A deployment is put on managed compute, or no longer is; what is on it goes to another one."""
+    address = pick(spec.of("deployment"), a)
+    if address is None:
+        return spec
+    serving = spec.serving(address)
+    heir = pick([base for base in bases(spec) if base != address], b)
+    items = {x: readdressed(i, {address: heir}) if heir else i for x, i in spec.items.items()}
+    items[address] = replace(serving, managed=not serving.managed, model=None, on=None, gate=None)
+    return replace(spec, items=items)
+
+
+def _adapter(spec: Spec, a: int, b: int) -> Spec:
+    """A deployment becomes an adapter, or one that is goes to another base or is none any more."""
+    address = pick([x for x in spec.of("deployment") if not spec.serving(x).managed], a)
+    if address is None:
+        return spec
+    serving = spec.serving(address)
+    if serving.on:
+        on = pick([None, *bases(spec)], b)
+        return spec.with_item(address, replace(serving, on=on, model=serving.model if on else None))
+    on, model = pick(bases(spec), b), pick(tuned(spec, OPEN), b)
+    return spec.with_item(address, replace(serving, on=on, model=model, gate=None)) if on and model else spec
 
 
 EDITS: Mapping[str, Edit] = {
@@ -335,6 +433,10 @@ EDITS: Mapping[str, Edit] = {
     "capacity": _change("deployment", lambda i, b, s: replace(i, capacity=1 + b % 3)),
     "sku": _change("deployment", lambda i, b, s: replace(i, sku=("Standard", "GlobalStandard")[b % 2])),
     "name": _change("deployment", lambda i, b, s: replace(i, name=NAMES[b % len(NAMES)])),
+    "open": _open,
+    "managed": _managed,
+    "adapter": _adapter,
+    "add base": _add_base,
     "gate": _gate,
     "prompts": _change("evaluation", lambda i, b, s: replace(i, prompts=b % len(PROMPTS))),
     "bound": _change("deployment", lambda i, b, s: replace(i, least=BOUNDS[b % len(BOUNDS)])),

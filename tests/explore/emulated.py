@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from ftops.core.address import Address, Json
 from ftops.evaluation.answers import Answer, Question
 from ftops.providers import Providers
+from ftops.providers.azure import managed_wire
 from ftops.providers.azure.deployment_wire import name_for
 from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Existing, Request
@@ -27,10 +28,16 @@ from tests.contract import azure_cloud
 from tests.explore.cloud import Cloud, Deployments, Essence, Places, Thing, job_essence
 from tests.explore.contents import by_digest
 from tests.explore.machine import Explore
+from tests.explore.serving import TYPES, Adapters, Managed, Serverless
 from tests.explore.spec import ACCOUNTS
 from tests.explore.world import Clone, World
 
 _RUNNING = ("pending", "queued", "running", "validating_files", "notRunning", "notrunning")
+_ADMIN_KINDS = {
+    Serverless.segment: "deployments",
+    Managed.segment: "managed",
+    Adapters.segment: "adapters",
+}
 
 
 class Mirrored(Thing, frozen=True):
@@ -56,15 +63,19 @@ class Emulator:
             **azure_cloud.SETTLED,
             "metadata": "stored" if keeps_notes else "dropped",
             "model_quota": 1000,
+            "accelerator_quota": 1000,
         }
         self.server.admin("PATCH", "settings", settings)
         self.server.clear_faults()
 
     def deployment(self, name: str) -> dict[str, Any] | None:
         """As the control plane shows it."""
-        reply = self.server.control("GET", path=f"/deployments/{name}")
-        found: dict[str, Any] | None = reply.json() if reply.status_code == 200 else None
-        return found
+        for type_ in TYPES.values():
+            reply = self.server.control("GET", path=f"/{type_.segment}/{name}")
+            if reply.status_code == 200:
+                found: dict[str, Any] = reply.json()
+                return found
+        return None
 
 
 class Mirror(Cloud):
@@ -77,7 +88,8 @@ class Mirror(Cloud):
         for name, emulator in self.emulators.items():
             found = emulator.server.admin("GET", "objects")
             states = {("job", job["id"]): job["status"] for job in found["jobs"]}
-            states |= {("deployment", d["name"].casefold()): d["state"] for d in found["deployments"]}
+            served = (deployment for kind in _ADMIN_KINDS.values() for deployment in found[kind])
+            states |= {("deployment", d["name"].casefold()): d["state"] for d in served}
             states |= {("dataset", file["id"]): "processed" for file in found["files"]}
             for thing in [t for t in self.things.values() if t.account == name]:
                 key = thing.name.casefold() if thing.kind == "deployment" else thing.remote_id
@@ -93,7 +105,7 @@ class Mirror(Cloud):
         return super().put(verb, thing)
 
     def vanish(self, thing: Thing) -> None:
-        kind = {"dataset": "files", "job": "jobs", "deployment": "deployments"}[thing.kind]
+        kind = {"dataset": "files", "job": "jobs"}.get(thing.kind) or _ADMIN_KINDS[thing.segment]
         admin = self.emulators[thing.account].server.admin
         if thing.kind == "job":
             for model in admin("GET", "objects")["models"]:
@@ -111,8 +123,15 @@ class Mirror(Cloud):
     def resize(self, deployment: Thing, capacity: int) -> None:
         sku = {**deployment.body["sku"], "capacity": capacity}
         server = self.emulators[deployment.account].server
-        server.control("PATCH", {"sku": sku}, f"/deployments/{deployment.name}")
-        self.put("update", replace(deployment, body={**deployment.body, "sku": sku}))
+        server.control("PATCH", {"sku": sku}, f"/{deployment.segment}/{deployment.name}")
+        super().resize(deployment, capacity)
+
+    def retarget(self, adapter: Thing, base: Thing) -> None:
+        server = self.emulators[adapter.account].server
+        body = managed_wire.adapter_body(managed_wire.source_of(adapter.body), base.name)
+        reply = server.control("PUT", body, f"/{adapter.segment}/{adapter.name}")
+        assert reply.status_code == 200, reply.text
+        super().retarget(adapter, base)
 
 
 class Account:
@@ -286,7 +305,7 @@ class EmulatedWorld(World):
 
 
 def _settings(body: Mapping[str, Any]) -> tuple[Any, ...]:
-    return body["sku"], body["properties"]["model"]
+    return body.get("sku"), body["properties"].get("model"), managed_wire.target_of(body)
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from ftops.core.address import Address
 from ftops.core.dag import closure
 from ftops.core.dag_executor import NodeResult
 from ftops.core.errors import NoRoom, ProviderError
+from ftops.core.serving import MANAGED_SKU
 from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
+from ftops.providers.azure import managed_wire
 from ftops.state.state import ResourceState, State, Status, fold, owner_mark
 from tests.explore.cloud import Asked, Event, Thing
 from tests.explore.exams import COUNT, PROMPTS, fewest, is_temporary, share
@@ -32,7 +34,19 @@ def nothing_unforeseen(world: World, run: Run) -> Complaints:
         yield f"{type(run.unexpected).__name__}: {run.unexpected}\n{where}"
 
 
-_OF_THE_ORDER = frozenset({"InUse", "ModelDeployed", "FileNotFound", "AlreadyExists"})
+_OF_THE_ORDER = frozenset(
+    {
+        "InUse",
+        "ModelDeployed",
+        "FileNotFound",
+        "AlreadyExists",
+        "CannotDeleteResource",
+        "TargetDeploymentNotFound",
+        "TargetNotReady",
+        "Target",
+        "Unchangeable",
+    }
+)
 """Refusals of a service that a plan in the right order never meets, as long as nobody else does anything."""
 
 
@@ -269,7 +283,7 @@ def as_declared_in_the_end(world: World, run: Run) -> Complaints:
             elif thing.status(now) not in ("processed", "succeeded", "Succeeded"):
                 yield f"{address} is {thing.remote_id}, which is {thing.status(now)}"
             elif thing.kind == "deployment":
-                yield from _as_asked(thing, address, run.spec)
+                yield from _as_asked(thing, address, run)
 
 
 def gates_hold(world: World, run: Run) -> Complaints:
@@ -530,10 +544,15 @@ def _as_examined(address: Address, run: Run) -> Complaints:
         yield f"{address} is of {record.outputs.get('best')}, and {exam.model} has made {model}"
 
 
-def _as_asked(thing: Thing, address: Address, spec: Spec) -> Complaints:
-    serving = spec.serving(address)
-    asked = {"name": serving.sku, "capacity": serving.capacity}
-    if thing.body["sku"] != asked:
-        yield f"{address} has {thing.body['sku']}, not {asked}"
+def _as_asked(thing: Thing, address: Address, run: Run) -> Complaints:
+    serving = run.spec.serving(address)
+    if serving.on:
+        base, on = run.after.resources[serving.on], managed_wire.target_of(thing.body)
+        if str(base.outputs.get("name")).casefold() != on.casefold():
+            yield f"{address} is on {on}, not on {base.remote_id}"
+    else:
+        asked = {"name": MANAGED_SKU if serving.managed else serving.sku, "capacity": serving.capacity}
+        if thing.body["sku"] != asked:
+            yield f"{address} has {thing.body['sku']}, not {asked}"
     if not thing.name.casefold().startswith(serving.name.casefold()):
         yield f"{address} is called {thing.name}"

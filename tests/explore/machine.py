@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,6 +20,7 @@ from tests.explore import outside
 from tests.explore.cloud import Places
 from tests.explore.edits import ADDRESSES, EDITS, pick, sweep
 from tests.explore.faults import Fault, FaultKind
+from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
 from tests.explore.world import Clone, World
@@ -27,7 +28,7 @@ from tests.explore.world import Clone, World
 A, B = ADDRESSES["dataset"][:2]
 J, K, X = ADDRESSES["job"][:3]
 V = ADDRESSES["evaluation"][0]
-D, E, FX = ADDRESSES["deployment"][:3]
+D, E, FX, FY = ADDRESSES["deployment"]
 
 STARTS: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A)}),
@@ -53,7 +54,37 @@ GATED: tuple[Spec, ...] = (
         }
     ),
 )
-"""Specs that a history may begin with."""
+MANAGED: tuple[Spec, ...] = (
+    Spec(
+        {
+            A: Data(),
+            J: Job(A, base=OPEN),
+            D: Serving("base", managed=True),
+            E: Serving("chat", J, on=D),
+        }
+    ),
+    Spec(
+        {
+            A: Data(),
+            J: Job(A, base=OPEN),
+            K: Job(A, J, epochs=2),
+            D: Serving("base", managed=True, blue_green=True),
+            E: Serving("chat", J, on=D),
+            FX: Serving("eval", K, on=D, blue_green=True),
+        }
+    ),
+    Spec(
+        {
+            A: Data(),
+            J: Job(A, base=OPEN),
+            K: Job(A),
+            D: Serving("base", managed=True),
+            E: Serving("other", managed=True),
+            FX: Serving("chat", J, on=D),
+            FY: Serving("eval", K),
+        }
+    ),
+)
 
 OFTEN = [True, True, True, False]
 KINDS = [FaultKind.NONE, FaultKind.JOB_FAILS, FaultKind.KILL_AFTER_CALL, FaultKind.KILL_BEFORE_APPEND]
@@ -92,6 +123,8 @@ class Explore(RuleBasedStateMachine):
     watched: ClassVar[Collection[str]] = ()
     """Names of the invariants that count; all, if none is named."""
 
+    starts: ClassVar[Sequence[Spec]] = (*STARTS, *GATED, *MANAGED)
+    """What a history may begin with."""
     world_of: ClassVar[Callable[..., World]] = World
 
     story: Story
@@ -102,13 +135,13 @@ class Explore(RuleBasedStateMachine):
         self.folder = Path(mkdtemp(prefix="explore-", dir=shm if shm.is_dir() else None))
 
     @initialize(
-        start=st.sampled_from((*STARTS, *GATED)),
+        number=st.integers(0, 59),
         adopt=st.sampled_from(OFTEN),
         keeps_notes=st.sampled_from(OFTEN),
         applied=st.sampled_from(OFTEN),
     )
-    def begin(self, start: Spec, adopt: bool, keeps_notes: bool, applied: bool) -> None:
-        start = start if "gate" in self.edits else start.ungated
+    def begin(self, number: int, adopt: bool, keeps_notes: bool, applied: bool) -> None:
+        start = self.starts[number % len(self.starts)]
         world = self.world_of(self.folder, start, adopt=adopt, keeps_notes=keeps_notes)
         self.story = Story(world, self.watched)
         if applied:
@@ -202,6 +235,14 @@ class Explore(RuleBasedStateMachine):
     def edit_gates(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
         self.edit(which, edits, then)
 
+    @rule(
+        which=NUMBER,
+        edits=edits_of(["open", "managed", "adapter", "add base", "blue_green", "name", "serve", "remove"]),
+        then=THEN,
+    )
+    def edit_managed(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
+        self.edit(which, edits, then)
+
     @rule(which=NUMBER, number=NUMBER, edits=edits_of(["max_age", "stop"]), fault=FAULTS)
     def examine_again(self, which: int, number: int, edits: list[tuple[str, int, int]], fault: Fault) -> None:
         clone = self.clone(which)
@@ -270,7 +311,7 @@ class Explore(RuleBasedStateMachine):
 
     # what else happens
 
-    @rule(number=NUMBER, what=st.sampled_from([outside.delete, outside.cancel, outside.resize, outside.wait]))
+    @rule(number=NUMBER, what=st.sampled_from(outside.WAYS))
     def somebody(self, number: int, what: Callable[..., str]) -> None:
         said = what(self.world, number)
         if said:

@@ -15,8 +15,10 @@ from ftops.core.dag_executor import DagExecutor
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.evaluation import curtailment
 from ftops.planning import moves, plan_builder, planner
+from ftops.planning.decider import Decider
 from ftops.planning.reconcile import reconcile
 from ftops.planning.reuse import Records, Want, reassignments
+from ftops.providers.azure import managed_wire
 from ftops.session import saved_plans
 from ftops.session import session as sessions
 from ftops.state.state import State
@@ -59,6 +61,10 @@ def _names_of(config: Any) -> dict[str, str]:
 
 def _nothing(*args: Any) -> None:
     return None
+
+
+def _never(*args: Any) -> bool:
+    return False
 
 
 def _none(*args: Any) -> list[str]:
@@ -145,6 +151,16 @@ MENDS: Mapping[str, Mend] = {
         ((curtailment, "_ranges", _hopeful),),
         frozenset({"gates_hold", "decided_as_in_full"}),
         ("gate", "stop", "epochs", "bound"),
+    ),
+    "an adapter goes before the base that it stands on": Mend(
+        ((Decider, "_loses", _never),),
+        frozenset({"nothing_fails_unprovoked", "converges"}),
+        ("managed", "name", "add base"),
+    ),
+    "what can't carry a token is recognised by its age": Mend(
+        ((managed_wire, "may_be_of", _never),),
+        frozenset({"converges", "nothing_lost", "nothing_fails_unprovoked"}),
+        ("managed", "epochs"),
     ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")

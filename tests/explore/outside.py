@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.explore.cloud import Cloud, Thing
+from tests.explore.serving import Adapters, Managed
 from tests.explore.world import World
 
 
@@ -30,17 +31,38 @@ def cancel(world: World, number: int) -> str:
 
 def resize(world: World, number: int) -> str:
     """One deployment gets another capacity."""
-    thing = _one(world.cloud, number, lambda t: t.kind == "deployment")
+    thing = _one(world.cloud, number, lambda t: t.kind == "deployment" and "sku" in t.body)
     if thing is None:
         return ""
     world.cloud.resize(thing, 9)
     return f"somebody resizes {thing.remote_id}"
 
 
+def retarget(world: World, number: int) -> str:
+    """One adapter is put on another base of its account."""
+    cloud, now = world.cloud, world.clock.now()
+    moves = [
+        (adapter, base)
+        for adapter in cloud.things.values()
+        for base in cloud.things.values()
+        if adapter.kind == base.kind == "deployment" and adapter.account == base.account
+        if adapter.segment == Adapters.segment and base.segment == Managed.segment
+        if not adapter.is_on(base, now) and {t.status(now) for t in (adapter, base)} == {"Succeeded"}
+    ]
+    if not moves:
+        return ""
+    adapter, base = moves[number % len(moves)]
+    cloud.retarget(adapter, base)
+    return f"somebody puts {adapter.remote_id} on {base.name}"
+
+
 def wait(world: World, number: int) -> str:
     """What is in the making is done."""
     world.clock.seconds += 100.0
     return "time passes"
+
+
+WAYS = (delete, cancel, resize, retarget, wait)
 
 
 def _one(cloud: Cloud, number: int, is_it: Any) -> Thing | None:
@@ -56,5 +78,5 @@ def _is_used(cloud: Cloud, thing: Thing) -> bool:
         return any(j.body["training_file"] == thing.remote_id for j in unfinished)
     if thing.kind == "job":
         served = (d for d in others if d.kind == "deployment")
-        return any(d.body["properties"]["model"]["name"] == thing.model for d in served)
-    return False
+        return any(d.served == thing.model for d in served)
+    return any(d.is_on(thing, now) for d in others if d.kind == "deployment")

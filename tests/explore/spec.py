@@ -21,9 +21,11 @@ from ftops.config.config import (
     Resource,
 )
 from ftops.core.address import Address, Reference, Secret, Value
+from ftops.core.serving import MANAGED_SKU
 from tests.explore import exams
 from tests.explore.cloud import BASE, Essence, job_essence
 from tests.explore.contents import CONTENTS, Content
+from tests.explore.serving import OPEN
 
 PLAIN = Lifecycle()
 OWNER = Secret("env", "OWNER")
@@ -45,7 +47,7 @@ class Data(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """A job, on a dataset and the base model or the model of another job."""
+    """A job, on a dataset and a base model or the model of another job."""
 
     training: Address
     model: Model = None
@@ -54,13 +56,15 @@ class Job(Struct, frozen=True):
     suffix: str = ""
     reports: bool = False
     """To a project that is a secret."""
+    base: str = BASE
+    """What it begins with, unless that is the model of another job."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
         more = f" seed={self.seed}" * (self.seed is not None) + f" suffix={self.suffix}" * bool(self.suffix)
         more += " reports" * self.reports
-        model = f" on {self.model}" if self.model else ""
+        model = f" on {self.model}" if self.model else f" on {OPEN}" * (self.base == OPEN)
         return f"{self.training}{model} epochs={self.epochs}{more}{_rest(self)}"
 
 
@@ -76,6 +80,10 @@ class Serving(Struct, frozen=True):
     """An evaluation that has to pass first."""
     least: float = exams.BOUNDS[0]
     """What share of right answers that takes."""
+    managed: bool = False
+    """Whether it serves the open model on GPUs of its own."""
+    on: Address | None = None
+    """The managed deployment that it is an adapter on."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
@@ -84,8 +92,10 @@ class Serving(Struct, frozen=True):
             f" if {self.gate} >= {self.least}" * (self.gate is not None)
             + " blue_green" * self.blue_green
             + f" sku={self.sku}" * (self.sku != "Standard")
+            + f" on {self.on}" * (self.on is not None)
         )
-        return f"`{self.name}` serves {self.model or BASE} x{self.capacity}{more}{_rest(self)}"
+        model = self.model or (f"{OPEN}, managed," if self.managed else BASE)
+        return f"`{self.name}` serves {model} x{self.capacity}{more}{_rest(self)}"
 
 
 class Exam(Struct, frozen=True):
@@ -147,6 +157,11 @@ class Spec(Struct, frozen=True):
         assert isinstance(item, Serving)
         return item
 
+    def base(self, job: Address) -> str:
+        """The base model that the model of a job comes from."""
+        model = self.job(job).model
+        return self.base(model) if model else self.job(job).base
+
     def may_serve(self, address: Address) -> bool:
         """Whether a gate lets a deployment get its model."""
         item = self.serving(address)
@@ -167,7 +182,7 @@ class Spec(Struct, frozen=True):
         item = self.items[address]
         if isinstance(item, Data):
             return ("file", item.content.meaning)
-        model = ("base", BASE) if item.model is None else self.essence(item.model)
+        model = self.essence(item.model) if item.model else ("base", _base(item))
         if isinstance(item, Exam):
             return ("evaluation", model, item.prompts)
         if isinstance(item, Serving):
@@ -204,12 +219,6 @@ class Spec(Struct, frozen=True):
         items = {a: replace(i, gate=None) if isinstance(i, Serving) else i for a, i in self.items.items()}
         return replace(self, items=items)
 
-    @property
-    def ungated(self) -> Spec:
-        """Without evaluations and gates."""
-        items = self.without_gates.items
-        return replace(self, items={a: i for a, i in items.items() if not isinstance(i, Exam)})
-
     def with_item(self, address: Address, item: Item) -> Spec:
         return replace(self, items={**self.items, address: item})
 
@@ -219,8 +228,8 @@ def needs(item: Item) -> tuple[Address, ...]:
     if isinstance(item, Data):
         return ()
     model = (item.model,) if item.model else ()
-    if isinstance(item, Serving) and item.gate:
-        return (*model, item.gate)
+    if isinstance(item, Serving):
+        return (*model, *filter(None, (item.gate, item.on)))
     return (item.training, *model) if isinstance(item, Job) else model
 
 
@@ -231,8 +240,10 @@ def readdressed(item: Item, names: Mapping[Address, Address]) -> Item:
     model = names.get(item.model, item.model) if item.model else None
     if isinstance(item, Job):
         return replace(item, training=names.get(item.training, item.training), model=model)
-    if isinstance(item, Serving) and item.gate:
-        return replace(item, model=model, gate=names.get(item.gate, item.gate))
+    if isinstance(item, Serving):
+        gate = names.get(item.gate, item.gate) if item.gate else None
+        on = names.get(item.on, item.on) if item.on else None
+        return replace(item, model=model, gate=gate, on=on)
     return replace(item, model=model)
 
 
@@ -273,20 +284,19 @@ def _resource(address: Address, spec: Spec) -> Resource:
     elif isinstance(item, Job):
         inputs = {
             **_job_settings(item),
-            "model": _model(item.model),
+            "model": _model(item),
             "training": Reference(item.training, "id"),
-            "training_type": "standard",
+            "training_type": "global_standard" if spec.base(address) == OPEN else "standard",
         }
     elif isinstance(item, Exam):
         asked = exams.inputs(item.prompts, anew=item.anew, until=spec.stops_at(address))
-        inputs = {**asked, "model": _model(item.model)}
+        inputs = {**asked, "model": _model(item)}
     else:
         inputs = {
             "name": item.name,
-            "model": _model(item.model),
-            "sku": {"name": item.sku, "capacity": item.capacity},
+            "model": _model(item),
             "replace": "blue_green" if item.blue_green else "recreate",
-            "tags": {"owner": OWNER},
+            **_served(item),
         }
         facts = {} if item.blue_green else {"name": item.name}
         if item.gate:
@@ -314,8 +324,23 @@ def _reported(project: Secret | str) -> list[Any]:
     return [{"type": "wandb", "wandb": {"project": project}}]
 
 
-def _model(model: Model) -> Value:
-    return Reference(model, "fine_tuned_model") if model else BASE
+def _served(item: Serving) -> dict[str, Value]:
+    """What a deployment takes, by how it serves its model."""
+    if item.on:
+        return {"target": Reference(item.on, "id")}
+    if item.managed:
+        return {"sku": {"name": MANAGED_SKU, "capacity": item.capacity}}
+    return {"sku": {"name": item.sku, "capacity": item.capacity}, "tags": {"owner": OWNER}}
+
+
+def _model(item: Job | Exam | Serving) -> Value:
+    return Reference(item.model, "fine_tuned_model") if item.model else _base(item)
+
+
+def _base(item: Job | Exam | Serving) -> str:
+    if isinstance(item, Job):
+        return item.base
+    return OPEN if isinstance(item, Serving) and item.managed else BASE
 
 
 def _outputs(spec: Spec) -> Iterator[Output]:

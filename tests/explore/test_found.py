@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from ftops.config.config import Lifecycle
 from ftops.planning.plan import NORMAL
 from tests.explore.contents import CONTENTS
+from tests.explore.edits import ADDRESSES
 from tests.explore.faults import Fault, FaultKind
 from tests.explore.machine import A, D, E, J, K, V
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story
 from tests.explore.world import World
 
+W = ADDRESSES["evaluation"][1]
 PLAIN = Spec({A: Data(), J: Job(A), D: Serving("chat", J)})
 
 
@@ -157,4 +159,19 @@ def test_a_renamed_deployment_stays_while_its_gate_holds_its_new_model(
     assert run.is_held
     assert [event.thing.kind for event in run.events] == ["job"]
     assert run.after.resources[E].remote_id == run.before.resources[D].remote_id
+    story.end()
+
+
+def test_an_evaluation_that_is_renamed_is_forgotten_though_the_new_one_holds_its_deployment(
+    story: Story,
+) -> None:
+    clone = story.world.clones[0]
+    gated = replace(PLAIN, items={**PLAIN.items, V: Exam(J), D: Serving("chat", J, gate=V)})
+    story.respec(clone, "gated", gated)
+    story.apply(clone)
+    worse = Spec({A: Data(), J: Job(A, epochs=2), W: Exam(J), D: Serving("chat", J, gate=W)})
+    story.respec(clone, "another model, and another evaluation", worse)
+    run = story.apply(clone)
+    assert run.is_held
+    assert V not in run.after.resources and W in run.after.resources
     story.end()

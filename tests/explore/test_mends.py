@@ -6,7 +6,7 @@ import pytest
 from hypothesis import Phase
 
 from tests.explore.explorer import Found, explore
-from tests.explore.machine import Explore
+from tests.explore.machine import GATED, MANAGED, STARTS, Explore
 from tests.explore.mends import MENDS, Mend, taken_out
 
 _SEEDS = range(15, 55)
@@ -23,7 +23,8 @@ def test_a_mend_that_is_taken_out_is_missed(mend: Mend) -> None:
 
 
 def _first(mend: Mend) -> Found | None:
-    machine = type("Watching", (Explore,), {"watched": mend.shows, "edits": mend.edits})
+    starts = MANAGED if "managed" in mend.edits else GATED if "gate" in mend.edits else STARTS
+    machine = type("Watching", (Explore,), {"watched": mend.shows, "edits": mend.edits, "starts": starts})
     with taken_out(mend):
         every = (explore(seed, _HISTORIES, machine, phases=[Phase.generate]) for seed in _SEEDS)
         return next((found for found in every if found.broken), None)

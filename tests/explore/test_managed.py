@@ -1,0 +1,76 @@
+"""Histories of managed deployments and adapters that the exploration once found to go wrong, shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from ftops.core.address import Address
+from ftops.planning.plan import NORMAL, Options
+from tests.explore import outside
+from tests.explore.machine import FX, A, D, E, J, K
+from tests.explore.serving import OPEN
+from tests.explore.spec import Data, Item, Job, Serving, Spec
+from tests.explore.story import DESTROY, Story
+from tests.explore.world import World
+
+TRAINED: Mapping[Address, Item] = {A: Data(), J: Job(A, base=OPEN), K: Job(A, epochs=2, base=OPEN)}
+BASE, OTHER = Serving("base", managed=True), Serving("other", managed=True)
+
+
+def trained(**served: Serving) -> Spec:
+    """With deployments by the names of their addresses."""
+    addresses = {"d": D, "e": E, "f": FX}
+    return Spec({**TRAINED, **{addresses[name]: one for name, one in served.items()}})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "options"),
+    [
+        pytest.param(
+            (was := trained(d=replace(BASE, blue_green=True), e=Serving("chat", J, on=D, blue_green=True))),
+            was,
+            replace(NORMAL, replaces=(D,)),
+            id="a base is replaced under its name, and the adapter that gets a name of its own goes before",
+        ),
+        pytest.param(
+            trained(d=BASE, e=OTHER, f=Serving("chat", J, on=E, blue_green=True)),
+            trained(d=BASE, e=OTHER, f=Serving("chat", K, on=D, blue_green=True)),
+            replace(NORMAL, replaces=(E,)),
+            id="an adapter of another model is on another base before the old one is replaced",
+        ),
+        pytest.param(
+            trained(d=BASE, e=OTHER, f=Serving("chat", J, on=E)),
+            trained(d=BASE, e=OTHER, f=Serving("chat", J, on=D)),
+            replace(NORMAL, replaces=(E,)),
+            id="an adapter is moved to another base before the old one is replaced",
+        ),
+        pytest.param(
+            trained(d=BASE, e=Serving("chat", J, on=D)),
+            trained(d=OTHER, e=Serving("base", J, on=D)),
+            NORMAL,
+            id="an adapter takes the name of the base that it was on",
+        ),
+    ],
+)
+def test_what_stands_on_a_base_goes_before_it(
+    tmp_path: Path, before: Spec, after: Spec, options: Options
+) -> None:
+    story = Story(World(tmp_path, before))
+    clone = story.world.clones[0]
+    assert story.apply(clone).is_done
+    story.respec(clone, "another one", after)
+    assert story.apply(clone, options).is_done
+    story.end()
+
+
+def test_a_base_goes_after_an_adapter_that_somebody_has_put_on_it(tmp_path: Path) -> None:
+    story = Story(World(tmp_path, trained(d=BASE, e=OTHER, f=Serving("chat", J, on=D))))
+    clone = story.world.clones[0]
+    story.apply(clone)
+    assert outside.retarget(story.world, 0) == "somebody puts /accounts/east/adapterDeployments/chat on other"
+    assert story.apply(clone, DESTROY).is_done
+    assert not story.world.cloud.things
