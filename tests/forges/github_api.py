@@ -65,6 +65,15 @@ class GitHub(StandIn):
             raise Failure(404, "Not Found")
         return number
 
+    def _issue(self, request: Request) -> Reply:
+        number = self._pull(request)
+        url = f"{self.api}/repos/contoso/models/issues/{number}"
+        return Reply(200, {"number": number, "url": url, "comments_url": f"{url}/comments"})
+
+    def _commit(self, request: Request) -> Reply:
+        sha = request.params["ref"]
+        return Reply(200, {"sha": sha, "url": f"{self.api}/repos/contoso/models/commits/{sha}"})
+
     def _list(self, request: Request) -> Reply:
         pull = self._pull(request)
         return self.page(request, [self._comment(c) for c in self.comments if c.pull == pull])
@@ -143,7 +152,8 @@ class GitHub(StandIn):
             if request.account is None or "comment" not in request.account.rights:
                 error = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
                 return Reply(200, {"data": {"minimizeComment": None}, "errors": [error]})
-            by_node[variables["id"]].is_minimized = True
+            subject = variables["id"] if "id" in variables else variables["input"]["subjectId"]
+            by_node[subject].is_minimized = True
             return Reply(200, {"data": {"minimizeComment": {"minimizedComment": {"isMinimized": True}}}})
         nodes = [self._node(node, by_node.get(node), request.account) for node in variables["ids"]]
         return Reply(200, {"data": {"nodes": nodes}})
@@ -189,6 +199,7 @@ class GitHub(StandIn):
         extra = {
             "blob_href": "https://github.example/blob",
             "raw_details": None,
+            "title": None,
             "start_column": None,
             "end_column": None,
         }
@@ -217,7 +228,7 @@ class GitHub(StandIn):
                 "annotations_count": len(check.annotations),
                 "annotations_url": f"{url}/annotations",
             },
-            "check_suite": None,
+            "check_suite": {"id": 5},
             "app": None,
             "pull_requests": [],
         }
@@ -246,6 +257,8 @@ class GitHub(StandIn):
         return Reply(201, status)
 
     routes: ClassVar = {
+        "GET /repos/{owner}/{repo}/issues/{issue_number}": _issue,
+        "GET /repos/{owner}/{repo}/commits/{ref}": _commit,
         "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": _list,
         "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": _create,
         "GET /repos/{owner}/{repo}/issues/comments/{comment_id}": _get,

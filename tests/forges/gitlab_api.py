@@ -49,6 +49,10 @@ class GitLab(StandIn):
         if request.params["id"] != "77" or request.params.get("merge_request_iid", "12") != "12":
             raise Failure(404, "404 Not found")
 
+    def _merge_request(self, request: Request) -> Reply:
+        self._check(request)
+        return Reply(200, {"id": 301, "iid": 12, "project_id": 77})
+
     def _list(self, request: Request) -> Reply:
         self._check(request)
         order = 1 if request.query.get("sort") == "asc" else -1
@@ -133,6 +137,7 @@ class GitLab(StandIn):
         return [(status["name"], status["status"]) for status in self.statuses]
 
     routes: ClassVar = {
+        "GET /projects/{id}/merge_requests/{merge_request_iid}": _merge_request,
         "GET /projects/{id}/merge_requests/{merge_request_iid}/notes": _list,
         "POST /projects/{id}/merge_requests/{merge_request_iid}/notes": _create,
         "PUT /projects/{id}/merge_requests/{merge_request_iid}/notes/{note_id}": _edit,

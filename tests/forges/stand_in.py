@@ -266,4 +266,4 @@ def running(stand_in: StandIn) -> Iterator[StandIn]:
     """The stand-in answers until the context ends; then all of its replies must have been as published."""
     with serving(stand_in):
         yield stand_in
-    assert stand_in.violations == []
+    assert stand_in.violations == [], stand_in.violations
