@@ -14,6 +14,7 @@ from ftops.config.schema import providers
 from ftops.config.schema.block import Block, Faulty
 from ftops.config.schema.field_types import UNKNOWN, Hidden
 from ftops.config.schema.hyperparameters import Hyperparameters
+from ftops.config.schema.policy import OverrideBlock, PolicyRule
 from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.config.schema.resources import Deployment
 from ftops.config.schema.settings import Environment, OutputBlock, Settings, Variable
@@ -31,6 +32,8 @@ BLOCKS: tuple[type[Block], ...] = (
     Environment,
     Hyperparameters,
     OutputBlock,
+    PolicyRule,
+    OverrideBlock,
 )
 REFERENCE = Reference(Address("job", "a"), "fine_tuned_model")
 WORDS = (

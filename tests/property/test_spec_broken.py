@@ -36,6 +36,10 @@ deployments:
     sku: {capacity: 1}
 outputs:
   o: {value: "x ${deployment.c.name}", sensitive: true}
+policy:
+  - {deny: {models: {allow: [gpt-4o]}}, overridable: true, environments: [default], message: x}
+  - {warn: {data: {sources: {deny: ["https://*"]}}}, name: d}
+overrides: [{rule: models, reason: y, until: 2026-12-31}]
 """
 PIECES = [
     "",

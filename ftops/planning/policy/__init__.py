@@ -57,14 +57,16 @@ def _findings(rule: Rule, context: Context) -> Iterator[Diagnostic]:
 def _finding(rule: Rule, violation: Violation) -> Diagnostic:
     at = f" ({rule.place})" if rule.place else ""
     unknown = "What isn't known is not accepted." if violation.is_unknown and rule.severity == "error" else ""
-    parts = (rule.message and f"{rule.message.rstrip('.')}.", violation.detail, unknown)
     verb = "denies it" if rule.severity == "error" else "warns of it"
-    detail = " ".join([f"The rule {rule.name}{at} {verb}.", *filter(None, parts)])
+    message = rule.message and f"{rule.message.rstrip('.')}."
+    said = f"The rule {rule.name}{at} {verb}."
+    detail = " ".join(filter(None, (message, said, violation.detail, unknown)))
     hint = ""
     if rule.severity == "error":
-        hint = "change it, or change the rule where the policy is kept"
+        todo = "make it known" if violation.is_unknown else "change it"
+        hint = f"{todo}, or change the rule where the policy is kept"
         if rule.overridable:
-            hint = f"change it; or, with a reason, plan with --override {rule.name}, or add it to `overrides`"
+            hint = f"{todo}; or, with a reason, plan with --override {rule.name}, or add it to `overrides`"
     summary = f"{violation.subject}: {violation.text}"
     return Diagnostic(summary, detail, hint, violation.place, rule.severity, GROUP + rule.name)
 
