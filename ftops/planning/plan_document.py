@@ -127,16 +127,25 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
             "drift": [{**d, "attributes": _attributes_from(d["attributes"])} for d in raw.get("drift", ())],
         },
     )
-    for drift in plan.drift:
-        DRIFT_CLASSES[drift.kind]
-    for address in (*(c.address for c in plan.changes), *(h.address for h in plan.held)):
-        kind_of(address)
+    _check_names(plan)
     return replace(
         plan,
         entries=tuple(moves) if moves[0].moves else (),
         estimate=estimate_from_json(raw["estimate"]),
         is_approvable=raw.get("digest") is not None,
     )
+
+
+def _check_names(plan: Plan) -> None:
+    """Raises KeyError for a name that views look up in a table, and that isn't there."""
+    for drift in plan.drift:
+        DRIFT_CLASSES[drift.kind]
+    for address in (*(c.address for c in plan.changes), *(h.address for h in plan.held)):
+        kind_of(address)
+    for provider in plan.destination.providers.values():
+        provider["type"]
+    if plan.destination.state:
+        plan.destination.state["backend"]
 
 
 def _change_from(raw: Mapping[str, Any]) -> Mapping[str, Any]:
