@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.azure_cloud import running_cloud
 from tests.golden.cli import Folder, examples
 
 SPEC = """\
@@ -30,6 +31,15 @@ def test_the_format_of_the_account_counts_before_that_of_the_catalogue(folder: F
     folder.write("ftops.yaml", SPEC % ("gpt-oss-20b", ""))
     folder.write("ftops.catalog.yaml", "models: {gpt-oss-20b: {format: Somebody}}\n")
     folder.ok("apply", "-y")
+
+
+def test_an_outage_is_not_taken_for_a_wrong_format(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path / "spec", SPEC % ("gpt-oss-20b", ""))
+    folder.edit("train.jsonl", "data/train.jsonl")
+    with running_cloud(tmp_path / "cloud") as cloud:
+        folder.edit("type: emulator", f'type: emulator, url: "{cloud.url}", api_key: "{cloud.key}"')
+        cloud.fault("PUT */deployments/tuned", status=500, times=2)
+        assert folder.ok("apply", "-y").count("the service has an internal error") == 2
 
 
 def test_a_wrong_format_is_said_in_the_plan_and_where_it_fails(folder: Folder) -> None:

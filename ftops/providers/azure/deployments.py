@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from ftops.core.address import Json
 from ftops.core.errors import Permanent, Temporary
-from ftops.core.nested import object_at
 from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.provisioning import Provisioned, Written
@@ -29,10 +28,11 @@ _INTERNAL_ERROR = 500
 
 
 class _Asked(NamedTuple):
-    """A requested deployment, and the tenant of its model."""
+    """A requested deployment, its inputs, and the word for the publisher of its model."""
 
     body: dict[str, Any]
-    tenant: str
+    inputs: Mapping[str, Json]
+    publisher: str
 
 
 class Deployments(Provisioned):
@@ -45,7 +45,7 @@ class Deployments(Provisioned):
         super().__init__(clients, readiness)
         self._publishers = Publishers(clients, project)
         self._crashed: set[str] = set()
-        """Names of deployments of open models whose creation was an internal error of the service once."""
+        """Names of deployments with a doubtful format whose request has failed inside the service once."""
 
     def create(self, request: Request) -> RemoteObject:
         name = wire.name_for(request.inputs, request.address)
@@ -56,7 +56,7 @@ class Deployments(Provisioned):
         self._deletions.pop(name, None)
         publisher = self._publishers.of(request.inputs)
         asked = wire.body_for(request.inputs, request.token, self._account.id, publisher)
-        body, token = self._put(name, _Asked(asked, _tenant(request)), action, creates=True)
+        body, token = self._put(name, _Asked(asked, request.inputs, publisher), action, creates=True)
         return self._describe(body, name, request.inputs, wire.Resume("create", token))
 
     def why_gone(self, resource: ResourceState) -> str:
@@ -77,7 +77,8 @@ class Deployments(Provisioned):
             own = wire.token_of(live) or resource.token
             publisher = self._publishers.of(request.inputs)
             body = wire.changed_body(live, request.inputs, own, self._account.id, dropped, publisher)
-            live, token = self._change(name, live, _Asked(body, _tenant(request)), changed, action)
+            asked = _Asked(body, request.inputs, publisher)
+            live, token = self._change(name, live, asked, changed, action)
         return self._describe(live, name, request.inputs, wire.Resume("update", token))
 
     def _change(
@@ -154,24 +155,23 @@ class Deployments(Provisioned):
 
     def _put(self, name: str, asked: _Asked, action: str, *, creates: bool = False) -> Written:
         def send() -> Written:
-            return self._clients.arm.put(name, asked.body, self._clients.auxiliary_headers(asked.tenant))
+            tenant = str(asked.inputs.get("source_tenant") or "")
+            return self._clients.arm.put(name, asked.body, self._clients.auxiliary_headers(tenant))
 
         try:
             return self._write(send, action, creates=creates)
         except Temporary as error:
-            publisher = object_at(asked.body, "properties", "model")["format"]
-            if error.status != _INTERNAL_ERROR or publisher == wire.OPENAI or name not in self._crashed:
-                self._crashed |= {name} if error.status == _INTERNAL_ERROR else set()
+            has_crashed = error.status == _INTERNAL_ERROR
+            if not has_crashed or not self._publishers.is_doubtful(asked.inputs, asked.publisher):
+                raise
+            if name not in self._crashed:
+                self._crashed.add(name)
                 raise
             raise Permanent(
-                f"{action}: the service failed twice, probably because of the format `{publisher}`",
+                f"{action}: the service failed twice, probably because of the format `{asked.publisher}`",
                 "If it doesn't fit the model, the service answers with an internal error.",
                 "set `format` of the deployment as the account lists it (`az cognitiveservices account "
                 "list-models`)",
                 code="Format",
                 request_id=error.request_id,
             ) from error
-
-
-def _tenant(request: Request) -> str:
-    return str(request.inputs.get("source_tenant") or "")

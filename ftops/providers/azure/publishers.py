@@ -28,13 +28,19 @@ class Publishers:
         """The word for the model of a deployment with these inputs."""
         if inputs.get("format"):
             return str(inputs["format"])
-        model = str(inputs["model"])
-        base = base_of(model)
-        known = self._catalog.find(base)
+        known = self._catalog.find(base_of(str(inputs["model"])))
         if known is not None and known.format == OPENAI:
             return OPENAI  # of which no list is needed
-        listed = self._listed.get(model.casefold()) or self._listed.get(base.casefold())
-        return listed or (known.format if known else "") or OPENAI
+        return self._as_listed(inputs) or (known.format if known else "") or OPENAI
+
+    def is_doubtful(self, inputs: Mapping[str, Json], publisher: str) -> bool:
+        """Whether it may be the wrong word: it isn't the one by which the account lists the model."""
+        return publisher not in (OPENAI, self._as_listed(inputs))
+
+    def _as_listed(self, inputs: Mapping[str, Json]) -> str:
+        model = str(inputs["model"])
+        names = (model.casefold(), base_of(model).casefold())
+        return next((self._listed[name] for name in names if name in self._listed), "")
 
     @cached_property
     def _catalog(self) -> catalog.Catalog:
