@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec import Struct
 
@@ -45,6 +46,8 @@ def explore(
         run_state_machine_as_test(seeded, settings=_settings(histories, phases, steps))
     except Broken as error:
         broken, counterexample = type(error).__name__, str(error)
+    except FlakyFailure as errors:  # it depends on which of two parallel calls is first
+        broken, counterexample = type(errors).__name__, "\n".join(map(str, errors.exceptions))
     return Found(number, tally.histories, tally.commands, perf_counter() - began, broken, counterexample)
 
 

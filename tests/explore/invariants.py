@@ -393,10 +393,16 @@ def destroyed_in_the_end(world: World, run: Run) -> Complaints:
 
 
 def is_missed(world: World, thing: Thing) -> bool:
-    """Whether a state began it and nobody asked to forget it. A failed job without notes says nowhere whose
-    it is, and is worth nothing."""
-    says_whose = thing.kind != "job" or world.cloud.keeps_notes or thing.is_usable(world.clock.now())
+    """Whether a state began it and nobody asked to forget it. A job without notes says nowhere whose it is: a
+    failed one is worth nothing, and of equal ones a state may take that of another state."""
+    says_whose = thing.kind != "job" or world.cloud.keeps_notes
+    says_whose = says_whose or (thing.is_usable(world.clock.now()) and not _is_one_of_equals(world, thing))
     return world.is_ours(thing) and thing.uid not in world.released and says_whose
+
+
+def _is_one_of_equals(world: World, job: Thing) -> bool:
+    others = (other for other in world.cloud.of(job.account, "job") if other.uid != job.uid)
+    return len(world.clones) > 1 and any(other.essence == job.essence for other in others)
 
 
 INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
