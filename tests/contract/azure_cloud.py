@@ -145,6 +145,7 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
         "max_file_bytes": 512_000_000,
         "list_order": "newest",
         "list_lag_seconds": 0.0,
+        "retarget_reply": "requested",
     }
     return {name: usual[name] for name in changed if name in usual}
 

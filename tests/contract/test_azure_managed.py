@@ -117,8 +117,15 @@ def test_life_cycle_of_a_managed_deployment(
         other.close()
 
 
+@pytest.mark.parametrize("shown", ["requested", "former"])
 def test_life_cycle_of_an_adapter(
-    cloud: Cloud, azure: AzureProvider, tmp_path: Path, tuned: ResourceState, base: ResourceState, name: str
+    cloud: Cloud,
+    azure: AzureProvider,
+    tmp_path: Path,
+    tuned: ResourceState,
+    base: ResourceState,
+    name: str,
+    shown: str,
 ) -> None:
     cloud.admin("DELETE", "log")
     asked = adapter(tmp_path, name, tuned, base)
@@ -130,7 +137,7 @@ def test_life_cycle_of_an_adapter(
     assert ["if-none-match" in one for one in headers(cloud, "PUT", "/adapterDeployments/")] == [True]
 
     other = made(azure, managed(tmp_path, f"{name}-2"))
-    with cloud.set(adapter_seconds=1000.0):
+    with cloud.set(adapter_seconds=1000.0, retarget_reply=shown):
         moved = changed(asked, target=other.remote_id)
         updating = azure.update(moved, resource)
         assert updating.status is Status.PENDING and "Updating" in updating.message

@@ -123,6 +123,9 @@ class Settings(Struct, frozen=True):
     retarget_state: Annotated[
         Literal["Updating", "Creating"], "provisioning state of an adapter that gets another target"
     ] = "Updating"
+    retarget_reply: Annotated[
+        Literal["requested", "former"], "targetDeploymentName of an adapter until it is on the new target"
+    ] = "requested"
     adapter_etag: Annotated[
         Literal["write", "operation"],
         "when the etag of an adapter changes: with each write, or also when its operation ends",

@@ -61,8 +61,8 @@ def refuse_taken(cloud: Cloud, name: str) -> None:
 
 
 def state(item: ManagedDeployment | Adapter, now: float) -> str:
-    """The provisioningState at the virtual time ``now``."""
-    if item.deleting is None and now < item.accepted:
+    """The provisioningState at the virtual time ``now``. In the examples, a new adapter isn't Accepted."""
+    if isinstance(item, ManagedDeployment) and item.deleting is None and now < item.accepted:
         return "Accepted"
     return deployment_state.state(item, now)
 
@@ -108,9 +108,10 @@ def described_adapter(cloud: Cloud, item: Adapter) -> JSON:
     if ended:
         operation["completedAt"] = timestamp(item.ready)
     active = active_target(item, now)
+    shows_former = not ended and item.before and cloud.settings.retarget_reply == "former"
     properties = {
         "sourceModelId": item.source,
-        "targetDeploymentName": item.target,
+        "targetDeploymentName": item.before if shows_former else item.target,
         **({"activeTargetDeploymentName": active} if active else {}),
         "provisioningState": state(item, now),
         "lastOperation": operation,
