@@ -104,7 +104,7 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
             kept[change.step] = change
     if not retry:
         kept = _without(kept, failed)
-    foreign |= _missing(again, kept, {*failed, *changed})
+    foreign = {**_missing(again, kept, {*failed, *changed}), **foreign}
     return Residual(
         _limited(again, kept, before.keys(), failed, retry), tuple(failed), tuple(changed), foreign
     )

@@ -88,8 +88,15 @@ def grant_of(session: Session, saved: SavedPlan) -> Grant | None:
     return grant
 
 
-def has_expired(grant: Grant) -> bool:
-    return datetime.now(UTC) >= datetime.fromisoformat(grant.expires)
+def expiry(grant: Grant) -> GrantRefused | None:
+    """The error if a grant has expired."""
+    if datetime.now(UTC) < datetime.fromisoformat(grant.expires):
+        return None
+    return GrantRefused(
+        "the approval has expired",
+        f"{_shown(grant)} It was valid until {grant.expires}.",
+        "plan again, read it, and approve that; jobs in progress are continued, not started again",
+    )
 
 
 def plan_rest(
@@ -104,7 +111,10 @@ def plan_rest(
     """What is left of a grant. `session` is of the working copy, `with_files` gives its spec with the content
     of its files. With `retry`, what failed is made again. Only within `locked`. Raises GrantRefused."""
     _check_valid(session, grant)
-    record = read_record(grant)
+    try:
+        record = read_record(grant)
+    except FtopsError as error:
+        raise GrantRefused(error.summary, f"{_shown(grant)} {error.detail}", error.hint) from error
     approved, working = record.saved.plan, session.config
     _check_place(session, grant, record)
     config = recorded_config(record, working, _known_secrets(record, working, grant))
@@ -130,12 +140,8 @@ def plan_rest(
 
 
 def _check_valid(session: Session, grant: Grant) -> None:
-    if has_expired(grant):
-        raise GrantRefused(
-            "the approval has expired",
-            f"{_shown(grant)} It was valid until {grant.expires}.",
-            "plan again, read it, and approve that; jobs in progress are continued, not started again",
-        )
+    if expired := expiry(grant):
+        raise expired
     if not _counts_here(session, grant):
         raise GrantRefused(
             "the approval can't be trusted here",

@@ -288,7 +288,10 @@ class Session(Struct):
         ended = (
             one.digest for one in others if supersedes(made, one, is_whole=is_whole and bool(made.changes))
         )
-        return [*(GrantEnded(digest, "superseded") for digest in ended), *([Granted(grant)] if grant else [])]
+        entries: list[Entry] = [GrantEnded(digest, "superseded") for digest in ended]
+        if grant is not None and grant != self.state.grants.get(own):
+            entries.append(Granted(grant))
+        return entries
 
     def record(self, entries: Iterable[Entry]) -> State:
         """Records these entries, and returns the state after them. All grants end: what they are about may

@@ -20,6 +20,7 @@ from tests.explore import outside
 from tests.explore.cloud import Places
 from tests.explore.edits import ADDRESSES, EDITS, pick, sweep
 from tests.explore.faults import Fault, FaultKind
+from tests.explore.granted import GrantRules
 from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
@@ -114,7 +115,7 @@ class Tally:
     commands: int = 0
 
 
-class Explore(RuleBasedStateMachine):
+class Explore(GrantRules, RuleBasedStateMachine):
     """One history."""
 
     tally: ClassVar[Tally] = Tally()

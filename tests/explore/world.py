@@ -25,7 +25,7 @@ from ftops.session.session import Session
 from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.encryption import KEY_BYTES, Key, Keys
 from ftops.state.file_format import StateCodec
-from ftops.state.state import Entry, State, owner_mark
+from ftops.state.state import Entry, Grant, State, owner_mark
 from tests.explore import exams
 from tests.explore.cloud import Account, Asked, Cloud, Event, Places, QueueingAccount, Thing
 from tests.explore.faults import Fault
@@ -205,6 +205,8 @@ class World:
         self.adopt = adopt
         self.clones: list[Clone] = []
         self.saved: list[Saved] = []
+        self.granted: dict[tuple[Path, str], Saved] = {}
+        """What was approved, by folder and digest."""
         self.released: set[int] = set()
         """What was forgotten because somebody asked for it."""
         self.anew: set[tuple[Path, Address]] = set()
@@ -250,7 +252,7 @@ class World:
 
     def plan(self, clone: Clone, options: Options = NORMAL, fault: Fault | None = None) -> Run:
         """`ftops plan`."""
-        return self._command(clone, options, fault or Fault(), lambda session, run: None)
+        return self.command(clone, options, fault or Fault(), lambda session, run: None)
 
     def save(self, clone: Clone, options: Options) -> Run:
         """`ftops plan --out`: the plan goes through the text of its file."""
@@ -262,7 +264,7 @@ class World:
             kept = parse_plan(plan_text(kept), "plan.ft")
             self.saved.append(Saved(kept, clone.spec, run.seen))
 
-        return self._command(clone, options, Fault(), keep)
+        return self.command(clone, options, Fault(), keep)
 
     def apply(
         self,
@@ -273,8 +275,9 @@ class World:
         parallelism: int = 10,
         fault: Fault | None = None,
         saved: Saved | None = None,
+        grant: Callable[[Session, Run], Grant | None] = lambda session, run: None,
     ) -> Run:
-        """`ftops apply`, of what is planned now or of a saved plan."""
+        """`ftops apply`, of what is planned now or of a saved plan. `grant` gives the approval to record."""
 
         def carry_out(session: Session, run: Run) -> None:
             made = run.plan
@@ -284,10 +287,16 @@ class World:
                 return
             run.begun = True
             settings = Settings(parallelism, wait)
-            at = saved.saved.origin.at if saved else ""
-            run.report = session.apply(made, settings, lambda event: None, planned_at=at)
+            run.report = session.apply(
+                made,
+                settings,
+                lambda event: None,
+                planned_at=saved.saved.origin.at if saved else "",
+                grant=grant(session, run),
+                is_whole=not run.is_partial,
+            )
 
-        return self._command(clone, options, fault or Fault(), carry_out, wait, saved)
+        return self.command(clone, options, fault or Fault(), carry_out, wait, saved)
 
     def forget(self, clone: Clone, address: Address) -> FtopsError | None:
         """`ftops state rm`; the error if it is refused."""
@@ -306,7 +315,7 @@ class World:
         accounts = self.open_accounts(clone.spec.accounts)
         return Session(config, build(config), store, accounts, clock=self.clock)
 
-    def _command(
+    def command(
         self,
         clone: Clone,
         options: Options,
@@ -314,7 +323,10 @@ class World:
         then: Callable[[Session, Run], Any],
         wait: bool = True,
         saved: Saved | None = None,
+        planned: Callable[[Session, Run], Plan] | None = None,
     ) -> Run:
+        """A command: a plan, and what is done with it. `saved` was made before; `planned` makes another one
+        than that of the spec or of what was saved."""
         if saved is None:
             options = replace(options, adopt=self.adopt and options.mode is Mode.NORMAL)
         else:
@@ -337,7 +349,9 @@ class World:
         self.cloud.fault = fault
         try:
             with self._open(clone, fault) as session, session.locked("apply"):
-                if saved is None:
+                if planned is not None:
+                    run.plan = planned(session, run)
+                elif saved is None:
                     run.plan = session.plan(options, preflight=False)
                 else:
                     run.plan = revalidate(session, saved.saved)

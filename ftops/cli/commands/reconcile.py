@@ -19,7 +19,7 @@ from ftops.core.dag import closure, reverse
 from ftops.core.errors import Diagnostic, FtopsError, StateError
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.plan import Action, Change, Plan
-from ftops.session.grants import GrantRefused, Rest, has_expired, plan_rest
+from ftops.session.grants import GrantRefused, Rest, expiry, plan_rest
 from ftops.session.session import Session
 from ftops.state.state import Grant
 from ftops.views import progress
@@ -75,8 +75,11 @@ class _Reconcile(Struct, frozen=True):
 
     def continued(self, session: Session, lock_timeout: float) -> Iterator[Continued]:
         """Every grant, in the order of approval. If none can be continued, the state is only read."""
-        if all(map(has_expired, session.state.grants.values())):
-            yield from (self._expired(session, grant) for grant in session.state.grants.values())
+        expired = {digest: expiry(grant) for digest, grant in session.state.grants.items()}
+        if all(expired.values()):
+            for digest, error in expired.items():
+                found = error.diagnostics if error else ()
+                yield Continued(session.state.grants[digest], "refused", diagnostics=found)
             return
         with locked(self.screen, session, "reconcile", lock_timeout) as interrupts:
             for digest in sorted(session.state.grants, key=lambda d: session.state.grants[d].at):
@@ -88,13 +91,6 @@ class _Reconcile(Struct, frozen=True):
                 if one.result == "interrupted":
                     return
                 session.reread()
-
-    def _expired(self, session: Session, grant: Grant) -> Continued:
-        try:
-            plan_rest(session, grant, self._with_files, retry=False)
-        except GrantRefused as error:
-            return Continued(grant, "refused", diagnostics=error.diagnostics)
-        raise AssertionError("an approval that has expired was continued")
 
     def _continue(self, session: Session, grant: Grant, interrupts: Interrupts) -> Continued:
         screen, parallelism = self.screen, self.settings.parallelism
