@@ -300,6 +300,21 @@ def test_a_region_is_what_the_account_says(tmp_path: Path) -> None:
     assert "the account emulator isn't allowed" in folder.run("destroy", "-y").err
 
 
+def test_a_catalogue_of_the_project_lowers_no_cost(tmp_path: Path) -> None:
+    """Nor makes another model of one: whoever changes the spec can change that file."""
+    rules = "[{deny: {cost: {training: 0}}}, {deny: {models: {allow: [gpt-4.1-2025-04-14]}}}]"
+    folder = Folder.make(tmp_path / "project", f"{SPEC.replace('memory', 'emulator')}\npolicy: {rules}\n")
+    free = "{training_per_million: {standard: 0}}"
+    cheap = f"models: {{gpt-4o-mini-2024-07-18: {{aliases: [gpt-4.1-2025-04-14], prices: {free}}}}}"
+    folder.write("ftops.catalog.yaml", f"{cheap}\n")
+    document = plan(folder, "--offline")
+    assert document["estimate"]["training_total"] == 0
+    assert set(denied(document)) == {"policy/cost", "policy/models"}
+    outside = tmp_path / "catalogue.yaml"
+    outside.write_text(f"{cheap}\n", encoding="utf-8")
+    assert denied(plan(folder, "--offline", FTOPS_CATALOG=str(outside))) == []
+
+
 def test_a_comment_shows_every_rule_that_is_broken(folder: Folder) -> None:
     """However often: the first of each rule, and how many there are."""
     names = [f"base{number}" for number in range(400)]

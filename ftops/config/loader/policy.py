@@ -108,7 +108,7 @@ def _is_idle(block: Any) -> bool:
     """Whether the condition can never apply, because it sets nothing."""
     block = block.sources if isinstance(block, DataCondition) else block
     needs_one = isinstance(block, ListCondition | RequireCondition | CostCondition)
-    return needs_one and all(value in (None, False) for value in block.values().values())
+    return needs_one and all(value is None or value is False for value in block.values().values())
 
 
 def _overrides(source: Source, findings: list[Diagnostic]) -> Iterator[Override]:
