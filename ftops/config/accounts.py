@@ -17,6 +17,7 @@ from ftops.core.azure_endpoint import parse
 from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.trusted_hosts import AZURE_OPENAI
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
 """Host names after the name of an account, which is unique within a cloud."""
@@ -94,11 +95,11 @@ def azure_settings(settings: Mapping[str, Any]) -> tuple[dict[str, str], dict[st
     """The account of a project, which is the first label of its host; and faults: a path that isn't that of a
     project, and a dated API version of a project."""
     endpoint, version = parse(str(settings.get("endpoint") or "")), settings.get("api_version")
-    path = _address(endpoint.resource)[1].lower()
-    if "/api/projects" in path:
+    host, path = _address(endpoint.resource)
+    if "/api/projects" in path.lower():
         detail = "A project's endpoint ends in `/api/projects/` and its name, without anything after it."
         return {}, {"endpoint": ("the endpoint doesn't name a project", detail, _ENDPOINTS)}
-    if path and _is_custom(endpoint.resource):
+    if path and any(host.endswith(known.removeprefix("*")) for known in AZURE_OPENAI.hosts):
         detail = "Requests would go to paths that don't exist: ftops adds those of the service itself."
         return {}, {"endpoint": ("the endpoint has a path that the service doesn't have", detail, _ENDPOINTS)}
     if not endpoint.project:

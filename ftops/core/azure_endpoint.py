@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 _FORM = re.compile(
-    r"(?P<resource>.*?)(?P<project>/api/projects/[a-z0-9][a-z0-9._-]*)?(?:/openai/v1)?/*",
+    r"(?P<resource>.*?)/*(?P<project>/api/projects/[a-z0-9][a-z0-9._-]{0,63})?(?:/openai/v1)?/*",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -80,6 +80,7 @@ RESOURCE, FOUNDRY = "https://a.openai.azure.com", "https://a.services.ai.azure.c
         (f"{FOUNDRY}/", FOUNDRY, "", RESOURCE_SCOPE),
         (f"{FOUNDRY}{PATH}/", FOUNDRY, PATH, PROJECT_SCOPE),
         (f"{FOUNDRY}{PATH}/openai/v1", FOUNDRY, PATH, PROJECT_SCOPE),
+        (f"{FOUNDRY}/{PATH}", FOUNDRY, PATH, PROJECT_SCOPE),
         ("https://gateway.example/ai", "https://gateway.example/ai", "", RESOURCE_SCOPE),
     ],
 )
