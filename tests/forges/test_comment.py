@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ftops.cli.ci_documents import read_document
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, FtopsError
-from ftops.planning.plan import Action, Change, Reason
+from ftops.planning.plan import Action, AttributeChange, Change, OutputChange, Plan, Reason
 from ftops.views.annotations import check_annotations, check_summary
 from tests.forges.conftest import DESTRUCTIVE, HEAD, SAFE, Job, change, plan
 from tests.forges.github_api import LIMIT, GitHub
@@ -310,15 +310,28 @@ EVIL = (
 )
 
 
+def evil_plan(text: str) -> Plan:
+    """A plan with a text wherever a spec, the data or a service can put one."""
+    name = Address("deployment", "copilot", text)
+    step = Change(
+        str(name),
+        name,
+        Action.DELETE,
+        Reason("inputs", text),
+        text,
+        attributes=(AttributeChange(text, text, text),),
+        remote_id=text,
+    )
+    updated = Address("job", "copilot", text)
+    more = replace(step, step=str(updated), address=updated, action=Action.UPDATE)
+    made = plan(step, more, findings=(Diagnostic(text, text, text, severity="warning"),))
+    outputs = (OutputChange(text, text, text),)
+    return replace(made, spec=f"spec {text}", environment=f"env {text}", warnings=(text,), outputs=outputs)
+
+
 def test_pitfall_11_what_others_wrote_is_inert(github: GitHub, job: Job) -> None:
     for number, text in enumerate(EVIL):
-        name = Address("deployment", "copilot", text)
-        made = plan(
-            Change(str(name), name, Action.DELETE, Reason("inputs", text), text),
-            findings=(Diagnostic(text, text, text, severity="warning"),),
-        )
-        made = replace(made, spec=f"spec {text}", environment=f"env {text}", warnings=(text,))
-        job.comment(made)
+        job.comment(evil_plan(text))
         body = github.comments[number].body
         first, *rest = body.splitlines()
         assert first.count("<!--") == first.count("-->") == 1

@@ -20,6 +20,7 @@ from ftops.cli.ci_documents import Document, read_document
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, Command, decorate, screen_options
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
+from ftops.core.plurals import plural
 from ftops.core.private_files import open_private
 from ftops.forges.ci_run import CiRun, Overrides, ci_run
 from ftops.forges.errors import ForgeError, Refused
@@ -164,6 +165,7 @@ def annotate(screen: Screen, given: Arguments) -> int:
                 f"use {run.service.reports}",
             )
         annotations = check_annotations(document.found, folder_in_repository(os.environ))
+        count = plural(len(annotations), "annotation")
         severities = {one.severity for one in document.found}
         conclusion = next((c for s, c in _CONCLUSIONS.items() if s in severities), "success")
         if document.state in ("failure", "error"):
@@ -175,13 +177,13 @@ def annotate(screen: Screen, given: Arguments) -> int:
         )
         if given.is_dry_run:
             return _show(
-                screen, run, [f"check run {check.name} ({conclusion})", *map(json.dumps, annotations)]
+                screen, run, [f"check run {check.name}: {conclusion}, {count}", *map(json.dumps, annotations)]
             )
         with _client(run) as client:
             url = create(client, run.target, check)
         return screen.result(
             lambda: {"annotations": len(annotations), "conclusion": conclusion, "url": url},
-            lambda: [f"{len(annotations)} annotations, conclusion {conclusion}. {url}".rstrip()],
+            lambda: [f"{count}, conclusion {conclusion}. {url}".rstrip()],
         )
 
     return _attempt(screen, given, "annotate", publish)
