@@ -21,7 +21,7 @@ from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.grants import Rest, grant_of, plan_rest
-from ftops.session.saved_plans import revalidate, save
+from ftops.session.saved_plans import check_subject, revalidate, save
 from ftops.session.session import Session
 from ftops.state.state import Grant
 from ftops.views.grants import described
@@ -57,6 +57,12 @@ class ApplyOptions(Struct, frozen=True):
     def resume_command(self) -> str:
         """The command that continues after an interrupt."""
         return self.spec.command(self.operation)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the plan is of the whole spec."""
+        chosen = self.request.options
+        return not (chosen.targets or chosen.excludes)
 
     @property
     def planned_at(self) -> str:
@@ -116,6 +122,7 @@ class _Apply(Struct, frozen=True):
             if plan.is_empty and rest is None:
                 report = self._keep_records(session, plan)
             elif options.approved or options.expect_digest or self._is_approved(plan):
+                self._tell_superseded(session, plan)
                 screen.keeps_going = True
                 report = self._run(session, plan, grant, interrupts)
             else:
@@ -131,15 +138,23 @@ class _Apply(Struct, frozen=True):
         """What is left of the plan, if a run has begun to apply it under its approval. What failed is made
         again: the plan was named."""
         options = self.options
-        digest = plan_digest(options.saved.plan) if options.saved else options.expect_digest
-        grant = session.state.grants.get(digest) if digest else None
+        saved, expected = options.saved, options.expect_digest
+        digest = plan_digest(saved.plan) if saved else expected
+        grant = session.state.grants.get(digest) if digest and expected in (None, digest) else None
         if grant is None:
             return None
+        if saved is not None:
+            check_subject(session.config, saved)
         counter = self.screen.counter("Refreshing resource")
         parallelism = options.request.parallelism
         return plan_rest(
             session, grant, lambda: session.config, retry=True, parallelism=parallelism, on_progress=counter
         )
+
+    def _tell_superseded(self, session: Session, plan: Plan) -> None:
+        if not session.is_continuing:
+            for grant in session.superseded(plan, is_whole=self.options.is_whole):
+                self.screen.note(f"\nThis ends the approval of {described(grant)}.\n")
 
     def _grant(self, session: Session, plan: Plan) -> Grant | None:
         """The approval to record: of a plan that was approved by its digest, or that isn't waited for."""
@@ -174,7 +189,6 @@ class _Apply(Struct, frozen=True):
 
     def _run(self, session: Session, plan: Plan, grant: Grant | None, interrupts: Interrupts) -> Report:
         options = self.options
-        chosen = options.request.options
         settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
         with self.reporter.running() as show:
             return session.apply(
@@ -184,7 +198,7 @@ class _Apply(Struct, frozen=True):
                 interrupts.watch,
                 planned_at=options.planned_at,
                 grant=grant,
-                is_whole=not (session.is_continuing or chosen.targets or chosen.excludes),
+                is_whole=options.is_whole and not session.is_continuing,
             )
 
     def _is_approved(self, plan: Plan) -> bool:

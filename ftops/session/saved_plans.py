@@ -173,7 +173,7 @@ def revalidate(
 ) -> Plan:
     """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
     plan, state = saved.plan, session.state
-    _check_subject(session.config, saved)
+    check_subject(session.config, saved)
     _check_unspent(session, saved)
     now = basis_of(session.config, state, plan, secret_digests(session.config, session.digest_key))
     if found := differences(saved.basis, now):
@@ -218,7 +218,8 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     return replace(plan, changes=related.changes, **now, **judged)
 
 
-def _check_subject(config: Config, saved: SavedPlan) -> None:
+def check_subject(config: Config, saved: SavedPlan) -> None:
+    """Raises StalePlan if a plan is of another spec, or isn't encrypted although those of this spec are."""
     keys = state_keys(config.project, config.state)
     if keys is not None and keys.key is not None and not saved.is_sealed:
         raise StalePlan(

@@ -279,16 +279,19 @@ class Session(Struct):
         services = {name: PROVIDER_TYPES[self.config.providers[name].type] for name in queues}
         return lambda provider, name: known.of(services[provider]).limits.get(name)
 
-    def _first_entries(self, made: Plan, grant: Grant | None, is_whole: bool) -> list[Entry]:
-        """The grants that end with a run, and its own."""
+    def superseded(self, made: Plan, own: str = "", *, is_whole: bool) -> list[Grant]:
+        """The grants that end with a run of this plan, other than its own."""
         from ftops.planning.grants import supersedes
 
+        others = [grant for digest, grant in self.state.grants.items() if digest != own]
+        whole = is_whole and bool(made.changes)
+        return [grant for grant in others if supersedes(made, grant, is_whole=whole)]
+
+    def _first_entries(self, made: Plan, grant: Grant | None, is_whole: bool) -> list[Entry]:
+        """The grants that end with a run, and its own."""
         own = grant.digest if grant else ""
-        others = (one for digest, one in self.state.grants.items() if digest != own)
-        ended = (
-            one.digest for one in others if supersedes(made, one, is_whole=is_whole and bool(made.changes))
-        )
-        entries: list[Entry] = [GrantEnded(digest, "superseded") for digest in ended]
+        ended = self.superseded(made, own, is_whole=is_whole)
+        entries: list[Entry] = [GrantEnded(one.digest, "superseded") for one in ended]
         if grant is not None and grant != self.state.grants.get(own):
             entries.append(Granted(grant))
         return entries

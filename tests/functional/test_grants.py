@@ -233,6 +233,21 @@ def test_other_systems_are_understood(tmp_path: Path, environ: dict[str, str]) -
     assert (run["pull_request"], run["commit"]) == ("7", "beef")
 
 
+def test_a_digest_that_is_expected_as_well_must_be_the_same(scene: Scene) -> None:
+    digest = scene.saved("--out", "plan.ft")
+    assert scene.run("apply", "plan.ft", "--no-wait").code == 4
+    assert scene.run("apply", "plan.ft", "--expect-digest", f"v2:sha256:{'0' * 64}").code == 3
+    assert scene.run("apply", "plan.ft", "--expect-digest", digest, "--no-wait").code == 4
+
+
+def test_a_plan_that_is_not_encrypted_continues_nothing_where_plans_are(scene: Scene) -> None:
+    digest = scene.saved("--out", "plain.ft")
+    scene.spec(settings=', state: {encryption: {key: "${env.KEY}"}}')
+    assert scene.submitted(KEY=KEY) == digest
+    refused = scene.run("apply", "plain.ft", KEY=KEY)
+    assert (refused.code, "isn't encrypted" in said(refused)) == (3, True)
+
+
 # what ends it
 
 
@@ -281,7 +296,10 @@ def test_pitfall_18_a_retry_above_the_budget_is_refused(scene: Scene) -> None:
 def test_a_newer_apply_of_the_same_resources_ends_it_and_leaves_its_job(scene: Scene) -> None:
     old = scene.submitted()
     scene.spec(epochs=3)
-    new = scene.submitted()
+    new = scene.saved()
+    done = scene.run("apply", new, "--no-wait", "--parallelism", "1")
+    assert done.code == 4
+    assert f"This ends the approval of {old}, approved by" in said(done)
     assert list(scene.grants()) == [new]
     refused = scene.run("apply", old)
     assert refused.code == 3
@@ -504,6 +522,17 @@ def test_a_secret_that_changed_is_refused(scene: Scene) -> None:
     assert scene.run("reconcile").code == 3
     scene.reconcile(0, OWNER="canary-one")
     assert "canary" not in (scene.folder.path / "state" / "scene" / "default.json").read_text()
+
+
+def test_the_environment_says_where_states_are(scene: Scene) -> None:
+    digest = scene.submitted()
+    scene.hours(10)
+    elsewhere = scene.run("reconcile", FTOPS_STATE="s3://acme-ftops/models")
+    assert (elsewhere.code, "the state isn't where FTOPS_STATE says" in said(elsewhere)) == (1, True)
+    near = scene.run("reconcile", FTOPS_STATE=str(scene.folder.path / "sta"))
+    assert near.code == 1
+    assert list(scene.grants()) == [digest]
+    scene.reconcile(0, FTOPS_STATE=f"{scene.folder.path / 'state'}/")
 
 
 # cheap

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LOCAL_FOLDER = StateSettings().path
 """The default folder of states."""
+PIN = "FTOPS_STATE"
+"""Environment variable with the place below which all states are."""
 _OWNER_FILE = ".spec"
 _EMULATOR = Path(".ftops", "emulator")
 _CONSEQUENCE = "everything would be created again, and existing objects would no longer be managed."
@@ -52,12 +54,27 @@ def open_store(config: Config) -> Store:
     settings: Any = state.settings
     keep = int(settings.get("history", KEPT_VERSIONS))
     if not state.is_in_bucket:
-        return LocalStore(config.project / state.path, config.name, config.environment, codec, keep)
+        local = LocalStore(config.project / state.path, config.name, config.environment, codec, keep)
+        return _pinned(local)
     from ftops.state.backends.bucket import BucketStore
     from ftops.state.backends.bucket_lock import LEASE_SECONDS, Pace
 
     pace = Pace(float(settings.get("lease", LEASE_SECONDS)))
-    return BucketStore(state_bucket(config), config.name, config.environment, codec, keep, pace)
+    store = BucketStore(state_bucket(config), config.name, config.environment, codec, keep, pace)
+    return _pinned(store)
+
+
+def _pinned(store: Store) -> Store:
+    """The same. Raises StateError if it isn't where the environment says that states are: a spec may come
+    from somebody else, and with its state the approvals in it."""
+    pin = os.environ.get(PIN, "").rstrip("/")
+    if pin and not store.place.startswith(f"{pin}/"):
+        raise StateError(
+            f"the state isn't where {PIN} says",
+            f"the spec stores it at {store.place}; {PIN} is {pin}.",
+            "correct `ftops: {state: …}`, or the variable",
+        )
+    return store
 
 
 def plan_store(config: Config) -> PlanStore:

@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from ftops.core.address import Address
 from ftops.planning.grants import Residual, options_left, residual, supersedes
 from ftops.planning.plan import NORMAL, Action, Change, Gate, Plan, Reason
-from ftops.state.state import Entry, Grant, Moved, Recorded, Removed, State
+from ftops.state.file_format import StateCodec, entry_from_json, entry_to_json
+from ftops.state.state import (
+    Entry,
+    Grant,
+    Granted,
+    GrantEnded,
+    Moved,
+    Recorded,
+    Removed,
+    State,
+    fold,
+)
 from tests.support.records import DATA, JOB, SERVING, record, state_of
 
 OTHER = Address("deployment", "other")
@@ -153,3 +164,15 @@ ENDS = {
 def test_a_newer_run_ends_it(made: Plan, is_whole: bool, ends: bool) -> None:
     grant = Grant("v2:sha256:1", "", "", (DATA, JOB, SERVING), "")
     assert supersedes(made, grant, is_whole=is_whole) is ends
+
+
+def test_entries_are_recorded_and_read() -> None:
+    grant = Grant(
+        "v2:sha256:1", "at", "until", (DATA, JOB), '{"${x}": "${env.Y}"}', "ann", budget=2.5, spent=1
+    )
+    entries: list[Entry] = [Granted(grant), GrantEnded(grant.digest, "superseded")]
+    assert [entry_from_json(entry_to_json(entry)) for entry in entries] == entries
+    begun = fold(State("a", 3), entries[:1])
+    text = StateCodec().snapshot(begun, "s", "e")
+    assert StateCodec().parse(text, "file", "s", "e") == begun
+    assert fold(begun, entries[1:]).grants == {}
