@@ -1,4 +1,4 @@
-"""Documents for `ftops ci`: a saved plan, or what `plan`, `validate` or `apply` printed with `-o json`.
+"""Documents for `ftops ci`: a saved plan, or what `plan`, `validate`, `apply` or `reconcile` printed as JSON.
 
 A document may come from an untrusted run: it is only shown, and text in it is never markup.
 """
@@ -32,15 +32,17 @@ from ftops.views.verdict import Level, verdict
 _MOST_BYTES = 256 << 20
 _SEVERITIES = frozenset({"error", "warning", "note"})
 _CODEC = Codec()
+_STEPS: Any = Mapping[str, str]
 _RESULTS: Mapping[str, tuple[str, str]] = {
     "done": ("success", "applied"),
     "in-progress": ("pending", "in progress at the service"),
     "held": ("failure", "held by a gate"),
     "failed": ("failure", "apply failed"),
+    "refused": ("failure", "the approved plan is refused"),
     "interrupted": ("error", "apply was interrupted"),
     "error": ("failure", "apply didn't start"),
 }
-"""The result of an apply → the state of a commit, and words for it."""
+"""The result of an apply → the state of a commit, and words for it; the worst last."""
 T = TypeVar("T")
 
 
@@ -62,6 +64,8 @@ class Document(Struct, frozen=True):
     found: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     """Those of `found` that the plan doesn't have."""
+    steps: Mapping[str, str] = {}
+    """What has become of the steps that were applied."""
 
     @property
     def name(self) -> str:
@@ -76,7 +80,7 @@ class Document(Struct, frozen=True):
     def draw(self, limit: int) -> Drawn:
         """As Markdown, at most `limit` bytes."""
         if self.plan is None:
-            return draw_outcome(self.name, self._sign, self.sentence, self.found, limit)
+            return draw_outcome(self.name, self._sign, self.sentence, self.found, self.steps, limit)
         return draw(self.plan, self.source, limit, self.warnings, self.digest)
 
     def stub(self) -> Drawn:
@@ -143,6 +147,8 @@ def _interpreted(text: bytes) -> Document:
         return _of_apply([parsed(line) for line in text.splitlines() if line.strip()])
     if raw.get("event") == "result":
         return _of_apply([raw])
+    if "grants" in raw:
+        return _of_reconcile(raw)
     if "changes" in raw:
         return _of_plan_document(raw)
     found = _diagnostics(raw["diagnostics"])
@@ -187,7 +193,23 @@ def _of_apply(events: Sequence[Mapping[str, Any]]) -> Document:
     failures = [failure for result in results[-1:] for failure in result.get("failures", ())]
     found = _diagnostics([*diagnostics, *(one for failure in failures for one in failure["diagnostics"])])
     planned = _of_plan_document(plans[0]) if plans else Document("", "", level, state, sentence)
-    return replace(planned, level=level, state=state, sentence=sentence, plan=None, found=found)
+    steps = _CODEC.read(_STEPS, results[-1].get("steps", {})) if results else {}
+    return replace(planned, level=level, state=state, sentence=sentence, plan=None, found=found, steps=steps)
+
+
+def _of_reconcile(raw: Mapping[str, Any]) -> Document:
+    """All approved plans of a spec that were continued, by the worst result."""
+    order, grants = list(_RESULTS), list(raw["grants"])
+    worst = max((order.index(grant["result"]) for grant in grants), default=None)
+    state, sentence = ("success", "nothing to continue") if worst is None else _RESULTS[order[worst]]
+    said = [(step, "in progress") for grant in grants for step in grant["left"]]
+    said += [(step, "waiting") for grant in grants for step in grant["waiting"]]
+    said += [(step, "failed") for grant in grants for step in grant["failed"]]
+    steps = _CODEC.read(_STEPS, dict(said))
+    level = "failed" if state in ("failure", "error") else "none"
+    found = _diagnostics([one for grant in grants for one in grant["diagnostics"]])
+    named = (str(raw["spec"]), str(raw["environment"]))
+    return Document(*named, level, state, sentence, found=found, steps=steps)
 
 
 def _diagnostics(raw: Sequence[Any]) -> tuple[Diagnostic, ...]:

@@ -121,20 +121,32 @@ def draw(
     return whole if fits or limit is None else _within(plan, foot, limit, warnings)
 
 
-def draw_outcome(name: str, level: Level, sentence: str, found: Sequence[Diagnostic], limit: int) -> Drawn:
-    """The comment about a plan that couldn't be made, or was applied: a sentence and what was found."""
+def draw_outcome(
+    name: str,
+    level: Level,
+    sentence: str,
+    found: Sequence[Diagnostic],
+    steps: Mapping[str, str],
+    limit: int,
+) -> Drawn:
+    """The comment about a plan that couldn't be made, or was applied: a sentence, what was found, and what
+    has become of the steps, those that aren't done first."""
     head = headline(_SIGN[level], name, sentence)
-    room = limit - size(head) - _NOTE
-    shown: list[Diagnostic] = []
-    for diagnostic in found:
-        room -= size(diagnostics.draw([diagnostic], PLAIN)) + 1
-        if room < 0:
-            break
-        shown.append(diagnostic)
-    text = block(diagnostics.draw(shown, PLAIN).rstrip(), "") if shown else ""
-    rest = len(found) - len(shown)
-    note = f"> **Left out for length:** {plural(rest, 'other finding')}.\n" if rest else ""
-    return Drawn("\n".join(part for part in (head, text, note) if part))
+    shown = fitting((diagnostics.draw([one], PLAIN).rstrip() for one in found), limit - size(head) - _NOTE)
+    text = block("\n\n".join(shown), "") if shown else ""
+    rows = [(cell(step), cell(result)) for step, result in sorted(steps.items(), key=_not_done)]
+    room = limit - size(head) - size(text) - _NOTE
+    kept = rows[: len(fitting(map("  |  ".join, rows), room))]
+    missing = [(len(found) - len(shown), "finding"), (len(rows) - len(kept), "step")]
+    left = ", ".join(plural(count, what) for count, what in missing if count)
+    note = f"> **Left out for length:** {left}.\n" if left else ""
+    parts = [head, text, table(("step", "result"), kept) if kept else "", note]
+    return Drawn("\n".join(part for part in parts if part))
+
+
+def _not_done(step: tuple[str, str]) -> tuple[bool, str, str]:
+    name, result = step
+    return result == "done", result, name
 
 
 def draw_stub(name: str, level: Level, sentence: str) -> str:

@@ -91,6 +91,25 @@ def test_an_apply_is_shown_by_its_result(github: GitHub, job: Job) -> None:
     job.folder.write("apply.jsonl", job.ftops("apply", "-y", "-o", "json").out)
     job.ftops("ci", "comment", "apply.jsonl")
     assert "### ✅ `drone`: applied" in github.comments[0].body
+    assert "| `deployment.copilot` | `done` |" in github.comments[0].body
+
+
+def test_a_reconcile_is_shown_by_what_is_left(github: GitHub, job: Job) -> None:
+    job.folder.write("reconcile.json", job.ftops("reconcile", "-o", "json").out)
+    job.ftops("ci", "comment", "reconcile.json")
+    assert "### ✅ `drone`: nothing to continue" in github.comments[0].body
+    grant = {"left": {"job.a": "ftjob-1"}, "waiting": ["deployment.a"], "failed": [], "diagnostics": []}
+    broken = {**grant, "left": {}, "failed": ["job.b"], "diagnostics": [{"summary": "no quota"}]}
+    grants = [{**grant, "result": "in-progress"}, {**broken, "result": "failed"}]
+    document = {"spec": "drone", "environment": "default", "exit_code": 1, "grants": grants}
+    for count, said in ((1, "✅ `drone`: in progress at the service"), (2, "❌ `drone`: apply failed")):
+        job.folder.write("reconcile.json", json.dumps({**document, "grants": grants[:count]}))
+        job.ftops("ci", "comment", "reconcile.json")
+        body = github.visible[-1].body
+        assert f"### {said}" in body
+        assert "| `job.a` | `in progress` |\n| `deployment.a` | `waiting` |" in body
+    assert "| `job.b` | `failed` |\n" in body
+    assert "error: no quota" in body
 
 
 def test_a_dry_run_prints_the_comment_and_contacts_nothing(github: GitHub, job: Job) -> None:

@@ -109,8 +109,8 @@ _OPTIONS = (
 def comment(screen: Screen, given: Arguments, allow_unreviewable: bool) -> int:
     """Show a plan in a comment on the pull request; the comment of an earlier run is updated.
 
-    FILE is a saved plan, or what `ftops plan -o json` printed, also if it failed; `-` is standard input.
-    There is one comment for each spec and environment.
+    FILE is a saved plan, or what `ftops plan`, `apply` or `reconcile` printed with `-o json`, also if it
+    failed; `-` is standard input. There is one comment for each spec and environment.
     """
     document = read_document(given.file, given.spec, given.environment)
 
@@ -198,8 +198,8 @@ _CONCLUSIONS = {"error": "failure", "warning": "neutral"}
 def status(screen: Screen, given: Arguments) -> int:
     """Set the status `ftops/SPEC/ENVIRONMENT` of the commit.
 
-    FILE is a saved plan, or what `ftops plan`, `ftops validate` or `ftops apply` printed with `-o json`, also
-    if it failed; `-` is standard input. A job that is still in progress is a pending status.
+    FILE is a saved plan, or what `ftops plan`, `validate`, `apply` or `reconcile` printed with `-o json`,
+    also if it failed; `-` is standard input. A job that is still in progress is a pending status.
     """
     document = read_document(given.file, given.spec, given.environment)
 
