@@ -186,7 +186,7 @@ def test_a_file_that_is_no_document(github: GitHub, job: Job, text: str, why: st
 OTHERS: list[Any] = [None, 7, -1, 1.5, True, "x", "${job.x.y}", 10**400, [], [7], [[]], {}, {"x": 7}]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(("first", "changed", "destroyed")), st.randoms(use_true_random=False))
 def test_a_document_that_was_made_up_is_refused_or_drawn(name: str, rng: Random) -> None:
     """With another value at any place, or none: an error of ftops, or a comment."""
@@ -309,8 +309,7 @@ def test_pitfall_10_5000_deletions_cannot_be_reviewed(github: GitHub, job: Job) 
     many = plan(*(change(f"copilot-{number}", Action.DELETE) for number in range(5_000)))
     job.comment(many, code=3)
     assert "too large to be reviewed here" in github.comments[0].body
-    job.comment(many, "--dry-run", code=3)
-    job.comment(many, "--allow-unreviewable")
+    job.comment(many, "--dry-run", "--allow-unreviewable")
 
 
 EVIL = (
@@ -397,6 +396,8 @@ def test_pitfall_22_a_token_that_may_not_comment(github: GitHub, job: Job, tmp_p
     assert summary.read_text("utf-8").startswith("### ✅ `drone (prod)`: 1 resource created")
     done = job.comment(SAFE, "--best-effort")
     assert done.err.startswith("warning: can't post the comment")
+    (diagnostic,) = job.comment(SAFE, "--best-effort", "-o", "json").json["diagnostics"]
+    assert diagnostic["severity"] == "warning"
 
 
 @pytest.mark.parametrize("status", [403, 429])

@@ -30,6 +30,7 @@ from ftops.forges.services import SERVICES
 from ftops.forges.sticky_comment import Marker, StickyComment
 from ftops.state.backends.base import run_url
 from ftops.views.annotations import check_annotations, check_summary
+from ftops.views.diagnostics import to_json
 from ftops.views.markdown import Drawn, provenance
 
 if TYPE_CHECKING:
@@ -132,10 +133,16 @@ def comment(screen: Screen, given: Arguments, allow_unreviewable: bool) -> int:
             return 0 if drawn[0].is_reviewable or allow_unreviewable else UNREVIEWABLE
         with _client(run) as client:
             done = StickyComment(run.service, client, run.target, marker).publish(texts)
-        screen.warn([Diagnostic(text, severity="warning") for text in done.warnings])
+        warnings = [Diagnostic(text, severity="warning") for text in done.warnings]
+        screen.warn(warnings)
         is_reviewable = drawn[done.text].is_reviewable
         screen.result(
-            lambda: {"result": done.result.value, "url": done.comment.url, "is_reviewable": is_reviewable},
+            lambda: {
+                "result": done.result.value,
+                "url": done.comment.url,
+                "is_reviewable": is_reviewable,
+                "diagnostics": [to_json(one) for one in warnings],
+            },
             lambda: [f"The comment was {done.result.value}. {done.comment.url}".rstrip()],
         )
         return 0 if is_reviewable or allow_unreviewable else UNREVIEWABLE
@@ -236,8 +243,9 @@ def _attempt(
         if document is not None and _summarise(document):
             found = replace(found, detail=f"{found.detail} It is in the summary of the job instead.".lstrip())
         if given.is_best_effort:
-            screen.warn([replace(found, severity="warning")])
-            return screen.result(lambda: {"result": "not done"}, lambda: ())
+            found = replace(found, severity="warning")
+            screen.warn([found])
+            return screen.result(lambda: {"result": "not done", "diagnostics": [to_json(found)]}, lambda: ())
         screen.fail([found], 1)
         return 1
 
