@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -278,3 +279,18 @@ def test_a_server_that_is_not_there(github: GitHub) -> None:
         list(client.pages("/x", "list"))
     client.close()
     assert sleeper.slept == [1.0, 2.0]
+
+
+def test_the_stand_in_has_tags_and_pages(github: GitHub) -> None:
+    for number in range(250):
+        github.write(f"comment {number}")
+    with client_of(github) as client:
+        pages = list(client.pages("/repos/contoso/models/issues/12/comments?per_page=100", "list"))
+    assert [len(page) for page in pages] == [100, 100, 50]
+    url = f"{github.api}/repos/contoso/models/issues/12/comments"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx2.Client(headers=headers, trust_env=False, verify=False) as http:
+        tag = http.get(url).headers["ETag"]
+        assert http.get(url, headers={"If-None-Match": tag}).status_code == 304
+        github.comments[0].body = "edited"
+        assert http.get(url, headers={"If-None-Match": tag}).status_code == 200
