@@ -17,6 +17,7 @@ from ftops.providers.azure import managed_wire
 from ftops.state.state import ResourceState, State, Status, fold, owner_mark
 from tests.explore.cloud import Asked, Event, Thing
 from tests.explore.exams import COUNT, PROMPTS, fewest, is_temporary, share
+from tests.explore.serving import Managed
 from tests.explore.spec import Spec
 from tests.explore.world import Run, World
 
@@ -244,6 +245,8 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
             yield f"{change.step} deletes {old.remote_id}, whose name {heir} wants, and isn't waited for"
         elif deletion and not _has_model(deletion, heir, run.spec):
             yield f"{old.remote_id} is deleted before the model of its successor {heir} is trained"
+        elif deletion and not _has_base(deletion, heir, run):
+            yield f"{old.remote_id} is deleted before there is what its successor {heir} is to be on"
 
 
 def protected_stays(world: World, run: Run) -> Complaints:
@@ -541,6 +544,20 @@ def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
         return True
     trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
     return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)
+
+
+def _has_base(deletion: Event, heir: Address, run: Run) -> bool:
+    """Whether there is the base of an adapter, or its name has to be given up first."""
+    on = run.spec.serving(heir).on
+    if on is None or run.plan is None:
+        return True
+    name, account = run.spec.serving(on).name.casefold(), run.spec.account(heir)
+    given_up = (c.before.get("name") for c in run.plan.changes if c.action is Action.DELETE)
+    there = (t for t in deletion.there.values() if t.status(deletion.now) == "Succeeded")
+    return name in {str(one).casefold() for one in given_up} or any(
+        (t.account, t.segment) == (account, Managed.segment) and t.name.casefold().startswith(name)
+        for t in there
+    )
 
 
 def _as_examined(address: Address, run: Run) -> Complaints:
