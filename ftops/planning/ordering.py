@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.dag import closure, reverse, sort
+from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.plan import Action, Change, Reason
@@ -69,6 +70,7 @@ class StepOrder(Struct):
         )
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
+        self._spare_what_is_in_use()
         for decision in self.decisions.values():
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
@@ -106,6 +108,20 @@ class StepOrder(Struct):
         order = sort(self._waits, key)
         assert len(order) == len(self._steps)  # noqa: S101 - a step that is left out would be lost
         return order
+
+    def _spare_what_is_in_use(self) -> None:
+        """An object that an unchanged one uses isn't deleted before its replacement is created. Raises
+        Blocked if only one of them can exist."""
+        conflicts: list[Diagnostic] = []
+        for address, decision in self.decisions.items():
+            old = decision.recorded if decision.deletes_first else None
+            holders = self._holders(old, lambda other: other is None, self._kept) if old else []
+            if holders and (first := _created_first(decision)).creates_first:
+                self.decisions = {**self.decisions, address: first}
+            elif holders:
+                conflicts.append(_in_use(address, holders))
+        if conflicts:
+            raise Blocked(conflicts)
 
     # steps
 
@@ -333,12 +349,28 @@ def _with_needs_first(
         for need in needs.get(todo.pop().resource.address, ()):
             decision = found.get(need)
             if decision is not None and decision.deletes_first:
-                lifecycle = replace(decision.resource.lifecycle, create_before_destroy=True)
-                first = replace(decision, resource=replace(decision.resource, lifecycle=lifecycle))
+                first = _created_first(decision)
                 if first.creates_first:  # else nothing is in use
                     found[need] = first
                     todo.append(first)
     return found
+
+
+def _created_first(decision: Decision) -> Decision:
+    """The same, with create_before_destroy."""
+    lifecycle = replace(decision.resource.lifecycle, create_before_destroy=True)
+    return replace(decision, resource=replace(decision.resource, lifecycle=lifecycle))
+
+
+def _in_use(address: Address, holders: list[str]) -> Diagnostic:
+    names = ", ".join(holders)
+    return Diagnostic(
+        f"{address} can't be replaced: {names}, which the plan doesn't change, uses it",
+        "The old object has to be deleted first, because its name can be used only once; the service refuses "
+        "that while it is in use.",
+        f"plan both together (without --target or --exclude for {names}; --override-gate if a gate holds "
+        "it), or set `replace: blue_green`, with which the new object gets a name of its own",
+    )
 
 
 def _needs(user: ResourceState) -> bool:

@@ -107,11 +107,13 @@ class Exam(Struct, frozen=True):
     """Whether kept answers are always too old."""
     stops: bool = False
     """Whether it stops once its gates are decided, if it has any."""
+    via: Address | None = None
+    """The adapter that is asked: without it, a fine-tuned open model can't be."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
-        more = " anew" * self.anew + " stops" * self.stops
+        more = " anew" * self.anew + " stops" * self.stops + f" via {self.via}" * (self.via is not None)
         return f"of {self.model} by prompts {self.prompts}{more}{_rest(self)}"
 
 
@@ -230,6 +232,8 @@ def needs(item: Item) -> tuple[Address, ...]:
     model = (item.model,) if item.model else ()
     if isinstance(item, Serving):
         return (*model, *filter(None, (item.gate, item.on)))
+    if isinstance(item, Exam):
+        return (*model, *filter(None, (item.via,)))
     return (item.training, *model) if isinstance(item, Job) else model
 
 
@@ -244,6 +248,8 @@ def readdressed(item: Item, names: Mapping[Address, Address]) -> Item:
         gate = names.get(item.gate, item.gate) if item.gate else None
         on = names.get(item.on, item.on) if item.on else None
         return replace(item, model=model, gate=gate, on=on)
+    if isinstance(item, Exam):
+        return replace(item, model=model, via=names.get(item.via, item.via) if item.via else None)
     return replace(item, model=model)
 
 
@@ -303,7 +309,16 @@ def _resource(address: Address, spec: Spec) -> Resource:
             required = exams.require(item.least)
             gate: Value = {"on": Reference(item.gate, "id"), "require": required, "allow_override": True}
             inputs["gate"] = [gate]
-    return Resource(address, item.provider, inputs, lifecycle=item.life, facts=facts, identities=identities)
+    waits = (item.via,) if isinstance(item, Exam) and item.via else ()
+    return Resource(
+        address,
+        item.provider,
+        inputs,
+        lifecycle=item.life,
+        facts=facts,
+        identities=identities,
+        depends_on=waits,
+    )
 
 
 def _job_settings(job: Job) -> dict[str, Any]:

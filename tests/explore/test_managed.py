@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ftops.config.config import Lifecycle
 from ftops.core.address import Address
 from ftops.planning.plan import NORMAL, Options
 from tests.explore import outside
-from tests.explore.machine import FX, A, D, E, J, K
+from tests.explore.machine import FX, A, D, E, J, K, V
 from tests.explore.serving import OPEN
-from tests.explore.spec import Data, Item, Job, Serving, Spec
+from tests.explore.spec import Data, Exam, Item, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story
 from tests.explore.world import World
 
@@ -64,6 +65,51 @@ def test_what_stands_on_a_base_goes_before_it(
     assert story.apply(clone).is_done
     story.respec(clone, "another one", after)
     assert story.apply(clone, options).is_done
+    story.end()
+
+
+ADAPTED = trained(d=BASE, e=Serving("chat", J, on=D))
+ASKED = Spec({**ADAPTED.items, V: Exam(J, via=E), FX: Serving("eval", J, on=D, gate=V)})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "options", "holder"),
+    [
+        (ADAPTED, ADAPTED, replace(NORMAL, replaces=(D,), targets=(D,)), "deployment.e"),
+        (ADAPTED, ADAPTED, replace(NORMAL, replaces=(D,), excludes=(E,)), "deployment.e"),
+        (ADAPTED, trained(d=Serving("base")), replace(NORMAL, targets=(D,)), "deployment.e"),
+        (
+            ASKED.with_item(J, (worse := Job(A, epochs=3, base=OPEN))),
+            ASKED.with_item(J, worse).with_item(FX, Serving("eval", J, on=D, gate=V, least=1.0)),
+            replace(NORMAL, replaces=(D,)),
+            'deployment.f["x"]',
+        ),
+    ],
+    ids=["target", "exclude", "no longer managed", "held by a gate"],
+)
+def test_a_base_is_not_replaced_under_an_adapter_that_stays(
+    tmp_path: Path, before: Spec, after: Spec, options: Options, holder: str
+) -> None:
+    story = Story(World(tmp_path, before))
+    clone = story.world.clones[0]
+    assert story.apply(clone).is_done
+    story.respec(clone, "another one", after)
+    run = story.apply(clone, options)
+    assert run.error is not None and not run.events
+    assert f"deployment.d can't be replaced: {holder}, which the plan" in run.error.diagnostics[0].summary
+    story.end()
+
+
+def test_a_job_is_not_deleted_first_if_its_deployment_is_left_out(tmp_path: Path) -> None:
+    before = Spec({A: Data(), J: Job(A), D: Serving("chat", J)})
+    story = Story(World(tmp_path, before))
+    clone = story.world.clones[0]
+    story.apply(clone)
+    after = Job(A, epochs=2, life=Lifecycle(create_before_destroy=False))
+    story.respec(clone, "epochs", before.with_item(J, after))
+    run = story.apply(clone, replace(NORMAL, targets=(J,)))
+    assert run.is_done and run.plan is not None
+    assert run.plan.warnings == ("the old object of job.j is kept: deployment.d still uses it",)
     story.end()
 
 
