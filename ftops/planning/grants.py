@@ -58,6 +58,7 @@ def options_left(options: Options, approved: Plan, state: State) -> Options:
     """The options to plan again with, for what the approved plan changes only. What --replace named is
     replaced once."""
     known = {*state.resources, *state.pending, *(address for address, _ in state.deposed)}
+    known |= {target for source, target in approved.moves if source in known}  # if they aren't recorded yet
     changed = dict.fromkeys(change.address for change in approved.changes)
     old = {(change.address, change.remote_id) for change in approved.changes}
     still = tuple(
@@ -75,7 +76,7 @@ def options_left(options: Options, approved: Plan, state: State) -> Options:
 def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Residual:
     """What of `again`, which was planned for the state, is left of the approved plan."""
     before = {c.address: c for c in approved.changes if c.action not in _ENDS}
-    ends = {(c.address, c.action, c.remote_id) for c in approved.changes if c.action in _ENDS}
+    ends = {(c.address, c.remote_id): c.action for c in approved.changes if c.action in _ENDS}
     own = _made(approved, again, state)
     failed: list[Address] = []
     changed: list[Address] = []
@@ -85,9 +86,10 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
         address, one = change.address, before.get(change.address)
         if change.action in _ENDS:
             is_own = one is not None and one.action in _MAKES and (change.deposed or address in own)
-            if (address, change.action, change.remote_id) in ends or (
-                is_own and change.action is Action.DELETE
-            ):
+            end = ends.get((address, change.remote_id))
+            if end is Action.FORGET:  # what kept it at the service then may be gone by now
+                kept[change.step] = replace(change, action=end)
+            elif end is not None or (is_own and change.action is Action.DELETE):
                 kept[change.step] = change
         elif one is None:
             continue
@@ -193,8 +195,7 @@ def _limited(
     wouldn't know that it was made."""
     steps = tuple(
         replace(change, waits_for=tuple(step for step in change.waits_for if step in kept))
-        for change in again.changes
-        if change.step in kept
+        for change in kept.values()
     )
     entries = tuple(
         entry

@@ -8,7 +8,7 @@ must be those that were approved.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -203,24 +203,22 @@ def _with_files(config: Config, steps: list[Change], working: Config, grant: Gra
     found, recorded = working.by_address, config.by_address
     for address in {change.address for change in steps}:
         one = found.get(address)
-        if one is None or _content(one) != _content(recorded[address]):
+        if one is None or one.inputs.get("content") != recorded[address].inputs.get("content"):
             commit = f" (commit {grant.commit[:12]})" if grant.commit else ""
             raise _refused(
                 grant,
                 f"the files of {address} are still to be sent, and the working copy has others",
                 f"check out what was approved{commit} and run `ftops reconcile` there; or plan again",
             )
-    sent = {change.address: found[change.address] for change in steps}
-    resources = tuple(
-        replace(r, inputs=sent[r.address].inputs, summary=sent[r.address].summary) if r.address in sent else r
-        for r in config.resources
-    )
-    return replace(config, resources=resources)
+    sent = {change.address for change in steps}
+    resources = (_sent_from(found[r.address], r) if r.address in sent else r for r in config.resources)
+    return replace(config, resources=tuple(resources))
 
 
-def _content(resource: Resource) -> Mapping[str, object]:
-    """Without the path of a derived file: its content counts."""
-    return {name: value for name, value in resource.inputs.items() if name != "file"}
+def _sent_from(working: Resource, recorded: Resource) -> Resource:
+    """The recorded resource with the derived file of the working copy, which is of the same content."""
+    derived = {name: value for name, value in working.inputs.items() if name == "file"}
+    return replace(recorded, inputs={**recorded.inputs, **derived}, summary=working.summary)
 
 
 def _paid(grant: Grant, record: GrantRecord, left: Residual) -> Grant:

@@ -303,11 +303,6 @@ class Session(Struct):
             ended = [GrantEnded(digest, "superseded") for digest in self.state.grants]
             return self._record([*ended, *entries], ending)
 
-    def end_grant(self, digest: str) -> State:
-        """Records that all of an approved plan is done. Only within `locked`."""
-        with self._audited(grant=digest) as ending:
-            return self._record([GrantEnded(digest, "done")], ending)
-
     def _record(self, entries: Collection[Entry], ending: RunEnded) -> State:
         before, journal = self._begin()
         after = fold(before, entries)

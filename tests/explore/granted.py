@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from msgspec.structs import replace
 
 from ftops.applying.run import Report, Settings
 from ftops.core.address import Address
-from ftops.planning.plan import Plan
+from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.session.grants import Rest, grant_of, plan_rest
 from ftops.session.saved_plans import save
 from ftops.session.session import Session
@@ -38,10 +39,19 @@ class GrantRules:
 
     story: Story
 
-    @rule(which=_NUMBER, edits=_EDITS, then=_EDITS, fault=_FAULTS, wait=st.booleans(), retry=st.booleans())
+    @rule(
+        which=_NUMBER,
+        how=st.sampled_from(["", "", "", "targets", "replaces", "destroy"]),
+        edits=_EDITS,
+        then=_EDITS,
+        fault=_FAULTS,
+        wait=st.booleans(),
+        retry=st.booleans(),
+    )
     def approve(
         self,
         which: int,
+        how: str,
         edits: list[tuple[str, int, int]],
         then: list[tuple[str, int, int]],
         fault: Fault,
@@ -52,7 +62,12 @@ class GrantRules:
         clones = self.story.world.clones
         clone = clones[which % len(clones)]
         self._edit(clone, edits)
-        self._check("apply DIGEST", approve(self.story.world, clone, fault.anew(), wait=wait))
+        chosen = pick(sorted(clone.state.resources, key=lambda a: a.sort_key), which)
+        options = Options(Mode.DESTROY) if how == "destroy" else NORMAL
+        if how in ("targets", "replaces") and chosen is not None:
+            options = replace(NORMAL, **{how: (chosen,)})
+        run = approve(self.story.world, clone, options, fault.anew(), wait=wait)
+        self._check(f"apply DIGEST {how} {chosen if how else ''}".rstrip(), run)
         self._edit(clone, then)
         if clone.state.grants:
             self._continue(clone, 0, Fault(), retry=retry, wait=wait)
@@ -82,7 +97,7 @@ class GrantRules:
         self.story.check(what, run)
 
 
-def approve(world: World, clone: Clone, fault: Fault, *, wait: bool) -> Run:
+def approve(world: World, clone: Clone, options: Options, fault: Fault, *, wait: bool) -> Run:
     """`ftops apply DIGEST`, of what is planned now."""
 
     def grant(session: Session, run: Run) -> Grant | None:
@@ -93,7 +108,7 @@ def approve(world: World, clone: Clone, fault: Fault, *, wait: bool) -> Run:
             world.granted[clone.folder, made.digest] = Saved(saved, clone.spec, run.seen)
         return made
 
-    return world.apply(clone, wait=wait, fault=fault, grant=grant)
+    return world.apply(clone, options, wait=wait, fault=fault, grant=grant)
 
 
 def continue_grant(world: World, clone: Clone, digest: str, fault: Fault, *, retry: bool, wait: bool) -> Run:
@@ -109,10 +124,8 @@ def continue_grant(world: World, clone: Clone, digest: str, fault: Fault, *, ret
         rest = rests[0]
         failed = rest.residual.failed if not retry else ()
         run.begun = True
-        if not rest.plan.changes:
-            is_done = not (failed or rest.plan.held)
-            state = session.end_grant(digest) if is_done else session.state
-            run.report = Report("held" if rest.plan.held else "failed" if failed else "done", state, {})
+        if not rest.plan.changes and (failed or rest.plan.held):
+            run.report = Report("failed" if failed else "held", session.state, {}, held=rest.plan.held)
             return
         settings = Settings(wait=wait)
         run.report = rest.session.apply(

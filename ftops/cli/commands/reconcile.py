@@ -111,11 +111,8 @@ class _Reconcile(Struct, frozen=True):
             return Continued(grant, result, diagnostics=error.diagnostics)
         session.confirm_lock()
         plan, failed = rest.plan, tuple(map(str, rest.residual.failed if not self.retry else ()))
-        if not plan.changes:
-            result = "failed" if failed else "held" if plan.held else "done"
-            if result == "done":
-                session.end_grant(grant.digest)
-            return Continued(grant, result, failed=failed, held=plan.held)
+        if not plan.changes and (failed or plan.held):
+            return Continued(grant, "failed" if failed else "held", failed=failed, held=plan.held)
         if not self.settings.wait and (running := _all_running(plan)):
             left = {change.step: change.remote_id for change in running}
             waiting = tuple(change.step for change in plan.changes if change.step not in left)

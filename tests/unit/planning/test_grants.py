@@ -103,7 +103,10 @@ def test_only_the_approved_object_is_deleted() -> None:
     approved = plan_of(change(OTHER, Action.DELETE, remote_id="one"))
     assert steps(left(plan_of(change(OTHER, Action.DELETE, remote_id="one")), approved)) == [str(OTHER)]
     assert steps(left(plan_of(change(OTHER, Action.DELETE, remote_id="two")), approved)) == []
-    assert steps(left(plan_of(change(OTHER, Action.FORGET, remote_id="one")), approved)) == []
+    forgotten = plan_of(change(OTHER, Action.FORGET, remote_id="one"))
+    assert steps(left(forgotten, approved)) == [str(OTHER)]
+    found = left(plan_of(change(OTHER, Action.DELETE, remote_id="one")), forgotten)
+    assert [one.action for one in found.plan.changes] == [Action.FORGET]
 
 
 @pytest.mark.parametrize("gone", [False, True])
