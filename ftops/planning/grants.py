@@ -107,9 +107,9 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
     if not retry:
         kept = _without(kept, failed)
     foreign = {**_missing(again, kept, {*failed, *changed}), **foreign}
-    return Residual(
-        _limited(again, kept, before.keys(), failed, retry), tuple(failed), tuple(changed), foreign
-    )
+    plan = _limited(again, kept, before.keys(), failed, retry)
+    plan = replace(plan, warnings=(*plan.warnings, *_stay(changed)))
+    return Residual(plan, tuple(failed), tuple(changed), foreign)
 
 
 def supersedes(made: Plan, grant: Grant, *, is_whole: bool) -> bool:
@@ -205,6 +205,11 @@ def _limited(
     held = tuple(one for one in again.held if one.address in addresses)
     settings = tuple(setting for setting in again.settings if setting.address in addresses)
     return replace(again, changes=steps, entries=entries, settings=settings, outputs=(), held=held)
+
+
+def _stay(changed: Collection[Address]) -> tuple[str, ...]:
+    words = "was changed by somebody after it was made under the approval: it is left as it is"
+    return tuple(f"{address} {words}" for address in changed)
 
 
 def _is_named(address: Address, patterns: Collection[Address]) -> bool:

@@ -37,6 +37,8 @@ class Continued(Struct, frozen=True):
     waiting: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     held: tuple[Held, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Those of the plan, such as that a job is paused, and what was left as somebody has changed it."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -57,6 +59,7 @@ def draw(found: Sequence[Continued], retry: str, paint: Painter) -> list[str]:
         lines += [f"  {clean(step)}  {clean(remote_id)}  in progress" for step, remote_id in one.left.items()]
         lines += [f"  {plural(len(one.waiting), 'step')} to do after that"] * bool(one.waiting)
         lines += [f"  {held.address}  held: {clean('; '.join(held.reasons))}" for held in one.held]
+        lines += [f"  {paint('!', 'update')} {clean(warning)}" for warning in one.warnings]
         lines += [f"  {address}  failed: to make it again, run `{retry}`" for address in one.failed]
     return lines
 
@@ -95,5 +98,6 @@ def _continued(one: Continued) -> Json:
         "waiting": list(one.waiting),
         "failed": list(one.failed),
         "held": [held_to_json(held) for held in one.held],
+        "warnings": list(one.warnings),
         "diagnostics": [to_json(d) for d in one.diagnostics],
     }

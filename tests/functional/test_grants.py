@@ -181,6 +181,15 @@ def test_pitfall_18_the_recorded_spec_counts_not_the_working_copy(scene: Scene) 
     assert job.inputs["hyperparameters"] == {"n_epochs": 2}
 
 
+def test_a_job_that_is_paused_is_told(scene: Scene) -> None:
+    scene.submitted()
+    scene.hours(1)
+    scene.folder.ok("job", "pause", "job.copilot", "-y")
+    scene.cloud.admin("POST", "clock", {"advance": HOURS})
+    (grant,) = scene.reconcile(4)
+    assert grant["warnings"][0].startswith("job.copilot: it is paused")
+
+
 def test_it_goes_on_if_the_working_copy_cannot_be_read_any_more(scene: Scene) -> None:
     scene.submitted()
     scene.folder.edit("training: train", "training: unknown")
@@ -379,6 +388,7 @@ def test_what_somebody_deleted_is_not_made_again_and_what_somebody_changed_stays
     scene.cloud.admin("DELETE", f"objects/jobs/{job}")
     (grant,) = scene.reconcile(1)
     assert grant["failed"] == ["job.copilot"]
+    assert grant["warnings"][0].startswith("deployment.base was changed by somebody")
     assert scene.created() == (1, 1)
     assert scene.run("reconcile", "--retry").code == 4
     scene.hours(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 from msgspec import Struct
@@ -111,12 +112,15 @@ class _Reconcile(Struct, frozen=True):
             return Continued(grant, result, diagnostics=error.diagnostics)
         session.confirm_lock()
         plan, failed = rest.plan, tuple(map(str, rest.residual.failed if not self.retry else ()))
+        known: dict[str, Any] = {"failed": failed, "held": plan.held, "warnings": plan.warnings}
         if not plan.changes and (failed or plan.held):
-            return Continued(grant, "failed" if failed else "held", failed=failed, held=plan.held)
+            return Continued(grant, "failed" if failed else "held", **known)
         if not self.settings.wait and (running := _all_running(plan)):
             left = {change.step: change.remote_id for change in running}
             waiting = tuple(change.step for change in plan.changes if change.step not in left)
-            return Continued(grant, "failed" if failed else "in-progress", left, waiting, failed)
+            paused = (c for c in running if "in progress" not in c.reason.text)
+            known["warnings"] += tuple(f"{change.address}: {change.reason.text}" for change in paused)
+            return Continued(grant, "failed" if failed else "in-progress", left, waiting, **known)
         return self._applied(rest, failed, interrupts)
 
     def _applied(self, rest: Rest, failed: tuple[str, ...], interrupts: Interrupts) -> Continued:
@@ -149,6 +153,7 @@ class _Reconcile(Struct, frozen=True):
             tuple(sorted(not_done - steps.left.keys())),
             tuple(dict.fromkeys(failed)),
             report.held,
+            rest.plan.warnings,
             tuple(progress.failures(report)),
         )
 
