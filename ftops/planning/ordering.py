@@ -249,10 +249,18 @@ class StepOrder(Struct):
                 users = self._users.get(change.address, ())
                 before = [s for user in users for s in self._steps_of(user)]
                 before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
-                if RESOURCE_TYPES[change.address.kind].is_record:
-                    # A user that its gate holds doesn't keep it.
-                    before = [s for s in before if not self._steps[s].gates]
-                self._soft_edges += [(step, other) for other in before]
+                self._soft_edges += [(step, s) for s in before if not self._goes_anyway(change, s)]
+
+    def _goes_anyway(self, removal: Change, other: str) -> bool:
+        """Whether an object is deleted even if a gate keeps that step of a user, which doesn't need it any
+        more, from being done."""
+        if RESOURCE_TYPES[removal.address.kind].is_record:
+            return bool(self._steps[other].gates)
+        step = self._steps[other]
+        user = self.deposed.get((step.address, step.deposed), self.resources.get(step.address))
+        if not step.deposed or user is None or _needs(user):
+            return False
+        return any(self._steps[s].gates for a in self._naming_of(user) for s in self._steps_of(a))
 
     def _create_after_names(self) -> None:
         """An object is created after one with the same name is deleted at another address."""

@@ -201,9 +201,12 @@ def test_an_interrupted_creation_is_found_by_name_and_age(
         assert azure.find_by_token(intent, frozenset({resource.remote_id})) is None
         late = (datetime.now(UTC) + timedelta(days=900)).isoformat()
         assert azure.find_by_token(replace(intent, started_at=late), frozenset()) is None
-        other = {"sku": {"name": "GlobalManagedCompute", "capacity": 9}, "target": f"{base.remote_id}x"}
-        inputs = {name: other.get(name, value) for name, value in one.inputs.items()}
-        assert azure.find_by_token(replace(intent, inputs=inputs), frozenset()) is None
+        changed = {"sku": {"name": "GlobalManagedCompute", "capacity": 9}, "target": f"{base.remote_id}x"}
+        inputs = {name: changed.get(name, value) for name, value in one.inputs.items()}
+        found = azure.find_by_token(replace(intent, inputs=inputs), frozenset())
+        assert found is not None and found.inputs != inputs, "somebody has changed it since"
+        other = {**one.inputs, "model": f"{one.inputs['model']}0"}
+        assert azure.find_by_token(replace(intent, inputs=other), frozenset()) is None
         assert gone(azure, resource)
 
 

@@ -30,7 +30,7 @@ from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Sta
 from tests.explore.contents import by_digest
 from tests.explore.exams import answer
 from tests.explore.faults import Fault
-from tests.explore.serving import Body, Managed, type_for, type_of
+from tests.explore.serving import OPEN, Body, Managed, Serverless, type_for, type_of
 
 Essence = tuple[Any, ...]
 """What an object is made of: nested tuples of plain values."""
@@ -333,7 +333,10 @@ class Account:
             if token_of(there.body) == request.token:
                 return there
             raise Permanent(f"there is a deployment {name} already", code="AlreadyExists")
-        essence = ("deployment", self._model(request.inputs["model"]))
+        made_of = self._model(request.inputs["model"])
+        if type_.segment == Serverless.segment and made_of[0] == "job" and root(made_of) == OPEN:
+            raise Permanent("this model is served by adapters only", code="DeploymentModelNotSupported")
+        essence = ("deployment", made_of)
         uid = self.cloud.next_uid()
         created = datetime.fromtimestamp(_EPOCH + uid, UTC).isoformat()
         body = {**type_.made(request, self.id), "name": name, "systemData": {"createdAt": created}}

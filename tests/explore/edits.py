@@ -109,6 +109,9 @@ def _is_servable(spec: Spec, item: Item) -> bool:
         return item.model is None and item.on is None and item.gate is None
     if isinstance(item, Serving) and item.on:
         return item.model in tuned(spec, OPEN) and item.on in bases(spec)
+    if isinstance(item, Exam) and item.via:
+        via = spec.serving(item.via)
+        return via.on is not None and via.model == item.model
     return not isinstance(item, Serving | Exam) or item.model in (None, *tuned(spec, BASE))
 
 
@@ -192,11 +195,18 @@ def _new_item(spec: Spec, kind: str, b: int) -> Item | None:
         return Job(training, provider=spec.items[training].provider) if training else None
     if kind == "evaluation":
         job = pick(spec.of("job"), b)
-        return Exam(job, provider=spec.items[job].provider) if job else None
+        return _new_exam(spec, job) if job else None
     name, model = _free_name(spec), pick([None, *spec.of("job")], b)
     on = pick(bases(spec), b) if model in tuned(spec, OPEN) else None
     provider = spec.items[model].provider if model else "p"
     return Serving(name, model, on=on, provider=provider) if name else None
+
+
+def _new_exam(spec: Spec, job: Address, gated: Address | None = None) -> Exam:
+    """By an adapter, where that is needed; `gated`: it isn't that one."""
+    adapters = (d for d in spec.of("deployment") if spec.serving(d).on and d != gated)
+    via = next((d for d in adapters if spec.serving(d).model == job), None)
+    return Exam(job, via=via, provider=spec.items[job].provider)
 
 
 def _free_name(spec: Spec) -> str | None:
@@ -359,12 +369,12 @@ def _gate(spec: Spec, a: int, b: int) -> Spec:
     exam = next(fitting, None) or pick([x for x in ADDRESSES["evaluation"] if x not in spec.items], b)
     if exam is None:
         return spec
-    made = spec.items.get(exam) or Exam(serving.model, provider=serving.provider)
+    made = spec.items.get(exam) or _new_exam(spec, serving.model, address)
     return spec.with_item(exam, made).with_item(address, replace(serving, gate=exam))
 
 
 def _exam_edit(item: Exam, b: int, spec: Spec) -> Item:
-    return replace(item, model=pick(tuned(spec, BASE), b) or item.model)
+    return replace(item, model=pick(tuned(spec, BASE), b) or item.model, via=None)
 
 
 def _model_edit(item: Job | Serving, b: int, spec: Spec) -> Item:

@@ -85,6 +85,16 @@ MANAGED: tuple[Spec, ...] = (
             FY: Serving("eval", K),
         }
     ),
+    Spec(
+        {
+            A: Data(),
+            J: Job(A, base=OPEN),
+            V: Exam(J, via=E),
+            D: Serving("base", managed=True),
+            E: Serving("other", J, on=D),
+            FX: Serving("chat", J, on=D, gate=V),
+        }
+    ),
 )
 
 OFTEN = [True, True, True, False]

@@ -107,8 +107,8 @@ class Managed:
         return {**managed_wire.all_managed_inputs(body), "model": self.model(body)}
 
     def is_of(self, body: Body, operation: PendingOperation, inputs: Mapping[str, Json]) -> bool:
-        as_asked = not managed_wire.managed_differences(body, inputs, _asset(inputs))
-        return as_asked and managed_wire.may_be_of(body, operation)
+        changed = managed_wire.managed_differences(body, inputs, _asset(inputs))
+        return changed <= {"sku"} and managed_wire.may_be_of(body, operation)
 
     def model(self, body: Body) -> str:
         return OPEN if body["properties"]["model"] == _ASSET else str(body["properties"]["model"])
@@ -143,8 +143,7 @@ class Adapters:
         return managed_wire.adapter_inputs(body, asked, "", f"{home}/{Managed.segment}")
 
     def is_of(self, body: Body, operation: PendingOperation, inputs: Mapping[str, Json]) -> bool:
-        as_asked = managed_wire.target_of(body).casefold() == wire.name_of(str(inputs["target"])).casefold()
-        return as_asked and managed_wire.may_be_of(body, operation)
+        return self.model(body) == inputs["model"] and managed_wire.may_be_of(body, operation)
 
     def model(self, body: Body) -> str:
         return managed_wire.source_of(body).split("/models/")[-1].partition("/")[0]

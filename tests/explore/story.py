@@ -9,11 +9,12 @@ from functools import cache
 from msgspec.structs import replace
 
 from ftops.core.address import Address
+from ftops.core.dag_executor import NodeResult
 from ftops.planning.plan import NORMAL, Action, Mode, Options
 from tests.explore.cloud import Places, Thing
 from tests.explore.edits import apply_edit
 from tests.explore.faults import Fault
-from tests.explore.invariants import INVARIANTS, is_missed, lost
+from tests.explore.invariants import INVARIANTS, MAKES, is_missed, lost
 from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
 
@@ -181,8 +182,8 @@ class Story:
 
     def _stands_in_the_way(self, clone: Clone) -> bool:
         """Whether there is a reason for a plan to be refused, or to fail: something is protected, ignored or
-        held by a gate, an account can't be reached, a block contradicts what exists, or another state holds
-        what this one wants."""
+        held by a gate, an account can't be reached, a block contradicts what exists, another state holds what
+        this one wants, or an adapter can't be asked before its gate lets another one go."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
         lives = [one.life for one in spec.items.values()]
@@ -192,6 +193,7 @@ class Story:
         accounts = {home.partition(":")[2] for home in homes}
         unreachable = not accounts.issubset(spec.accounts.values())
         held = any(not spec.may_serve(address) for address in spec.of("deployment"))
+        held = held or any(spec.exam(address).via for address in spec.of("evaluation"))
         return (
             protected or held or unreachable or bool(spec.moved or spec.imports) or len(self.world.clones) > 1
         )
@@ -232,7 +234,7 @@ class Story:
         return run
 
     def _check_that_it_stays_held(self, run: Run) -> None:
-        if run.is_saved or run.options.replaces or run.options.overrides:
+        if run.is_saved or run.options.replaces or run.options.overrides or _waits_for_itself(run):
             return
         again = self.world.plan(run.clone)
         left = again.plan and [change for change in again.plan.changes if not change.deposed]
@@ -264,6 +266,14 @@ class Story:
         if complaints and (not self.watched or invariant in self.watched):
             self.is_broken = True
             raise broken(invariant)("\n".join(["", f"{invariant}: {'; '.join(complaints)}", *self.lines]))
+
+
+def _waits_for_itself(run: Run) -> bool:
+    """Whether an evaluation wasn't made: the adapter that it asks needs the name or the base of one whose
+    gate waits for it."""
+    assert run.plan is not None and run.report is not None
+    exams = [c for c in run.plan.changes if c.address.kind == "evaluation" and c.action in MAKES]
+    return any(run.report.fates.get(exam.step) is not NodeResult.DONE for exam in exams)
 
 
 def fits(thing: Thing, address: Address, clone: Clone) -> bool:

@@ -12,7 +12,7 @@ from ftops.planning.plan import NORMAL
 from tests.explore.contents import CONTENTS
 from tests.explore.edits import ADDRESSES
 from tests.explore.faults import Fault, FaultKind
-from tests.explore.machine import A, D, E, J, K, V
+from tests.explore.machine import A, B, D, E, J, K, V
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story
 from tests.explore.world import World
@@ -174,4 +174,19 @@ def test_an_evaluation_that_is_renamed_is_forgotten_though_the_new_one_holds_its
     run = story.apply(clone)
     assert run.is_held
     assert V not in run.after.resources and W in run.after.resources
+    story.end()
+
+
+def test_a_file_goes_though_a_gate_keeps_the_old_job_that_was_trained_on_it(story: Story) -> None:
+    clone = story.world.clones[0]
+    gated = replace(PLAIN, items={**PLAIN.items, V: Exam(J), D: Serving("chat", J, gate=V)})
+    story.respec(clone, "gated", gated)
+    story.apply(clone)
+    data, job = Data(CONTENTS[1]), Job(B, epochs=2)
+    items = {address: item for address, item in gated.items.items() if address != A}
+    story.respec(clone, "another file, and a worse model", Spec({**items, B: data, J: job}))
+    run = story.apply(clone)
+    assert run.is_held
+    assert [t.remote_id for t in story.world.cloud.of("east", "job")] == ["job-2", "job-6"]
+    assert A not in run.after.resources
     story.end()

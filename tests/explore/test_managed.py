@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from ftops.config.config import Lifecycle
 from ftops.core.address import Address
 from ftops.planning.plan import NORMAL, Options
 from tests.explore import outside
+from tests.explore.faults import Fault, FaultKind
 from tests.explore.machine import FX, A, D, E, J, K, V
 from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Item, Job, Serving, Spec
@@ -120,3 +121,33 @@ def test_a_base_goes_after_an_adapter_that_somebody_has_put_on_it(tmp_path: Path
     assert outside.retarget(story.world, 0) == "somebody puts /accounts/east/adapterDeployments/chat on other"
     assert story.apply(clone, DESTROY).is_done
     assert not story.world.cloud.things
+
+
+@pytest.mark.parametrize(
+    ("served", "number", "change", "said"),
+    [
+        ({"d": BASE}, 1, outside.resize, "somebody resizes"),
+        ({"d": BASE, "e": OTHER, "f": Serving("chat", J, on=D)}, 1, outside.retarget, "somebody puts"),
+    ],
+)
+def test_what_a_killed_run_has_made_is_found_though_somebody_has_changed_it(
+    tmp_path: Path,
+    served: dict[str, Serving],
+    number: int,
+    change: Callable[[World, int], str],
+    said: str,
+) -> None:
+    """It carries no token."""
+    last = list(served)[-1]
+    before = trained(**{name: one for name, one in served.items() if name != last})
+    story = Story(World(tmp_path, before))
+    clone = story.world.clones[0]
+    story.apply(clone)
+    story.respec(clone, "one more", trained(**served))
+    assert story.apply(clone, fault=Fault(FaultKind.KILL_AFTER_CALL, number)).crashed
+    story.world.clock.seconds += 100.0
+    assert change(story.world, 0).startswith(said)
+    run = story.apply(clone)
+    assert run.is_done
+    assert [event.verb for event in run.events] == ["update"]
+    story.end()

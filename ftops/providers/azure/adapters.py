@@ -78,8 +78,10 @@ class Adapters(ManagedType):
         return managed_wire.source_of(body)
 
     def _is_as_asked(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
-        target = wire.name_of(str(inputs.get("target") or ""))
-        return managed_wire.target_of(body).casefold() == target.casefold()
+        source, asked = managed_wire.source_of(body), str(inputs.get("source_model") or "")
+        if asked:
+            return source.casefold() == asked.casefold()
+        return self._models.model_of(source).casefold() == str(inputs.get("model") or "").casefold()
 
     @property
     def _targets(self) -> str:

@@ -71,7 +71,8 @@ class ManagedCompute(ManagedType):
         return str(object_at(body, "properties").get("model"))
 
     def _is_as_asked(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
-        return not managed_wire.managed_differences(body, inputs, self._asset(inputs))
+        changed = managed_wire.managed_differences(body, inputs, self._asset(inputs))
+        return changed <= _CHANGED_IN_PLACE
 
     @cached_property
     def _catalog(self) -> catalog.Catalog:

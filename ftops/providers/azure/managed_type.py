@@ -18,7 +18,7 @@ from ftops.state.state import PendingOperation
 
 class ManagedType(Provisioned):
     """Reads and deletes the objects of one type. An object of an interrupted creation is recognised by its
-    name, its age and what was asked for."""
+    name, its age and what it is made from. The rest may have been changed since."""
 
     def __init__(self, clients: Clients, readiness: Readiness) -> None:
         super().__init__(clients, readiness)
@@ -31,6 +31,7 @@ class ManagedType(Provisioned):
         raise NotImplementedError
 
     def _is_as_asked(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
+        """In all that can't be changed."""
         raise NotImplementedError
 
     # what both have in common
