@@ -212,6 +212,11 @@ def _of_reconcile(raw: Mapping[str, Any]) -> Document:
     return Document(*named, level, state, sentence, found=found, steps=steps)
 
 
+def diagnostics_of(raw: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
+    """Those of a document of any command."""
+    return _diagnostics(raw.get("diagnostics", ()))
+
+
 def _diagnostics(raw: Sequence[Any]) -> tuple[Diagnostic, ...]:
     found = _CODEC.read(tuple[Diagnostic, ...], list(raw))
     if not {one.severity for one in found} <= _SEVERITIES:

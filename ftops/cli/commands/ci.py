@@ -1,4 +1,4 @@
-"""ftops ci: comment, annotate, status. They show documents at the Git hosting service, and plan nothing."""
+"""ftops ci comment, annotate, status: they show documents at the Git hosting service, and plan nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ftops.forges.client import ForgeClient
 
 UNREVIEWABLE = 3
-_SUMMARY = "GITHUB_STEP_SUMMARY"
+SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 class Arguments(Struct, frozen=True):
@@ -139,6 +139,7 @@ def comment(screen: Screen, given: Arguments, allow_unreviewable: bool) -> int:
         screen.result(
             lambda: {
                 "result": done.result.value,
+                "id": done.comment.id,
                 "url": done.comment.url,
                 "is_reviewable": is_reviewable,
                 "diagnostics": [to_json(one) for one in warnings],
@@ -240,7 +241,7 @@ def _attempt(
         return publish()
     except FtopsError as error:
         found = replace(error.diagnostics[0], hint=_hint(error, given, right) or error.hint)
-        if document is not None and _summarise(document):
+        if document is not None and summarise(document.draw(MOST_SUMMARY).text):
             found = replace(found, detail=f"{found.detail} It is in the summary of the job instead.".lstrip())
         if given.is_best_effort:
             found = replace(found, severity="warning")
@@ -260,9 +261,14 @@ def _hint(error: FtopsError, given: Arguments, right: str) -> str:
     return f"the token needs {needed}; or the repository or pull request doesn't exist" if needed else ""
 
 
-def _run(given: Arguments, *, needs_commit: bool = False) -> CiRun:
+def current_run(overrides: Overrides | None = None) -> CiRun:
+    """The run that this process belongs to. Raises UsageError if something isn't known."""
     environ = dict(os.environ)
-    run = ci_run(environ, given.overrides, run_url(environ).replace(" ", "%20"))
+    return ci_run(environ, overrides or Overrides(), run_url(environ).replace(" ", "%20"))
+
+
+def _run(given: Arguments, *, needs_commit: bool = False) -> CiRun:
+    run = current_run(given.overrides)
     if needs_commit and not run.target.commit:
         raise UsageError("can't tell which commit it is about", "", "name it with --commit")
     return run
@@ -301,18 +307,18 @@ def _as_line(request: Request) -> str:
     return f"{request.method} {request.path} {json.dumps(request.body, ensure_ascii=False)}"
 
 
-_MOST_SUMMARY = 1_000_000
+MOST_SUMMARY = 1_000_000
 """Bytes; GitHub takes a MiB for each step."""
 
 
-def _summarise(document: Document) -> bool:
-    """Whether the comment could be added to the summary of the job."""
-    path = os.environ.get(_SUMMARY)
+def summarise(text: str) -> bool:
+    """Whether Markdown could be added to the summary of the job."""
+    path = os.environ.get(SUMMARY)
     if not path:
         return False
     try:
         with open(path, "ab", opener=open_private) as file:
-            file.write(f"{document.draw(_MOST_SUMMARY).text}\n".encode(errors="replace"))
+            file.write(f"{text}\n".encode(errors="replace"))
     except OSError:
         return False
     return True

@@ -1,0 +1,268 @@
+"""ftops ci run: a step of a CI job, from the inputs of the action to its outputs. It starts no other program.
+
+What a spec or a service says gets into the log, outputs and summary only as text: the log is closed to
+workflow commands while a command runs, and the end of an output can't be guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import click
+from msgspec import Struct
+
+from ftops.cli.ci_documents import Document, diagnostics_of, read_document
+from ftops.cli.commands.ci import MOST_SUMMARY, SUMMARY, UNREVIEWABLE, current_run, summarise
+from ftops.cli.console import Screen
+from ftops.cli.output_options import screen_options
+from ftops.cli.repository import folder_in_repository
+from ftops.config.loader import load_outline
+from ftops.config.loader.settings import slug
+from ftops.core.confined_files import content
+from ftops.core.errors import FtopsError, UsageError
+from ftops.core.private_files import open_private
+from ftops.planning.estimate import HOURS_PER_MONTH, Estimate
+from ftops.views.annotations import github
+from ftops.views.diagnostics import draw
+from ftops.views.paint import PLAIN
+
+TOKEN = "FTOPS_CI_TOKEN"  # noqa: S105 - the name of a variable
+"""For comments, checks and statuses. A spec can't read it."""
+_OUTPUT = "GITHUB_OUTPUT"
+_NOT_FAILED = (2, 4)
+"""Changes or drift; in progress. Outputs say which."""
+
+
+class Row(NamedTuple):
+    """A command: its words, the inputs that only some have, and what of `ftops ci` shows its document."""
+
+    words: tuple[str, ...]
+    inputs: frozenset[str]
+    shown_by: tuple[str, ...] = ()
+
+
+COMMANDS: Mapping[str, Row] = {
+    "plan": Row(
+        ("plan", "--detailed-exitcode", "-o", "json"),
+        frozenset({"untrusted", "policy-ref"}),
+        ("comment", "annotate"),
+    ),
+    "check": Row(("validate", "-o", "json"), frozenset({"untrusted"}), ("annotate",)),
+    "apply": Row(("apply", "-o", "json"), frozenset({"digest", "wait", "policy-ref"}), ("comment", "status")),
+    "reconcile": Row(("reconcile", "-o", "json"), frozenset({"wait"}), ("comment", "status")),
+    "drift": Row(("drift", "-o", "markdown"), frozenset()),
+}
+
+
+class Inputs(Struct, frozen=True):
+    """The inputs of the action. `words` is the command line of ftops."""
+
+    command: str
+    folder: str
+    environment: str
+    words: tuple[str, ...]
+    is_untrusted: bool
+    comment: str
+
+    @property
+    def row(self) -> Row:
+        return COMMANDS[self.command]
+
+
+@click.command("run")
+@screen_options
+def command(screen: Screen) -> int:
+    """Run a command for the GitHub Action, and show its result.
+
+    Reads the inputs of the action from IN_COMMAND, IN_ENV and so on. Writes outputs to GITHUB_OUTPUT and
+    the result to the summary of the job, then the comment, annotations and status. Exits with 0 if there
+    are changes (2) or jobs in progress (4), which the outputs tell; else with the code of the command.
+    """
+    inputs = read_inputs(os.environ)
+    try:
+        with chdir(inputs.folder), TemporaryDirectory() as scratch:
+            return _run(screen, inputs, Path(scratch) / "result")
+    except NotADirectoryError as error:
+        raise UsageError(
+            f"`chdir` isn't a folder: {inputs.folder}", "", "name the folder of the spec"
+        ) from error
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"there is no folder {inputs.folder}", "`chdir` names it.", "check it out"
+        ) from error
+
+
+def read_inputs(environ: Mapping[str, str]) -> Inputs:
+    """The inputs in IN_* variables. Raises UsageError."""
+    given = {
+        name.removeprefix("IN_").lower().replace("_", "-"): value.strip()
+        for name, value in environ.items()
+        if name.startswith("IN_") and value.strip()
+    }
+    name = _chosen(given, "command", tuple(COMMANDS))
+    row = COMMANDS[name]
+    if "env" not in given:
+        raise UsageError(
+            "the input `env` is empty",
+            "it names the environment of the spec, and is never guessed.",
+            "name it; without `environments` in the spec, it is `default`",
+        )
+    flags = {flag: _chosen(given, flag, ("false", "true")) == "true" for flag in ("wait", "untrusted")}
+    used = {flag for flag, is_on in flags.items() if is_on} | ({"digest", "policy-ref"} & given.keys())
+    if refused := sorted(used - row.inputs):
+        raise UsageError(
+            f"`{name}` has no input `{refused[0]}`", "", f"it has: {', '.join(sorted(row.inputs))}"
+        )
+    if name == "apply" and "digest" not in given:
+        raise UsageError(
+            "the input `digest` is empty",
+            "`apply` applies only a plan that was approved.",
+            "pass the output `digest` of the plan",
+        )
+    options = {"--env": given["env"], "--expect-digest": given.get("digest")}
+    options["--policy-from"] = given.get("policy-ref")
+    words = [f"{option}={value}" for option, value in options.items() if value]
+    words += [f"--var-file={line.strip()}" for line in given.get("var-file", "").splitlines() if line.strip()]
+    words += ["--wait" if flags["wait"] else "--no-wait"] if "wait" in row.inputs else []
+    words += ["--untrusted"] if flags["untrusted"] else []
+    comment = _chosen(given, "comment", ("always", "never"))
+    folder = given.get("chdir", ".")
+    return Inputs(name, folder, given["env"], (*row.words, *words), flags["untrusted"], comment)
+
+
+def _chosen(given: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    """One of the known values; the first if none is given, except for the command."""
+    value = given.get(name, "" if name == "command" else known[0])
+    if value not in known:
+        raise UsageError(f"the input `{name}` is `{value}`", "", f"it is one of: {', '.join(known)}")
+    return value
+
+
+def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
+    with _closed_log(screen), _without(TOKEN):
+        code = _captured(inputs.words, file)
+    write_outputs({"exit-code": str(code)})
+    shown, said = 0, ""
+    if not inputs.row.shown_by:
+        summarise(content(file).decode())
+    else:
+        document = read_document(file, _name(inputs), inputs.environment)
+        write_outputs(outputs_of(document))
+        summarise(document.draw(MOST_SUMMARY).text)
+        said = f": {document.sentence}"
+        with _closed_log(screen):
+            screen.text(draw(document.found, PLAIN))
+        if inputs.is_untrusted:  # there is no token: annotations are lines of the log
+            screen.raw(github(document.found, folder_in_repository(os.environ)))
+        else:
+            shown = _shown(screen, inputs, document, file)
+    screen.text(f"{inputs.command} ended with exit code {code}{said}. See the summary of the job.\n")
+    return shown if code in _NOT_FAILED else code or shown
+
+
+def _captured(words: tuple[str, ...], file: Path) -> int:
+    """Runs a command of ftops in this process; its output goes to a file, and what it says otherwise to the
+    same stream as all the rest, in order."""
+    from ftops.cli.main import run
+
+    with (
+        open(file, "w", encoding="utf-8", opener=open_private) as out,
+        redirect_stderr(sys.stdout),
+        redirect_stdout(out),
+    ):
+        return run(words)
+
+
+def _shown(screen: Screen, inputs: Inputs, document: Document, file: Path) -> int:
+    """Shows the document with `ftops ci`; the most serious exit code."""
+    run, codes = current_run(), [0]
+    wanted = {
+        "comment": run.target.pull and inputs.comment == "always",
+        "annotate": run.service.check is not None,
+        "status": document.steps or document.state != "success" or inputs.command == "apply",
+    }
+    for name in inputs.row.shown_by:
+        if not wanted[name]:
+            continue
+        reply = file.with_name(name)
+        about = ("--spec", document.spec, "--env", inputs.environment)
+        with _closed_log(screen), _without(SUMMARY):
+            codes.append(
+                _captured(("ci", name, str(file), "-o", "json", "--token-env", TOKEN, *about), reply)
+            )
+            said = json.loads(content(reply))
+            screen.text(draw(diagnostics_of(said), PLAIN))
+        if "id" in said:
+            write_outputs({f"{name}-id": said["id"]})
+    return next((code for code in codes if code not in (0, UNREVIEWABLE)), max(codes))
+
+
+def _name(inputs: Inputs) -> str:
+    """The name of a spec that can't be read as a whole, as well as can be told."""
+    try:
+        return load_outline(Path(), environment=inputs.environment, environ={}).name
+    except FtopsError:
+        return slug(Path.cwd().name) or "spec"
+
+
+def outputs_of(document: Document) -> dict[str, str]:
+    """The outputs that a document has. A cost that isn't known is empty."""
+    found = {"digest": document.digest, "verdict": document.level}
+    return {**found, **_costs(document.plan.estimate)} if document.plan is not None else found
+
+
+def _costs(estimate: Estimate) -> dict[str, str]:
+    jobs = [cost.dollars for cost in estimate.training]
+    hosting = [cost.per_hour for cost in estimate.hosting]
+    return {
+        "cost-now": "" if None in jobs else f"{estimate.dollars:.2f}",
+        "cost-per-month": "" if None in hosting else f"{estimate.per_hour * HOURS_PER_MONTH:.2f}",
+    }
+
+
+def write_outputs(outputs: Mapping[str, str]) -> None:
+    """Adds to the outputs of the step. Each value ends at a random line that nobody could have put into it.
+    Raises UsageError."""
+    path = os.environ.get(_OUTPUT)
+    if not path:
+        return
+    lines = []
+    for name, value in outputs.items():
+        end = f"ftops-{secrets.token_hex(16)}"
+        lines.append(f"{name}<<{end}\n{value}\n{end}\n")
+    try:
+        with open(path, "ab", opener=open_private) as file:
+            file.write("".join(lines).encode(errors="replace"))
+    except OSError as error:
+        raise UsageError(f"can't write {_OUTPUT}: {error.strerror}", path, "check the runner") from error
+
+
+@contextmanager
+def _closed_log(screen: Screen) -> Iterator[None]:
+    """Lines that look like workflow commands are only text in here."""
+    word = secrets.token_hex(16)
+    is_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    screen.raw(f"::stop-commands::{word}\n" * is_github)
+    try:
+        yield
+    finally:
+        screen.raw(f"::{word}::\n" * is_github)
+
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Without an environment variable."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value

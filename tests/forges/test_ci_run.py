@@ -1,0 +1,180 @@
+"""`ftops ci run`: the step of the action, with the variables that it sets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from ftops.cli.ci_documents import Document
+from ftops.cli.commands.ci_job import COMMANDS, outputs_of
+from ftops.cli.commands.ci_job import TOKEN as TOKEN_VARIABLE
+from ftops.core.address import Address
+from ftops.planning.estimate import Epochs, Estimate, HostingCost, TrainingCost
+from tests.forges.conftest import TOKEN, Job, plan
+from tests.forges.github_api import GitHub
+from tests.forges.stand_in import Account
+from tests.golden.cli import ROOT, Done
+from tests.support.pages import DOCS
+
+
+@dataclass
+class Step:
+    """A step of a job: its outputs and its part of the summary."""
+
+    job: Job
+    folder: Path
+
+    def run(self, command: str, code: int = 0, **inputs: str) -> Done:
+        for name in ("outputs", "summary"):
+            (self.folder / name).write_text("")
+        given = {f"IN_{name.upper()}": value for name, value in {"env": "default", **inputs}.items()}
+        files = {"GITHUB_OUTPUT": str(self.folder / "outputs")}
+        files |= {"GITHUB_STEP_SUMMARY": str(self.folder / "summary"), "FTOPS_CI_TOKEN": TOKEN}
+        environ = {"IN_COMMAND": command, **given, **files, "GITHUB_TOKEN": ""}
+        environ["GITHUB_WORKSPACE"] = str(self.folder)
+        return self.job.ftops("-C", "..", "ci", "run", code=code, environ={"IN_CHDIR": "drone", **environ})
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """As the runner reads them: a value goes from the line with its end to that end."""
+        text = (self.folder / "outputs").read_text("utf-8")
+        found = {m[1]: m[3] for m in re.finditer(r"^([^\n=<]+)<<(\S+)\n(.*?)\n\2$", text, re.M | re.S)}
+        assert text.count("<<ftops-") == len(found)
+        return found
+
+    @property
+    def summary(self) -> str:
+        return (self.folder / "summary").read_text("utf-8")
+
+
+@pytest.fixture
+def step(job: Job, tmp_path: Path) -> Step:
+    return Step(job, tmp_path)
+
+
+def test_what_is_planned_is_applied_by_its_digest(github: GitHub, step: Step) -> None:
+    assert "plan ended with exit code 2: 1 model trained" in step.run("plan").out
+    planned = step.outputs
+    (comment,) = github.comments
+    assert planned == {
+        "exit-code": "2",
+        "digest": planned["digest"],
+        "verdict": "safe",
+        "cost-now": planned["cost-now"],
+        "cost-per-month": planned["cost-per-month"],
+        "comment-id": str(comment.id),
+    }
+    assert planned["digest"] in comment.body
+    assert planned["digest"] in step.summary
+    assert [check.fields["conclusion"] for check in github.checks] == ["success"]
+
+    other = "v2:sha256:" + "0" * 64
+    step.run("apply", code=3, digest=other)
+    assert "this isn't the expected plan" in step.summary
+    step.run("apply", digest=planned["digest"])
+    assert step.outputs["exit-code"] in ("0", "4")
+    step.run("reconcile", wait="true")
+    assert step.outputs["exit-code"] == "0"
+    assert github.statuses[-1]["state"] == "success"
+    step.run("drift")
+    assert (step.outputs, step.summary[:3]) == ({"exit-code": "0"}, "###")
+    step.run("plan", comment="never")
+    assert (step.outputs["exit-code"], step.outputs["verdict"]) == ("0", "none")
+    step.run("check")
+    assert step.outputs["exit-code"] == "0"
+
+
+def test_an_untrusted_plan_is_shown_in_the_log_and_summary_only(github: GitHub, step: Step) -> None:
+    step.job.folder.edit("n_epochs: 3", 'n_epochs: "\\n::set-output name=digest::x"')
+    done = step.run("plan", code=1, untrusted="true")
+    assert github.seen == []
+    assert "can't be planned" in step.summary
+    assert step.outputs == {"exit-code": "1", "verdict": "failed", "digest": ""}
+    assert "::set-output" in done.out
+    (error,) = commands(done.out)
+    assert error.startswith("error file=drone/ftops.yaml,line=10,")
+    assert done.err == ""
+
+
+def commands(log: str) -> list[str]:
+    """The workflow commands that a runner sees: none up to the word that closed the log."""
+    found, word = [], ""
+    for line in log.splitlines():
+        text = line.lstrip()
+        if word:
+            word = "" if text == f"::{word}::" else word
+        elif text.startswith("::stop-commands::"):
+            word = text.removeprefix("::stop-commands::")
+        elif text.startswith("::"):
+            found.append(text[2:])
+    assert not word
+    return found
+
+
+def test_a_token_that_is_not_enough_is_a_red_step(github: GitHub, step: Step) -> None:
+    github.accounts[TOKEN] = Account(41, "ci[bot]", frozenset())
+    done = step.run("plan", code=1)
+    assert "Resource not accessible by integration" in done.out
+    assert step.outputs["exit-code"] == "2"
+    assert step.summary.count("### ") == 1
+    step.job.folder.edit("suffix: copilot", "suffix: ${env.FTOPS_CI_TOKEN}")
+    step.run("plan", code=1)
+    assert "FTOPS_CI_TOKEN" in step.summary
+    assert step.outputs["verdict"] == "failed"
+
+
+@pytest.mark.parametrize(("known", "said"), [(True, ("3.00", "1241.00")), (False, ("", ""))])
+def test_a_cost_that_is_not_known_is_empty(known: bool, said: tuple[str, str]) -> None:
+    job, deployment = Address("job", "a"), Address("deployment", "a")
+    training = TrainingCost(job, tokens=1_000_000, epochs=Epochs(2), per_million=1.5 if known else None)
+    hosting = HostingCost(deployment, 1.7 if known else None)
+    estimate = Estimate((training,), (hosting, HostingCost(deployment, 0.0)))
+    document = Document("drone", "prod", "safe", "success", "", plan=replace(plan(), estimate=estimate))
+    found = outputs_of(document)
+    assert (found["cost-now"], found["cost-per-month"]) == said
+
+
+@pytest.mark.parametrize(
+    ("command", "inputs", "said"),
+    [
+        ("plan", {"env": ""}, "the input `env` is empty"),
+        ("plan", {"env": " \n"}, "the input `env` is empty"),
+        ("shell", {}, "the input `command` is `shell`"),
+        ("apply", {}, "the input `digest` is empty"),
+        ("apply", {"digest": "v2:sha256:0", "untrusted": "true"}, "`apply` has no input `untrusted`"),
+        ("plan", {"untrusted": "yes"}, "the input `untrusted` is `yes`"),
+        ("reconcile", {"digest": "v2:sha256:0"}, "`reconcile` has no input `digest`"),
+        ("plan", {"chdir": "nowhere"}, "there is no folder nowhere"),
+        ("plan", {"chdir": "drone/ftops.yaml"}, "`chdir` isn't a folder"),
+    ],
+    ids=str,
+)
+def test_inputs_that_are_refused(
+    github: GitHub, step: Step, command: str, inputs: dict[str, str], said: str
+) -> None:
+    assert said in step.run(command, code=1, **inputs).err
+    assert (step.outputs, github.seen) == ({}, [])
+
+
+def test_the_action_passes_all_inputs_by_the_environment() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    *_, last = steps = action["runs"]["steps"]
+    assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
+    assert last["run"] == '"$FTOPS" ci run'
+    names = {f"IN_{name.upper().replace('-', '_')}": f"${{{{ inputs.{name} }}}}" for name in action["inputs"]}
+    del names["IN_TOKEN"]
+    assert {name: value for name, value in last["env"].items() if name.startswith("IN_")} == names
+    assert last["env"][TOKEN_VARIABLE] == "${{ inputs.token }}"
+    known = {"exit-code", "comment-id", *outputs_of(Document("", "", "", "", "", plan=plan()))}
+    assert action["outputs"].keys() == known
+    page = (DOCS / "ci.md").read_text("utf-8").partition("## The GitHub Action")[2]
+    for name in (*action["inputs"], *known, *COMMANDS):
+        assert f"`{name}`" in page.partition("\n## ")[0], name
+    pins = set(re.findall(r"uses: (\S+@\S+)", (ROOT / "action.yml").read_text("utf-8")))
+    assert pins <= set(re.findall(r"uses: (\S+@\S+)", (ROOT / ".github/workflows/ci.yml").read_text("utf-8")))
