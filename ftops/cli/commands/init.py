@@ -10,6 +10,7 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
+from ftops.cli.workflows import TO_FILL_IN, github_workflows
 from ftops.config.loader.settings import slug
 from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
@@ -18,12 +19,39 @@ from ftops.core.project import display, project_root
 
 @click.command("init")
 @click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
+@click.option(
+    "--ci",
+    type=click.Choice(["github"]),
+    help="Also create workflows: plan, apply, reconcile, drift. The folder may have a spec already.",
+)
+@click.option("--env", "environment", metavar="NAME", help="The environment that the workflows are for.")
 @screen_options
-def command(screen: Screen, folder: Path) -> int:
+def command(screen: Screen, folder: Path, ci: str | None, environment: str | None) -> int:
     """Create a small spec to start from, with a dozen training examples. Nothing is overwritten.
 
     If the folder isn't in a project already, a .gitignore is created too.
     """
+    if environment is not None and ci is None:
+        raise click.UsageError("--env needs --ci")
+    is_new = ci is None or not _specs(folder)
+    workflows = github_workflows(folder, environment, is_new=is_new) if ci else {}
+    if workflows:
+        _refuse_existing(list(workflows), project_root(real(folder)))
+    created, advised = _create_spec(folder) if is_new else ([], "")
+    for path, text in workflows.items():
+        _write(path, text)
+    names = [*created, *map(display, workflows)]
+    return screen.result(
+        lambda: {"created": names}, lambda: _report(screen, folder, names, advised, [*workflows])
+    )
+
+
+def _specs(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.y*ml"))
+
+
+def _create_spec(folder: Path) -> tuple[list[str], str]:
+    """The files that were created, and a .gitignore that the user has to change."""
     spec = _starter("ftops.yaml").replace("NAME", slug(real(folder).name) or "spec", 1)
     targets = {folder / "ftops.yaml": spec, folder / "data" / "train.jsonl": _starter("train.jsonl")}
     _refuse_to_overwrite(folder, list(targets))
@@ -35,9 +63,7 @@ def command(screen: Screen, folder: Path) -> int:
     if creates_ignore:
         targets[folder / ".gitignore"] = _starter("gitignore")
         _write(folder / ".gitignore", targets[folder / ".gitignore"])
-    names = [path.as_posix() for path in targets]
-    advised = "" if creates_ignore else display(ignore_file)
-    return screen.result(lambda: {"created": names}, lambda: _report(screen, folder, names, advised))
+    return [path.as_posix() for path in targets], "" if creates_ignore else display(ignore_file)
 
 
 def _starter(name: str) -> str:
@@ -51,13 +77,25 @@ def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
             raise FtopsError(
                 f"{path} is {place}", "A link points outside of the folder.", "choose an empty folder"
             )
-    existing = [path for path in targets if os.path.lexists(path)] + sorted(folder.glob("*.y*ml"))
+    existing = [path for path in targets if os.path.lexists(path)] + _specs(folder)
     if existing:
         raise FtopsError(
             f"{existing[0]} already exists",
             "init doesn't overwrite files, and a second spec in the folder would be merged with the first.",
             "choose an empty folder: `ftops init FOLDER`",
         )
+
+
+def _refuse_existing(targets: list[Path], root: Path) -> None:
+    """Nothing is written if one of the workflows can't be."""
+    for path in targets:
+        if os.path.lexists(path) or outside(path, root) is not None:
+            what = "already exists" if os.path.lexists(path) else "leads out of the project"
+            raise FtopsError(
+                f"{display(path)} {what}",
+                "init doesn't overwrite files, and follows no link out of the project.",
+                "move it away first, and merge what you need",
+            )
 
 
 def _write(path: Path, text: str) -> None:
@@ -69,10 +107,21 @@ def _write(path: Path, text: str) -> None:
         raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
 
 
-def _report(screen: Screen, folder: Path, names: list[str], ignore_file: str) -> list[str]:
+def _report(
+    screen: Screen, folder: Path, names: list[str], ignore_file: str, workflows: list[Path]
+) -> list[str]:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
     if ignore_file:
         lines += ["", f"Add `.ftops/` and `/state/` to {ignore_file}; init doesn't change it."]
     lines += ["", "Next:"]
+    if workflows:
+        lines += [f"  {step}" for step in _FOR_WORKFLOWS]
     return [*lines, f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
+
+
+_FOR_WORKFLOWS = (
+    f"replace {TO_FILL_IN[:20]}… in the workflows by the Action of ftops and a commit of it",
+    "store the state in a bucket: `ftops: {state: …}`",
+    "create the environments and variables that the workflows use: see docs/ci.md",
+)

@@ -1,0 +1,149 @@
+"""`ftops init --ci github`: the workflows are as in the golden files, may do little, and run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.forges.conftest import Job, github_variables
+from tests.forges.github_api import GitHub
+from tests.forges.stand_in import running
+from tests.forges.test_ci_run import Step
+from tests.golden.cli import ROOT, SPEC, Done, Folder, golden
+
+NAMES = ("ftops-plan", "ftops-apply", "ftops-reconcile", "ftops-drift")
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+REVIEWED = SPEC + "environments: {dev: {}, prod: {}}\npolicy: []\n"
+
+
+def init(root: Path, spec: str = REVIEWED, *words: str) -> tuple[Folder, Done]:
+    """A repository with a spec in the folder `models`, and what init came to there."""
+    (root / ".git").mkdir(parents=True)
+    folder = Folder.make(root / "models", spec)
+    return folder, folder.run("init", "--ci", "github", *words)
+
+
+def texts(root: Path) -> dict[str, str]:
+    folder = root / ".github" / "workflows"
+    return {path.stem: path.read_text("utf-8") for path in folder.iterdir()} if folder.exists() else {}
+
+
+def jobs(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for text in texts(root).values():
+        yield from yaml.safe_load(text)["jobs"].items()
+
+
+def test_the_workflows(tmp_path: Path) -> None:
+    done = init(tmp_path)[1]
+    assert f"Created {tmp_path.resolve()}/.github/workflows/ftops-plan.yml" in done.out
+    assert "replace OWNER/REPOSITORY@000… in the workflows" in done.out
+    found = texts(tmp_path)
+    assert found.keys() == set(NAMES)
+    for name in NAMES:
+        golden(name, found[name], ".yml")
+    known = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    for pin in re.findall(r"uses: (\S+@.*)", "\n".join(found.values())):
+        assert pin in known or re.match(r"(azure/login@f5d393ae|OWNER/REPOSITORY@0{40} # fill in)", pin), pin
+
+
+def test_a_job_may_do_little(tmp_path: Path) -> None:
+    init(tmp_path)
+    for text in texts(tmp_path).values():
+        assert yaml.safe_load(text)["permissions"] == {}
+        assert not re.search(r"pull_request_target|secrets\.|run:.*\$\{\{", text)
+    for name, job in jobs(tmp_path):
+        checkout, *_, ours = (step for step in job["steps"] if "uses" in step)
+        assert checkout["with"]["persist-credentials"] is False
+        assert ours["with"].keys() <= ACTION["inputs"].keys()
+        has_identity = any("azure/login" in step.get("uses", "") for step in job["steps"])
+        assert has_identity == ("id-token" in job["permissions"]) == ("environment" in job)
+        assert has_identity == (name != "fork")
+        changes = ours["with"]["command"] in ("apply", "reconcile")
+        assert changes == ("APPLY_CLIENT_ID" in str(job))
+        if changes:
+            assert job["concurrency"] == {"group": "ftops-prod", "cancel-in-progress": False, "queue": "max"}
+    assert dict(jobs(tmp_path))["fork"]["permissions"] == {"contents": "read"}
+
+
+def test_the_jobs_run(tmp_path: Path) -> None:
+    """From a pull request to an apply of the plan of the merge, as the workflows say."""
+    root = tmp_path / "checkout"
+    folder, _ = init(root)
+    (root / ".git").rmdir()
+    who = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "models")):
+        subprocess.run(["git", *who, *words], cwd=root, check=True)
+    given: dict[str, str] = {
+        "github.event.pull_request.base.sha || github.event.merge_group.base_sha": "HEAD"
+    }
+
+    def run(job: str, code: int = 0) -> Done:
+        *_, ours = (each for each in dict(jobs(root))[job]["steps"] if "with" in each)
+        values = {name: filled(str(value)) for name, value in ours["with"].items()}
+        done = step.run(values.pop("command"), code, **{n.replace("-", "_"): v for n, v in values.items()})
+        given.update({f"needs.{job}.outputs.{name}": value for name, value in step.outputs.items()})
+        return done
+
+    def filled(value: str) -> str:
+        return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: given[match[1]], value)
+
+    with running(GitHub()) as forge:
+        assert isinstance(forge, GitHub)
+        step = Step(Job(folder, github_variables(forge, tmp_path)), tmp_path)
+        run("fork")
+        assert forge.seen == []
+        run("plan")
+        assert len(forge.comments) == 1
+        run("apply")
+        run("reconcile")
+        assert [status["state"] for status in forge.statuses] == ["success"]
+        run("drift")
+        assert step.outputs["exit-code"] == "0"
+        run("apply", code=3)
+
+
+@pytest.mark.parametrize(
+    ("environments", "words", "said"),
+    [
+        ("", (), "default"),
+        ("dev: {}, prod: {}", ("--env", "dev"), "dev"),
+        ("test: {}", (), "test"),
+        ("dev: {}, test: {}", (), "the workflows are for one environment"),
+        ("dev: {}", ("--env", "prod"), "there is no environment `prod`"),
+    ],
+)
+def test_the_environment(tmp_path: Path, environments: str, words: tuple[str, ...], said: str) -> None:
+    done = init(tmp_path, f"{SPEC}environments: {{{environments}}}\n", *words)[1]
+    found = texts(tmp_path)
+    assert done.code == (0 if found else 1)
+    assert said in done.err if done.code else f'env: "{said}"' in found["ftops-plan"]
+    assert not found or "# policy-ref:" in found["ftops-plan"]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    folder, _ = init(tmp_path)
+    there = tmp_path / ".github" / "workflows"
+    (there / "ftops-plan.yml").unlink()
+    done = folder.run("init", "--ci", "github")
+    assert (done.code, "ftops-apply.yml already exists" in done.err) == (1, True)
+    assert "ftops-plan" not in texts(tmp_path)
+    for path in there.iterdir():
+        path.unlink()
+    there.rmdir()
+    there.symlink_to("/tmp", target_is_directory=True)
+    done = folder.run("init", "--ci", "github")
+    assert (done.code, "leads out of the project" in done.err) == (1, True)
+
+
+def test_a_new_spec_gets_workflows_too(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    created = here.run("init", "--ci", "github", "-o", "json").json["created"]
+    assert created[:3] == ["ftops.yaml", "data/train.jsonl", ".gitignore"]
+    assert created[3:] == [f".github/workflows/{name}.yml" for name in NAMES]
+    assert here.run("init", "--env", "prod").err.startswith("error: --env needs --ci")
