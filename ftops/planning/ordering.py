@@ -249,7 +249,19 @@ class StepOrder(Struct):
                 users = self._users.get(change.address, ())
                 before = [s for user in users for s in self._steps_of(user)]
                 before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
+                before += self._leftovers_on(change)
                 self._soft_edges += [(step, s) for s in before if not self._goes_anyway(change, s)]
+
+    def _leftovers_on(self, removal: Change) -> list[str]:
+        """The steps that delete replaced objects which name this one: it may have got another address since
+        than they depend on."""
+        used = self._record_of(removal)
+        named = (s for s, old in self.deposed.items() if used and old is not used and self._names(old, used))
+        return [step for address, key in named if (step := f"{address}#{key}") in self._steps]
+
+    def _record_of(self, removal: Change) -> ResourceState | None:
+        source = removal.address, removal.deposed
+        return self.deposed.get(source, self.resources.get(removal.address))
 
     def _goes_anyway(self, removal: Change, other: str) -> bool:
         """Whether an object is deleted even if a gate keeps that step of a user, which doesn't need it any
@@ -257,7 +269,7 @@ class StepOrder(Struct):
         if RESOURCE_TYPES[removal.address.kind].is_record:
             return bool(self._steps[other].gates)
         step = self._steps[other]
-        user = self.deposed.get((step.address, step.deposed), self.resources.get(step.address))
+        user = self._record_of(step)
         if not step.deposed or user is None or _needs(user):
             return False
         return any(self._steps[s].gates for a in self._naming_of(user) for s in self._steps_of(a))

@@ -238,7 +238,7 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
             continue  # its successor was made, under a name of its own, when it was to stay until then
         if deletion and _is_served(deletion, heir, run.spec):
             continue
-        if run.spec.serving(heir).blue_green:
+        if run.spec.serving(heir).blue_green or old.name.casefold() != name:
             if deletion and not _follows(change, heir, run.plan):
                 yield f"{old.remote_id} is deleted before its successor {heir} answers"
         elif not _follows(change, heir, run.plan):

@@ -151,3 +151,19 @@ def test_what_a_killed_run_has_made_is_found_though_somebody_has_changed_it(
     assert run.is_done
     assert [event.verb for event in run.events] == ["update"]
     story.end()
+
+
+def test_a_base_in_another_account_goes_after_its_adapter_though_addresses_are_exchanged(
+    tmp_path: Path,
+) -> None:
+    before = trained(d=BASE, f=Serving("chat", J, on=D))
+    story = Story(World(tmp_path, before))
+    clone = story.world.clones[0]
+    story.apply(clone)
+    moved = replace(before, accounts={"p": "west", "q": "east"})
+    story.respec(clone, "another account", moved)
+    assert story.apply(clone, fault=Fault(FaultKind.KILL_AFTER_CALL, 5)).crashed
+    exchanged = trained(d=Serving("chat", managed=True), f=Serving("base", J, on=D))
+    story.respec(clone, "names are exchanged", replace(exchanged, accounts=moved.accounts))
+    assert story.apply(clone).is_done
+    story.end()
