@@ -26,7 +26,7 @@ from ftops.planning.saved.plan_digest import DIGEST
 from ftops.session.saved_plans import holds_plan, read_plan
 from ftops.views.destination import redirections
 from ftops.views.markdown import Drawn, draw, draw_outcome, draw_stub
-from ftops.views.markdown_text import Source
+from ftops.views.markdown_text import Source, size
 from ftops.views.verdict import Level, verdict
 
 _MOST_BYTES = 256 << 20
@@ -66,6 +66,8 @@ class Document(Struct, frozen=True):
     """Those of `found` that the plan doesn't have."""
     steps: Mapping[str, str] = {}
     """What has become of the steps that were applied."""
+    unapplied: Plan | None = None
+    """What apply has planned, if it has refused to start: perhaps another plan than was approved."""
 
     @property
     def name(self) -> str:
@@ -80,7 +82,13 @@ class Document(Struct, frozen=True):
     def draw(self, limit: int) -> Drawn:
         """As Markdown, at most `limit` bytes."""
         if self.plan is None:
-            return draw_outcome(self.name, self._sign, self.sentence, self.found, self.steps, limit)
+            room = limit if self.unapplied is None else limit // 2
+            outcome = draw_outcome(self.name, self._sign, self.sentence, self.found, self.steps, room)
+            if self.unapplied is None:
+                return outcome
+            rest = limit - size(outcome.text) - 1
+            now = draw(self.unapplied, self.source, rest, self.warnings, self.digest)
+            return Drawn(f"{outcome.text}\n{now.text}", now.is_reviewable)
         return draw(self.plan, self.source, limit, self.warnings, self.digest)
 
     def stub(self) -> Drawn:
@@ -194,7 +202,17 @@ def _of_apply(events: Sequence[Mapping[str, Any]]) -> Document:
     found = _diagnostics([*diagnostics, *(one for failure in failures for one in failure["diagnostics"])])
     planned = _of_plan_document(plans[0]) if plans else Document("", "", level, state, sentence)
     steps = _CODEC.read(_STEPS, results[-1].get("steps", {})) if results else {}
-    return replace(planned, level=level, state=state, sentence=sentence, plan=None, found=found, steps=steps)
+    unapplied = planned.plan if results and results[-1]["result"] == "error" else None
+    return replace(
+        planned,
+        level=level,
+        state=state,
+        sentence=sentence,
+        plan=None,
+        found=found,
+        steps=steps,
+        unapplied=unapplied,
+    )
 
 
 def _of_reconcile(raw: Mapping[str, Any]) -> Document:

@@ -76,7 +76,10 @@ def test_what_is_planned_is_applied_by_its_digest(github: GitHub, step: Step) ->
 
     other = "v2:sha256:" + "0" * 64
     step.run("apply", code=3, digest=other)
-    assert "this isn't the expected plan" in step.summary
+    refused, _, now = step.summary.partition("### ✅ `drone`: 1 model trained")
+    assert "this isn't the expected plan" in refused
+    assert "+   job.copilot  will be created" in now  # what it would be instead
+    assert planned["digest"] in now
     step.run("apply", digest=planned["digest"])
     assert step.outputs["exit-code"] in ("0", "4")
     step.run("reconcile", wait="true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -71,8 +72,9 @@ def test_a_job_may_do_little(tmp_path: Path) -> None:
     assert dict(jobs(tmp_path))["fork"]["permissions"] == {"contents": "read"}
 
 
-def test_the_jobs_run(tmp_path: Path) -> None:
-    """From a pull request to an apply of the plan of the merge, as the workflows say."""
+def test_pitfalls_12_and_13_the_jobs_run(tmp_path: Path) -> None:
+    """From a pull request to an apply of the plan of the merge, as the workflows say: the merge is another
+    commit in another folder, where the plan is the same, or main has moved."""
     root = tmp_path / "checkout"
     folder, _ = init(root)
     (root / ".git").rmdir()
@@ -100,12 +102,23 @@ def test_the_jobs_run(tmp_path: Path) -> None:
         assert forge.seen == []
         run("plan")
         assert len(forge.comments) == 1
+        reviewed = given["needs.plan.outputs.digest"]
+
+        merged = Folder(
+            shutil.copytree(root, tmp_path / "s", ignore=shutil.ignore_patterns("state")) / "models"
+        )
+        step.job.folder = merged
+        run("plan")
+        assert given["needs.plan.outputs.digest"] == reviewed
+        merged.edit("default: 20", "default: 30")  # another merge came in between
+        run("apply", code=3)
+        merged.edit("default: 30", "default: 20")
         run("apply")
         run("reconcile")
-        assert [status["state"] for status in forge.statuses] == ["success"]
+        assert [status["state"] for status in forge.statuses] == ["failure", "success"]
         run("drift")
         assert step.outputs["exit-code"] == "0"
-        run("apply", code=3)
+        run("apply", code=3)  # an approval is for once
 
 
 @pytest.mark.parametrize(
