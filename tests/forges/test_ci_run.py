@@ -153,15 +153,17 @@ def test_a_cost_that_is_not_known_is_empty(known: bool, said: tuple[str, str]) -
         ("apply", {"digest": "v2:sha256:0", "untrusted": "true"}, "`apply` has no input `untrusted`"),
         ("plan", {"untrusted": "yes"}, "the input `untrusted` is `yes`"),
         ("reconcile", {"digest": "v2:sha256:0"}, "`reconcile` has no input `digest`"),
-        ("plan", {"chdir": "nowhere"}, "there is no folder nowhere"),
-        ("plan", {"chdir": "drone/ftops.yaml"}, "`chdir` isn't a folder"),
+        ("plan", {"chdir": "nowhere"}, "the input `chdir` is `nowhere`"),
+        ("plan", {"chdir": "drone/ftops.yaml"}, "it isn't a folder of the checkout"),
+        ("plan", {"chdir": "linked", "untrusted": "true"}, "it isn't a folder of the checkout"),
     ],
     ids=str,
 )
 def test_inputs_that_are_refused(
     github: GitHub, step: Step, command: str, inputs: dict[str, str], said: str
 ) -> None:
-    assert said in step.run(command, code=1, **inputs).err
+    (step.folder / "linked").symlink_to("/usr")
+    assert said in step.run(command, code=1, **inputs).err.replace("It isn't", "it isn't")
     assert (step.outputs, github.seen) == ({}, [])
 
 

@@ -26,7 +26,7 @@ from ftops.cli.output_options import screen_options
 from ftops.cli.repository import folder_in_repository
 from ftops.config.loader import load_outline
 from ftops.config.loader.settings import slug
-from ftops.core.confined_files import content
+from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.private_files import open_private
 from ftops.planning.estimate import HOURS_PER_MONTH, Estimate
@@ -87,17 +87,8 @@ def command(screen: Screen) -> int:
     are changes (2) or jobs in progress (4), which the outputs tell; else with the code of the command.
     """
     inputs = read_inputs(os.environ)
-    try:
-        with chdir(inputs.folder), TemporaryDirectory() as scratch:
-            return _run(screen, inputs, Path(scratch) / "result")
-    except NotADirectoryError as error:
-        raise UsageError(
-            f"`chdir` isn't a folder: {inputs.folder}", "", "name the folder of the spec"
-        ) from error
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"there is no folder {inputs.folder}", "`chdir` names it.", "check it out"
-        ) from error
+    with chdir(inputs.folder), TemporaryDirectory() as scratch:
+        return _run(screen, inputs, Path(scratch) / "result")
 
 
 def read_inputs(environ: Mapping[str, str]) -> Inputs:
@@ -134,8 +125,14 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
     words += ["--wait" if flags["wait"] else "--no-wait"] if "wait" in row.inputs else []
     words += ["--untrusted"] if flags["untrusted"] else []
     comment = _chosen(given, "comment", ("always", "never"))
-    folder = given.get("chdir", ".")
-    return Inputs(name, folder, given["env"], (*row.words, *words), flags["untrusted"], comment)
+    return Inputs(
+        name,
+        _folder(given.get("chdir", ".")),
+        given["env"],
+        (*row.words, *words),
+        flags["untrusted"],
+        comment,
+    )
 
 
 def _chosen(given: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
@@ -144,6 +141,17 @@ def _chosen(given: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise UsageError(f"the input `{name}` is `{value}`", "", f"it is one of: {', '.join(known)}")
     return value
+
+
+def _folder(name: str) -> str:
+    """The same. It came with the checkout, so a link may have taken its place."""
+    if not Path(name).is_dir() or outside(Path(name), real(Path.cwd()), {}) is not None:
+        raise UsageError(
+            f"the input `chdir` is `{name}`",
+            "it isn't a folder of the checkout.",
+            "name the folder of the spec",
+        )
+    return name
 
 
 def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
