@@ -33,7 +33,7 @@ from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.support.command import quickstart
 from tests.support.embedded import example
 
-SCHEDULES = 80
+SCHEDULES = 50
 A_TEST = 10
 TRIES = 14
 QUICKSTART_EVERY = int(os.environ.get("CHAOS_QUICKSTART_EVERY", "20"))

@@ -24,7 +24,7 @@ CODES = (0, 1, 2, 3)
 """As docs/cli.md has them; no run here is interrupted."""
 SECONDS = 60
 """A command that takes longer hangs."""
-CHECKOUTS = 100
+CHECKOUTS = 40
 
 FOLDERS = (
     "", "data", "state", "state/drone", "state/drone/default.history", "state/.cache",
