@@ -181,7 +181,8 @@ class _Files(Struct):
             if kind_of(job.address).trains:
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
-                self.findings += missing_fields(job, self.inspected)
+                if isinstance(job.inputs.get("grader"), Mapping):
+                    self.findings += missing_fields(job, self.inspected)
         has_own = (self.config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE)
         if has_own or any(data.inspection.longest > SHORT for data in self.inspected.values()):
             from ftops.config.token_lengths import TokenLengths

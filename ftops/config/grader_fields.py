@@ -28,9 +28,7 @@ class _Lacking(Struct):
 
 def missing_fields(job: Resource, inspected: Mapping[Address, Inspected]) -> Iterator[Diagnostic]:
     """An error for each field that the grader of a job names and that examples of its data lack."""
-    grader = job.inputs.get("grader")
-    if not isinstance(grader, Mapping):
-        return
+    grader: Any = job.inputs["grader"]
     from ftops.evaluation.service_grader import texts  # only for jobs with a grader
     from ftops.evaluation.templates import fields_of
 

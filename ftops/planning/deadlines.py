@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ftops.core.address import Address
 from ftops.core.resource_types import kind_of
-from ftops.planning.preflight.context import Situation, has_model, models_of
+from ftops.planning.preflight.context import Situation, has_model, models_of, trainings
 from ftops.planning.preflight.retirement import AGED_DAYS, inference_end, training_end
 from ftops.providers.deployment_expiry import CREATED, expiry_of, time_of
 from ftops.state.state import State
@@ -51,12 +51,12 @@ def _order(one: Deadline) -> tuple[date, str, str]:
 
 
 def _training(situation: Situation) -> Iterator[Deadline]:
-    for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
-        end = training_end(offered, listed) if situation.accounts[change.provider].retires else None
+    for address, provider, model, offered, listed in trainings(situation):
+        end = training_end(offered, listed) if situation.accounts[provider].retires else None
         if end is not None:
             what = f"training of {model.base}"
             then = "a change of it or of its data can no longer be trained"
-            yield Deadline(change.address, what, then, end.day, "", end.is_earliest, end.told)
+            yield Deadline(address, what, then, end.day, "", end.is_earliest, end.told)
 
 
 def _serving(situation: Situation) -> Iterator[Deadline]:

@@ -67,12 +67,13 @@ class _Accounts(Struct, frozen=True):
 
     def linked(self, draft: Draft, resource: Resource) -> Resource:
         kind = kind_of(resource.address)
-        shared = kind.same_account if serving_of(resource.inputs) is not Serving.ADAPTER else _OF_ADAPTERS
+        is_adapter = kind.serves and serving_of(resource.inputs) is Serving.ADAPTER
+        shared = _OF_ADAPTERS if is_adapter else kind.same_account
         for name in shared:
             for path, value in items_of(name, resource.inputs.get(name)):
                 self._check_same_account(draft, resource, path, value)
         model = resource.inputs.get("model")
-        if not kind.serves or not isinstance(model, Reference) or shared is _OF_ADAPTERS:
+        if not kind.serves or not isinstance(model, Reference) or is_adapter:
             return resource
         home = self.homes.get(model.address)
         is_of_job = home is not None and kind_of(model.address).trains

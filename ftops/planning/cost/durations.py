@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
-from ftops.core.address import Value
 from ftops.core.model_names import base_of
 from ftops.core.resource_types import kind_of
 from ftops.planning.preflight.context import text
 from ftops.state.state import ResourceState, Status
 
 
-def comparable(base: str, inputs: Mapping[str, Value], records: Iterable[ResourceState]) -> tuple[float, ...]:
-    """Hours from creation to end, the shortest first, of all finished jobs with this base model, and with the
-    method and training type of these inputs. None if there is only one: it says little."""
+def comparable(
+    base: str, method: str, training_type: str, records: Iterable[ResourceState]
+) -> tuple[float, ...]:
+    """Hours from creation to end, the shortest first, of all finished jobs with this base model, method and
+    training type. None if there is only one: it says little."""
     alike = (
         record
         for record in records
         if kind_of(record.address).trains
         and record.status is Status.READY
         and base_of(text(record.inputs, "model")).casefold() == base.casefold()
-        and _manner(record.inputs) == _manner(inputs)
+        and (text(record.inputs, "method") or "supervised") == (method or "supervised")
+        and (text(record.inputs, "training_type") or "standard") == (training_type or "standard")
     )
     found = sorted(hours for record in alike if (hours := _hours(record)) is not None)
     return tuple(found) if len(found) > 1 else ()
@@ -34,10 +36,6 @@ def hours_between(start: object, end: object) -> float | None:
     except (ValueError, TypeError):
         return None
     return seconds / 3600 if seconds > 0 else None
-
-
-def _manner(inputs: Mapping[str, Value]) -> tuple[str, str]:
-    return text(inputs, "method") or "supervised", text(inputs, "training_type") or "standard"
 
 
 def _hours(record: ResourceState) -> float | None:

@@ -35,6 +35,7 @@ from ftops.planning.cost.managed import managed_cost
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Action, Change
+from ftops.planning.preflight.context import text
 from ftops.state.state import State
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
@@ -300,7 +301,8 @@ class _Estimator(Struct):
 
     def _hours(self, job: Resource) -> tuple[float, ...]:
         records = (*self.state.resources.values(), *self.state.deposed.values())
-        return comparable(self._base(job), job.inputs, records)
+        method, training_type = text(job.inputs, "method"), text(job.inputs, "training_type")
+        return comparable(self._base(job), method, training_type, records)
 
     def _base(self, job: Resource) -> str:
         named = referenced_model(job.inputs.get("model"), self.resources)

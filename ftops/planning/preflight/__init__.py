@@ -25,7 +25,7 @@ from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
 from ftops.planning.preflight import account, limits, managed, models, retirement
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
-from ftops.planning.preflight.shortage import Order, relief
+from ftops.planning.preflight.shortage import relief
 from ftops.providers.account_facts import AccountFacts, ManagedFacts
 from ftops.providers.base import Inspects, InspectsManaged, Provider
 
@@ -103,7 +103,7 @@ class Found(NamedTuple):
 def make_room(situation: Situation) -> Mapping[str, tuple[str, ...]]:
     """Steps → others that they have to wait for, beside those of the plan, so that what these free is there
     for them. No more than is needed, and nothing where their order doesn't allow it."""
-    order = Order(situation.changes)
+    order = situation.order()
     room: dict[str, tuple[str, ...]] = {}
     for ledger in limits.ledgers(situation):
         for step, other in relief(ledger.takes, ledger.left, order):

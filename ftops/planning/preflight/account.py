@@ -100,14 +100,14 @@ def settled(situation: Situation) -> Iterator[Diagnostic]:
 def described(situation: Situation) -> Iterator[Diagnostic]:
     """The description of the API version has every field that jobs are sent with."""
     for provider, facts in situation.accounts.items():
-        jobs = list(situation.concerned(lambda kind: kind.trains, provider=provider))
-        sent = {*_ALWAYS_SENT, *(name for change in jobs for name, value in change.after.items() if value)}
+        jobs = situation.made(lambda kind: kind.trains, provider)
+        sent = {*_ALWAYS_SENT, *situation.sent(lambda kind: kind.trains, provider)}
         lacking = [name for name in facts.undescribed if name in sent]
         if jobs and lacking:
             yield situation.about_provider(
                 provider,
                 f"the description of api_version {facts.api_version} has no {' and no '.join(lacking)}",
-                f"They are sent all the same with {some([change.address for change in jobs])}. The service "
+                f"They are sent all the same with {some(jobs)}. The service "
                 "may ignore them, or refuse the job.",
                 f"set `api_version: {V1}`, or remove it",
                 severity="warning",
@@ -133,7 +133,7 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
         existing = situation.accounts[change.provider].deployments
         if not name or existing is None or name not in existing:
             continue
-        order = order or Order(situation.changes)
+        order = order or situation.order()
         if not _goes_before(situation, order, change.step, change.provider, name):
             yield situation.finding(
                 change.address,

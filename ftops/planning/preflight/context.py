@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from ftops.catalog import Catalog, CatalogModel
 from ftops.config.config import Resource
@@ -20,6 +21,7 @@ from ftops.core.resource_types import ResourceType, kind_of
 from ftops.core.serving import Serving, serving_of
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change
+from ftops.planning.preflight.shortage import Order
 from ftops.providers.account_facts import AccountFacts, ManagedFacts, OfferedModel
 
 MAKES = frozenset({Action.CREATE, Action.REPLACE})
@@ -70,6 +72,24 @@ class Situation:
     def addresses(self, is_wanted: Wanted, provider: str) -> list[Address]:
         """The resources of the wanted kinds that are created or changed in the account of a provider."""
         return [change.address for change in self.concerned(is_wanted, MAKING, provider)]
+
+    def order(self) -> Order:
+        """Which steps wait for which; a new one, because others can be added to it."""
+        return Order({change.step: change.waits_for for change in self.changes})
+
+    def sent(self, is_wanted: Wanted, provider: str) -> frozenset[str]:
+        """The inputs that are set in resources of the wanted kinds that are created at a provider."""
+        changes = self.concerned(is_wanted, provider=provider)
+        return frozenset(name for change in changes for name, value in change.after.items() if value)
+
+    def new_deployments(self, provider: str) -> list[tuple[Value, tuple[str, ...]]]:
+        """The models of deployments that are created at a provider, and the steps that each waits for."""
+        made = self.concerned(lambda kind: kind.serves, provider=provider)
+        return [(change.after.get("model"), change.waits_for) for change in made]
+
+    def made(self, is_wanted: Wanted, provider: str) -> list[Address]:
+        """The resources of the wanted kinds that are created at a provider."""
+        return [change.address for change in self.concerned(is_wanted, provider=provider)]
 
     def named(self, value: Value, version: str = "") -> ModelName | None:
         """The model that an input names, followed through references to jobs."""
@@ -135,7 +155,7 @@ def models_of(
     """Resources of the wanted kinds that are created, or given another model or SKU, with the model of each:
     as it is named, as the account lists it, and as the catalogue does."""
     for change in situation.concerned(is_wanted, actions=MAKING):
-        if serving_of(change.after) is not Serving.SERVERLESS:
+        if kind_of(change.address).serves and serving_of(change.after) is not Serving.SERVERLESS:
             continue  # what the account lists is about serverless deployments
         touched = change.action in MAKES or any(
             a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
@@ -145,6 +165,23 @@ def models_of(
         if model is not None:
             name = change.provider
             yield change, model, situation.offered(name, model), situation.listed(name, model)
+
+
+class Training(NamedTuple):
+    """A job that is created, and its model: as it is named, as the account lists it, and as the catalogue
+    does."""
+
+    address: Address
+    provider: str
+    model: ModelName
+    offered: OfferedModel | None
+    listed: CatalogModel | None
+
+
+def trainings(situation: Situation) -> Iterator[Training]:
+    """Of all jobs with a known model."""
+    for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
+        yield Training(change.address, change.provider, model, offered, listed)
 
 
 def account_name(situation: Situation, change: Change) -> str:

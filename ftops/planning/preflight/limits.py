@@ -15,7 +15,7 @@ from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.core.serving import Serving, serving_of
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, text
-from ftops.planning.preflight.shortage import Order, Shortage, Take, shortage
+from ftops.planning.preflight.shortage import Shortage, Take, shortage
 from ftops.planning.preflight.temporary import Briefly, temporary
 from ftops.providers.account_facts import RUNNING_LIMITS, Usage
 
@@ -100,7 +100,7 @@ def ledgers(situation: Situation) -> Iterator[Ledger]:
 
 
 def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Usage, Shortage]]:
-    order = Order(situation.changes)
+    order = situation.order()
     for usage, ledger in _quotas(situation, measure):
         found = shortage(ledger.takes, ledger.left, order)
         if found:
@@ -108,7 +108,7 @@ def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Us
 
 
 def _quotas(situation: Situation, measure: Measure) -> Iterator[tuple[Usage, Ledger]]:
-    briefly = temporary(situation, Order(situation.changes))
+    briefly = temporary(situation, situation.order())
     for provider, facts in situation.accounts.items():
         quotas = {normal(usage.name): usage for usage in facts.usages or ()}
         takes: dict[str, list[Take]] = {}
@@ -201,7 +201,7 @@ _MEGABYTE = 1_000_000
 
 def numbers(situation: Situation) -> Iterator[Diagnostic]:
     """The number of files, jobs (ended ones included) and deployments."""
-    order = Order(situation.changes)
+    order = situation.order()
     for kind, used, ledger in _counted(situation):
         found = shortage(ledger.takes, ledger.left, order)
         if found is not None:
@@ -216,7 +216,7 @@ def numbers(situation: Situation) -> Iterator[Diagnostic]:
 
 def _counted(situation: Situation) -> Iterator[tuple[ResourceType, int, Ledger]]:
     """By kind: how many there are, and what the plan adds and deletes."""
-    briefly = temporary(situation, Order(situation.changes))
+    briefly = temporary(situation, situation.order())
     limited = [kind for kind in RESOURCE_TYPES.values() if kind.limit]
     for kind, provider in product(limited, situation.accounts):
         used, limit = _used(situation, provider, kind), situation.limit(provider, kind.limit)
@@ -226,7 +226,7 @@ def _counted(situation: Situation) -> Iterator[tuple[ResourceType, int, Ledger]]
             Take(c, 1 if c.action in MAKES else -1) if c.address.kind == kind.kind else Take(c, 1, True)
             for c in situation.changes
             if c.provider == provider
-            and serving_of(c.before if c.action is Action.DELETE else c.after) is Serving.SERVERLESS
+            and _is_listed(c)
             and (
                 (c.address.kind == kind.kind and c.action in (*MAKES, Action.DELETE))
                 or (kind.serves and c.step in briefly)
@@ -250,7 +250,7 @@ def file_size(situation: Situation) -> Iterator[Diagnostic]:
 
 def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
     """The size of all files together."""
-    order = Order(situation.changes)
+    order = situation.order()
     for provider, takes, left in _stored(situation):
         if found := shortage(takes, left, order):
             used = situation.accounts[provider].counts["total_file_bytes"]
@@ -354,6 +354,12 @@ def _in_progress(running: int, queued: int) -> str:
         f"{plural(running, 'job')} of the account {agree(running, 'is', 'are')} running, "
         f"{queued} {agree(queued, 'is', 'are')} queued"
     )
+
+
+def _is_listed(change: Change) -> bool:
+    """Whether it counts for the limits of the account: deployments on managed compute don't."""
+    inputs = change.before if change.action is Action.DELETE else change.after
+    return not kind_of(change.address).serves or serving_of(inputs) is Serving.SERVERLESS
 
 
 def _used(situation: Situation, provider: str, kind: ResourceType) -> int | None:

@@ -12,12 +12,12 @@ from ftops.core.model_names import base_of
 from ftops.core.nested import object_at
 from ftops.core.normal_form import squeezed
 from ftops.core.plurals import agree
-from ftops.core.resource_types import ResourceType
+from ftops.core.resource_types import ResourceType, kind_of
 from ftops.core.serving import MANAGED_SKU, Serving, serving_of
 from ftops.core.suggestions import did_you_mean
 from ftops.planning.plan import MAKING, Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, text
-from ftops.planning.preflight.shortage import Order, Shortage, Take, shortage
+from ftops.planning.preflight.shortage import Shortage, Take, shortage
 from ftops.providers.account_facts import Usage
 
 _ON_GPUS = f"`sku: {{name: {MANAGED_SKU}}}`"
@@ -100,7 +100,7 @@ def target_exists(situation: Situation) -> Iterator[Diagnostic]:
 
 def quota(situation: Situation) -> Iterator[Diagnostic]:
     """GPUs of a family."""
-    order = Order(situation.changes)
+    order = situation.order()
     for provider, facts in situation.managed.items():
         takes: dict[str, list[Take]] = {}
         for change in (c for c in situation.changes if c.provider == provider):
@@ -132,7 +132,9 @@ def wanted(changes: Iterable[Change]) -> frozenset[str]:
     return frozenset(
         change.provider
         for change in changes
-        if change.action in MAKING and serving_of(change.after) is not Serving.SERVERLESS
+        if change.action in MAKING
+        and kind_of(change.address).serves
+        and serving_of(change.after) is not Serving.SERVERLESS
     )
 
 

@@ -22,7 +22,6 @@ from ftops.planning.preflight.context import (
     text,
 )
 from ftops.planning.preflight.limits import size_of
-from ftops.planning.preflight.shortage import Order
 from ftops.planning.preflight.temporary import temporary
 from ftops.providers.account_facts import OfferedModel, OfferedSku
 
@@ -181,7 +180,7 @@ def format_(situation: Situation) -> Iterator[Diagnostic]:
 def sku(situation: Situation) -> Iterator[Diagnostic]:
     """The model is offered under the SKU, in that size."""
     deployed = [(change, change.after) for change, *_ in models_of(situation, lambda kind: kind.serves)]
-    briefly = temporary(situation, Order(situation.changes))
+    briefly = temporary(situation, situation.order())
     asked = [(change, inputs) for change in situation.changes for inputs in briefly.get(change.step, ())]
     for change, inputs in (*deployed, *asked):
         size = size_of(situation, inputs)

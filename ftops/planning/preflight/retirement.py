@@ -14,7 +14,7 @@ from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, base_of, split
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Change
-from ftops.planning.preflight.context import OTHER_MODEL, Situation, has_model, models_of, text
+from ftops.planning.preflight.context import OTHER_MODEL, Situation, has_model, models_of, text, trainings
 from ftops.providers.account_facts import OfferedModel
 from ftops.state.state import State
 
@@ -26,16 +26,16 @@ _ENDING = frozenset({"deprecating", "deprecated"})
 def training_retires(situation: Situation) -> Iterator[Diagnostic]:
     """The model's training hasn't ended, nor ends soon. An account that still lists a model as tunable knows
     better than a date."""
-    for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
-        if not situation.accounts[change.provider].retires:
+    for address, provider, model, offered, listed in trainings(situation):
+        if not situation.accounts[provider].retires:
             continue
         what, still_tunable = f"training of {model.base}", _is_tunable(offered)
-        found = list(_said_of(situation, change.address, what, training_end(offered, listed)))
+        found = list(_said_of(situation, address, what, training_end(offered, listed)))
         yield from found
         base = listed.base_retires if listed is not None and not found else None
         if base is not None and base <= situation.today and not model.tuned and not still_tunable:
             yield situation.warning(
-                change.address,
+                address,
                 f"{what} may be refused",
                 f"The base model ended on {base.isoformat()}: since then only customers who have tuned it "
                 "before may train it.",

@@ -3,7 +3,7 @@ them can wait for others that free it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ftops.core.dag import closure, reverse
@@ -33,9 +33,9 @@ class Shortage(NamedTuple):
 class Order:
     """Which steps of a plan wait for which."""
 
-    def __init__(self, changes: Sequence[Change]) -> None:
-        self._steps = tuple(change.step for change in changes)
-        self._users = reverse({change.step: change.waits_for for change in changes})
+    def __init__(self, waits_for: Mapping[str, Sequence[str]]) -> None:
+        self._steps = tuple(waits_for)
+        self._users = reverse(waits_for)
         self._behind: dict[str, set[str]] = {}
 
     def waits(self, step: str, other: str) -> bool:

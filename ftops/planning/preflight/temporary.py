@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from ftops.core.address import Reference, Value
 from ftops.core.normal_form import model as spelled
-from ftops.core.resource_types import kind_of
 from ftops.evaluation.temporary import PREFIX
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import Change
-from ftops.planning.preflight.context import MAKES, Situation
+from ftops.planning.preflight.context import Situation
 from ftops.planning.preflight.shortage import Order
 
 Briefly = Mapping[str, Sequence[Mapping[str, Value]]]
@@ -38,12 +37,9 @@ def _is_served(situation: Situation, change: Change, one: Temporary) -> bool:
 def _will_be_served(situation: Situation, change: Change, one: Temporary, order: Order) -> bool:
     """Whether the plan creates such a deployment, which can begin no later than the evaluation."""
     return any(
-        kind_of(other.address).serves
-        and other.action in MAKES
-        and other.provider == change.provider
-        and _known(situation, other.after.get("model")) == _known(situation, one.model)
-        and all(order.waits(change.step, step) for step in other.waits_for)
-        for other in situation.changes
+        _known(situation, model) == _known(situation, one.model)
+        and all(order.waits(change.step, step) for step in waits_for)
+        for model, waits_for in situation.new_deployments(change.provider)
     )
 
 

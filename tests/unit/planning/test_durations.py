@@ -32,6 +32,6 @@ def test_only_like_is_compared_with_like() -> None:
         record(14, kind="deployment"),
         record(0),
     ]
-    assert comparable(BASE, INPUTS, records) == (52 / 60, 85 / 60)
-    assert comparable(BASE, {}, records) == (52 / 60, 85 / 60)
-    assert comparable(BASE, {"training_type": "developer"}, records) == ()
+    assert comparable(BASE, "supervised", "standard", records) == (52 / 60, 85 / 60)
+    assert comparable(BASE, "", "", records) == (52 / 60, 85 / 60)
+    assert comparable(BASE, "", "developer", records) == ()
