@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
-from ftops.cli.apply_reporter import JsonReporter, MarkdownReporter, Reporter, Show, TextReporter
+from ftops.cli.apply_reporter import JsonReporter, Reporter, Show, TextReporter
 from ftops.cli.console import HELD, INTERRUPTED, Screen
 from ftops.cli.options import PlanArguments
 from ftops.cli.plan_flow import make_plan, read_for
@@ -90,7 +90,11 @@ def _reporter(screen: Screen, options: ApplyOptions) -> Reporter:
     title = options.operation.capitalize()
     if screen.json:
         return JsonReporter(screen)
-    return MarkdownReporter(screen, title, options.limit) if screen.markdown else TextReporter(screen, title)
+    if screen.markdown:
+        from ftops.cli.markdown_reporter import MarkdownReporter
+
+        return MarkdownReporter(screen, title, options.limit)
+    return TextReporter(screen, title)
 
 
 class _Apply(Struct, frozen=True):

@@ -70,15 +70,20 @@ def github() -> Iterator[GitHub]:
         yield forge
 
 
-def github_variables(forge: StandIn, folder: Path) -> dict[str, str]:
-    """As GitHub Actions sets them for a pull request."""
+def event_of_pull(folder: Path) -> str:
+    """The file of the event of a pull request, as GitHub and Gitea write it."""
     event = folder / "event.json"
     event.write_text(json.dumps({"pull_request": {"number": 12, "head": {"sha": HEAD}}}), "utf-8")
+    return str(event)
+
+
+def github_variables(forge: StandIn, folder: Path) -> dict[str, str]:
+    """As GitHub Actions sets them for a pull request."""
     return {
         "CI": "true",
         "GITHUB_ACTIONS": "true",
         "GITHUB_API_URL": forge.api,
-        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_EVENT_PATH": event_of_pull(folder),
         "GITHUB_REPOSITORY": "contoso/models",
         "GITHUB_REPOSITORY_ID": "77",
         "GITHUB_RUN_ID": "5",

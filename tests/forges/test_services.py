@@ -12,7 +12,18 @@ import pytest
 from ftops.forges.azure_devops import AZURE_DEVOPS
 from ftops.planning.plan import Action
 from tests.forges.azure_devops_api import AzureDevOps
-from tests.forges.conftest import DESTRUCTIVE, HEAD, MERGE, SAFE, TOKEN, Job, change, documented, plan
+from tests.forges.conftest import (
+    DESTRUCTIVE,
+    HEAD,
+    MERGE,
+    SAFE,
+    TOKEN,
+    Job,
+    change,
+    documented,
+    event_of_pull,
+    plan,
+)
 from tests.forges.gitea_api import Gitea
 from tests.forges.gitlab_api import GitLab
 from tests.forges.stand_in import Account, Fault, StandIn, running
@@ -51,14 +62,12 @@ def of_azure_devops(forge: Forge, folder: Path) -> Mapping[str, str]:
 
 
 def of_gitea(forge: Forge, folder: Path) -> Mapping[str, str]:
-    event = folder / "event.json"
-    event.write_text(json.dumps({"pull_request": {"number": 12, "head": {"sha": HEAD}}}), "utf-8")
     return {
         "GITEA_ACTIONS": "true",
         "GITHUB_ACTIONS": "true",
         "GITHUB_API_URL": forge.api,
         "GITHUB_SERVER_URL": forge.url,
-        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_EVENT_PATH": event_of_pull(folder),
         "GITHUB_REPOSITORY": "contoso/models",
         "GITHUB_RUN_ID": "5",
         "GITHUB_SHA": MERGE,

@@ -31,11 +31,10 @@ from ftops.cli.plan_flow import (
 from ftops.cli.plans import check_out, save_plan
 from ftops.cli.spec_args import SpecArguments
 from ftops.cli.untrusted import left_out, untrusted_option
-from ftops.core.errors import UsageError
+from ftops.core.errors import Diagnostic, UsageError
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
-from ftops.views.verdict import gitlab_counts
 
 CHANGES = 2
 BLOCKED = 3
@@ -113,10 +112,23 @@ def command(
         plan = replace(plan, warnings=(*omissions, *plan.warnings), is_approvable=not is_untrusted)
         if is_saved and not plan.is_blocked:
             save_plan(session, plan, request, spec, out, is_kept)
+    next_step = _next_step(plan, spec, out, is_kept, screen)
+    _show(screen, plan, warnings, limit, next_step)
+    if plan.is_blocked:
+        return BLOCKED
+    return CHANGES if detailed_exitcode and plan_view.has_changes(plan) else 0
+
+
+def _show(
+    screen: Screen, plan: Plan, warnings: tuple[Diagnostic, ...], limit: int | None, next_step: str
+) -> None:
+    """In the format that was asked for. `next_step` ends the text."""
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
     elif screen.format == GITLAB_COUNTS:
+        from ftops.views.verdict import gitlab_counts
+
         screen.line(gitlab_counts(plan))
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
     elif screen.report:
@@ -126,11 +138,8 @@ def command(
 
         screen.text(markdown.draw(plan, made_now(), limit, warnings).text)
     else:
-        screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, is_kept, screen))
+        screen.text(plan_view.draw(plan, screen.paint) + next_step)
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
-    if plan.is_blocked:
-        return BLOCKED
-    return CHANGES if detailed_exitcode and plan_view.has_changes(plan) else 0
 
 
 def _next_step(plan: Plan, spec: SpecArguments, out: Path | None, is_kept: bool, screen: Screen) -> str:
