@@ -50,9 +50,9 @@ ATTEMPTS = {
     "other processes": "import os\nos.kill(pid, 0)",
     "processes of the same user": "import os\n[os.kill(1, n) for n in (2, 9, 10, 15)]\nos.kill(-1, 9)",
     "mounts": "import ctypes, os\nc = ctypes.CDLL(None, use_errno=True)\n"
-    "value = c.mount(b'none', b'/work', b'tmpfs', 0, None)\nraise OSError(ctypes.get_errno(), '')",
+    "value = c.mount(b'none', b'/grading', b'tmpfs', 0, None)\nraise OSError(ctypes.get_errno(), '')",
     "namespaces": "import ctypes, os\nc = ctypes.CDLL(None, use_errno=True)\n"
-    "value = c.unshare(0x10000000)\nc.mount(b'none', b'/work', b'tmpfs', 0, None)\nopen('/usr/x', 'w')",
+    "value = c.unshare(0x10000000)\nc.mount(b'none', b'/grading', b'tmpfs', 0, None)\nopen('/usr/x', 'w')",
     "too much time": "while True: pass",
     "too much sleep": "import os, time\nos.fork()\ntime.sleep(600)",
     "too much memory": "value = len(bytearray(400 << 20))",
@@ -132,12 +132,12 @@ def test_what_the_code_can_do(found: Mapping[str, Grade], name: str) -> None:
 
 @isolated
 def test_the_code_sees_python_alone(found: Mapping[str, Grade]) -> None:
-    roots = {Path(path).parts[1] for path in python_code._shown()} | {"tmp", "work"}
+    roots = {Path(path).parts[1] for path in python_code._shown()} | {"tmp", "grading"}
     details = found["the root"].details
     assert details.startswith("ValueError: ('")
     shown = details.partition("(")[2].partition(")")[0].replace("'", "").split(", ")
     assert set(shown[:-1]) == roots
-    assert shown[-1] == "/work"
+    assert shown[-1] == "/grading"
     variables = found["the environment"].details
     assert not {name for name in os.environ if f"'{name}'" in variables} - {
         "LC_CTYPE",

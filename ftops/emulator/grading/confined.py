@@ -46,7 +46,7 @@ _NOBODY = 65534
 _MAX_FILES, _MAX_PROCESSES = 256, 64
 _MAX_REPLY = 65_536
 _MAX_DETAILS = 1_000
-_WORK = "/work"
+_WORK = "/grading"  # a name that no folder with Python has, for it hides what is below
 _IMPORT = re.compile(r"^(?:from|import)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
 _libc = ctypes.CDLL(None, use_errno=True)
 
