@@ -10,7 +10,7 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
-from ftops.cli.workflows import TO_FILL_IN, github_workflows
+from ftops.cli.workflows import CI_SERVICES, ci_files
 from ftops.config.loader.settings import slug
 from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
@@ -21,7 +21,7 @@ from ftops.core.project import display, project_root
 @click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
 @click.option(
     "--ci",
-    type=click.Choice(["github"]),
+    type=click.Choice([*CI_SERVICES]),
     help="Also create workflows: plan, apply, reconcile, drift. The folder may have a spec already.",
 )
 @click.option("--env", "environment", metavar="NAME", help="The environment that the workflows are for.")
@@ -34,7 +34,7 @@ def command(screen: Screen, folder: Path, ci: str | None, environment: str | Non
     if environment is not None and ci is None:
         raise click.UsageError("--env needs --ci")
     is_new = ci is None or not _specs(folder)
-    workflows = github_workflows(folder, environment, is_new=is_new) if ci else {}
+    workflows = ci_files(ci, folder, environment, is_new=is_new) if ci else {}
     if workflows:
         _refuse_existing(list(workflows), project_root(real(folder)))
     created, advised = _create_spec(folder) if is_new else ([], "")
@@ -42,7 +42,8 @@ def command(screen: Screen, folder: Path, ci: str | None, environment: str | Non
         _write(path, text)
     names = [*created, *map(display, workflows)]
     return screen.result(
-        lambda: {"created": names}, lambda: _report(screen, folder, names, advised, [*workflows])
+        lambda: {"created": names},
+        lambda: _report(screen, folder, names, advised, CI_SERVICES[ci].next_steps if ci else ()),
     )
 
 
@@ -108,20 +109,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def _report(
-    screen: Screen, folder: Path, names: list[str], ignore_file: str, workflows: list[Path]
+    screen: Screen, folder: Path, names: list[str], ignore_file: str, next_steps: tuple[str, ...]
 ) -> list[str]:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
     if ignore_file:
         lines += ["", f"Add `.ftops/` and `/state/` to {ignore_file}; init doesn't change it."]
     lines += ["", "Next:"]
-    if workflows:
-        lines += [f"  {step}" for step in _FOR_WORKFLOWS]
+    lines += [f"  {step}" for step in next_steps]
     return [*lines, f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
-
-
-_FOR_WORKFLOWS = (
-    f"replace {TO_FILL_IN[:20]}… in the workflows by the Action of ftops and a commit of it",
-    "store the state in a bucket: `ftops: {state: …}`",
-    "create the environments and variables that the workflows use: see docs/ci.md",
-)
