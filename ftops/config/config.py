@@ -196,6 +196,8 @@ class Config(Struct, frozen=True):
     outputs: tuple[Output, ...] = ()
     state: StateSettings = StateSettings()
     budget: Budget = Budget()
+    ttl: str = ""
+    """How long the environment lasts after an apply, as written; empty: it doesn't expire."""
     drift: Mapping[str, str] = field(default_factory=dict)
     """Class of drift → policy, if it isn't the default."""
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from ftops.config import schema
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
 from ftops.config.loader import inputs, settings
 from ftops.config.loader.cross_account import check_control_plane, check_control_version, link_accounts
+from ftops.config.loader.environments import Variation, choose_environment, variation_of
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
@@ -33,8 +35,12 @@ from ftops.core.confined_files import allow_hint, outside
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.lazy import resolve
 from ftops.core.project import display, project_root
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from ftops.catalog import Catalog
 
 __all__ = ["load", "load_outline"]
 
@@ -48,20 +54,22 @@ def load(
     environ: Mapping[str, str],
     connecting: bool = True,
     destroying: bool = False,
+    is_recorded: bool = False,
     policy: PolicySources = SPEC_ALONE,
 ) -> Config:
     """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
 
     `variables` are `name=value` pairs. Without `connecting`, settings of providers and of the state may lack
     a value from the environment, and no service may be contacted. With `destroying`, only providers and the
-    lifecycle of resources are read, and only what they refer to needs a value. `policy` says where rules come
-    from beside the spec. Raises SpecError with every finding, sorted by place.
+    lifecycle of resources are read, and only what they refer to needs a value. `is_recorded`: the environment
+    has a state, and needn't be declared any more. `policy` says where rules come from beside the spec. Raises
+    SpecError with every finding, sorted by place.
     """
     findings: list[Diagnostic] = []
     scope = Scope({}, environ, findings, connecting=connecting, destroying=destroying)
     source = read(path, variable_files, findings)
     givers = Givers(environ, variable_files, variables)
-    config = None if findings else _config(source, environment, givers, scope)
+    config = None if findings else _config(source, environment, givers, scope, is_recorded=is_recorded)
     if config is not None and (source.lists or policy != SPEC_ALONE):
         from ftops.config.loader.policy import read_policy
 
@@ -84,7 +92,7 @@ def load_outline(
     findings: list[Diagnostic] = []
     source = read(path, variable_files, findings, outline=True)
     name, state = settings.read_settings(source, __version__, Scope({}, environ, findings))
-    settings.choose_environment(source, environment, findings)
+    choose_environment(source, environment, findings)
     config = Config(
         name=name,
         environment=environment or settings.DEFAULT_ENVIRONMENT,
@@ -108,15 +116,16 @@ def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:
     return veiled(finding) if finding.place and finding.place.file in source.veiled else finding
 
 
-def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) -> Config:
+def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope, *, is_recorded: bool) -> Config:
     findings = scope.findings
     name, state = settings.read_settings(source, __version__, scope)
-    environment = settings.choose_environment(source, wanted, findings)
+    environment = choose_environment(source, wanted, findings, is_recorded=is_recorded)
+    variation = variation_of(environment, wanted or settings.DEFAULT_ENVIRONMENT)
     variables = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
     scope.variables = variables
     project = project_root(source.folder)
     providers = settings.Providers(source, environment, project, scope)
-    reader = _Resources(source, providers, scope)
+    reader = _Resources(source, providers, variation, scope)
     resources = reader.outlines() if scope.destroying else reader.read()
     refactorings = Refactorings()
     if source.lists:
@@ -134,6 +143,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
         outputs=outputs,
         state=state,
         budget=settings.read_budget(source, environment),
+        ttl=variation.ttl,
         drift=settings.read_words(source, "drift"),
         variables=settings.public_variables(variables),
         given=tuple(sorted(name for name, variable in variables.items() if variable.given)),
@@ -151,7 +161,9 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
 class _Resources:
     """Makes resources of drafts."""
 
-    def __init__(self, source: Source, providers: settings.Providers, scope: Scope) -> None:
+    def __init__(
+        self, source: Source, providers: settings.Providers, variation: Variation, scope: Scope
+    ) -> None:
         sets = inputs.read_sets(source["hyperparameters"], scope)
         self.context = inputs.Context(
             source.folder.as_posix(), sets, scope.findings, scope.warnings, scope.environ
@@ -160,6 +172,7 @@ class _Resources:
         self.linker = Linker(self.declared, scope.findings)
         self.checks = inputs.read_checks(source, scope.findings)
         self.providers = providers
+        self.variation = variation
         self.findings = scope.findings
 
     def outlines(self) -> list[Resource]:
@@ -179,6 +192,7 @@ class _Resources:
         drafts = self.declared.drafts
         unlinked = [(draft, self._resource(draft)) for draft in drafts]
         resources = [flattened(one) for one in link_accounts(unlinked, self.providers, self.findings)]
+        resources = self.variation.applied(resources, self._catalog_of, self.context.warnings)
         pairs = list(zip(drafts, resources, strict=True))
         formats = {d.address: d.block.format for d, _ in pairs if kind_of(d.address).is_data}
         jobs = ((d, r.inputs) for d, r in pairs if kind_of(d.address).trains)
@@ -219,6 +233,12 @@ class _Resources:
             reference_places={**depends_on, **places},
             generated=generated_of(draft),
         )
+
+    def _catalog_of(self, provider: str) -> Catalog:
+        from ftops import catalog  # only if an environment has a tier
+
+        type_ = self.providers.type_of(provider) or "emulator"
+        return catalog.load(self.providers.project, self.context.environ).of(PROVIDER_TYPES[type_])
 
     def _provider(self, draft: Draft) -> str:
         name = self.providers.name_for(draft.block.provider, draft.entry)

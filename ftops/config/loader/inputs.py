@@ -45,6 +45,8 @@ _NEEDED: Mapping[str, Mapping[str, tuple[str, str]]] = {
 _PROVIDED = ("training_type", "tags")
 """Inputs that the provider may set."""
 _TRAINING_TYPE = "standard"
+_STEPS = ("slim", "convert", "split", "sample")
+"""What a step of `transform` can be."""
 
 
 class NamedSet(NamedTuple):
@@ -139,9 +141,9 @@ def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
         report(("transform",), "`transform` needs a `path`", detail, key=True)
     for index, step in enumerate(block.transform or ()):
         path = ("transform", index)
-        given = [name for name in ("slim", "convert", "split") if getattr(step, name) is not None]
+        given = [name for name in _STEPS if getattr(step, name) is not None]
         if len(given) != 1:
-            summary = "a step of `transform` must have one of `slim`, `convert` and `split`"
+            summary = "a step of `transform` must have one of `slim`, `convert`, `split` and `sample`"
             detail = f"This one has {one_of(tuple(given), 'and') if given else 'none of them'}."
             hint = "Write a separate step for each: `transform: [{convert: tools}, {slim: descriptions}]`."
             report(path, summary, detail, hint)

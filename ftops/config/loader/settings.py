@@ -19,7 +19,7 @@ from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
 from ftops.config.schema.providers import ProviderBlock
-from ftops.config.schema.settings import BudgetBlock, Environment, Settings, StateBlock
+from ftops.config.schema.settings import BudgetBlock, Settings, StateBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import Diagnostic, Place
@@ -128,26 +128,7 @@ def _check_encryption_keys(entry: Entry, given: Mapping[str, Any], findings: lis
         entry.report(findings, ("encryption",), "`encryption` has no key", "", hint, key=True)
 
 
-def choose_environment(source: Source, wanted: str | None, findings: list[Diagnostic]) -> Entry | None:
-    """The environment of that name; None for the default one if it isn't declared."""
-    environments = source["environments"]
-    for entry in environments.values():
-        check_name(entry, "an environment", findings)
-        data = Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(entry.data)
-        block = read_block(Environment, data if data is not None else {}, entry, findings)
-        if block and isinstance(block.provider, str):
-            _check_provider(block.provider, source["providers"], entry, findings)
-    name = wanted or DEFAULT_ENVIRONMENT
-    if name in environments or name == DEFAULT_ENVIRONMENT:
-        return environments.get(name)
-    known = [*environments, DEFAULT_ENVIRONMENT]
-    hint = did_you_mean(name, known) if environments else "Declare it under `environments`."
-    detail = "`--env` selects one of the environments that the spec declares."
-    findings.append(Diagnostic(f"there is no environment `{name}`", detail, hint))
-    return None
-
-
-def _check_provider(
+def check_provider(
     wanted: str, providers: Mapping[str, Entry], entry: Entry, findings: list[Diagnostic]
 ) -> bool:
     """Whether there is a provider of that name. If the spec declares none, there is `local`."""
@@ -195,7 +176,7 @@ class Providers:
         self.used: set[str] = set()
         self.incomplete: set[str] = set()
         self._environment = environment
-        self._project = project
+        self.project = project
         self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
         unset = {entry.name for entry, _ in scope.unset}
         complete = {name: config for name, config in self._complete().items() if name not in unset}
@@ -205,7 +186,7 @@ class Providers:
         """The name of a resource's provider; empty, with a finding, if there is none."""
         if wanted is None:
             return self._default
-        if not _check_provider(wanted, self.entries, entry, self.scope.findings):
+        if not check_provider(wanted, self.entries, entry, self.scope.findings):
             return ""
         self.used.add(wanted)
         return wanted
@@ -220,7 +201,7 @@ class Providers:
         """Every provider that is used, and others if their settings are complete. Settings that need no value
         here are left out."""
         if not self.entries:
-            data = str(self._project / EMULATOR_DATA)
+            data = str(self.project / EMULATOR_DATA)
             return {"local": ProviderConfig("local", "emulator", {"data": data})}
         for entry, finding in self.scope.unset:
             if entry.name in self.used:
@@ -316,7 +297,7 @@ class Providers:
         row = PROVIDER_TYPES[block.type]
         if row.data_folder and row.address not in settings:
             folder = settings.get(row.data_folder, EMULATOR_DATA)
-            settings[row.data_folder] = str(self._project / folder)
+            settings[row.data_folder] = str(self.project / folder)
         entry = self.entries[name]
         used = self.scope.used.get((entry.section, name), ())
         hidden = tuple(sorted(value for value in used if len(value) >= SHORTEST_SECRET))

@@ -79,7 +79,7 @@ class SplitBlock(Block, noun="`split`"):
 
 
 class StepBlock(Block, noun="a step of `transform`"):
-    """One step of `transform`: exactly one of `slim`, `convert` and `split`."""
+    """One step of `transform`: exactly one of `slim`, `convert`, `split` and `sample`."""
 
     slim = optional(
         choice("descriptions", "parameters", "functions"),
@@ -90,6 +90,7 @@ class StepBlock(Block, noun="a step of `transform`"):
         choice("tools", "functions"), "Format of function calling: tools, or the legacy functions."
     )
     split = optional(SplitBlock, "One part of the examples.")
+    sample = optional(Integer(1, closed=True), "So many of the examples, selected by a hash of the prompt.")
 
 
 class Dataset(ResourceBlock, noun="a dataset"):

@@ -107,6 +107,16 @@ class Variable(Block, noun="a variable"):
 class Environment(Block, noun="an environment"):
     """An environment, with its own variables, provider and state."""
 
+    pattern = optional(
+        FIXED_TEXT, "Names of previews that this stands for, such as pr-*; their objects are named by them."
+    )
+    ttl = optional(
+        Duration(closed=True), "How long a preview lasts after its last apply; then `ftops gc` deletes it."
+    )
+    sample = optional(Integer(1, closed=True), "Examples of each file that jobs learn from; default: all.")
+    tier = optional(
+        choice("developer"), "developer: jobs and deployments of tuned models that are offered in this tier."
+    )
     provider = optional(FIXED_TEXT, "Provider of resources that don't set one.")
     variables = optional(Untyped(dict, as_written=True), "Values of variables.")
     budget = optional(BudgetBlock, "Cost limits of a plan of this environment.")

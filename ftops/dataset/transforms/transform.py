@@ -1,4 +1,4 @@
-"""Transforms: examples converted, shortened and split.
+"""Transforms: examples converted, shortened, split and sampled.
 
 A spec declares a list of steps such as `{slim: descriptions}`, which are applied in order:
 
@@ -12,6 +12,8 @@ slim     shorter prompts for a model that is tuned on its functions ("optimize f
          is removed from the examples must also be left out of the requests to the tuned model
 split    by a hash of the prompt: the same on every machine, for any order of lines. Examples with the same
          prompt are in the same part, so that no prompt is in both
+sample   so many examples, those with the smallest hashes of the prompt: the same on every machine, for any
+         order of lines, and a smaller sample is part of a larger one
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b, sha256
+from heapq import nsmallest
 from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
@@ -84,6 +87,8 @@ def _step(raw: Mapping[str, Any]) -> Step:
         return _each(partial(slim, what=raw["slim"], only=raw.get("only") or ()))
     if "convert" in raw:
         return _each(FORMS[raw["convert"]])
+    if "sample" in raw:
+        return lambda source: partial(sample, source, raw["sample"])
     split = raw["split"]
     fraction = float(split.get("fraction", 0.9))
     shares = {PARTS[0]: fraction, PARTS[1]: 1 - fraction}
@@ -293,7 +298,7 @@ class Split(Struct, frozen=True):
     def chooser(self, examples: Callable[[], Iterable[Example]]) -> Callable[[Example], str]:
         """Example → the name of its part. `examples` are read beforehand only to stratify."""
         if not self.stratify:
-            return lambda example: self._at(self._place(self._group(example)))
+            return lambda example: self._at(self.place(example))
         chosen = self._strata(examples())
         return lambda example: chosen[self._group(example)]
 
@@ -303,6 +308,10 @@ class Split(Struct, frozen=True):
             return True
         has_value = [value_at(example, self.group_by) is not None for example in examples]
         return any(has_value) or not has_value
+
+    def place(self, example: Example) -> float:
+        """Between 0 and 1: where the hash of its group is."""
+        return self._place(self._group(example))
 
     def _group(self, example: Example) -> bytes:
         if self.group_by == PROMPT:
@@ -339,6 +348,17 @@ class Split(Struct, frozen=True):
                 chosen[group] = self._at((before + size / 2) / total)
                 before += size
         return chosen
+
+
+def sample(examples: Source, count: int) -> Iterator[Example]:
+    """At most `count` examples, in their order."""
+    whole = Split({WHOLE: 1.0}, group_by=WHOLE)
+    by_prompt = Split({WHOLE: 1.0})
+    ranked = (
+        (by_prompt.place(example), whole.place(example), number) for number, example in enumerate(examples())
+    )
+    chosen = {number for *_, number in nsmallest(count, ranked)}
+    return (example for number, example in enumerate(examples()) if number in chosen)
 
 
 def value_at(example: Example, path: str) -> Any:
