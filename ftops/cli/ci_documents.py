@@ -43,6 +43,7 @@ _RESULTS: Mapping[str, tuple[str, str]] = {
     "error": ("failure", "apply didn't start"),
 }
 """The result of an apply → the state of a commit, and words for it; the worst last."""
+_HOW = "give a file with the output of `ftops plan -o json`, or a plan that was saved with --out"
 T = TypeVar("T")
 
 
@@ -105,47 +106,50 @@ class Document(Struct, frozen=True):
 def read_document(path: Path, spec: str | None, environment: str | None) -> Document:
     """`spec` and `environment` are for documents that don't name them, such as that of an invalid spec.
     Raises UsageError and PlanFileError."""
-    is_input = str(path) == "-"
-    if not is_input and _reading(lambda: holds_plan(path), path):
+    if str(path) != "-" and _reading(lambda: holds_plan(path), path):
         saved = read_plan(path)
         return _of_plan(saved.plan, Source(saved.origin.at, saved.origin.ftops), "", ())
-    text = _input() if is_input else _reading(lambda: content(path, limit=_MOST_BYTES), path)
-    if not text.strip() or len(text) > _MOST_BYTES:
-        raise _unusable(path, "it is empty" if not text.strip() else "it is too large")
-    try:
-        found = _interpreted(text)
-    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        raise _unusable(path, f"{type(error).__name__}: {error}"[:200]) from error
+    found = interpreted(path, _interpreted)
     named = replace(
         found,
         spec=found.spec or spec or "",
         environment=found.environment or environment or ("default" if found.plan or not found.spec else ""),
     )
     if not named.spec:
-        raise UsageError(
-            f"{path} doesn't say which spec it is about",
-            "the spec couldn't be read, so its name isn't known.",
-            "name it: --spec NAME, and --env NAME if it has environments",
-        )
+        raise unnamed(path)
     return named
+
+
+def interpreted(path: Path, interpret: Callable[[bytes], T], how: str = _HOW) -> T:
+    """What a file says; `-` is standard input, and `how` what to give instead. Raises UsageError."""
+    is_input = str(path) == "-"
+    text = _input() if is_input else _reading(lambda: content(path, limit=_MOST_BYTES), path, how)
+    why = "it is empty" if not text.strip() else "it is too large" if len(text) > _MOST_BYTES else ""
+    try:
+        if not why:
+            return interpret(text)
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"[:200]
+    raise UsageError(f"{path} isn't a document of ftops that can be shown here", f"{why}.", how)
+
+
+def unnamed(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} doesn't say which spec it is about",
+        "the spec couldn't be read, so its name isn't known.",
+        "name it: --spec NAME, and --env NAME if it has environments",
+    )
 
 
 def _input() -> bytes:
     return sys.stdin.buffer.read(_MOST_BYTES + 1) if sys.stdin is not None else b""
 
 
-def _reading(read: Callable[[], T], path: Path) -> T:
+def _reading(read: Callable[[], T], path: Path, how: str = _HOW) -> T:
     try:
         return read()
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror or error}", "", _HOW) from error
-
-
-_HOW = "give a file with the output of `ftops plan -o json`, or a plan that was saved with --out"
-
-
-def _unusable(path: Path, why: str) -> UsageError:
-    return UsageError(f"{path} is neither a saved plan nor a JSON document of ftops", f"{why}.", _HOW)
+        raise UsageError(f"can't read {path}: {error.strerror or error}", "", how) from error
 
 
 def _interpreted(text: bytes) -> Document:

@@ -97,6 +97,7 @@ CI: Mapping[str, Row] = {
     "comment": _row("ci:comment", "Show a plan in a comment on the pull request."),
     "annotate": _row("ci:annotate", "Annotate the lines that findings are about."),
     "status": _row("ci:status", "Set the status of the commit."),
+    "issue": _row("ci_issue:command", "Keep an issue about drift, or about what retires."),
     "run": _row("ci_job:command", "Run a command for the GitHub Action."),
 }
 """The commands of `ftops ci`."""

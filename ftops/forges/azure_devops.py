@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftops.core.nested import list_at, object_at
-from ftops.forges.service import Comment, Request, Service, Status, Target, Variables
+from ftops.forges.service import Comment, Pull, Request, Service, Status, Target, Variables
 
 if TYPE_CHECKING:
     from ftops.forges.client import ForgeClient
@@ -87,6 +87,18 @@ def _status(target: Target, found: Status) -> Request:
     return Request("POST", f"{target.path(_REPOSITORY + place)}?{_VERSION}", body)
 
 
+def _merged(client: ForgeClient, target: Target) -> Iterable[Pull]:
+    """By the merge commit: a squash and a rebase are found by it as well."""
+    query = {"queries": [{"type": "lastMergeCommit", "items": [target.commit]}]}
+    path = f"{target.path(_REPOSITORY)}/pullrequestquery?{_VERSION}"
+    reply = client.send("POST", path, query, what="find the pull request of the commit", is_repeatable=True)
+    for result in list_at(reply.fields, "results"):
+        for raw in list_at(result, target.commit) if isinstance(result, dict) else ():
+            if isinstance(raw, dict) and raw.get("status") == "completed":
+                commit = object_at(raw, "lastMergeCommit").get("commitId")
+                yield Pull(int(raw.get("pullRequestId") or 0), (str(commit or ""),))
+
+
 AZURE_DEVOPS = Service(
     name="azure-devops",
     title="Azure DevOps",
@@ -97,6 +109,7 @@ AZURE_DEVOPS = Service(
         pull=("{SYSTEM_PULLREQUEST_PULLREQUESTID}",),
         commit=("{SYSTEM_PULLREQUEST_SOURCECOMMITID}", "{BUILD_SOURCEVERSION}"),
         token=("SYSTEM_ACCESSTOKEN", "AZURE_DEVOPS_EXT_PAT"),
+        page=("{SYSTEM_COLLECTIONURI}{SYSTEM_TEAMPROJECT}/_git/{BUILD_REPOSITORY_NAME}",),
     ),
     limit=150_000,
     login=_login,
@@ -108,6 +121,8 @@ AZURE_DEVOPS = Service(
     update=_update,
     collapse=_collapse,
     status=_status,
+    merged=_merged,
+    line="?path=/{path}&version=GC{commit}&line={line}&lineEnd={line}&lineStartColumn=1&lineEndColumn=1",
     reports="`-o junit` with the task PublishTestResults, or `-o sarif`",
     rights={
         "comment": "`Contribute to pull requests` on the repository, for the build service's account",

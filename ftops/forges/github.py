@@ -1,4 +1,4 @@
-"""GitHub: comments, statuses and check runs of its REST API; comments are minimised through GraphQL.
+"""GitHub: comments, statuses, check runs and issues of its REST API; comments are minimised through GraphQL.
 
 Sources: the REST and GraphQL references of GitHub; the variables of GitHub Actions.
 """
@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.core.nested import list_at, object_at
 from ftops.forges.errors import ForgeError, Unanswered
-from ftops.forges.service import Check, Comment, Request, Service, Status, Target, Variables
+from ftops.forges.service import (
+    Check,
+    Comment,
+    Issue,
+    Issues,
+    Pull,
+    Request,
+    Service,
+    Status,
+    Target,
+    Variables,
+)
 
 if TYPE_CHECKING:
     from ftops.forges.client import ForgeClient
@@ -19,12 +30,17 @@ MOST_ANNOTATIONS = 50
 """Of a request. Further ones are added by updates of the check run."""
 _MOST_NODES = 100
 _MOST_DESCRIPTION = 140
-_NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on IssueComment { id isMinimized viewerDidAuthor } } }"
+_NODES = (
+    "query($ids: [ID!]!) { nodes(ids: $ids) { ... on IssueComment { id isMinimized viewerDidAuthor } "
+    "... on Issue { id viewerDidAuthor } } }"
+)
 _MINIMIZE = (
     "mutation($id: ID!) { minimizeComment(input: {subjectId: $id, classifier: OUTDATED}) "
     "{ minimizedComment { isMinimized } } }"
 )
 _COMMENTS = "/repos/{repository}/issues/{pull}/comments"
+_ISSUES = "/repos/{repository}/issues"
+_ISSUE = "/repos/{repository}/issues/{id}"
 _COMMENT = "/repos/{repository}/issues/comments/{id}"
 _CHECKS = "/repos/{repository}/check-runs"
 _NAMED = "/repos/{repository}/commits/{commit}/check-runs?check_name={check}&filter=latest"
@@ -56,6 +72,54 @@ def create(target: Target, body: str) -> Request:
 
 def update(target: Target, comment: Comment, body: str) -> Request:
     return Request("PATCH", target.path(_COMMENT, id=comment.id), {"body": body})
+
+
+def issues_of(page: Any) -> Iterable[Issue]:
+    """GitHub lists pull requests as well."""
+    found = (raw for raw in (page if isinstance(page, list) else ()) if isinstance(raw, dict))
+    return (issue_of(raw) for raw in found if not raw.get("pull_request"))
+
+
+def issue_of(raw: Any) -> Issue:
+    """An issue; Gitea's have the same fields."""
+    read = comment_of(raw)
+    labels = (label for label in list_at(raw, "labels") if isinstance(label, dict))
+    return Issue(
+        str(raw.get("number") or ""),
+        read.body,
+        read.author,
+        read.url,
+        node=read.node,
+        title=str(raw.get("title") or ""),
+        is_open=raw.get("state") != "closed",
+        labels=tuple(str(label.get("name") or "") for label in labels),
+    )
+
+
+def create_issue(target: Target, issue: Issue, label: str | int) -> Request:
+    return Request(
+        "POST", target.path(_ISSUES), {"title": issue.title, "body": issue.body, "labels": [label]}
+    )
+
+
+def update_issue(target: Target, issue: Issue) -> Request:
+    body = {"title": issue.title, "body": issue.body, "state": "open" if issue.is_open else "closed"}
+    return Request("PATCH", target.path(_ISSUE, id=issue.id), body)
+
+
+def comment_issue(target: Target, issue: Issue, body: str) -> Request:
+    return Request("POST", target.path(f"{_ISSUE}/comments", id=issue.id), {"body": body})
+
+
+def pull_of(raw: Any) -> Pull:
+    return Pull(int(raw.get("number") or 0), (str(raw.get("merge_commit_sha") or ""),))
+
+
+def _merged(client: ForgeClient, target: Target) -> Iterable[Pull]:
+    path = target.path("/repos/{repository}/commits/{commit}/pulls?per_page=100")
+    for page in client.pages(path, "find the pull request of the commit"):
+        found = (raw for raw in (page if isinstance(page, list) else ()) if isinstance(raw, dict))
+        yield from (pull_of(raw) for raw in found if raw.get("merged_at"))
 
 
 def status(target: Target, found: Status) -> Request:
@@ -144,6 +208,7 @@ GITHUB = Service(
         pull=("{EVENT_PULL}",),
         commit=("{EVENT_HEAD}", "{GITHUB_SHA}"),
         token=("GITHUB_TOKEN", "GH_TOKEN"),
+        page=("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",),
         repository_id=("{GITHUB_REPOSITORY_ID}",),
     ),
     limit=65_536,
@@ -156,10 +221,22 @@ GITHUB = Service(
     update=update,
     collapse=_collapse,
     status=status,
+    merged=_merged,
+    line="/blob/{commit}/{path}#L{line}",
     check=_check,
+    issues=Issues(
+        label=lambda client, target, name: name,
+        list=f"{_ISSUES}?labels={{label}}&state=all&per_page=100",
+        read=issues_of,
+        create=create_issue,
+        created=issue_of,
+        update=update_issue,
+        comment=comment_issue,
+    ),
     rights={
         "comment": "`permissions: {pull-requests: write}` in the job",
         "status": "`permissions: {statuses: write}` in the job",
         "annotate": "`permissions: {checks: write}` in the job",
+        "issue": "`permissions: {issues: write}` in the job, and a repository with issues",
     },
 )

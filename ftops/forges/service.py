@@ -43,6 +43,39 @@ class Comment(Struct, frozen=True):
     node: str = ""
 
 
+class Issue(Comment, frozen=True):
+    """An issue. `id` is the number that paths name it by."""
+
+    title: str = ""
+    is_open: bool = True
+    labels: tuple[str, ...] = ()
+
+
+class Issues(Struct, frozen=True):
+    """How issues are written."""
+
+    label: Callable[[ForgeClient, Target, str], str | int]
+    """The label of this name as `create` takes it; made first where issues don't make it."""
+    list: str
+    """The path of a list of all issues with the name of a `{label}`, closed ones included."""
+    read: Callable[[Any], Iterable[Issue]]
+    """The issues of a page of it."""
+    create: Callable[[Target, Issue, str | int], Request]
+    """With the title and text of this one, and a label."""
+    created: Callable[[Any], Issue]
+    """The issue in the reply to `create`."""
+    update: Callable[[Target, Issue], Request]
+    """To its title, text, and whether it is open."""
+    comment: Callable[[Target, Issue, str], Request]
+
+
+class Pull(Struct, frozen=True):
+    """A pull request that was merged, and the commits that the merge may have made."""
+
+    number: int
+    commits: tuple[str, ...]
+
+
 class Status(Struct, frozen=True):
     """A commit status: its name, one of `pending`, `success`, `failure` and `error`, and a line of text."""
 
@@ -78,6 +111,8 @@ class Variables(Struct, frozen=True):
     pull: tuple[str, ...]
     commit: tuple[str, ...]
     token: tuple[str, ...]
+    page: tuple[str, ...]
+    """The page of the repository."""
     repository_id: tuple[str, ...] = ()
     """If the name of the repository may change."""
 
@@ -97,7 +132,7 @@ class Service(Struct, frozen=True):
     read: Callable[[Any], Iterable[Comment]]
     """The comments of a page of it."""
     own: Callable[[ForgeClient, Sequence[Comment]], Sequence[Comment]]
-    """Those of this account that aren't collapsed."""
+    """Those of this account that aren't collapsed; of issues, too."""
     create: Callable[[Target, str], Request]
     created: Callable[[Any], Comment]
     """The comment in the reply to `create`."""
@@ -105,11 +140,17 @@ class Service(Struct, frozen=True):
     collapse: Callable[[ForgeClient, Target, Comment], None]
     """Hides a comment that is out of date."""
     status: Callable[[Target, Status], Request]
+    merged: Callable[[ForgeClient, Target], Iterable[Pull]]
+    """The pull requests that the commit is of, and that were merged."""
+    line: str
+    """The path of a line of a file at a commit, below the page of the repository: `{commit}`, `{path}`,
+    `{line}`."""
     status_again: str = ""
     """What the service says where a commit has this status already, as a regular expression."""
     check: Callable[[ForgeClient, Target, Check], str] | None = None
     """Creates a check run; returns the URL of its page."""
     reports: str = ""
     """What it takes instead of a check run."""
+    issues: Issues | None = None
     rights: Mapping[str, str] = {}
-    """What the token needs for `comment`, `status` and `annotate`."""
+    """What the token needs for `comment`, `status`, `annotate` and `issue`."""

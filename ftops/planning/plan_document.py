@@ -48,8 +48,6 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "estimate": estimate_to_json(plan.estimate),
         "destination": to_builtins(plan.destination),
         "known": dict(plan.known),
-        "ttl": plan.ttl,
-        "expires_at": plan.expires_at,
     }
 
 
@@ -126,7 +124,7 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         {
             **{name: value for name, value in raw.items() if name not in ("estimate", "entries", "room")},
             "changes": [_change_from(change) for change in raw["changes"]],
-            "drift": [{**d, "attributes": _attributes_from(d["attributes"])} for d in raw.get("drift", ())],
+            "drift": _drift_from(raw.get("drift", ())),
         },
     )
     _check_names(plan)
@@ -136,6 +134,19 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         estimate=estimate_from_json(raw["estimate"]),
         is_approvable=raw.get("digest") is not None,
     )
+
+
+def drift_from_json(document: Mapping[str, Any]) -> Plan:
+    """What `drift -o json` prints, for display. Raises KeyError, TypeError or ValueError."""
+    names = ("spec", "environment", "lineage", "serial")
+    known = {**{name: document[name] for name in names}, "drift": _drift_from(document["drift"])}
+    plan: Plan = _CODEC.read(Plan, known)
+    _check_names(plan)
+    return plan
+
+
+def _drift_from(rows: Collection[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [{**row, "attributes": _attributes_from(row["attributes"])} for row in rows]
 
 
 def _check_names(plan: Plan) -> None:

@@ -68,10 +68,8 @@ def to_json(shown: Shown) -> dict[str, Json]:
 
 def markdown(shown: Shown, source: Source) -> str:
     """For an issue: the verdict, then a table."""
-    soon = sum((left := one.days_left(shown.today)) is not None and left <= SOON_DAYS for one in shown.found)
-    said = (
-        f"{plural(soon, 'end')} within {SOON_DAYS} days" if soon else f"nothing ends within {SOON_DAYS} days"
-    )
+    soon = sum(one.ends_within(SOON_DAYS, shown.today) for one in shown.found)
+    said = verdict(shown)
     rows = [
         (*_when(one, shown.today), cell(_resource(one)), cell(one.what), f"{cell(one.then)}{_cited(one)}")
         for one in shown.found
@@ -83,6 +81,12 @@ def markdown(shown: Shown, source: Source) -> str:
         source.foot(f"as of {shown.today.isoformat()}"),
     ]
     return "\n".join(filter(None, parts))
+
+
+def verdict(shown: Shown) -> str:
+    """`2 ends within 60 days`."""
+    soon = sum(one.ends_within(SOON_DAYS, shown.today) for one in shown.found)
+    return f"{plural(soon, 'end') if soon else 'nothing ends'} within {SOON_DAYS} days"
 
 
 def calendar(shown: Shown) -> str:

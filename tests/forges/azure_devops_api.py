@@ -6,7 +6,7 @@ from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tests.forges.stand_in import AT, Account, Failure, Reply, Request, StandIn
+from tests.forges.stand_in import AT, Account, Failure, Merged, Reply, Request, StandIn
 
 LIMIT = 150_000
 _REPOSITORY = "/{organization}/{project}/_apis/git/repositories/{repositoryId}"
@@ -130,6 +130,22 @@ class AzureDevOps(StandIn):
         assert request.account is not None
         return Reply(200, {"authenticatedUser": {"id": identity(request.account).upper()}})
 
+    def _query(self, request: Request) -> Reply:
+        self._check(request)
+        (query,) = request.body["queries"]
+        assert query["type"] == "lastMergeCommit"
+        found = {sha: self.merged[sha] for sha in query["items"] if sha in self.merged}
+        result = {sha: [self._pull_request(one) for one in pulls] for sha, pulls in found.items()}
+        return Reply(200, {"queries": request.body["queries"], "results": [result]})
+
+    @staticmethod
+    def _pull_request(one: Merged) -> dict[str, Any]:
+        return {
+            "pullRequestId": one.number,
+            "status": "completed" if one.is_merged else "active",
+            "lastMergeCommit": {"commitId": one.merge or one.squash or one.head},
+        }
+
     def _status(self, request: Request) -> Reply:
         self._check(request)
         self.need(request, "status")
@@ -148,6 +164,7 @@ class AzureDevOps(StandIn):
         f"PATCH {_PULL}/threads/{{threadId}}/comments/{{commentId}}": _edit_comment,
         f"DELETE {_PULL}/threads/{{threadId}}/comments/{{commentId}}": _delete_comment,
         f"POST {_PULL}/statuses": _status,
+        f"POST {_REPOSITORY}/pullrequestquery": _query,
         f"POST {_REPOSITORY}/commits/{{commitId}}/statuses": _status,
         "GET /{organization}/_apis/connectionData": _caller,
     }

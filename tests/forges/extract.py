@@ -12,6 +12,7 @@ examples in its reference.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ ROUTES = {
         ("get", "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations"),
         ("get", "/repos/{owner}/{repo}/commits/{ref}/check-runs"),
         ("post", "/repos/{owner}/{repo}/statuses/{sha}"),
+        ("get", "/repos/{owner}/{repo}/issues"),
+        ("post", "/repos/{owner}/{repo}/issues"),
+        ("patch", "/repos/{owner}/{repo}/issues/{issue_number}"),
+        ("get", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls"),
     ],
     "gitea": [
         ("get", "/repos/{owner}/{repo}/issues/{index}/comments"),
@@ -36,6 +41,12 @@ ROUTES = {
         ("patch", "/repos/{owner}/{repo}/issues/comments/{id}"),
         ("delete", "/repos/{owner}/{repo}/issues/comments/{id}"),
         ("post", "/repos/{owner}/{repo}/statuses/{sha}"),
+        ("get", "/repos/{owner}/{repo}/issues"),
+        ("post", "/repos/{owner}/{repo}/issues"),
+        ("patch", "/repos/{owner}/{repo}/issues/{index}"),
+        ("get", "/repos/{owner}/{repo}/labels"),
+        ("post", "/repos/{owner}/{repo}/labels"),
+        ("get", "/repos/{owner}/{repo}/commits/{sha}/pull"),
         ("get", "/user"),
     ],
     "azure_devops": [
@@ -48,6 +59,7 @@ ROUTES = {
             ("delete", "/pullRequests/{pullRequestId}/threads/{threadId}/comments/{commentId}"),
             ("post", "/pullRequests/{pullRequestId}/statuses"),
             ("post", "/commits/{commitId}/statuses"),
+            ("post", "/pullrequestquery"),
         )
     ],
 }
@@ -55,10 +67,13 @@ _KEPT = """
 id body content state status context description creator author user login name head_sha conclusion output
 title summary annotations annotations_count path start_line end_line annotation_level message comments
 commentType parentCommentId isDeleted targetUrl target_url genre total_count check_runs external_id minimized
+number labels name color html_url merged merged_at merge_commit_sha queries results items type
 """
 KEPT = frozenset(_KEPT.split())
 """Optional fields that are kept; of required ones, all are."""
 DEPTH = 3
+_SHALLOW = re.compile("/pulls$")
+"""Paths whose replies are checked one level deep: they repeat whole repositories."""
 
 
 class Description:
@@ -102,7 +117,9 @@ class Description:
         operation = self.raw["paths"][path][method]
         answers = {status: self.resolved(answer) for status, answer in operation["responses"].items()}
         replies = {
-            status: self.simple(self._content(answer)) for status, answer in answers.items() if status < "300"
+            status: self.simple(self._content(answer), 1 if _SHALLOW.search(path) else DEPTH)
+            for status, answer in answers.items()
+            if status < "300"
         }
         body = [p for p in map(self.resolved, operation.get("parameters", ())) if p.get("in") == "body"]
         request = body[0] if body else self.resolved(operation.get("requestBody"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tests.forges.stand_in import AT, Account, Failure, Reply, Request, StandIn
+from tests.forges.stand_in import AT, Account, Failure, Issue, Merged, Reply, Request, StandIn
 
 LIMIT = 65_536
 _TOO_LONG = {
@@ -57,11 +57,14 @@ class GitHub(StandIn):
 
     # routes
 
-    def _pull(self, request: Request) -> int:
+    def _repository(self, request: Request) -> None:
         if f"{request.params['owner']}/{request.params['repo']}" not in self.repositories:
             raise Failure(404, "Not Found")
+
+    def _pull(self, request: Request) -> int:
+        self._repository(request)
         number = int(request.params["issue_number"])
-        if number not in self.pulls:
+        if number not in {*self.pulls, *(issue.number for issue in self.issues)}:
             raise Failure(404, "Not Found")
         return number
 
@@ -82,6 +85,9 @@ class GitHub(StandIn):
         pull = self._pull(request)
         author = self.need(request, "comment")
         comment = Comment(self.new_id(), pull, self._body(request), author)
+        for issue in self.issues:
+            if issue.number == pull:
+                issue.comments.append(comment.body)
         self.comments.append(comment)
         return Reply(201, self._comment(comment))
 
@@ -104,6 +110,81 @@ class GitHub(StandIn):
             if comment.id == wanted:
                 return comment
         raise Failure(404, "Not Found")
+
+    def _list_issues(self, request: Request) -> Reply:
+        self._repository(request)
+        pulls = [Issue(n, "A change", "", self.accounts["t0ken-of-eve"]) for n in self.pulls]
+        mixed = [{**self._an_issue(pull), "pull_request": {"url": self.api}} for pull in pulls]
+        return self.page(request, [*mixed, *(self._an_issue(issue) for issue in self.labelled(request))])
+
+    def _create_issue(self, request: Request) -> Reply:
+        self._repository(request)
+        issue = self.new_issue(request, self._body(request), list(request.body.get("labels", ())))
+        return Reply(201, self._an_issue(issue))
+
+    def _edit_issue(self, request: Request) -> Reply:
+        self._repository(request)
+        issue = self.issue(request.params["issue_number"])
+        self.need(request, "issue")
+        issue.title, issue.body = request.body["title"], self._body(request)
+        issue.is_open = request.body["state"] == "open"
+        return Reply(200, self._an_issue(issue))
+
+    def _an_issue(self, issue: Issue) -> dict[str, Any]:
+        repository = f"{self.api}/repos/contoso/models"
+        url = f"{repository}/issues/{issue.number}"
+        return {
+            "id": issue.number + 5_000_000,
+            "node_id": f"I_{issue.number}",
+            "number": issue.number,
+            "url": url,
+            "repository_url": repository,
+            **{f"{name}_url": f"{url}/{name}" for name in ("labels", "comments", "events")},
+            "html_url": f"https://github.example/contoso/models/issues/{issue.number}",
+            "title": issue.title,
+            "body": issue.body,
+            "user": self._user(issue.author),
+            "labels": [{"id": 9, "name": name} for name in issue.labels],
+            "state": "open" if issue.is_open else "closed",
+            "locked": False,
+            "assignee": None,
+            "milestone": None,
+            "comments": len(issue.comments),
+            "created_at": AT,
+            "updated_at": AT,
+            "closed_at": None if issue.is_open else AT,
+        }
+
+    def _pulls_of(self, request: Request) -> Reply:
+        self._repository(request)
+        found = self.merged.get(request.params["commit_sha"], [])
+        return self.page(request, [self._a_pull(pull) for pull in found])
+
+    def _a_pull(self, pull: Merged) -> dict[str, Any]:
+        url = f"{self.api}/repos/contoso/models/pulls/{pull.number}"
+        links = "comments commits diff html issue patch review_comment review_comments statuses"
+        return {
+            **{f"{name}_url": f"{url}/{name}" for name in links.split()},
+            **dict.fromkeys(("assignee", "auto_merge", "milestone", "closed_at")),
+            "id": pull.number + 7_000_000,
+            "node_id": f"PR_{pull.number}",
+            "number": pull.number,
+            "url": url,
+            "title": "A change",
+            "body": None,
+            "state": "closed" if pull.is_merged else "open",
+            "locked": False,
+            "labels": [],
+            "user": self._user(self.accounts["t0ken-of-eve"]),
+            "head": {"sha": pull.head},
+            "base": {"ref": "main"},
+            "_links": {},
+            "author_association": "MEMBER",
+            "merged_at": AT if pull.is_merged else None,
+            "merge_commit_sha": pull.merge or pull.squash or pull.head,
+            "created_at": AT,
+            "updated_at": AT,
+        }
 
     @staticmethod
     def _body(request: Request) -> str:
@@ -155,14 +236,17 @@ class GitHub(StandIn):
             subject = variables["id"] if "id" in variables else variables["input"]["subjectId"]
             by_node[subject].is_minimized = True
             return Reply(200, {"data": {"minimizeComment": {"minimizedComment": {"isMinimized": True}}}})
-        nodes = [self._node(node, by_node.get(node), request.account) for node in variables["ids"]]
+        issues = {f"I_{issue.number}": issue for issue in self.issues}
+        everything: dict[str, Comment | Issue] = {**by_node, **issues}
+        nodes = [self._node(node, everything.get(node), request.account) for node in variables["ids"]]
         return Reply(200, {"data": {"nodes": nodes}})
 
     @staticmethod
-    def _node(id: str, comment: Comment | None, viewer: Account | None) -> Any:
-        if comment is None:
+    def _node(id: str, found: Comment | Issue | None, viewer: Account | None) -> Any:
+        if found is None:
             return None
-        return {"id": id, "isMinimized": comment.is_minimized, "viewerDidAuthor": comment.author == viewer}
+        more = {"isMinimized": found.is_minimized} if isinstance(found, Comment) else {}
+        return {"id": id, **more, "viewerDidAuthor": found.author == viewer}
 
     def _create_check(self, request: Request) -> Reply:
         self.need(request, "annotate")
@@ -257,6 +341,10 @@ class GitHub(StandIn):
         return Reply(201, status)
 
     routes: ClassVar = {
+        "GET /repos/{owner}/{repo}/issues": _list_issues,
+        "POST /repos/{owner}/{repo}/issues": _create_issue,
+        "PATCH /repos/{owner}/{repo}/issues/{issue_number}": _edit_issue,
+        "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls": _pulls_of,
         "GET /repos/{owner}/{repo}/issues/{issue_number}": _issue,
         "GET /repos/{owner}/{repo}/commits/{ref}": _commit,
         "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": _list,

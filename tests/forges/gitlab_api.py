@@ -1,11 +1,11 @@
-"""GitLab's API: notes of merge requests, in pages, and commit statuses."""
+"""GitLab's API: notes of merge requests, in pages, commit statuses and issues."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tests.forges.stand_in import AT, Account, Failure, Reply, Request, StandIn
+from tests.forges.stand_in import AT, Account, Failure, Issue, Merged, Reply, Request, StandIn
 
 LIMIT = 1_000_000
 
@@ -111,6 +111,64 @@ class GitLab(StandIn):
         assert request.account is not None
         return Reply(200, self._account(request.account))
 
+    def _list_issues(self, request: Request) -> Reply:
+        self._check(request)
+        return self.page(request, [self._issue(issue) for issue in self.labelled(request)])
+
+    def _create_issue(self, request: Request) -> Reply:
+        self._check(request)
+        labels = [name for name in request.body.get("labels", "").split(",") if name]
+        return Reply(201, self._issue(self.new_issue(request, request.body.get("description", ""), labels)))
+
+    def _edit_issue(self, request: Request) -> Reply:
+        self._check(request)
+        issue = self.issue(request.params["issue_iid"])
+        self.need(request, "issue", "403 Forbidden")
+        issue.title, issue.body = request.body["title"], request.body["description"]
+        issue.is_open = request.body["state_event"] == "reopen"
+        return Reply(200, self._issue(issue))
+
+    def _comment_issue(self, request: Request) -> Reply:
+        self._check(request)
+        issue = self.issue(request.params["issue_iid"])
+        note = Note(self.new_id(), self._body(request), self.need(request, "issue", "403 Forbidden"))
+        issue.comments.append(note.body)
+        return Reply(201, self._note(note))
+
+    def _issue(self, issue: Issue) -> dict[str, Any]:
+        return {
+            "id": issue.number + 5_000_000,
+            "iid": issue.number,
+            "project_id": 77,
+            "title": issue.title,
+            "description": issue.body,
+            "state": "opened" if issue.is_open else "closed",
+            "labels": issue.labels,
+            "author": self._account(issue.author),
+            "web_url": f"https://gitlab.example/contoso/models/-/issues/{issue.number}",
+            "created_at": AT,
+            "updated_at": AT,
+            "closed_at": None if issue.is_open else AT,
+        }
+
+    def _merge_requests(self, request: Request) -> Reply:
+        self._check(request)
+        found = self.merged.get(request.params["sha"], [])
+        return self.page(request, [self._merged(one) for one in found])
+
+    @staticmethod
+    def _merged(one: Merged) -> dict[str, Any]:
+        return {
+            "id": one.number + 7_000_000,
+            "iid": one.number,
+            "project_id": 77,
+            "state": "merged" if one.is_merged else "opened",
+            "merge_commit_sha": one.merge or None,
+            "squash_commit_sha": one.squash or None,
+            "sha": one.head,
+            "merged_at": AT if one.is_merged else None,
+        }
+
     def _status(self, request: Request) -> Reply:
         self._check(request)
         self.need(request, "status", "403 Forbidden")
@@ -143,5 +201,10 @@ class GitLab(StandIn):
         "PUT /projects/{id}/merge_requests/{merge_request_iid}/notes/{note_id}": _edit,
         "DELETE /projects/{id}/merge_requests/{merge_request_iid}/notes/{note_id}": _delete,
         "POST /projects/{id}/statuses/{sha}": _status,
+        "GET /projects/{id}/issues": _list_issues,
+        "POST /projects/{id}/issues": _create_issue,
+        "PUT /projects/{id}/issues/{issue_iid}": _edit_issue,
+        "POST /projects/{id}/issues/{issue_iid}/notes": _comment_issue,
+        "GET /projects/{id}/repository/commits/{sha}/merge_requests": _merge_requests,
         "GET /user": _user,
     }

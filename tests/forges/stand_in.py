@@ -29,11 +29,36 @@ PUBLISHED = Path(__file__).parent / "published"
 
 @dataclass(frozen=True)
 class Account:
-    """Who a token belongs to, and what it may do: `comment`, `status`, `annotate`."""
+    """Who a token belongs to, and what it may do: `comment`, `status`, `annotate`, `issue`, `label`."""
 
     id: int
     login: str
-    rights: frozenset[str] = frozenset({"comment", "status", "annotate"})
+    rights: frozenset[str] = frozenset({"comment", "status", "annotate", "issue", "label"})
+
+
+@dataclass
+class Issue:
+    """An issue; `comments` has the texts of those by accounts of tests and of the CI."""
+
+    number: int
+    title: str
+    body: str
+    author: Account
+    labels: list[str] = field(default_factory=list)
+    is_open: bool = True
+    comments: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Merged:
+    """A pull request that has a commit, and what merging it has made: the commit of the merge, of a squash,
+    or the last one of a rebase."""
+
+    number: int
+    merge: str = ""
+    squash: str = ""
+    head: str = ""
+    is_merged: bool = True
 
 
 @dataclass
@@ -109,6 +134,9 @@ class StandIn(Server):
         """`METHOD /path status`, without the prefix."""
         self.authorizations: set[str] = set()
         self.violations: list[str] = []
+        self.issues: list[Issue] = []
+        self.merged: dict[str, list[Merged]] = {}
+        """By a commit that they have or made."""
         self.lock = threading.Lock()
         self._last = 1000
 
@@ -201,6 +229,27 @@ class StandIn(Server):
         query = urlencode({**request.query, "page": number + 1})
         link = f'<{self.api}{request.path}?{query}>; rel="next", <{self.api}{request.path}>; rel="first"'
         return Reply(200, shown, (("Link", link),))
+
+    def issue(self, number: str) -> Issue:
+        """Raises Failure if there is none."""
+        for issue in self.issues:
+            if str(issue.number) == number:
+                return issue
+        raise Failure(404, "Not Found")
+
+    def labelled(self, request: Request, *, newest_first: bool = True) -> list[Issue]:
+        """The issues that a list of them asks for."""
+        assert request.query["state"] == "all"
+        found = [issue for issue in self.issues if request.query["labels"] in issue.labels]
+        return found[::-1] if newest_first else found
+
+    def new_issue(self, request: Request, body: str, labels: list[str]) -> Issue:
+        """Without labels, if the account may not set them: services leave them out."""
+        author = self.need(request, "issue")
+        labels = labels if "label" in author.rights else []
+        issue = Issue(self.new_id(), str(request.body["title"]), body, author, labels)
+        self.issues.append(issue)
+        return issue
 
     @staticmethod
     def need(

@@ -166,10 +166,10 @@ def test_what_the_ci_must_say(github: GitHub, job: Job, environ: dict[str, str],
     [
         ("", "It is empty"),
         ("{", "Expecting"),
-        ("[]", "neither a saved plan nor a JSON document"),
-        ("7", "neither a saved plan nor a JSON document"),
+        ("[]", "isn't a document of ftops"),
+        ("7", "isn't a document of ftops"),
         ("[" * 100_000, "RecursionError"),
-        ('{"format_version": 2, "changes": []}', "neither"),
+        ('{"format_version": 2, "changes": []}', "ValueError"),
         ('{"format_version": 1, "changes": [{}]}', "KeyError"),
         ('{"diagnostics": [{"summary": 3}]}', "TypeError"),
         ('{"diagnostics": [{"summary": "x", "severity": "fatal"}]}', "unknown severity"),
@@ -258,7 +258,7 @@ def test_pitfall_05_apply_knows_no_forge() -> None:
         for path in root.rglob("*.py")
         if "ftops.forges" in path.read_text("utf-8") and path.parent.name != "forges"
     }
-    assert users == {"cli/commands/ci.py"}
+    assert users == {"cli/ci_posting.py", "cli/commands/ci.py", "cli/commands/ci_issue.py"}
 
 
 def test_pitfall_06_a_comment_of_somebody_else_with_the_marker_is_left(github: GitHub, job: Job) -> None:

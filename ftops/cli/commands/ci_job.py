@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,10 @@ import click
 from msgspec import Struct
 
 from ftops.cli.ci_documents import Document, diagnostics_of, read_document
-from ftops.cli.commands.ci import MOST_SUMMARY, SUMMARY, UNREVIEWABLE, current_run, summarise
+from ftops.cli.ci_posting import MOST_SUMMARY, SUMMARY, current_run, summarise
+from ftops.cli.commands.ci import UNREVIEWABLE
 from ftops.cli.console import Screen
+from ftops.cli.issue_documents import IssueDocument, read_issue_document
 from ftops.cli.output_options import screen_options
 from ftops.cli.repository import folder_in_repository
 from ftops.config.loader import load_outline
@@ -42,11 +44,13 @@ _NOT_FAILED = (2, 4)
 
 
 class Row(NamedTuple):
-    """A command: its words, the inputs that only some have, and what of `ftops ci` shows its document."""
+    """A command: its words, the inputs that only some have, what of `ftops ci` shows its document, and what
+    reads it."""
 
     words: tuple[str, ...]
     inputs: frozenset[str]
-    shown_by: tuple[str, ...] = ()
+    shown_by: tuple[str, ...]
+    read: Callable[[Path, str | None, str | None], Document | IssueDocument] = read_document
 
 
 COMMANDS: Mapping[str, Row] = {
@@ -58,7 +62,7 @@ COMMANDS: Mapping[str, Row] = {
     "check": Row(("validate", "-o", "json"), frozenset({"untrusted"}), ("annotate",)),
     "apply": Row(("apply", "-o", "json"), frozenset({"digest", "wait", "policy-ref"}), ("comment", "status")),
     "reconcile": Row(("reconcile", "-o", "json"), frozenset({"wait"}), ("comment", "status")),
-    "drift": Row(("drift", "-o", "markdown"), frozenset()),
+    "drift": Row(("drift", "-o", "json"), frozenset(), ("issue",), read_issue_document),
 }
 
 
@@ -158,21 +162,20 @@ def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
     with _closed_log(screen), _without(TOKEN):
         code = _captured(inputs.words, file)
     write_outputs({"exit-code": str(code)})
-    shown, said = 0, ""
-    if not inputs.row.shown_by:
-        summarise(content(file).decode())
+    document = inputs.row.read(file, _name(inputs), inputs.environment)
+    write_outputs(outputs_of(document) if isinstance(document, Document) else {})
+    summarise(document.draw(MOST_SUMMARY).text)
+    with _closed_log(screen):
+        screen.text(draw(document.found, PLAIN))
+    if inputs.is_untrusted:  # there is no token: annotations are lines of the log
+        screen.raw(github(document.found, folder_in_repository(os.environ)))
+        shown = 0
+    elif isinstance(document, IssueDocument) and current_run().service.issues is None:
+        shown = code  # nobody sees it, unless the job fails
     else:
-        document = read_document(file, _name(inputs), inputs.environment)
-        write_outputs(outputs_of(document))
-        summarise(document.draw(MOST_SUMMARY).text)
-        said = f": {document.sentence}"
-        with _closed_log(screen):
-            screen.text(draw(document.found, PLAIN))
-        if inputs.is_untrusted:  # there is no token: annotations are lines of the log
-            screen.raw(github(document.found, folder_in_repository(os.environ)))
-        else:
-            shown = _shown(screen, inputs, document, file)
-    screen.text(f"{inputs.command} ended with exit code {code}{said}. See the summary of the job.\n")
+        shown = _shown(screen, inputs, document, file)
+    said = f"exit code {code}: {document.sentence}"
+    screen.text(f"{inputs.command} ended with {said}. See the summary of the job.\n")
     return shown if code in _NOT_FAILED else code or shown
 
 
@@ -189,17 +192,10 @@ def _captured(words: tuple[str, ...], file: Path) -> int:
         return run(words)
 
 
-def _shown(screen: Screen, inputs: Inputs, document: Document, file: Path) -> int:
+def _shown(screen: Screen, inputs: Inputs, document: Document | IssueDocument, file: Path) -> int:
     """Shows the document with `ftops ci`; the most serious exit code."""
-    run, codes = current_run(), [0]
-    wanted = {
-        "comment": run.target.pull and inputs.comment == "always",
-        "annotate": run.service.check is not None,
-        "status": document.steps or document.state != "success" or inputs.command == "apply",
-    }
-    for name in inputs.row.shown_by:
-        if not wanted[name]:
-            continue
+    codes = [0]
+    for name in _wanted(inputs, document):
         reply = file.with_name(name)
         about = ("--spec", document.spec, "--env", inputs.environment)
         with _closed_log(screen), _without(SUMMARY):
@@ -208,9 +204,22 @@ def _shown(screen: Screen, inputs: Inputs, document: Document, file: Path) -> in
             )
             said = json.loads(content(reply))
             screen.text(draw(diagnostics_of(said), PLAIN))
-        if "id" in said:
+        if said.get("id"):
             write_outputs({f"{name}-id": said["id"]})
     return next((code for code in codes if code not in (0, UNREVIEWABLE)), max(codes))
+
+
+def _wanted(inputs: Inputs, document: Document | IssueDocument) -> list[str]:
+    """The commands that show it."""
+    run, is_commented = current_run(), inputs.comment == "always"
+    if isinstance(document, IssueDocument):
+        return ["issue"] * is_commented
+    wanted = {
+        "comment": run.target.pull and is_commented,
+        "annotate": run.service.check is not None,
+        "status": document.steps or document.state != "success" or inputs.command == "apply",
+    }
+    return [name for name in inputs.row.shown_by if wanted[name]]
 
 
 def _name(inputs: Inputs) -> str:

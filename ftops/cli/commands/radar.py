@@ -46,9 +46,8 @@ def command(
         found, warnings = radar(session, today, offline=offline)
     if within is not None:
         found = tuple(one for one in found if one.ends_within(within, today))
-    shown = view.Shown(
-        subject_of(session.config.name, session.config.environment), today, found, tuple(warnings)
-    )
+    named = session.config.name, session.config.environment
+    shown = view.Shown(subject_of(*named), today, found, tuple(warnings))
     if screen.format == CALENDAR:
         screen.raw(view.calendar(shown))
     elif screen.markdown:
@@ -56,5 +55,6 @@ def command(
 
         screen.text(view.markdown(shown, made_now()))
     else:
-        screen.result(lambda: view.to_json(shown), lambda: view.draw(shown, screen.paint))
+        about = dict(zip(("spec", "environment"), named, strict=True))
+        screen.result(lambda: {**about, **view.to_json(shown)}, lambda: view.draw(shown, screen.paint))
     return SOON if detailed_exitcode and any(one.day for one in found) else 0
