@@ -179,9 +179,9 @@ class _Apply(Struct, frozen=True):
         return revalidate(session, saved, parallelism=request.parallelism, on_progress=counter)
 
     def _keep_records(self, session: Session, plan: Plan) -> Report:
-        """An empty plan: records what was found at the service, or writes the state again if its encryption
-        has changed in the spec."""
-        if plan.entries:
+        """An empty plan: records what was found at the service and when the environment expires, or writes
+        the state again if its encryption has changed in the spec."""
+        if plan.entries or (session.sets_expiry and plan.mode is Mode.NORMAL):
             at = self.options.planned_at
             return session.apply(plan, Settings(), lambda event: None, planned_at=at)
         if session.renew_encryption():

@@ -70,6 +70,25 @@ def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
         raise Blocked(found)
 
 
+def check_lifetime(config: Config, state: State, mode: Mode) -> None:
+    """Raises Blocked if an environment would expire that was made to stay: then a spec, such as that of a
+    pull request, could have everything of it deleted later."""
+    if mode is not Mode.NORMAL or not config.ttl or state.expires_at or state.is_empty:
+        return
+    name = config.environment
+    raise Blocked(
+        [
+            Diagnostic(
+                f"`{name}` was made to stay, and would become a preview",
+                f"Its pattern has `ttl: {config.ttl}`: `ftops gc` would delete all of it. Its state says "
+                "that it doesn't expire, and no plan changes that.",
+                f"declare `{name}` under `environments`, or choose another pattern or name; to have it as a "
+                "preview, destroy it first",
+            )
+        ]
+    )
+
+
 def check_protection(
     decisions: Mapping[Address, Decision],
     declared: Mapping[Address, Resource],

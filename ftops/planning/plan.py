@@ -255,6 +255,10 @@ class Plan(Struct, frozen=True):
     """False for an untrusted plan: it was made without everything that matters."""
     known: Mapping[str, Json] = {}
     """The values of expressions in `after` that are known already, for display: apply resolves them again."""
+    ttl: str = ""
+    """How long the environment lasts after an apply, as written; empty: it doesn't expire."""
+    expires_at: str = ""
+    """When it expires, as recorded (UTC, ISO 8601); empty: never."""
 
     def providers_of(self, actions: Collection[Action] = frozenset(Action)) -> frozenset[str]:
         """The providers of all changes with these actions."""
@@ -296,8 +300,13 @@ class Plan(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do or to record."""
-        return not (self.changes or self.outputs or self.settings or self.moves)
+        """Whether there is nothing to do or to record, but when the environment expires."""
+        return not (self.changes or self.outputs or self.settings or self.moves or self.stays_for_good)
+
+    @property
+    def stays_for_good(self) -> bool:
+        """Whether the environment expires until now, and not any more."""
+        return self.mode is Mode.NORMAL and bool(self.expires_at) and not self.ttl
 
     @property
     def summary(self) -> dict[str, int]:

@@ -48,6 +48,8 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "estimate": estimate_to_json(plan.estimate),
         "destination": to_builtins(plan.destination),
         "known": dict(plan.known),
+        "ttl": plan.ttl,
+        "expires_at": plan.expires_at,
     }
 
 

@@ -19,6 +19,7 @@ from ftops.planning.decider import Decider
 from ftops.planning.guards import (
     check_drift,
     check_empty,
+    check_lifetime,
     check_overrides,
     check_owners,
     check_protection,
@@ -55,10 +56,13 @@ def plan(
         entries=tuple(reconciled.entries),
         drift=tuple(reconciled.drift),
         mode=options.mode,
+        ttl=config.ttl,
+        expires_at=state.expires_at,
     )
     if options.mode is Mode.REFRESH_ONLY:
         return result
     check_overrides(options.overrides, graph.resources)
+    check_lifetime(config, state, options.mode)
     check_empty(config, state, options.mode, options.allow_empty)
     check_drift(reconciled.drift, options.mode)
     decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})

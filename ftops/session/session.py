@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from ftops.config.graph import Graph, build
 from ftops.config.outputs import OutputValue, evaluate
 from ftops.core.address import Address, decode
 from ftops.core.dag_executor import Clock, RealTime
+from ftops.core.durations import seconds_of
 from ftops.core.errors import Blocked, Diagnostic, StateError, UsageError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
@@ -43,6 +44,7 @@ from ftops.state.file_format import StateCodec
 from ftops.state.state import (
     DigestKeySet,
     Entry,
+    ExpirySet,
     Grant,
     Granted,
     GrantEnded,
@@ -288,13 +290,24 @@ class Session(Struct):
         return [grant for grant in others if supersedes(made, grant, is_whole=whole)]
 
     def _first_entries(self, made: Plan, grant: Grant | None, is_whole: bool) -> list[Entry]:
-        """The grants that end with a run, and its own."""
+        """The grants that end with a run, its own, and when the environment expires after it."""
         own = grant.digest if grant else ""
         ended = self.superseded(made, own, is_whole=is_whole)
         entries: list[Entry] = [GrantEnded(one.digest, "superseded") for one in ended]
         if grant is not None and grant != self.state.grants.get(own):
             entries.append(Granted(grant))
+        if made.mode is Mode.NORMAL and not self.is_continuing and self.sets_expiry:
+            entries.append(self._expiry())
         return entries
+
+    @property
+    def sets_expiry(self) -> bool:
+        """Whether each apply records when the environment expires, or that it doesn't any more."""
+        return bool(self.config.ttl or self.state.expires_at)
+
+    def _expiry(self) -> ExpirySet:
+        lasts = seconds_of(self.config.ttl)
+        return ExpirySet(iso_timestamp(datetime.now(UTC) + timedelta(seconds=lasts)) if lasts else "")
 
     def record(self, entries: Iterable[Entry]) -> State:
         """Records these entries, and returns the state after them. All grants end: what they are about may

@@ -2,7 +2,7 @@
 
 An entry is written before a call to a provider (`Begun`) or right after it (`Recorded`, `Removed`, `Failed`).
 Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `DigestKeySet`, `Granted`,
-`GrantEnded`). Each has a serial, one more than the previous entry.
+`GrantEnded`, `ExpirySet`). Each has a serial, one more than the previous entry.
 """
 
 from __future__ import annotations
@@ -245,8 +245,17 @@ class GrantEnded(Struct, frozen=True, tag_field="entry", tag="grant_ended"):
     why: str
 
 
+class ExpirySet(Struct, frozen=True, tag_field="entry", tag="expiry"):
+    """When the environment expires, from now on (UTC, ISO 8601); empty: it doesn't. Durable before anything
+    else of a run."""
+
+    at: str
+
+
 Rearrangement = Moved | Reassigned | ProviderReplaced | DigestKeySet
-Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement | Granted | GrantEnded
+Entry = (
+    Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement | Granted | GrantEnded | ExpirySet
+)
 
 
 class State(Struct, frozen=True):
@@ -254,7 +263,8 @@ class State(Struct, frozen=True):
 
     `deposed` are replaced objects that still exist, by address and key. `digest_key` is the key for digests
     of secrets (64 hex digits); empty if the state wasn't encrypted at first. `grants` are approvals that
-    haven't ended, by digest.
+    haven't ended, by digest. `expires_at` is when `ftops gc` may delete all of it (UTC,
+    ISO 8601); empty: never.
     """
 
     lineage: str
@@ -265,6 +275,7 @@ class State(Struct, frozen=True):
     outputs: Mapping[str, Json] = field(default_factory=dict)
     digest_key: str = ""
     grants: Mapping[str, Grant] = field(default_factory=dict)
+    expires_at: str = ""
     always_written: ClassVar = ("serial", "resources", "deposed", "pending", "outputs")
 
     @property
@@ -321,6 +332,7 @@ class LiveState:
         self.outputs: Mapping[str, Json] = state.outputs
         self.digest_key = state.digest_key
         self.grants = dict(state.grants)
+        self.expires_at = state.expires_at
 
     def add(self, entry: Entry) -> None:
         self.serial += 1
@@ -351,10 +363,13 @@ class LiveState:
                 self.grants[grant.digest] = grant
             case GrantEnded(digest, _):
                 self.grants.pop(digest, None)
+            case ExpirySet(at):
+                self.expires_at = at
 
     def freeze(self) -> State:
         records = (dict(self.resources), dict(self.deposed), dict(self.pending))
-        return State(self.lineage, self.serial, *records, self.outputs, self.digest_key, dict(self.grants))
+        outputs, grants = self.outputs, dict(self.grants)
+        return State(self.lineage, self.serial, *records, outputs, self.digest_key, grants, self.expires_at)
 
     def _record(self, resource: ResourceState, deposes: str) -> None:
         address = resource.address

@@ -1,10 +1,10 @@
-"""Destination of a plan as text: the providers, the state and input variables."""
+"""Destination of a plan as text: the providers, the state and input variables; how long it lasts there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ftops.planning.plan import Destination
+from ftops.planning.plan import Destination, Mode, Plan
 
 _TITLES: Mapping[str, str] = {
     "host": "",
@@ -35,6 +35,17 @@ def destination_lines(destination: Destination) -> Iterator[str]:
     if destination.variables:
         given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
         yield f"Input variables: {', '.join(given)}"
+
+
+def lifetime_lines(plan: Plan) -> Iterator[str]:
+    """When the environment of a plan expires, if it does."""
+    if plan.mode is not Mode.NORMAL:
+        return
+    recorded = f" It was to expire at {plan.expires_at}." if plan.expires_at else ""
+    if plan.ttl:
+        yield f"Preview: everything is deleted {plan.ttl} after the last apply.{recorded}"
+    elif plan.stays_for_good:
+        yield f"No longer a preview: it stays for good.{recorded}"
 
 
 def redirections(destination: Destination) -> Iterator[str]:

@@ -22,7 +22,7 @@ from ftops.evaluation.gates import described
 from ftops.planning.plan import Action, Change, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import diagnostics, money
-from ftops.views.destination import destination_lines, redirections
+from ftops.views.destination import destination_lines, lifetime_lines, redirections
 from ftops.views.markdown_text import Source, as_diff, block, cell, code, fitting, folded, size, table
 from ftops.views.paint import PLAIN, clean
 from ftops.views.plan import (
@@ -184,7 +184,8 @@ def _head(plan: Plan) -> str:
     sign = _SIGN[Level.DESTRUCTIVE if notes and found.level in (Level.SAFE, Level.NONE) else found.level]
     line = headline(sign, subject(plan), found.sentence)
     alert = ["> [!WARNING]", *notes, ""] if notes else []
-    return "\n".join([line, *alert, f"**{summary_line(plan)}**", ""])
+    lifetime = [f"\n{clean(text)}" for text in lifetime_lines(plan)]
+    return "\n".join([line, *alert, f"**{summary_line(plan)}**", *lifetime, ""])
 
 
 def _grave(plan: Plan) -> str:

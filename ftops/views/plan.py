@@ -32,7 +32,7 @@ from ftops.planning.saved.plan_file import SavedPlan
 from ftops.providers.deployment_expiry import expiry_of
 from ftops.state.state import Removed
 from ftops.views import money
-from ftops.views.destination import accounts, destination_lines, redirections
+from ftops.views.destination import accounts, destination_lines, lifetime_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.policy import policy_notes
 from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, short_id, show, size
@@ -108,6 +108,7 @@ def summary_line(plan: Plan) -> str:
     if plan.is_empty:
         return _nothing_line(plan)
     noted = [f"{plural(len(plan.settings), 'setting')} to record"] * bool(plan.settings)
+    noted += ["an expiry to remove"] * plan.stays_for_good
     if not any(plan.summary.values()):
         what = [f"{plural(len(plan.moves), 'resource')} to move"] * bool(plan.moves) + noted
         return f"Plan: {', '.join(what)}; no object is changed." if what else "Plan: only outputs to change."
@@ -204,6 +205,7 @@ class _PlanView(Struct):
         if cost:
             yield paint(cost)
         yield paint(summary_line(plan), "bold")
+        yield from map(paint, lifetime_lines(plan))
         if has_changes(plan) or not plan.is_approvable:  # where an untrusted spec leads to is always shown
             for line in destination_lines(plan.destination):
                 yield paint(line, "dim")

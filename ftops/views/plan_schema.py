@@ -181,6 +181,8 @@ _DOCUMENT: Mapping[str, Schema] = {
         {"providers": _map(_map(TEXT)), "state": _map(TEXT), "variables": _map(TEXT), "policies": _map(TEXT)}
     ),
     "known": MAPPING,
+    "ttl": TEXT,
+    "expires_at": TEXT,
     "verdict": _object({"level": _words(Level), "sentence": TEXT}),
     "digest": _maybe(TEXT),
     "findings": _list({"$ref": "#/$defs/Diagnostic"}),

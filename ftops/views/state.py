@@ -46,6 +46,7 @@ def state_to_json(state: State, spec: str, environment: str) -> dict[str, Json]:
         "environment": environment,
         "lineage": state.lineage,
         "serial": state.serial,
+        "expires_at": state.expires_at,
         "resources": [dict(record_to_json(r)) for r in _current(state)],
         "deposed": [{"key": key, **record_to_json(r)} for (_, key), r in _deposed(state).items()],
         "pending": [dict(record_to_json(p)) for p in state.pending.values()],
@@ -102,6 +103,8 @@ def draw_state(state: State, subject: str, paint: Painter) -> Iterator[str]:
     if state.is_empty:
         yield f"The state of {paint(subject)} is empty."
         return
+    if state.expires_at:
+        yield from (f"Preview: everything is deleted after {paint(state.expires_at)}.", "")
     for resource in _current(state):
         yield from draw_resource(resource, paint)
         yield ""

@@ -50,6 +50,7 @@ def plan_digest(plan: Plan) -> str:
         sorted(drift, key=_encoded),
         plan.moves,
         *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
+        *(["stays for good"] if plan.stays_for_good else []),
     )
     return f"{DIGEST_PREFIX}{sha256(_encoded(body)).hexdigest()}"
 
@@ -219,6 +220,7 @@ def destination_of(config: Config, plan: Plan) -> Destination:
         variables=given_variables(config),
         policies={
             **{f"drift.{kind}": policy for kind, policy in sorted(config.drift.items())},
+            **({"ttl": config.ttl} if config.ttl else {}),
             **{f"budget.{name}": str(limit) for name, limit in limits.items() if limit is not None},
             **({"policy": digest} if (digest := config.policy.digest) else {}),
             **{f"override.{lifted.rule}": lifted.reason for lifted in plan.policy.overridden},
