@@ -13,7 +13,7 @@ Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 MARKDOWN = "markdown"
-REPORTS = ("github", "gitlab", "sarif", "junit")
+REPORTS = ("github", "gitlab", "sarif", "junit", "concise")
 """Formats of findings for CI; see `views.annotations`."""
 GITLAB_COUNTS = "gitlab-terraform"
 """GitLab's report of type `terraform`: the widget of a merge request shows what a plan creates, updates and
@@ -52,8 +52,8 @@ def also_markdown(function: Command) -> Command:
 
 def also_reports(function: Command) -> Command:
     """-o github and others, for commands that find something. Goes below the other decorators."""
-    listed = "text (the default), JSON, annotations for GitHub, code quality for GitLab, SARIF or JUnit"
-    return _also(function, REPORTS, f"The findings as {listed}.")
+    listed = "text (the default), JSON, annotations for GitHub, code quality for GitLab, SARIF, JUnit"
+    return _also(function, REPORTS, f"The findings as {listed} or one line each.")
 
 
 def also_markdown_and_reports(function: Command) -> Command:

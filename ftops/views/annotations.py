@@ -1,4 +1,4 @@
-"""Diagnostics in the formats of CI systems: GitHub's annotations, SARIF, GitLab's code quality, JUnit.
+"""Diagnostics in the formats of CI systems: GitHub's annotations, SARIF, GitLab's code quality, JUnit, lines.
 
 Paths are relative to the root of the repository. Source lines aren't quoted: others keep these reports.
 Sources: GitHub's workflow commands; SARIF 2.1.0 (OASIS); GitLab's code quality report format; JUnit XML.
@@ -102,14 +102,26 @@ def junit(found: Sequence[Diagnostic], folder: str) -> str:
     return xml_document(root)
 
 
+def concise(found: Sequence[Diagnostic], folder: str) -> str:
+    """A line for each finding, as compilers print them, for editors and `grep`. Paths start at the working
+    directory."""
+    return "".join(f"{_at(d)}{d.severity}[{_rule(d)}] {clean(d.summary)}\n" for d in found)
+
+
 REPORTS: Mapping[str, Callable[[Sequence[Diagnostic], str], str]] = {
     "github": github,
     "gitlab": gitlab,
     "sarif": sarif,
     "junit": junit,
+    "concise": concise,
 }
 """Format → the report of some diagnostics. Their paths are relative to a folder, and that is relative to the
 root of the repository."""
+
+
+def _at(found: Diagnostic) -> str:
+    place = found.place
+    return f"{clean(place.file)}:{place.line}:{place.column}: " if place else ""
 
 
 def _check_annotation(found: Diagnostic, folder: str) -> dict[str, Json]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.core.address import Json
 from ftops.core.plurals import plural
-from ftops.dataset.profile.statistics import Bin, Statistics
+from ftops.dataset.profile.profiler import Sums
+from ftops.dataset.profile.statistics import Bin, Spread, Statistics
 from ftops.planning.estimate import TrainingCost
 from ftops.views import money
 from ftops.views.paint import Painter, clean
@@ -14,6 +15,14 @@ from ftops.views.paint import Painter, clean
 BAR = 40
 SHOWN = 20
 """Maximum number of rows of a table."""
+EACH = {
+    "tokens": "tokens",
+    "messages": "messages",
+    "turns": "user turns",
+    "calls": "function calls",
+    "answer": "tokens of an answer",
+}
+"""What is counted for each example, and its title."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -35,13 +44,8 @@ def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Js
         "images": sums.images,
         "duplicates": found.duplicates,
         "unreadable_lines": sums.unreadable,
-        "length": {
-            "min": found.least,
-            "median": found.median,
-            "mean": round(found.mean, 1),
-            "p95": found.percentile_95,
-            "max": found.most,
-        },
+        "length": _spread(found.length),
+        "each": {name: _spread(each) for name, each in found.each.items()},
         "histogram": [{"from": b.low, "below": b.high, "examples": b.examples} for b in found.bins],
         "longest": [{"line": line, "tokens": tokens} for line, tokens in found.longest],
     }
@@ -59,6 +63,17 @@ def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Js
     return document
 
 
+def _spread(found: Spread) -> dict[str, Json]:
+    return {
+        "min": found.least,
+        "median": found.median,
+        "mean": round(found.mean, 1),
+        "p95": found.percentile_95,
+        "p99": found.percentile_99,
+        "max": found.most,
+    }
+
+
 def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None) -> Iterator[str]:
     """The statistics of one file. `cost` is given if a model is named."""
     sums = found.sums
@@ -72,14 +87,16 @@ def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | Non
         yield ""
         yield "  Tokens"
         yield from _shares(sums.roles, sums.tokens)
-        masked = sums.tokens - sums.trained
-        yield paint(f"    trained on: {sums.trained:,}; only read: {masked:,}", "dim")
+        yield paint(f"    {trained_on(sums)}", "dim")
+    if found.each:
+        yield ""
+        yield "  Per example"
+        yield from _spreads(found)
+    if sums.tokens:
         yield ""
         yield "  Length of an example, in tokens"
-        spread = f"{found.least:,} to {found.most:,}, median {found.median:,}"
-        yield f"    {spread}, 95% up to {found.percentile_95:,}"
         yield from _histogram(found.bins)
-        yield f"    longest: {', '.join(f'line {line} ({tokens:,})' for line, tokens in found.longest)}"
+        yield f"    longest: {', '.join(f'line {line} ({tokens:,})' for line, tokens in found.longest[:3])}"
     if found.functions:
         yield ""
         yield "  Function calls"
@@ -92,6 +109,27 @@ def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | Non
     if cost:
         yield ""
         yield f"  Cost: {money.training(cost)}"
+
+
+def trained_on(sums: Sums) -> str:
+    """What of the tokens the model learns, or why that isn't a number."""
+    if sums.examples and sums.prompts == sums.examples:
+        return "the model's own answers are graded: the examples are only read"
+    return f"trained on: {sums.trained:,}; only read: {sums.tokens - sums.trained:,}"
+
+
+def _spreads(found: Statistics) -> Iterator[str]:
+    """A table: what is counted for each example, from the least to the most."""
+    counted = {"tokens": found.length} if found.sums.tokens else {}
+    rows = {EACH[name]: spread for name, spread in (counted | found.each).items()}
+    cells = [
+        ["", "min", "median", "95%", "99%", "max"],
+        *([name, *(f"{n:,}" for n in spread[:5])] for name, spread in rows.items()),
+    ]
+    name, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
+    for first, *numbers in cells:
+        aligned = (f"{number:>{width}}" for number, width in zip(numbers, widths, strict=True))
+        yield "    " + "  ".join([f"{first:{name}}", *aligned])
 
 
 def _notes(found: Statistics) -> Iterator[str]:

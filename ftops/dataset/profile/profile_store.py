@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -24,10 +25,10 @@ from ftops.core.private_files import replace_file, write_private
 from ftops.core.project import DATA, ignore, make_own, own_folder
 from ftops.dataset.files.derived_files import NOTE, SUFFIX, fits
 from ftops.dataset.files.jsonl_io import BOM
-from ftops.dataset.profile.profiler import Measured, Sums, measure
+from ftops.dataset.profile.profiler import Measured, Sums, as_tally, measure
 from ftops.dataset.profile.tokens import NoEncoding
 
-FORMAT = 4
+FORMAT = 5
 """Raise it whenever measuring changes."""
 KEPT = 200
 """Measured files that are kept; the oldest are removed."""
@@ -41,7 +42,7 @@ class _Head(Struct):
     sums: Sums
 
 
-_decode = msgspec.json.Decoder(_Head, dec_hook=lambda kind, value: kind(value)).decode
+_decode = msgspec.json.Decoder(_Head, dec_hook=as_tally).decode
 
 
 def summary(path: Path, digest: str, encoding: str, project: Path) -> Measured:
@@ -80,7 +81,8 @@ def recall_any(project: Path, digest: str) -> Measured | None:
     for file in sorted(own_folder(project, DATA).glob(f"{_stem(digest)}.*")):
         measured = recall(project, digest, file.suffix.removeprefix(".").replace("none", ""))
         if measured is not None:
-            uncounted = {"tokens": 0, "trained": 0, "roles": Counter[str](), "call_tokens": Counter[str]()}
+            tallies = {name: Counter[Any]() for name in ("roles", "call_tokens", "answer_tokens")}
+            uncounted = {"tokens": 0, "trained": 0, **tallies}
             return measured._replace(sums=msgspec.structs.replace(measured.sums, **uncounted))
     return None
 
@@ -88,7 +90,7 @@ def recall_any(project: Path, digest: str) -> Measured | None:
 def keep(project: Path, measured: Measured, encoding: str) -> None:
     """Stores a profile completely or not at all. If the folder isn't writable, that only costs time."""
     file = _file(project, measured.digest, encoding)
-    head = msgspec.json.encode(_Head(FORMAT, measured.digest, measured.sums), order="deterministic")
+    head = msgspec.json.encode(_Head(FORMAT, measured.digest, measured.sums))
     content = head + b"\n" + measured.rows
     with contextlib.suppress(OSError):
         ignore(project)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, get_args
 
 from msgspec import Struct, field
 from msgspec.msgpack import Decoder, Encoder
@@ -21,6 +21,7 @@ from ftops.core.gc_pause import no_garbage_collection
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.jsonl_io import Example, blocks, lines_of, read, unreadable
 from ftops.dataset.profile import example_digest
+from ftops.dataset.profile.details import Details
 from ftops.dataset.profile.tokens import MESSAGE, REPLY, Counter, calls, counter
 from ftops.dataset.rules.sensitive_data import mask
 
@@ -33,7 +34,14 @@ OTHER = "(other)"
 _SYSTEMS = 1000
 _NEAR = 16
 """A longer answer isn't a label."""
+_DETAILED = "+details"
 EXCERPT = 72
+
+
+def as_tally(kind: Any, mapping: Mapping[Any, int]) -> Any:
+    """For decoders: a Counter of a mapping, whose keys are text in JSON."""
+    (key,) = get_args(kind)
+    return Tally({key(name): number for name, number in mapping.items()})
 
 
 class Use(NamedTuple):
@@ -66,6 +74,16 @@ class Sums(Struct):
     """Digests of the different system messages."""
     offers: set[str] = field(default_factory=set)
     """Digests of the different lists of functions."""
+    pairs: int = 0
+    """Examples that are preference pairs."""
+    prompts: int = 0
+    """Examples that end without an answer: the model's own answers are graded."""
+    turns_each: Tally[int] = field(default_factory=Tally)
+    """Examples by their number of user messages; likewise the next two."""
+    messages_each: Tally[int] = field(default_factory=Tally)
+    calls_each: Tally[int] = field(default_factory=Tally)
+    answer_tokens: Tally[int] = field(default_factory=Tally)
+    """Answers that are trained on, by their number of tokens."""
 
     def add(self, other: Sums) -> None:
         for name in self.__struct_fields__:
@@ -82,9 +100,10 @@ class Measured(NamedTuple):
     digest: str
     sums: Sums
     rows: bytes
+    details: Details | None = None
 
 
-def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
+def measure(path: Path, encoding: str = "", processes: int = 0, *, detailed: bool = False) -> Measured:
     """Measures a file. Without an `encoding`, tokens aren't counted. `processes`: 0 means as many as help.
 
     Raises UsageError if it can't be read, NoEncoding.
@@ -92,25 +111,30 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
     if encoding:
         counter(encoding)
     sha = sha256()
-    sums, rows = Sums(), bytearray()
+    sums, rows, details = Sums(), bytearray(), Details() if detailed else None
     try:
         with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             processes = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
             numbered = _numbered(stream, sha.update)
-            here = partial(measure_block, encoding=encoding)
-            for part, packed in spread(__name__, encoding, numbered, here, _decode, processes):
+            here = partial(measure_block, encoding=encoding, detailed=detailed)
+            argument = f"{encoding}{_DETAILED * detailed}"
+            for part, packed, more in spread(__name__, argument, numbered, here, _decode, processes):
                 sums.add(part)
                 rows += packed
+                if details and more:
+                    details.add(more)
     except OSError as error:
         raise unreadable(path, error) from error
     _cap(sums.labels)
-    return Measured(f"sha256:{sha.hexdigest()}", sums, bytes(rows))
+    return Measured(f"sha256:{sha.hexdigest()}", sums, bytes(rows), details)
 
 
-def measure_block(numbered: bytes, encoding: str) -> tuple[Sums, bytes]:
+def measure_block(
+    numbered: bytes, encoding: str, detailed: bool = False
+) -> tuple[Sums, bytes, Details | None]:
     """The sums and rows of whole lines, which follow the number of the first one (8 bytes)."""
-    run = _Block(counter(encoding) if encoding else None)
+    run = _Block(counter(encoding) if encoding else None, Details() if detailed else None)
     with no_garbage_collection():
         for line in lines_of(numbered[8:], int.from_bytes(numbered[:8], "big")):
             if line.example is None:
@@ -119,12 +143,13 @@ def measure_block(numbered: bytes, encoding: str) -> tuple[Sums, bytes]:
                 run.add(line.number, line.example)
     _cap(run.sums.labels)
     _spell(run.sums)
-    return run.sums, b"".join(run.rows)
+    return run.sums, b"".join(run.rows), run.details
 
 
-def answering(encoding: str) -> Callable[[bytes], bytes]:
+def answering(argument: str) -> Callable[[bytes], bytes]:
     """For other processes (ftops.dataset.checks.process_pool): measures blocks."""
-    return lambda numbered: _encode(measure_block(numbered, encoding))
+    encoding, detailed, _ = argument.partition(_DETAILED)
+    return lambda numbered: _encode(measure_block(numbered, encoding, bool(detailed)))
 
 
 def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
@@ -139,11 +164,15 @@ def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
     return mask(last) if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
 
 
+_Result = tuple[Sums, bytes, Details | None]
+
+
 class _Block:
     """The measurement of some lines."""
 
-    def __init__(self, count: Counter | None) -> None:
+    def __init__(self, count: Counter | None, details: Details | None) -> None:
         self.sums = Sums()
+        self.details = details
         self.rows: list[bytes] = []
         self._count = count
 
@@ -153,8 +182,14 @@ class _Block:
         sums.examples += 1
         sums.messages += len(messages)
         sums.labels[label(example, messages)] += 1
-        for message in messages:
-            self._add_message(message)
+        called = sum(map(self._add_message, messages))
+        sums.messages_each[len(messages)] += 1
+        sums.calls_each[called] += 1
+        sums.turns_each[sum(m.get("role") == "user" for m in messages)] += 1
+        if "preferred_output" in example:
+            sums.pairs += 1
+        elif messages and messages[-1].get("role") != "assistant":
+            sums.prompts += 1
         offered = example.get("tools") or example.get("functions")
         if offered:
             sums.offers.add(example_digest.short(offered))
@@ -165,8 +200,11 @@ class _Block:
             else:
                 tokens = self._add_tokens(example, self._count)
         self.rows.append(example_digest.pack_row(number, tokens, example, messages))
+        if self.details:
+            self.details.add_example(example, messages, self._count)
 
-    def _add_message(self, message: Mapping[str, Any]) -> None:
+    def _add_message(self, message: Mapping[str, Any]) -> int:
+        """Returns the number of its calls."""
         sums = self.sums
         role, content = message.get("role"), message.get("content")
         role = role if isinstance(role, str) else ""
@@ -175,8 +213,9 @@ class _Block:
             sums.systems.add(_system(content) if isinstance(content, str) else example_digest.short(content))
         if isinstance(content, list):
             sums.images += sum(1 for part in content if isinstance(part, dict) and "image_url" in part)
-        for call in calls(message):
-            sums.calls[call.name] += 1
+        called = [call.name for call in calls(message)]
+        sums.calls.update(called)
+        return len(called)
 
     def _add_plain(self, messages: example_digest.Messages, counter: Counter) -> int:
         """A faster `_add_tokens` for conversations that have only texts, as most do."""
@@ -190,22 +229,33 @@ class _Block:
             roles[role] += tokens
             if role == "assistant":
                 sums.trained += around + tokens
+                sums.answer_tokens[tokens] += 1
         roles["framing"] += framing
         sums.tokens += framing + texts
         return framing + texts
 
     def _add_tokens(self, example: Mapping[str, Any], count: Counter) -> int:
-        total = 0
+        total = answer = 0
         sums = self.sums
         for role, tokens, trained, function in count.parts(example):
             total += tokens
+            if role == "framing":  # a message begins
+                self._add_answer(answer)
+                answer = 0
+            elif trained:
+                answer += tokens
             sums.roles[role] += tokens
             if trained:
                 sums.trained += tokens
             if function:
                 sums.call_tokens[function] += tokens
+        self._add_answer(answer)
         sums.tokens += total
         return total
+
+    def _add_answer(self, tokens: int) -> None:
+        if tokens:
+            self.sums.answer_tokens[tokens] += 1
 
 
 @lru_cache(maxsize=_SYSTEMS)
@@ -229,8 +279,7 @@ def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[byt
 
 
 _encode = Encoder().encode
-_decode = Decoder(tuple[Sums, bytes], dec_hook=lambda kind, value: kind(value)).decode
-"""The hook makes a Counter of a mapping."""
+_decode = Decoder(_Result, dec_hook=as_tally).decode
 
 
 def _spell(sums: Sums) -> None:

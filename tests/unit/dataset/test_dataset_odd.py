@@ -39,7 +39,7 @@ JSON = st.recursive(
 def test_any_lines_can_be_measured(values: list[object]) -> None:
     raws = [v if isinstance(v, bytes) else json.dumps(v).encode() for v in values]
     block = b"\n".join(raws)
-    sums, rows = measure_block(bytes(7) + b"\x01" + block, "o200k_base")
+    sums, rows, _ = measure_block(bytes(7) + b"\x01" + block, "o200k_base")
     assert sums.examples + sums.unreadable <= block.count(b"\n") + 1
     assert len(rows) == 40 * sums.examples
 

@@ -30,7 +30,7 @@ def chat(question: str, answer: str, system: str = "Be brief.") -> dict[str, Any
 
 def packed(examples: Sequence[object], **spelling: Any) -> Measured:
     text = "".join(json.dumps(e, **spelling) + "\n" for e in examples)
-    sums, rows = measure_block(bytes(7) + b"\x01" + text.encode(), "")
+    sums, rows, _ = measure_block(bytes(7) + b"\x01" + text.encode(), "")
     return Measured("", sums, rows)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ftops.cli.output_options import REPORTS as OFFERED
 from ftops.core.errors import Diagnostic, Place
-from ftops.views.annotations import REPORTS, github, gitlab, junit, sarif
+from ftops.views.annotations import REPORTS, concise, github, gitlab, junit, sarif
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
     [
@@ -100,3 +100,13 @@ def test_paths_start_at_the_root_of_the_repository(folder: str, file: str, path:
 def test_no_line_of_a_file_is_quoted() -> None:
     found = [Diagnostic("a secret", place=Place("a.jsonl", 1, 1, "sk-very-secret"), rule="secret/jwt")]
     assert all("sk-very-secret" not in report(found, "") for report in REPORTS.values())
+
+
+@given(FOUND, FOLDERS)
+def test_a_finding_is_one_concise_line(found: list[Diagnostic], folder: str) -> None:
+    *lines, last = concise(found, folder).split("\n")
+    assert not last
+    assert len(lines) == len(found)
+    assert all(
+        re.fullmatch(r"(.+:\d+:\d+: )?(error|warning|note)\[[a-z-]+(/[a-z-]+)?\] .*", s) for s in lines
+    )
