@@ -15,9 +15,10 @@ from itertools import pairwise
 from ftops.core.errors import Place
 from ftops.core.plurals import agree, plural
 from ftops.dataset.checks.chunk import KEPT, Chunk, Where
+from ftops.dataset.checks.groups import largest_groups
 from ftops.dataset.checks.minhash import LIKE, TEXT, groups_of_equal, likeness, word_pairs_by_line
 from ftops.dataset.formats.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
-from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place
+from ftops.dataset.rules.findings import MAX_SHOWN, Finding, Group, LocatedFinding, place
 from ftops.dataset.rules.sensitive_data import mask
 
 MIN_EXAMPLES = 10
@@ -51,6 +52,8 @@ class Aggregate:
         self.fields: dict[str, Where] = {}
         self.labels: Counter[str] = Counter()
         self.definitions: dict[str, dict[str, Where]] = {}
+        self.alike: tuple[Group, ...] = ()
+        """Known after `finish`."""
         self._digest = sha256()
 
     def add(self, chunk: Chunk) -> None:
@@ -169,15 +172,16 @@ class Aggregate:
         candidates = list(near_pairs(self.minhashes, is_repeat))
         wanted = {numbers[index] for pair in candidates for index in pair}
         words = word_pairs_by_line(lines(wanted)) if wanted else {}
-        reported: set[int] = set()
+        near: dict[int, int] = {}
         for first, index in candidates:
             both = words.get(numbers[first]), words.get(numbers[index])
-            if index in reported or both[0] is None or both[1] is None:
+            if index in near or both[0] is None or both[1] is None:
                 continue
             if likeness(both[0], both[1]) >= LIKE:
-                reported.add(index)
+                near[index] = first
                 summary = "nearly the same example as in line"
                 self.report("data/near-duplicate", summary, numbers[index], numbers[first])
+        self.alike = largest_groups(self.contents[::2], ((near[i], i) for i in sorted(near)), numbers)
 
 
 def near_pairs(minhashes: Sequence[int], excluded: Sequence[int]) -> Iterator[tuple[int, int]]:

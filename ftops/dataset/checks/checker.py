@@ -113,6 +113,7 @@ def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspe
         longest=aggregate.longest,
         found=tuple(findings),
         counts={rule: count for rule, count in aggregate.counts.items() if count},
+        alike=aggregate.alike,
     )
     if cache:
         cache.put(path, format, before, started, inspection)

@@ -50,7 +50,7 @@ class Details(Struct):
 
     def add_example(self, example: Mapping[str, Any], messages: Messages, count: Counter | None) -> None:
         """`count`: None if tokens aren't counted."""
-        if len(example) == 1 and all(len(message) == 2 for message in messages):
+        if len(example) == 1 and all(len(m) == 2 and "content" in m for m in messages):
             self._add_images(messages)
             return  # as most conversations are: texts only
         source = example.get("input")

@@ -85,6 +85,15 @@ class Unreadable(Exception):
         self.finding = finding
 
 
+class Group(NamedTuple):
+    """Examples that are the same, or nearly the same."""
+
+    lines: tuple[int, ...]
+    """The first of them."""
+    size: int
+    is_same: bool
+
+
 class Inspection(Struct, frozen=True):
     """One file as it was when it was read. Digests and counts are empty if it couldn't be."""
 
@@ -102,6 +111,8 @@ class Inspection(Struct, frozen=True):
     """The first MAX_SHOWN findings of each rule, by line."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The number of findings of each rule."""
+    alike: tuple[Group, ...] = ()
+    """The largest groups of examples that are the same, and of those that are nearly the same."""
 
     @classmethod
     def refused(cls, finding: Finding) -> Inspection:
