@@ -43,6 +43,10 @@ _NOT_FAILED = (2, 4)
 """Changes or drift; in progress. Outputs say which."""
 
 
+_LOCK = "--lock-timeout=5m"
+"""A lease of a job that was killed is over by then."""
+
+
 class Row(NamedTuple):
     """A command: its words, the inputs that only some have, what of `ftops ci` shows its document, and what
     reads it."""
@@ -60,8 +64,10 @@ COMMANDS: Mapping[str, Row] = {
         ("comment", "annotate"),
     ),
     "check": Row(("validate", "-o", "json"), frozenset({"untrusted"}), ("annotate",)),
-    "apply": Row(("apply", "-o", "json"), frozenset({"digest", "wait", "policy-ref"}), ("comment", "status")),
-    "reconcile": Row(("reconcile", "-o", "json"), frozenset({"wait"}), ("comment", "status")),
+    "apply": Row(
+        ("apply", _LOCK, "-o", "json"), frozenset({"digest", "wait", "policy-ref"}), ("comment", "status")
+    ),
+    "reconcile": Row(("reconcile", _LOCK, "-o", "json"), frozenset({"wait"}), ("comment", "status")),
     "drift": Row(("drift", "-o", "json"), frozenset(), ("issue",), read_issue_document),
 }
 
