@@ -15,10 +15,10 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ftops.cli.ci_runners import add_to_summary
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, Command, decorate, screen_options
 from ftops.core.errors import FtopsError, UsageError
-from ftops.core.private_files import open_private
 from ftops.forges.ci_run import CiRun, Overrides, ci_run
 from ftops.forges.errors import Refused
 from ftops.forges.service import Request
@@ -28,8 +28,6 @@ from ftops.views.diagnostics import to_json
 
 if TYPE_CHECKING:
     from ftops.forges.client import ForgeClient
-
-SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 class Arguments(Struct, frozen=True):
@@ -105,7 +103,7 @@ def attempt(
         return publish()
     except FtopsError as error:
         found = replace(error.diagnostics[0], hint=_hint(error, given, right) or error.hint)
-        if instead is not None and summarise(instead()):
+        if instead is not None and add_to_summary(instead()):
             found = replace(found, detail=f"{found.detail} It is in the summary of the job instead.".lstrip())
         if given.is_best_effort:
             found = replace(found, severity="warning")
@@ -164,16 +162,3 @@ def as_line(request: Request) -> str:
 
 MOST_SUMMARY = 1_000_000
 """Bytes; GitHub takes a MiB for each step."""
-
-
-def summarise(text: str) -> bool:
-    """Whether Markdown could be added to the summary of the job."""
-    path = os.environ.get(SUMMARY)
-    if not path:
-        return False
-    try:
-        with open(path, "ab", opener=open_private) as file:
-            file.write(f"{text}\n".encode(errors="replace"))
-    except OSError:
-        return False
-    return True

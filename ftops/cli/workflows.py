@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -19,29 +21,62 @@ _TEMPLATES = Path(__file__).parent / "starter"
 _FOLDER = re.compile(r"[\w.@+ -]+(/[\w.@+ -]+)*")
 _TO_FILL_IN = "OWNER/REPOSITORY@000…"
 """The Action of ftops, whose repository and commit only the user knows."""
+_UNKNOWN = {"source": "https://github.com/OWNER/REPOSITORY", "revision": "0" * 40}
+_POLICY = re.compile(r"# (?=(policy-ref|policyRef|IN_POLICY_REF): )")
+"""Only a base with a policy can be named."""
 _GITHUB = ("ftops-plan.yml", "ftops-apply.yml", "ftops-reconcile.yml", "ftops-drift.yml")
 
 
 class CiService(Struct, frozen=True):
-    """A row: files by their paths in the repository, as names of templates, and what is to be done next."""
+    """A row: files by their paths in the repository, as names of templates; where one goes instead if there
+    is one already; and what is to be done next."""
 
     files: Mapping[str, str]
     next_steps: tuple[str, ...]
+    instead: Mapping[str, str] = {}
 
 
+class CiFiles(NamedTuple):
+    """The texts of files, and what is to be done next."""
+
+    texts: Mapping[Path, str]
+    next_steps: tuple[str, ...]
+
+
+_STATE = "store the state in a bucket: `ftops: {state: …}`"
 CI_SERVICES: Mapping[str, CiService] = {
     "github": CiService(
         {f".github/workflows/{name}": f"github/{name}" for name in _GITHUB},
         (
             f"replace {_TO_FILL_IN} in the workflows by the Action of ftops and a commit of it",
-            "store the state in a bucket: `ftops: {state: …}`",
-            "create the environments and variables that the workflows use: see docs/ci.md",
+            _STATE,
+            "create identities, environments and variables: ftops ci setup github, and docs/ci.md",
+        ),
+    ),
+    "gitlab": CiService(
+        {".gitlab-ci.yml": "gitlab/ftops.yml"},
+        (
+            "fill in FTOPS_SOURCE and FTOPS_REVISION in {file}: ftops and a commit of it",
+            _STATE,
+            "create identities, environments and variables: ftops ci setup gitlab, and docs/ci.md",
+        ),
+        {".gitlab-ci.yml": ".gitlab/ftops.yml"},
+    ),
+    "azure": CiService(
+        {f".azure-pipelines/{name}": f"azure/{name}" for name in ("ftops.yml", "ftops-steps.yml")},
+        (
+            "fill in `source` and `revision` in .azure-pipelines/ftops-steps.yml: ftops and a commit of it",
+            _STATE,
+            "create a pipeline from .azure-pipelines/ftops.yml",
+            "create identities, service connections and environments: ftops ci setup azure, and docs/ci.md",
         ),
     ),
 }
+_INCLUDES = {".gitlab/ftops.yml": "add `include: [{local: .gitlab/ftops.yml}]` to .gitlab-ci.yml"}
+"""What else is to be done if a file went elsewhere."""
 
 
-def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) -> dict[Path, str]:
+def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) -> CiFiles:
     """The files, for one environment of the spec in this folder. A new spec has no environments yet. Raises
     UsageError and SpecError."""
     environments, has_policy = ([], False) if is_new else _of_spec(folder)
@@ -52,15 +87,32 @@ def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) ->
         raise UsageError(
             f"a workflow can't name the folder `{place}`", "it has other characters than usual.", "rename it"
         )
+    row = CI_SERVICES[service]
+    templates = {
+        row.instead.get(path, path) if os.path.lexists(root / path) else path: template
+        for path, template in row.files.items()
+    }
+    more = [step for path, step in _INCLUDES.items() if path in templates]
+    steps = tuple(step.replace("{file}", next(iter(templates))) for step in (*more, *row.next_steps))
+    texts = {
+        root / path: _filled_in(template, place, environment, has_policy=has_policy)
+        for path, template in templates.items()
+    }
+    return CiFiles(texts, steps)
 
-    def written(template: str) -> str:
-        text = content(_TEMPLATES / template).decode()
-        for word, value in (("FOLDER", place), ("ENVIRONMENT", environment)):
-            text = f": {json.dumps(value)}\n".join(text.split(f": {word}\n"))
-        text = text.replace("ENVIRONMENT", environment)
-        return text.replace("# policy-ref:", "policy-ref:") if has_policy else text
 
-    return {root / path: written(template) for path, template in CI_SERVICES[service].files.items()}
+def _filled_in(template: str, folder: str, environment: str, *, has_policy: bool) -> str:
+    text = content(_TEMPLATES / template).decode()
+    title, _, jobs = text.partition("\n---\n")
+    if jobs:  # a component of GitLab, whose inputs are known here
+        text = f"{title.partition(chr(10))[0]}\n{jobs}"
+        for name, value in {"chdir": folder, "environment": environment, **_UNKNOWN}.items():
+            text = text.replace(f'"$[[ inputs.{name} ]]"', json.dumps(value))
+            text = text.replace(f"$[[ inputs.{name} ]]", value)
+    for word, value in (("FOLDER", folder), ("ENVIRONMENT", environment)):
+        text = f": {json.dumps(value)}\n".join(text.split(f": {word}\n"))
+    text = text.replace("ENVIRONMENT", environment)
+    return _POLICY.sub("", text) if has_policy else text
 
 
 def _of_spec(folder: Path) -> tuple[list[str], bool]:

@@ -1,4 +1,5 @@
-"""Extracts what stand-ins are checked against from a vendor's OpenAPI description (version 2 or 3).
+"""Extracts what stand-ins are checked against from a vendor's OpenAPI description (version 2 or 3), and what
+pipelines are checked against from a vendor's JSON Schema.
 
     python -m tests.forges.extract SERVICE DESCRIPTION.json
 
@@ -7,6 +8,9 @@ types and required fields of requests and replies, three levels deep. The descri
 GitHub's is on npm (@octokit/openapi), Microsoft's in MicrosoftDocs/vsts-rest-api-specs, and Forgejo's at
 /swagger.v1.json of each instance. GitLab's lacks notes: `published/gitlab.json` is written by hand, after the
 examples in its reference.
+
+The schemas of `gitlab-ci` and `azure-pipelines` are in the package check-jsonschema on PyPI. They are kept
+without descriptions, and that of Azure with the tasks that are used alone.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ ROUTES = {
         ("post", "/repos/{owner}/{repo}/issues"),
         ("patch", "/repos/{owner}/{repo}/issues/{issue_number}"),
         ("get", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls"),
+        ("get", "/repos/{owner}/{repo}/actions/oidc/customization/sub"),
     ],
     "gitea": [
         ("get", "/repos/{owner}/{repo}/issues/{index}/comments"),
@@ -66,6 +71,7 @@ ROUTES = {
 _KEPT = """
 id body content state status context description creator author user login name head_sha conclusion output
 title summary annotations annotations_count path start_line end_line annotation_level message comments
+use_immutable_subject sub_claim_prefix include_claim_keys
 commentType parentCommentId isDeleted targetUrl target_url genre total_count check_runs external_id minimized
 number labels name color html_url merged merged_at merge_commit_sha queries results items type
 """
@@ -136,8 +142,36 @@ class Description:
         return holder.get("schema")
 
 
+PIPELINES = ("gitlab-ci", "azure-pipelines")
+TASKS = ("AzureCLI@2", "UsePythonVersion@0")
+"""Tasks of Azure Pipelines that are used."""
+_NAMES = ("properties", "definitions", "patternProperties")
+_WORDS = frozenset(
+    ("title", "description", "markdownDescription", "examples", "deprecationMessage", "doNotSuggest")
+)
+
+
+def without_words(schema: Any, *, are_names: bool = False) -> Any:
+    """A JSON Schema without text for people, and without other tasks than TASKS."""
+    if isinstance(schema, list):
+        return [found for item in schema if (found := without_words(item)) != {}]
+    if not isinstance(schema, dict):
+        return schema
+    task = (schema.get("properties") or {}).get("task", {})
+    names = [str(name) for name in schema.get("enum", ())]
+    if "pattern" in task and not any(map(re.compile(task["pattern"]).match, TASKS)):
+        return {}
+    if any("@" in name for name in names) and not {*names} & {*TASKS}:
+        return {}
+    kept = {name: value for name, value in schema.items() if are_names or name not in _WORDS}
+    return {name: without_words(value, are_names=name in _NAMES) for name, value in kept.items()}
+
+
 def main(service: str, file: str) -> None:
     raw = json.loads(Path(file).read_text("utf-8-sig"))
+    if service in PIPELINES:
+        (HERE / f"{service}.json").write_text(json.dumps(without_words(raw), sort_keys=True) + "\n", "utf-8")
+        return
     description = Description(raw)
     routes = {f"{method.upper()} {path}": description.route(method, path) for method, path in ROUTES[service]}
     about = {"title": raw["info"]["title"], "version": raw["info"]["version"]}

@@ -42,6 +42,8 @@ class GitHub(StandIn):
         self.comments: list[Comment] = []
         self.checks: list[CheckRun] = []
         self.statuses: list[dict[str, Any]] = []
+        self.subject: dict[str, Any] = {"use_default": True}
+        """How the subjects of ID tokens are made."""
 
     # what tests do by hand
 
@@ -340,11 +342,18 @@ class GitHub(StandIn):
         self.statuses.append({**status, "sha": request.params["sha"]})
         return Reply(201, status)
 
+    def _get_subject(self, request: Request) -> Reply:
+        if f"{request.params['owner']}/{request.params['repo']}" not in self.repositories:
+            raise Failure(404, "Not Found")
+        self.need(request, "actions")
+        return Reply(200, self.subject)
+
     routes: ClassVar = {
         "GET /repos/{owner}/{repo}/issues": _list_issues,
         "POST /repos/{owner}/{repo}/issues": _create_issue,
         "PATCH /repos/{owner}/{repo}/issues/{issue_number}": _edit_issue,
         "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls": _pulls_of,
+        "GET /repos/{owner}/{repo}/actions/oidc/customization/sub": _get_subject,
         "GET /repos/{owner}/{repo}/issues/{issue_number}": _issue,
         "GET /repos/{owner}/{repo}/commits/{ref}": _commit,
         "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": _list,

@@ -29,11 +29,12 @@ PUBLISHED = Path(__file__).parent / "published"
 
 @dataclass(frozen=True)
 class Account:
-    """Who a token belongs to, and what it may do: `comment`, `status`, `annotate`, `issue`, `label`."""
+    """Who a token belongs to, and what it may do: `comment`, `status`, `annotate`, `issue`, `label`, and
+    `actions` (read them)."""
 
     id: int
     login: str
-    rights: frozenset[str] = frozenset({"comment", "status", "annotate", "issue", "label"})
+    rights: frozenset[str] = frozenset({"comment", "status", "annotate", "issue", "label", "actions"})
 
 
 @dataclass

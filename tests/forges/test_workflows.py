@@ -23,11 +23,11 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 REVIEWED = SPEC + "environments: {dev: {}, prod: {}}\npolicy: []\n"
 
 
-def init(root: Path, spec: str = REVIEWED, *words: str) -> tuple[Folder, Done]:
+def init(root: Path, spec: str = REVIEWED, *words: str, service: str = "github") -> tuple[Folder, Done]:
     """A repository with a spec in the folder `models`, and what init came to there."""
     (root / ".git").mkdir(parents=True)
     folder = Folder.make(root / "models", spec)
-    return folder, folder.run("init", "--ci", "github", *words)
+    return folder, folder.run("init", "--ci", service, *words)
 
 
 def texts(root: Path) -> dict[str, str]:

@@ -1,14 +1,12 @@
-"""ftops ci run: a step of a CI job, from the inputs of the action to its outputs. It starts no other program.
+"""ftops ci run: a step of a CI job, from its inputs to its outputs. It starts no other program.
 
-What a spec or a service says gets into the log, outputs and summary only as text: the log is closed to
-workflow commands while a command runs, and the end of an output can't be guessed.
+What a spec or a service says gets into the log, outputs and summary only as text; see `cli.ci_runners`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
@@ -20,7 +18,8 @@ import click
 from msgspec import Struct
 
 from ftops.cli.ci_documents import Document, diagnostics_of, read_document
-from ftops.cli.ci_posting import MOST_SUMMARY, SUMMARY, current_run, summarise
+from ftops.cli.ci_posting import MOST_SUMMARY, current_run
+from ftops.cli.ci_runners import SUMMARY, Runner, current_runner
 from ftops.cli.commands.ci import UNREVIEWABLE
 from ftops.cli.console import Screen
 from ftops.cli.issue_documents import IssueDocument, read_issue_document
@@ -30,15 +29,15 @@ from ftops.config.loader import load_outline
 from ftops.config.loader.settings import slug
 from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError, UsageError
-from ftops.core.private_files import open_private
+from ftops.core.private_files import open_private, write_private
 from ftops.planning.estimate import HOURS_PER_MONTH, Estimate
-from ftops.views.annotations import github
 from ftops.views.diagnostics import draw
 from ftops.views.paint import PLAIN
 
 TOKEN = "FTOPS_CI_TOKEN"  # noqa: S105 - the name of a variable
 """For comments, checks and statuses. A spec can't read it."""
-_OUTPUT = "GITHUB_OUTPUT"
+_ID_TOKEN, _ID_TOKEN_FILE = "FTOPS_ID_TOKEN", "AZURE_FEDERATED_TOKEN_FILE"
+"""A token for Entra ID from a CI that passes it as a variable, and the file in which Azure's SDK reads it."""
 _NOT_FAILED = (2, 4)
 """Changes or drift; in progress. Outputs say which."""
 
@@ -90,11 +89,11 @@ class Inputs(Struct, frozen=True):
 @click.command("run")
 @screen_options
 def command(screen: Screen) -> int:
-    """Run a command for the GitHub Action, and show its result.
+    """Run a command as a step of a CI job, and show its result.
 
-    Reads the inputs of the action from IN_COMMAND, IN_ENV and so on. Writes outputs to GITHUB_OUTPUT and
-    the result to the summary of the job, then the comment, annotations and status. Exits with 0 if there
-    are changes (2) or jobs in progress (4), which the outputs tell; else with the code of the command.
+    Reads inputs from IN_COMMAND, IN_ENV and so on. Writes outputs and the summary of the job as GitHub
+    Actions, GitLab CI or Azure Pipelines take them, then the comment, annotations and status. Exits with 0 if
+    there are changes (2) or jobs in progress (4), which the outputs tell; else with the code of the command.
     """
     inputs = read_inputs(os.environ)
     with chdir(inputs.folder), TemporaryDirectory() as scratch:
@@ -165,23 +164,23 @@ def _folder(name: str) -> str:
 
 
 def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
-    with _closed_log(screen), _without(TOKEN):
-        code = _captured(inputs.words, file)
-    write_outputs({"exit-code": str(code)})
-    document = inputs.row.read(file, _name(inputs), inputs.environment)
-    write_outputs(outputs_of(document) if isinstance(document, Document) else {})
-    summarise(document.draw(MOST_SUMMARY).text)
-    with _closed_log(screen):
-        screen.text(draw(document.found, PLAIN))
-    if inputs.is_untrusted:  # there is no token: annotations are lines of the log
-        screen.raw(github(document.found, folder_in_repository(os.environ)))
-        shown = 0
-    elif isinstance(document, IssueDocument) and current_run().service.issues is None:
-        shown = code  # nobody sees it, unless the job fails
-    else:
-        shown = _shown(screen, inputs, document, file)
+    runner, outputs = current_runner(), dict[str, str]()
+    try:
+        with _signed_in(file.with_name("id-token")), runner.closed_log(screen), _without(TOKEN):
+            code = _captured(inputs.words, file)
+        outputs["exit-code"] = str(code)
+        document = inputs.row.read(file, _name(inputs), inputs.environment)
+        if isinstance(document, Document):
+            outputs |= outputs_of(document)
+            runner.report(document.plan)
+        runner.summarise(screen, document.draw(MOST_SUMMARY).text)
+        with runner.closed_log(screen):
+            screen.text(runner.harmless(draw(document.found, PLAIN)))
+        shown = _shown(screen, runner, inputs, document, file, outputs)
+    finally:
+        runner.write_outputs(screen, outputs)
     said = f"exit code {code}: {document.sentence}"
-    screen.text(f"{inputs.command} ended with {said}. See the summary of the job.\n")
+    screen.text(f"{inputs.command} ended with {said}.{runner.place}\n")
     return shown if code in _NOT_FAILED else code or shown
 
 
@@ -198,20 +197,32 @@ def _captured(words: tuple[str, ...], file: Path) -> int:
         return run(words)
 
 
-def _shown(screen: Screen, inputs: Inputs, document: Document | IssueDocument, file: Path) -> int:
+def _shown(
+    screen: Screen,
+    runner: Runner,
+    inputs: Inputs,
+    document: Document | IssueDocument,
+    file: Path,
+    outputs: dict[str, str],
+) -> int:
     """Shows the document with `ftops ci`; the most serious exit code."""
+    if inputs.is_untrusted:  # there is no token: annotations are lines of the log
+        screen.raw(runner.annotations(document.found, folder_in_repository(os.environ)))
+        return 0
+    if isinstance(document, IssueDocument) and current_run().service.issues is None:
+        return int(outputs["exit-code"])  # nobody sees it, unless the job fails
     codes = [0]
     for name in _wanted(inputs, document):
         reply = file.with_name(name)
         about = ("--spec", document.spec, "--env", inputs.environment)
-        with _closed_log(screen), _without(SUMMARY):
+        with runner.closed_log(screen), _without(SUMMARY):
             codes.append(
                 _captured(("ci", name, str(file), "-o", "json", "--token-env", TOKEN, *about), reply)
             )
             said = json.loads(content(reply))
-            screen.text(draw(diagnostics_of(said), PLAIN))
+            screen.text(runner.harmless(draw(diagnostics_of(said), PLAIN)))
         if said.get("id"):
-            write_outputs({f"{name}-id": said["id"]})
+            outputs[f"{name}-id"] = said["id"]
     return next((code for code in codes if code not in (0, UNREVIEWABLE)), max(codes))
 
 
@@ -251,33 +262,20 @@ def _costs(estimate: Estimate) -> dict[str, str]:
     }
 
 
-def write_outputs(outputs: Mapping[str, str]) -> None:
-    """Adds to the outputs of the step. Each value ends at a random line that nobody could have put into it.
-    Raises UsageError."""
-    path = os.environ.get(_OUTPUT)
-    if not path:
-        return
-    lines = []
-    for name, value in outputs.items():
-        end = f"ftops-{secrets.token_hex(16)}"
-        lines.append(f"{name}<<{end}\n{value}\n{end}\n")
-    try:
-        with open(path, "ab", opener=open_private) as file:
-            file.write("".join(lines).encode(errors="replace"))
-    except OSError as error:
-        raise UsageError(f"can't write {_OUTPUT}: {error.strerror}", path, "check the runner") from error
-
-
 @contextmanager
-def _closed_log(screen: Screen) -> Iterator[None]:
-    """Lines that look like workflow commands are only text in here."""
-    word = secrets.token_hex(16)
-    is_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    screen.raw(f"::stop-commands::{word}\n" * is_github)
-    try:
+def _signed_in(file: Path) -> Iterator[None]:
+    """Signs in with the ID token of the job, if there is one. A spec can't read it."""
+    token = os.environ.get(_ID_TOKEN)
+    if not token:
         yield
-    finally:
-        screen.raw(f"::{word}::\n" * is_github)
+        return
+    write_private(file, token.encode())
+    with _without(_ID_TOKEN), _without(_ID_TOKEN_FILE):
+        os.environ[_ID_TOKEN_FILE] = str(file)
+        try:
+            yield
+        finally:
+            del os.environ[_ID_TOKEN_FILE]
 
 
 @contextmanager

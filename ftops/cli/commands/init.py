@@ -10,7 +10,7 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
-from ftops.cli.workflows import CI_SERVICES, ci_files
+from ftops.cli.workflows import CI_SERVICES, CiFiles, ci_files
 from ftops.config.loader.settings import slug
 from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
@@ -22,7 +22,7 @@ from ftops.core.project import display, project_root
 @click.option(
     "--ci",
     type=click.Choice([*CI_SERVICES]),
-    help="Also create workflows: plan, apply, reconcile, drift. The folder may have a spec already.",
+    help="Also create workflows of a CI: plan, apply, reconcile, drift. The folder may have a spec already.",
 )
 @click.option("--env", "environment", metavar="NAME", help="The environment that the workflows are for.")
 @screen_options
@@ -34,16 +34,16 @@ def command(screen: Screen, folder: Path, ci: str | None, environment: str | Non
     if environment is not None and ci is None:
         raise click.UsageError("--env needs --ci")
     is_new = ci is None or not _specs(folder)
-    workflows = ci_files(ci, folder, environment, is_new=is_new) if ci else {}
-    if workflows:
-        _refuse_existing(list(workflows), project_root(real(folder)))
+    files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, ())
+    if files.texts:
+        _refuse_existing([*files.texts], project_root(real(folder)))
     created, advised = _create_spec(folder) if is_new else ([], "")
-    for path, text in workflows.items():
+    for path, text in files.texts.items():
         _write(path, text)
-    names = [*created, *map(display, workflows)]
+    names = [*created, *map(display, files.texts)]
     return screen.result(
         lambda: {"created": names},
-        lambda: _report(screen, folder, names, advised, CI_SERVICES[ci].next_steps if ci else ()),
+        lambda: _report(screen, folder, names, advised, files.next_steps),
     )
 
 
