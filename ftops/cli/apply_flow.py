@@ -12,7 +12,7 @@ from ftops.applying.run import Report, Settings
 from ftops.cli.apply_reporter import JsonReporter, Reporter, Show, TextReporter
 from ftops.cli.console import HELD, INTERRUPTED, Screen
 from ftops.cli.options import PlanArguments
-from ftops.cli.plan_flow import make_plan, read_for
+from ftops.cli.plan_flow import REFRESHING, make_plan, read_for
 from ftops.cli.sessions import Interrupts, locked
 from ftops.cli.spec_args import SpecArguments
 from ftops.config.config import Config
@@ -174,7 +174,7 @@ class _Apply(Struct, frozen=True):
     def _plan(self, session: Session) -> Plan:
         request, saved = self.options.request, self.options.saved
         if saved is None:
-            return make_plan(session, request, self.screen)
+            return make_plan(session, request, self.screen.counter(REFRESHING))
         counter = self.screen.counter("Refreshing resource")
         return revalidate(session, saved, parallelism=request.parallelism, on_progress=counter)
 

@@ -22,11 +22,13 @@ from ftops.core.plurals import plural
 from ftops.core.reply_json import parsed
 from ftops.planning.plan import Plan
 from ftops.planning.plan_document import plan_from_json
-from ftops.planning.saved.plan_digest import DIGEST
+from ftops.planning.saved.plan_digest import DIGEST, plan_digest
 from ftops.session.saved_plans import holds_plan, read_plan
+from ftops.views import many_markdown
 from ftops.views.destination import redirections
 from ftops.views.markdown import Drawn, draw, draw_outcome, draw_stub
 from ftops.views.markdown_text import Source, size
+from ftops.views.plan import has_changes
 from ftops.views.verdict import Level, verdict
 
 _MOST_BYTES = 256 << 20
@@ -69,6 +71,12 @@ class Document(Struct, frozen=True):
     """What has become of the steps that were applied."""
     unapplied: Plan | None = None
     """What apply has planned, if it has refused to start: perhaps another plan than was approved."""
+    place: str = ""
+    """The folder of the spec, if it is one of several."""
+    parts: tuple[Document, ...] | None = None
+    """The documents of several specs; None: it is about one."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """The paths of specs that weren't planned, and why."""
 
     @property
     def name(self) -> str:
@@ -82,6 +90,8 @@ class Document(Struct, frozen=True):
 
     def draw(self, limit: int) -> Drawn:
         """As Markdown, at most `limit` bytes."""
+        if self.parts is not None:
+            return many_markdown.draw([*map(_section, self.parts)], self.skipped, self.source, limit)
         if self.plan is None:
             room = limit if self.unapplied is None else limit // 2
             outcome = draw_outcome(self.name, self._sign, self.sentence, self.found, self.steps, room)
@@ -103,12 +113,21 @@ class Document(Struct, frozen=True):
         return Level.BLOCKED if self.state in ("failure", "error") else Level.NONE
 
 
+def _section(document: Document) -> many_markdown.Section:
+    digest = document.digest
+    if document.plan is not None and document.plan.is_approvable and has_changes(document.plan):
+        digest = digest or plan_digest(document.plan)
+    return many_markdown.Section(
+        document.place, document.name, document.level, document.sentence, digest, document.draw
+    )
+
+
 def read_document(path: Path, spec: str | None, environment: str | None) -> Document:
     """`spec` and `environment` are for documents that don't name them, such as that of an invalid spec.
     Raises UsageError and PlanFileError."""
     if str(path) != "-" and _reading(lambda: holds_plan(path), path):
         saved = read_plan(path)
-        return _of_plan(saved.plan, Source(saved.origin.at, saved.origin.ftops), "", ())
+        return of_plan(saved.plan, Source(saved.origin.at, saved.origin.ftops), "", ())
     found = interpreted(path, _interpreted)
     named = replace(
         found,
@@ -163,12 +182,62 @@ def _interpreted(text: bytes) -> Document:
         return _of_reconcile(raw)
     if "changes" in raw:
         return _of_plan_document(raw)
+    if "specs" in raw:
+        return _of_several(raw)
+    return _of_check(raw)
+
+
+def _of_check(raw: Mapping[str, Any]) -> Document:
+    """The document of `validate`, or of a command that has failed."""
     found = _diagnostics(raw["diagnostics"])
-    errors = sum(one.severity == "error" for one in found)
     if raw.get("valid"):
         return Document(str(raw["spec"]), "", "none", "success", "valid", found=found)
+    return of_errors(found)
+
+
+def of_errors(found: Sequence[Diagnostic]) -> Document:
+    """Of a spec that can't be planned. Its name isn't known."""
+    errors = sum(one.severity == "error" for one in found)
     said = f": {plural(errors, 'error')}" if errors else ""
-    return Document("", "", "failed", "failure", f"can't be planned{said}", found=found)
+    return Document(
+        "", "", "failed", "failure", f"can't be planned{said}", found=tuple(map(_without_text, found))
+    )
+
+
+def of_several(
+    folder: str,
+    environment: str,
+    parts: Sequence[Document],
+    skipped: Sequence[tuple[str, str]],
+    source: Source,
+) -> Document:
+    """Of the specs below a folder, which is seen from the root of the repository."""
+    levels = [part.level for part in parts]
+    states = {part.state for part in parts}
+    return Document(
+        "/".join(filter(None, (folder, "*"))),
+        environment,
+        many_markdown.worst_level(levels),
+        "failure" if states & {"failure", "error"} else "success",
+        many_markdown.verdict_of(levels),
+        source=source,
+        found=tuple(found for part in parts for found in part.found),
+        parts=tuple(parts),
+        skipped=tuple(skipped),
+    )
+
+
+def _of_several(raw: Mapping[str, Any]) -> Document:
+    """The document of `plan --all`, or of `validate --all`."""
+    parts = []
+    for one in raw["specs"]:
+        part = _of_plan_document(one["plan"]) if "plan" in one else _of_check(one)
+        place, name = str(one["path"]), str(one.get("spec") or one["path"])
+        environment = part.environment or str(raw.get("environment") or "default")
+        parts.append(replace(part, place=place, spec=part.spec or name, environment=environment))
+    skipped = [(str(one["path"]), str(one["reason"])) for one in raw.get("skipped", ())]
+    folder, environment = str(raw.get("folder", "")), str(raw.get("environment") or "")
+    return of_several(folder, environment, parts, skipped, Source("", __version__))
 
 
 def _of_plan_document(raw: Mapping[str, Any]) -> Document:
@@ -183,10 +252,10 @@ def _of_plan_document(raw: Mapping[str, Any]) -> Document:
     digest = raw.get("digest")
     if digest is not None and not DIGEST.fullmatch(str(digest)):
         raise ValueError("its digest isn't one")
-    return _of_plan(plan, Source("", __version__), digest or "", warnings)
+    return of_plan(plan, Source("", __version__), digest or "", warnings)
 
 
-def _of_plan(plan: Plan, source: Source, digest: str, warnings: tuple[Diagnostic, ...]) -> Document:
+def of_plan(plan: Plan, source: Source, digest: str, warnings: tuple[Diagnostic, ...]) -> Document:
     level, sentence = verdict(plan)
     state = "failure" if level in (Level.DENIED, Level.BLOCKED) else "success"
     found = (*plan.findings, *warnings)

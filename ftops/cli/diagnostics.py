@@ -1,4 +1,4 @@
-"""Diagnostics: completes them with source lines, and their hints with the spec of the command line."""
+"""Diagnostics: those of any error; completes them with source lines, and their hints with the spec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ftops.core.confined_files import ALLOW, ALLOW_HINT, SPEC_BYTES, content, leads_out
-from ftops.core.errors import Diagnostic, Place
+from ftops.core.errors import Diagnostic, FtopsError, Place
 from ftops.core.project import SPEC_SUFFIXES, project_root
 from ftops.core.yaml_lines import lines_of
 
@@ -24,6 +24,29 @@ _NOT_OUTSIDE = (
     f"Move it into the project: with --untrusted nothing else is read, regardless of {ALLOW}. If the spec is "
     f"yours, remove --untrusted and set the folder that it is in: {ALLOW}=…"
 )
+
+
+def diagnostics_of(error: Exception) -> Sequence[Diagnostic]:
+    """Of an expected error, one of the operating system, or a bug, with its place for a report."""
+    if isinstance(error, FtopsError):
+        return error.diagnostics
+    if isinstance(error, RecursionError):
+        what = "the spec or the data"
+        return [Diagnostic(f"{what} is nested too deeply", "", f"flatten {what}")]
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "set FTOPS_DEBUG=1 to see the traceback"
+        return [Diagnostic(f"{where}{error.strerror or error}", "", hint)]
+    import traceback
+
+    *_, at = traceback.extract_tb(error.__traceback__)
+    return [
+        Diagnostic(
+            f"this is a bug in ftops: {type(error).__name__}: {error}",
+            f"It happened at {at.filename}:{at.lineno}, in {at.name}. All changes so far are recorded.",
+            "run it again with FTOPS_DEBUG=1 and report the output",
+        )
+    ]
 
 
 def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

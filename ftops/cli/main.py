@@ -10,6 +10,7 @@ import click
 
 from ftops.cli.command_table import SECTIONS
 from ftops.cli.console import INTERRUPTED, OutputClosed, Screen
+from ftops.cli.diagnostics import diagnostics_of
 from ftops.cli.lazy import LazyGroup, show_help_without_command
 from ftops.cli.output_options import screen_options
 from ftops.cli.switches import COMPLETE, DEBUG, is_on
@@ -57,14 +58,13 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
         return _fail(screen, [Diagnostic("interrupted")], INTERRUPTED)
     except click.ClickException as error:
         return _fail(screen, [_usage_diagnostic(error, screen.command, argv)])
-    except RecursionError:
-        what = "the spec or the data"
-        return _fail(screen, [Diagnostic(f"{what} is nested too deeply", "", f"flatten {what}")])
+    except RecursionError as error:
+        return _fail(screen, diagnostics_of(error))
     except BrokenPipeError as error:
         is_help = not {"-h", "--help", "help"}.isdisjoint(argv)  # click prints it, past the screen
-        return 1 if is_help else _fail(screen, [_unexpected(error)])
+        return 1 if is_help else _fail(screen, diagnostics_of(error))
     except Exception as error:  # noqa: BLE001 - the last line of defence says that it is one
-        code = _fail(screen, [_unexpected(error)])
+        code = _fail(screen, diagnostics_of(error))
         if is_on(DEBUG, os.environ):
             import traceback
 
@@ -104,18 +104,3 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
     advice = one_dash_hint(argv, known) or advice
     hint = f"{advice} See `{path} --help`." if advice else f"see `{path} --help`"
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
-
-
-def _unexpected(error: Exception) -> Diagnostic:
-    """An error of the operating system, or a bug with its place, for a report."""
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return Diagnostic(f"{where}{error.strerror or error}", "", "set FTOPS_DEBUG=1 to see the traceback")
-    import traceback
-
-    *_, at = traceback.extract_tb(error.__traceback__)
-    return Diagnostic(
-        f"this is a bug in ftops: {type(error).__name__}: {error}",
-        f"It happened at {at.filename}:{at.lineno}, in {at.name}. All changes so far are recorded.",
-        "run it again with FTOPS_DEBUG=1 and report the output",
-    )

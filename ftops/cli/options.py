@@ -18,6 +18,7 @@ from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_opti
 from ftops.cli.spec_args import SpecArguments
 from ftops.config.loader.policy_sources import POLICY_OPTION
 from ftops.core.address import Address
+from ftops.core.errors import UsageError
 from ftops.core.project import SPEC_SUFFIXES
 from ftops.planning.plan import Mode, Options
 
@@ -147,6 +148,23 @@ def spec_words(
     return tuple(words)
 
 
+def many_options(function: Command) -> Command:
+    """--all and --changed-since. Goes below the other decorators."""
+    return decorate(function, _MANY)
+
+
+def check_many(everything: bool, revision: str | None, is_untrusted: bool) -> None:
+    """Raises UsageError if --changed-since has no effect, or git may not be asked."""
+    if revision is not None and not everything:
+        raise click.UsageError("--changed-since goes with --all")
+    if revision is not None and is_untrusted:
+        raise UsageError(
+            "--changed-since asks git, which an untrusted run doesn't start",
+            "a checkout can configure what git runs.",
+            "leave it out: every spec is read",
+        )
+
+
 limit_option = click.option(
     "--limit",
     type=click.IntRange(2_000),
@@ -188,6 +206,16 @@ offline_option = click.option(
     "--offline",
     is_flag=True,
     help="Contact no service while planning: rely on the state, and skip preflight checks.",
+)
+
+_MANY = (
+    click.option("--all", "everything", is_flag=True, help="Every spec in the folder SPEC and below it."),
+    click.option(
+        "--changed-since",
+        "revision",
+        metavar="REVISION",
+        help="With --all: only those that the branch touches since it left this revision of Git.",
+    ),
 )
 
 _SPEC = (

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ftops import __version__
-from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments
+from ftops.cli.plans import save_plan
 from ftops.cli.spec_args import SpecArguments, read, read_to_destroy, read_with_data
-from ftops.cli.untrusted import at_recorded_accounts
+from ftops.cli.untrusted import at_recorded_accounts, left_out
 from ftops.config.config import Config
 from ftops.core.address import Json
 from ftops.core.confined_files import content
@@ -26,6 +28,12 @@ from ftops.state.state import State
 from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
 from ftops.views.markdown_text import Source
+from ftops.views.plan import has_changes
+
+CHANGES = 2
+"""The exit code if there are changes, with --detailed-exitcode."""
+BLOCKED = 3
+REFRESHING = "Refreshing resource"
 
 
 def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -110,16 +118,55 @@ def _text_of(copy: Path) -> str:
 _MAKE_COPY = "create one with access to the state: `ftops state pull > state.json`; then --state state.json"
 
 
-def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offline: bool = False) -> Plan:
+def make_plan(
+    session: Session,
+    request: PlanArguments,
+    on_progress: Callable[[int, int], None],
+    *,
+    offline: bool = False,
+) -> Plan:
     return session.plan(
         request.options,
         refresh=request.refresh,
         preflight=request.preflight,
         offline=offline,
         parallelism=request.parallelism,
-        on_progress=screen.counter("Refreshing resource"),
+        on_progress=on_progress,
         as_of=request.as_of,
     )
+
+
+class Planned(NamedTuple):
+    """A plan, and the warnings about its spec and data."""
+
+    plan: Plan
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """As with --detailed-exitcode."""
+        return BLOCKED if self.plan.is_blocked else CHANGES if has_changes(self.plan) else 0
+
+
+def planned(
+    spec: SpecArguments,
+    request: PlanArguments,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    copy: Path | None = None,
+    out: Path | None = None,
+    is_kept: bool = False,
+) -> Planned:
+    """The plan of a spec, with a copy of the state if there is one, saved if it can be applied. Raises
+    FtopsError."""
+    config, warnings = read_for(spec, request)
+    with planning_session(config, request, copy) as session:
+        plan = make_plan(session, request, on_progress, offline=request.offline)
+        without_state = spec.is_untrusted and copy is None and not is_plain_local(config)
+        omissions = left_out(config, without_state=without_state)
+        plan = replace(plan, warnings=(*omissions, *plan.warnings), is_approvable=not spec.is_untrusted)
+        if (out is not None or is_kept) and not plan.is_blocked:
+            save_plan(session, plan, request, spec, out, is_kept)
+    return Planned(plan, warnings)
 
 
 def made_now() -> Source:

@@ -13,8 +13,9 @@ from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config
 from ftops.config.loader import load, load_outline
 from ftops.config.loader.policy_sources import POLICY_VARIABLE, PolicySources
-from ftops.core.errors import Diagnostic, SpecError, UsageError
-from ftops.core.project import display
+from ftops.config.loader.settings import slug
+from ftops.core.errors import Diagnostic, FtopsError, SpecError, UsageError
+from ftops.core.project import display, spec_folder
 
 
 class SpecArguments(Struct, frozen=True):
@@ -106,6 +107,14 @@ def read_outline(spec: SpecArguments) -> Config:
             environ=os.environ,
         )
         return _named(outline, spec)
+
+
+def probable_name(path: Path, environment: str | None) -> str:
+    """The name of a spec that can't be read as a whole, as well as can be told."""
+    try:
+        return load_outline(path, environment=environment, environ={}).name
+    except FtopsError:
+        return slug(spec_folder(path.absolute()).name) or "spec"
 
 
 def read_to_destroy(spec: SpecArguments) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -176,10 +177,26 @@ def test_the_action_passes_all_inputs_by_the_environment() -> None:
     del names["IN_TOKEN"]
     assert {name: value for name, value in last["env"].items() if name.startswith("IN_")} == names
     assert last["env"][TOKEN_VARIABLE] == "${{ inputs.token }}"
-    known = {"exit-code", "comment-id", "issue-id", *outputs_of(Document("", "", "", "", "", plan=plan()))}
+    known = {"exit-code", "comment-id", "issue-id", *outputs_of(Document("", "", "", "", "", plan=plan(), parts=()))}
     assert action["outputs"].keys() == known
     page = (DOCS / "ci.md").read_text("utf-8").partition("## The GitHub Action")[2]
     for name in (*action["inputs"], *known, *COMMANDS):
         assert f"`{name}`" in page.partition("\n## ")[0], name
     pins = set(re.findall(r"uses: (\S+@\S+)", (ROOT / "action.yml").read_text("utf-8")))
     assert pins <= set(re.findall(r"uses: (\S+@\S+)", (ROOT / ".github/workflows/ci.yml").read_text("utf-8")))
+
+
+def test_all_specs_are_planned_in_one_step(github: GitHub, step: Step) -> None:
+    step.job.folder.write(
+        "below/ftops.yaml", "ftops: {name: below}\nproviders: {m: {type: memory}}\noutputs: {x: 1}\n"
+    )
+    done = step.run("plan", all="true")
+    assert step.outputs["verdict"] == "safe"
+    digests = json.loads(step.outputs["digests"])
+    assert sorted(digests) == [".", "below"]
+    assert "2 specs: 2 with additions or updates only" in done.out
+    (comment,) = github.comments
+    assert all(digest in comment.body for digest in digests.values())
+    assert "the input `changed-since`" not in step.run("check", all="true").out
+    failed = step.run("plan", code=1, changed_since="main")
+    assert "--changed-since goes with --all" in failed.err + failed.out + step.summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
@@ -474,3 +475,66 @@ def test_a_renamed_repository_is_followed_on_the_same_server(github: GitHub, job
     github.faults.append(Fault("GET", "contoso/models", 301, {"message": "Moved"}, there))
     job.comment(SAFE)
     assert len(github.comments) == 1
+
+
+def of_all(job: Job, *folders: str) -> None:
+    """Specs beside each other, planned together."""
+    for name in folders:
+        job.folder.write(
+            f"all/{name}/ftops.yaml", f"ftops: {{name: {name}}}\nproviders: {{m: {{type: memory}}}}\n"
+        )
+    done = job.folder.run("plan", "all", "--all", "-o", "json", environ=job.environ)
+    job.folder.write("all.json", done.out)
+
+
+def test_several_specs_share_one_comment_and_have_a_status_each(github: GitHub, job: Job) -> None:
+    of_all(job, "one", "two")
+    job.ftops("ci", "comment", "all.json")
+    (comment,) = github.comments
+    first, title, *_ = comment.body.splitlines()
+    assert first == f"<!-- ftops:v1 repo=77 spec=all%2F%2A env= level=none head={HEAD} -->"
+    assert title == "## ✅ 2 specs: 2 without changes"
+    job.folder.write("all/two/ftops.yaml", "ftops: {name: two}\njobs: {x: {modle: y}}\n")
+    of_all(job, "one")
+    job.ftops("ci", "comment", "all.json")
+    (comment,) = github.visible
+    assert "2 specs: 1 can't be planned, 1 without changes" in comment.body
+    assert "modle" in comment.body
+    assert "level=failed" in comment.body
+    done = job.ftops("ci", "status", "all.json", "-o", "json")
+    assert {one["status"]: one["state"] for one in (done.json, *done.json["specs"])} == {
+        "ftops/all/*": "failure",
+        "ftops/one/default": "success",
+        "ftops/two/default": "failure",
+    }
+    assert "conclusion failure" in job.ftops("ci", "annotate", "all.json").out
+
+
+BROKEN_SETS = [
+    '{"specs": 3}',
+    '{"specs": [3]}',
+    '{"specs": [{}]}',
+    '{"specs": [{"path": "a"}]}',
+    '{"specs": [{"path": "a", "plan": {}}]}',
+    '{"specs": [], "skipped": [{}]}',
+]
+
+
+@pytest.mark.parametrize("document", BROKEN_SETS)
+def test_a_broken_document_of_several_specs_is_refused(job: Job, document: str) -> None:
+    job.folder.write("all.json", document)
+    assert "neither a saved plan nor a JSON document" in job.ftops("ci", "comment", "all.json", code=1).err
+
+
+def test_names_of_folders_are_no_markup(github: GitHub, job: Job) -> None:
+    for name in ("@contoso", "a|b", "`x`", "<img src=x>", "-->"):
+        job.folder.write(f"all/{name}/ftops.yaml", "ftops: {name: x}\njobs: {x: {modle: y}}\n")
+    job.folder.write("all.json", job.folder.run("plan", "all", "--all", "-o", "json").out)
+    job.ftops("ci", "comment", "all.json")
+    (comment,) = github.comments
+    assert not re.search(r"@contoso|<img|x>", outside_of_code(comment.body))
+
+
+def outside_of_code(body: str) -> str:
+    """What isn't in inline code."""
+    return re.sub(r"(`+).+?\1", "", "\n".join(outside_of_blocks(body) or [body]))

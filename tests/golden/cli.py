@@ -20,7 +20,7 @@ from tests.support.command import FTOPS, environment, run
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent
 _ID = re.compile(r"\b[0-9a-f]{16}\b")
-_DIGEST = re.compile(r"(Digest:? `?)v2:sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"((?:Digest:?|\|) `?)v2:sha256:[0-9a-f]{64}")
 _MADE = re.compile(r"[0-9TZ:-]{20} · ftops [0-9.]+")
 _LINEAGE = re.compile(r"lineage [0-9a-f]{8}\b")
 

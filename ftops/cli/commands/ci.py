@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,16 +23,20 @@ from ftops.cli.ci_posting import (
     show,
 )
 from ftops.cli.console import Screen
+from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
 from ftops.forges.ci_run import CiRun
 from ftops.forges.errors import ForgeError
 from ftops.forges.folding import ROOM
-from ftops.forges.service import Check, Status
+from ftops.forges.service import Check, Request, Status
 from ftops.forges.sticky_comment import Marker, StickyComment
 from ftops.views.annotations import check_annotations, check_summary
 from ftops.views.diagnostics import to_json
 from ftops.views.markdown import Drawn, provenance
+
+if TYPE_CHECKING:
+    from ftops.forges.client import ForgeClient
 
 UNREVIEWABLE = 3
 
@@ -143,29 +148,41 @@ def status(screen: Screen, given: Arguments) -> int:
     """Set the status `ftops/SPEC/ENVIRONMENT` of the commit.
 
     FILE is a saved plan, or what `ftops plan`, `validate`, `apply` or `reconcile` printed with `-o json`,
-    also if it failed; `-` is standard input. A job that is still in progress is a pending status.
+    also if it failed; `-` is standard input. A job that is still in progress is a pending status. Of several
+    specs (`plan --all`), each gets a status, and `ftops/*` is the worst of them.
     """
     document = read_document(given.file, given.spec, given.environment)
 
     def publish() -> int:
         run = run_of(given, needs_commit=True)
-        found = Status(document.path, document.state, document.sentence)
-        request = run.service.status(run.target, found)
+        found = [Status(one.path, one.state, one.sentence) for one in (document, *(document.parts or ()))]
+        requests = [run.service.status(run.target, one) for one in found]
         if given.is_dry_run:
-            return show(screen, run, [as_line(request)])
+            return show(screen, run, [as_line(request) for request in requests])
         with client_of(run) as client:
-            try:
-                client.send(*request, what="set the status", is_repeatable=True)
-            except ForgeError as error:
-                again = run.service.status_again
-                if not again or again not in error.detail.lower():
-                    raise
+            for request in requests:
+                _set_status(run, client, request)
+        rest: list[Json] = [{"status": one.name, "state": one.state} for one in found[1:]]
         return screen.result(
-            lambda: {"status": found.name, "state": found.state},
-            lambda: [f"The status {found.name} is {found.state}."],
+            lambda: {
+                "status": found[0].name,
+                "state": found[0].state,
+                **({"specs": rest} if document.parts is not None else {}),
+            },
+            lambda: [f"The status {one.name} is {one.state}." for one in found],
         )
 
     return attempt(screen, given, "status", publish)
+
+
+def _set_status(run: CiRun, client: ForgeClient, request: Request) -> None:
+    """Raises ForgeError."""
+    try:
+        client.send(*request, what="set the status", is_repeatable=True)
+    except ForgeError as error:
+        again = run.service.status_again
+        if not again or again not in error.detail.lower():
+            raise
 
 
 def _texts(document: Document, run: CiRun, marker: int, drawn: list[Drawn]) -> Iterator[str]:

@@ -25,10 +25,9 @@ from ftops.cli.console import Screen
 from ftops.cli.issue_documents import IssueDocument, read_issue_document
 from ftops.cli.output_options import screen_options
 from ftops.cli.repository import folder_in_repository
-from ftops.config.loader import load_outline
-from ftops.config.loader.settings import slug
+from ftops.cli.spec_args import probable_name
 from ftops.core.confined_files import content, outside, real
-from ftops.core.errors import FtopsError, UsageError
+from ftops.core.errors import UsageError
 from ftops.core.private_files import open_private, write_private
 from ftops.planning.estimate import HOURS_PER_MONTH, Estimate
 from ftops.views.diagnostics import draw
@@ -59,10 +58,10 @@ class Row(NamedTuple):
 COMMANDS: Mapping[str, Row] = {
     "plan": Row(
         ("plan", "--detailed-exitcode", "-o", "json"),
-        frozenset({"untrusted", "policy-ref"}),
+        frozenset({"untrusted", "policy-ref", "all", "changed-since"}),
         ("comment", "annotate"),
     ),
-    "check": Row(("validate", "-o", "json"), frozenset({"untrusted"}), ("annotate",)),
+    "check": Row(("validate", "-o", "json"), frozenset({"untrusted", "all", "changed-since"}), ("annotate",)),
     "apply": Row(
         ("apply", _LOCK, "-o", "json"), frozenset({"digest", "wait", "policy-ref"}), ("comment", "status")
     ),
@@ -115,8 +114,9 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
             "it names the environment of the spec, and is never guessed.",
             "name it; without `environments` in the spec, it is `default`",
         )
-    flags = {flag: _chosen(given, flag, ("false", "true")) == "true" for flag in ("wait", "untrusted")}
-    used = {flag for flag, is_on in flags.items() if is_on} | ({"digest", "policy-ref"} & given.keys())
+    flags = {flag: _chosen(given, flag, ("false", "true")) == "true" for flag in ("wait", "untrusted", "all")}
+    used = {flag for flag, is_on in flags.items() if is_on}
+    used |= {"digest", "policy-ref", "changed-since"} & given.keys()
     if refused := sorted(used - row.inputs):
         raise UsageError(
             f"`{name}` has no input `{refused[0]}`", "", f"it has: {', '.join(sorted(row.inputs))}"
@@ -128,11 +128,11 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
             "pass the output `digest` of the plan",
         )
     options = {"--env": given["env"], "--expect-digest": given.get("digest")}
-    options["--policy-from"] = given.get("policy-ref")
+    options |= {"--policy-from": given.get("policy-ref"), "--changed-since": given.get("changed-since")}
     words = [f"{option}={value}" for option, value in options.items() if value]
     words += [f"--var-file={line.strip()}" for line in given.get("var-file", "").splitlines() if line.strip()]
     words += ["--wait" if flags["wait"] else "--no-wait"] if "wait" in row.inputs else []
-    words += ["--untrusted"] if flags["untrusted"] else []
+    words += [f"--{flag}" for flag in ("untrusted", "all") if flags[flag]]
     comment = _chosen(given, "comment", ("always", "never"))
     return Inputs(
         name,
@@ -169,7 +169,7 @@ def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
         with _signed_in(file.with_name("id-token")), runner.closed_log(screen), _without(TOKEN):
             code = _captured(inputs.words, file)
         outputs["exit-code"] = str(code)
-        document = inputs.row.read(file, _name(inputs), inputs.environment)
+        document = inputs.row.read(file, probable_name(Path(), inputs.environment), inputs.environment)
         if isinstance(document, Document):
             outputs |= outputs_of(document)
             runner.report(document.plan)
@@ -239,17 +239,11 @@ def _wanted(inputs: Inputs, document: Document | IssueDocument) -> list[str]:
     return [name for name in inputs.row.shown_by if wanted[name]]
 
 
-def _name(inputs: Inputs) -> str:
-    """The name of a spec that can't be read as a whole, as well as can be told."""
-    try:
-        return load_outline(Path(), environment=inputs.environment, environ={}).name
-    except FtopsError:
-        return slug(Path.cwd().name) or "spec"
-
-
 def outputs_of(document: Document) -> dict[str, str]:
     """The outputs that a document has. A cost that isn't known is empty."""
     found = {"digest": document.digest, "verdict": document.level}
+    if document.parts is not None:
+        found["digests"] = json.dumps({one.place: one.digest for one in document.parts if one.digest})
     return {**found, **_costs(document.plan.estimate)} if document.plan is not None else found
 
 

@@ -14,30 +14,29 @@ from ftops.cli.options import (
     PlanArguments,
     as_of_option,
     check_limit,
+    check_many,
     limit_option,
+    many_options,
     plan_options,
     spec_options,
 )
 from ftops.cli.output_options import FILE, GITLAB_COUNTS, also_markdown_and_reports
 from ftops.cli.plan_flow import (
-    is_plain_local,
+    BLOCKED,
+    CHANGES,
+    REFRESHING,
     made_now,
-    make_plan,
     plan_document,
-    planning_session,
-    read_for,
+    planned,
     unasked,
 )
-from ftops.cli.plans import check_out, save_plan
+from ftops.cli.plans import check_out
 from ftops.cli.spec_args import SpecArguments
-from ftops.cli.untrusted import left_out, untrusted_option
+from ftops.cli.untrusted import untrusted_option
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
-
-CHANGES = 2
-BLOCKED = 3
 
 
 @click.command("plan")
@@ -67,6 +66,7 @@ BLOCKED = 3
 @untrusted_option
 @spec_options
 @also_markdown_and_reports
+@many_options
 def command(
     screen: Screen,
     spec: SpecArguments,
@@ -78,11 +78,17 @@ def command(
     as_of: date | None,
     limit: int | None,
     is_untrusted: bool,
+    everything: bool,
+    revision: str | None,
 ) -> int:
     """Show what apply would change, in which order and why. Nothing is changed.
 
-    SPEC is a YAML file, or a folder of them; the current folder by default.
+    SPEC is a YAML file, or a folder of them; the current folder by default. With --all, it is a folder, and
+    every spec in it and below it is planned.
     """
+    check_many(everything, revision, is_untrusted)
+    if everything:
+        _refuse_for_all(request, out, copy)
     check_limit(screen, limit)
     if is_kept and copy is not None:
         raise click.UsageError("--save needs the state itself: it can't be combined with --state")
@@ -104,19 +110,32 @@ def command(
         if request.options.mode is Mode.REFRESH_ONLY:
             raise click.UsageError("--refresh-only can't be combined with --untrusted")
         spec, request = replace(spec, is_untrusted=True), unasked(request)
-    config, warnings = read_for(spec, request)
-    with planning_session(config, request, copy) as session:
-        plan = make_plan(session, request, screen, offline=request.offline)
-        without_state = is_untrusted and copy is None and not is_plain_local(config)
-        omissions = left_out(config, without_state=without_state)
-        plan = replace(plan, warnings=(*omissions, *plan.warnings), is_approvable=not is_untrusted)
-        if is_saved and not plan.is_blocked:
-            save_plan(session, plan, request, spec, out, is_kept)
+    if everything:
+        from ftops.cli.many_plans import plan_all
+
+        code = plan_all(screen, spec, request, revision, is_kept, limit)
+        return code if code != CHANGES or detailed_exitcode else 0
+    made = planned(spec, request, screen.counter(REFRESHING), copy, out, is_kept)
+    plan = made.plan
     next_step = _next_step(plan, spec, out, is_kept, screen)
-    _show(screen, plan, warnings, limit, next_step)
-    if plan.is_blocked:
-        return BLOCKED
-    return CHANGES if detailed_exitcode and plan_view.has_changes(plan) else 0
+    _show(screen, plan, made.warnings, limit, next_step)
+    return made.exit_code if plan.is_blocked or detailed_exitcode else 0
+
+
+def _refuse_for_all(request: PlanArguments, out: Path | None, copy: Path | None) -> None:
+    """Raises UsageError for an option that is about one spec."""
+    options = request.options
+    given = {
+        "--out": out,
+        "--state": copy,
+        "--target": options.targets,
+        "--exclude": options.excludes,
+        "--replace": options.replaces,
+        "--override-gate": options.overrides,
+        "--override": options.rule_overrides,
+    }
+    if name := next((name for name, value in given.items() if value), None):
+        raise click.UsageError(f"{name} is about one spec: it can't be combined with --all")
 
 
 def _show(

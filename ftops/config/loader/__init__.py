@@ -16,7 +16,7 @@ from ftops.config import schema
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
 from ftops.config.loader import inputs, settings
 from ftops.config.loader.cross_account import check_control_plane, check_control_version, link_accounts
-from ftops.config.loader.environments import Variation, choose_environment, variation_of
+from ftops.config.loader.environments import Variation, choose_environment, declares, variation_of
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
@@ -42,7 +42,7 @@ from ftops.core.suggestions import did_you_mean
 if TYPE_CHECKING:
     from ftops.catalog import Catalog
 
-__all__ = ["load", "load_outline"]
+__all__ = ["has_environment", "load", "load_outline"]
 
 
 def load(
@@ -109,6 +109,13 @@ def load_outline(
     if findings:
         raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
     return config
+
+
+def has_environment(path: Path, name: str, variable_files: Sequence[Path]) -> bool:
+    """Whether a spec declares an environment, by its name or a pattern; also true if it can't be read."""
+    findings: list[Diagnostic] = []
+    source = read(path, variable_files, findings, outline=True)
+    return bool(findings) or declares(source, name)
 
 
 def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:

@@ -63,6 +63,12 @@ def choose_environment(
     return None
 
 
+def declares(source: Source, name: str) -> bool:
+    """Whether an environment has this name, or a pattern that matches it."""
+    environments = source["environments"]
+    return name in environments or any(_matches(pattern_of(one), name) for one in environments.values())
+
+
 def pattern_of(entry: Entry) -> str:
     """The pattern of an environment that stands for several; empty for any other."""
     pattern = entry.value("pattern")

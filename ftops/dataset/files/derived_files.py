@@ -61,7 +61,7 @@ def derive(project: Path, key: str, write: Callable[[Writer], None], *, since: i
         with suppress(OSError):
             os.utime(note)  # the time of the last use
         return folder / known.name
-    draft = folder / f".{key[:32]}.{os.getpid()}{SUFFIX}"
+    draft = folder / f".{key[:32]}.{os.urandom(4).hex()}{SUFFIX}"
     try:
         with Writer(draft, force=True) as writer:
             write(writer)
