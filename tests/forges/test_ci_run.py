@@ -177,7 +177,12 @@ def test_the_action_passes_all_inputs_by_the_environment() -> None:
     del names["IN_TOKEN"]
     assert {name: value for name, value in last["env"].items() if name.startswith("IN_")} == names
     assert last["env"][TOKEN_VARIABLE] == "${{ inputs.token }}"
-    known = {"exit-code", "comment-id", "issue-id", *outputs_of(Document("", "", "", "", "", plan=plan(), parts=()))}
+    known = {
+        "exit-code",
+        "comment-id",
+        "issue-id",
+        *outputs_of(Document("", "", "", "", "", plan=plan(), parts=())),
+    }
     assert action["outputs"].keys() == known
     page = (DOCS / "ci.md").read_text("utf-8").partition("## The GitHub Action")[2]
     for name in (*action["inputs"], *known, *COMMANDS):

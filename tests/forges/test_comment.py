@@ -523,7 +523,7 @@ BROKEN_SETS = [
 @pytest.mark.parametrize("document", BROKEN_SETS)
 def test_a_broken_document_of_several_specs_is_refused(job: Job, document: str) -> None:
     job.folder.write("all.json", document)
-    assert "neither a saved plan nor a JSON document" in job.ftops("ci", "comment", "all.json", code=1).err
+    assert "isn't a document of ftops" in job.ftops("ci", "comment", "all.json", code=1).err
 
 
 def test_names_of_folders_are_no_markup(github: GitHub, job: Job) -> None:

@@ -13,12 +13,13 @@ from ftops.config.config import Config
 from ftops.config.loader.files import keys_of
 from ftops.core.confined_files import content, folders, real
 from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.dataset import is_pattern
 from ftops.yaml.document import MAX_BYTES
 
 _NAMES = ("ftops.yaml", "ftops.yml")
-_MARKS = frozenset({"ftops", "providers", "datasets", "deployments", "evaluations"})
-"""Sections that make a folder a spec. Other tools also use `jobs`, `variables` and `outputs`."""
+_MARKS = {"ftops", "providers", *(row.section for row in RESOURCE_TYPES.values() if not row.trains)}
+"""Sections that make a folder a spec. Others are also keys of other tools: workflows of CI have `jobs`."""
 _LEFT_OUT = frozenset({"node_modules"})
 
 
