@@ -36,6 +36,10 @@ EXIT_CODES: Mapping[str, int] = {
 """Report.result → exit code."""
 
 
+_TITLES: Mapping[str, str] = {"promote": "Promotion"}
+"""What a run is called, if not like its command."""
+
+
 class ApplyOptions(Struct, frozen=True):
     """What the command line asks of an apply."""
 
@@ -52,11 +56,13 @@ class ApplyOptions(Struct, frozen=True):
     """Seconds to wait for another run to end."""
     limit: int | None = None
     """Of a Markdown document, in bytes."""
+    arguments: tuple[str, ...] = ()
+    """Quoted words of the command line beside those of the spec."""
 
     @property
     def resume_command(self) -> str:
         """The command that continues after an interrupt."""
-        return self.spec.command(self.operation)
+        return self.spec.command(" ".join((self.operation, *self.arguments)))
 
     @property
     def is_whole(self) -> bool:
@@ -87,7 +93,7 @@ def carry_out(screen: Screen, options: ApplyOptions) -> int:
 
 
 def _reporter(screen: Screen, options: ApplyOptions) -> Reporter:
-    title = options.operation.capitalize()
+    title = _TITLES.get(options.operation, options.operation.capitalize())
     if screen.json:
         return JsonReporter(screen)
     if screen.markdown:

@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "destroy": _row("apply:destroy", "Delete everything that was created for a spec."),
     },
     "Other commands": {
+        "promote": _row("promote:command", "Deploy a model that another environment has trained."),
         "reconcile": _row("reconcile:command", "Continue what was approved and isn't done yet."),
         "show": _row("show:command", "Show everything in the state."),
         "output": _row("output:command", "Show the outputs of a spec, or one of them."),

@@ -19,7 +19,7 @@ from ftops.views.paint import Painter, clean_json, clean_lines, wants_color
 HELD = 5
 """The exit code if a gate or --fail-if holds a model back."""
 INTERRUPTED = 130
-STREAMING = frozenset({"apply", "destroy"})
+STREAMING = frozenset({"apply", "destroy", "promote", "rollback"})
 """Commands whose JSON is a line for each event instead of one document."""
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.console import Screen
-from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_options
+from ftops.cli.output_options import CHDIR, FILE, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
 from ftops.config.loader.policy_sources import POLICY_OPTION
 from ftops.core.address import Address
@@ -172,6 +172,20 @@ limit_option = click.option(
     help="With -o markdown: maximum size in bytes; GitHub's limit for a comment is 65536 characters.",
 )
 
+
+out_option = click.option(
+    "--out",
+    type=FILE,
+    metavar="FILE",
+    help="Save the plan: `ftops apply FILE` applies it, `ftops show FILE` shows it.",
+)
+
+save_option = click.option(
+    "--save",
+    "is_kept",
+    is_flag=True,
+    help="Keep the plan beside the state, by its digest: `ftops apply DIGEST` applies it.",
+)
 
 as_of_option = click.option(
     "--as-of", type=Day(), metavar="DATE", help="As if it were this day, such as 2027-04-14."

@@ -147,6 +147,14 @@ class Removal(Struct, frozen=True):
     place: Place | None = None
 
 
+class Promotion(Struct, frozen=True):
+    """Where an environment takes its models from. `max_age`: seconds that an evaluation of one may be old."""
+
+    source: str
+    max_age: float | None = None
+    place: Place | None = None
+
+
 class Refactorings(Struct, frozen=True):
     """The entries of `moved`, `import` and `removed`."""
 
@@ -208,6 +216,9 @@ class Config(Struct, frozen=True):
     """The value of every `${env.X}` and sensitive `${var.x}` in the spec."""
     refactorings: Refactorings = Refactorings()
     policy: Policy = Policy()
+    promotion: Promotion | None = None
+    environments: tuple[str, ...] = ()
+    """The environments that the spec declares."""
     is_named: bool = True
     """Whether the spec sets its name; if not, it is the name of its folder."""
     keys: tuple[str, ...] = ()

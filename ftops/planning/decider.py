@@ -17,7 +17,7 @@ from ftops.config.graph import Graph
 from ftops.config.outputs import evaluate, null_warnings
 from ftops.core.address import SCALARS, Address, Json, Reference, Secret, Value, encode, references
 from ftops.core.drift_classes import DRIFT_CLASSES
-from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.errors import Blocked, Diagnostic, SpecError
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.planning.comparison import (
     attribute_changes,
@@ -43,6 +43,7 @@ from ftops.planning.plan import (
     Reason,
     SettingChange,
 )
+from ftops.planning.promotion import gate_refused, promoted, reason_of, unequal
 from ftops.planning.reconcile import Reconciled
 from ftops.planning.reuse import Records, Want
 from ftops.planning.targeting import matching, selected
@@ -50,11 +51,13 @@ from ftops.state.state import (
     Adoptable,
     Entry,
     Observed,
+    Promotable,
     Recorded,
     RemoteObject,
     Removed,
     ResourceState,
     Status,
+    observed_as,
 )
 
 
@@ -85,6 +88,8 @@ class Decider(Struct):
     warnings: list[str] = field(default_factory=list)
     held: dict[Address, Held] = field(default_factory=dict)
     """Resources that stay as they are because of a gate."""
+    refused: list[Diagnostic] = field(default_factory=list)
+    """Why something can't be promoted."""
     _known_as: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +110,7 @@ class Decider(Struct):
     def decide(self) -> dict[Address, Decision]:
         missing: list[Diagnostic] = []
         check_imports(self.config.refactorings.imports, self.resources, self.deposed, self.observed)
-        arriving = bool(self.observed.imported or self.observed.adoptable)
+        arriving = bool(self.observed.imported or self.observed.adoptable or self.observed.promotable)
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:
                 resource = self.graph.resources[address]
@@ -122,6 +127,8 @@ class Decider(Struct):
                 self._stay(address)
         if missing:
             raise SpecError(missing)
+        if self.refused:
+            raise Blocked(self.refused)
         for address in self.resources:
             if address in self.selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
@@ -167,7 +174,8 @@ class Decider(Struct):
     @property
     def displaced(self) -> set[Address]:
         """Where an object is deposed for one that exists already."""
-        adopted = self.observed.adoptable.keys() & self.reconciled.resources.keys() & self.decisions.keys()
+        taken = self.observed.adoptable.keys() | self.observed.promotable.keys()
+        adopted = taken & self.reconciled.resources.keys() & self.decisions.keys()
         return self.reconciled.displaced | adopted
 
     def _stay(self, address: Address) -> None:
@@ -195,6 +203,13 @@ class Decider(Struct):
 
     def selected_deposed(self) -> frozenset[tuple[Address, str]]:
         return frozenset(key for key in self.deposed if key[0] in self.selected)
+
+    def deleted(self) -> Iterator[ResourceState]:
+        """What the plan deletes, if nothing keeps it."""
+        for decision in self.decisions.values():
+            if decision.action is Action.DELETE and decision.recorded is not None:
+                yield decision.recorded
+        yield from (self.deposed[source] for source in self.selected_deposed())
 
     def outputs(self, recorded: Mapping[str, Json]) -> tuple[OutputChange, ...]:
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
@@ -249,13 +264,17 @@ class Decider(Struct):
     def _complete(self, address: Address) -> Mapping[str, Json] | None:
         """The outputs of an object that is ready and doesn't change."""
         recorded = self.resources.get(address)
-        if recorded is None or recorded.status is not Status.READY or address in self.decisions:
+        if recorded is None or recorded.status is not Status.READY:
+            return None
+        if address in self.decisions and address not in self.observed.promotable:
             return None
         return recorded.outputs
 
     def _arrive(self, resource: Resource, desired: Desired) -> None:
         """Imported and adopted objects are recorded from here on, as if ftops had created them."""
         address = resource.address
+        if address in self.observed.promotable:
+            self._promote(resource, desired, self.observed.promotable[address])
         if address in self.observed.adoptable:
             self._adopt(resource, desired, self.observed.adoptable[address])
         remote = self.observed.imported.get(address)
@@ -265,12 +284,6 @@ class Decider(Struct):
             self.entries.append(Recorded(recorded))
 
     def _adopt(self, resource: Resource, desired: Desired, found: Adoptable) -> None:
-        """The old object is kept until nothing uses it any more, as if a new one had been created."""
-        address = resource.address
-        old = self.resources.get(address)
-        key = deposed_key(old) if old else ""
-        if old:
-            self.deposed[address, key] = old
         adopted = replace(
             self._arrived(resource, desired, found.remote),
             identities=desired.identities,
@@ -278,8 +291,37 @@ class Decider(Struct):
             token=found.token,
             shared=found.shared,
         )
-        self.resources[address] = adopted
-        self.entries.append(Recorded(adopted, key))
+        self._take(adopted)
+
+    def _promote(self, resource: Resource, desired: Desired, found: Promotable) -> None:
+        """Refused unless it is the same as declared here."""
+        record = found.record
+        is_same = bool(desired.fingerprint) and record.fingerprint == desired.fingerprint
+        if kind_of(resource.address).is_record or not is_same:
+            differing = attribute_changes(resource, desired, record, {})
+            if differing or not is_same:
+                environment = self.config.environment
+                self.refused.append(unequal(resource, desired, found, differing, environment))
+        current = observed_as(record, found.remote) if found.remote else record
+        self._take(
+            replace(
+                current,
+                dependencies=self.graph.dependencies[resource.address],
+                prevent_destroy=resource.lifecycle.prevent_destroy,
+                retain=resource.lifecycle.on_destroy == "retain",
+                shared=True,
+                account=self.accounts.get(resource.provider, ""),
+            )
+        )
+
+    def _take(self, found: ResourceState) -> None:
+        """The old object is kept until nothing uses it any more, as if a new one had been created."""
+        old = self.resources.get(found.address)
+        key = deposed_key(old) if old else ""
+        if old:
+            self.deposed[found.address, key] = old
+        self.resources[found.address] = found
+        self.entries.append(Recorded(found, key))
 
     def _arrived(self, resource: Resource, desired: Desired, remote: RemoteObject) -> ResourceState:
         account = self.accounts.get(resource.provider, "")
@@ -291,6 +333,13 @@ class Decider(Struct):
         if address in self.observed.adoptable:
             reason = _adoption_reason(self.observed.adoptable[address], address)
             self.decisions[address] = Decision(resource, desired, Action.ADOPT, reason, recorded)
+            return
+        if address in self.observed.promotable:
+            taken = promoted(self.observed.promotable[address])
+            reason = reason_of(taken)
+            self.decisions[address] = Decision(
+                resource, desired, Action.ADOPT, reason, recorded, promoted=taken
+            )
             return
         if recorded is None:
             reason = self._creation_reason(address)
@@ -339,14 +388,25 @@ class Decider(Struct):
             reasons = (f"it needs {missing}, which is held",)
         elif desired is not None and self._is_decided(decision):
             reasons = reasons_to_hold(decision.gates, desired.inputs["model"], self._complete)
+            self._refuse_promoted(decision, reasons)
         if reasons:
             self.held[address] = Held(address, reasons)
         return bool(reasons)
 
     def _is_decided(self, decision: Decision) -> bool:
         """Whether there are gates, and none of their evaluations runs during the apply."""
-        runs = any(gate.evaluation in self.decisions for gate in decision.gates)
+        runs = any(
+            gate.evaluation in self.decisions and gate.evaluation not in self.observed.promotable
+            for gate in decision.gates
+        )
         return bool(decision.gates) and not decision.override and not runs
+
+    def _refuse_promoted(self, decision: Decision, reasons: tuple[str, ...]) -> None:
+        """A model that is promoted together with its evaluation has to pass."""
+        taken = (self.observed.promotable.get(gate.evaluation) for gate in decision.gates)
+        source = next((one.environment for one in taken if one), None)
+        if reasons and source:
+            self.refused.append(gate_refused(decision.resource.address, reasons, source))
 
     def _is_left_unmade(self, address: Address) -> bool:
         return address in self.held and address not in self.resources

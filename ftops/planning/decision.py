@@ -11,7 +11,7 @@ from ftops.core.address import Address, references
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.desired import Desired
 from ftops.planning.gating import gates_of
-from ftops.planning.plan import MAKING, Action, AttributeChange, Gate, Reason
+from ftops.planning.plan import MAKING, Action, AttributeChange, Gate, Promoted, Reason
 from ftops.state.state import ResourceState, Status
 
 
@@ -28,6 +28,7 @@ class Decision(Struct, frozen=True):
     """Whether the new object is in another account, where the old one can't conflict with it."""
     override: str = ""
     """Why it is made although a gate may not pass."""
+    promoted: Promoted | None = None
 
     @property
     def gates(self) -> tuple[Gate, ...]:

@@ -15,7 +15,7 @@ from ftops.core.suggestions import did_you_mean
 from ftops.planning.decision import Decision
 from ftops.planning.gating import gates_of
 from ftops.planning.plan import Action, Change, Drift, Mode
-from ftops.state.state import Source, State, recorded_objects
+from ftops.state.state import ResourceState, Source, State, recorded_objects
 
 _REMOVING = (Action.DELETE, Action.FORGET)
 _DESTROYING = (Action.DELETE, Action.REPLACE)
@@ -116,6 +116,23 @@ def check_protection(
                 found.append(_protected(resource, action, reason, address in declared, created, moved=kept))
     if found:
         raise Blocked(found)
+
+
+def check_used_elsewhere(deleted: Iterable[ResourceState], used: Mapping[str, str]) -> None:
+    """Raises Blocked if `destroy` would delete models that another environment uses."""
+    found = {r.address: used[r.remote_id] for r in deleted if r.remote_id in used and not r.shared}
+    if found:
+        raise Blocked([_used(address, environment) for address, environment in found.items()])
+
+
+def _used(address: Address, environment: str) -> Diagnostic:
+    keep = f"`removed: [{{from: {in_spec(address)}, retain: true}}]`"
+    return Diagnostic(
+        f"{address} can't be destroyed: the environment {environment} uses its model",
+        f"It was trained here and promoted or adopted there; {environment} would lose the model.",
+        f"destroy {environment} first, or let it use another model; to destroy the rest, add "
+        f"{command('--exclude', address)}; to give up the model without deleting it, apply {keep}",
+    )
 
 
 def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:

@@ -72,6 +72,8 @@ class Options(Struct, frozen=True):
     """Deployments that are made even if a gate doesn't pass, and why."""
     rule_overrides: Mapping[str, str] = {}
     """Rules of the policy that are lifted, and why."""
+    promotes: Mapping[Address, str] = {}
+    """Jobs that are taken from another environment instead of trained, and from which."""
 
 
 NORMAL = Options()
@@ -92,6 +94,25 @@ class Gate(Struct, frozen=True):
     require: Mapping[str, Json]
     model: Value
     allow_override: bool = True
+
+
+class Evaluated(NamedTuple):
+    """The result of an evaluation: shares of right answers, and when it was made."""
+
+    address: Address
+    score: float | None
+    baseline_score: float | None
+    verdict: str
+    at: str
+
+
+class Promoted(Struct, frozen=True, omit_defaults=True):
+    """Where a promoted object comes from. `model` is that of a job, `trained` the day on which it ended."""
+
+    environment: str
+    model: str = ""
+    trained: str = ""
+    evaluated: tuple[Evaluated, ...] = ()
 
 
 class Held(NamedTuple):
@@ -144,6 +165,12 @@ class Change(Struct, frozen=True, omit_defaults=True):
     """Why it is made although a gate may not pass."""
     goes_on_without: tuple[str, ...] = ()
     """Those of `waits_for` that only have to end: they may fail."""
+    promoted: Promoted | None = None
+    """Where it comes from, if another environment made it."""
+
+    @property
+    def symbol(self) -> str:
+        return "≡" if self.promoted else self.action.symbol
 
     @property
     def former_content(self) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.config.accounts import accounts_of
+from ftops.config.accounts import accounts_of, agrees
 from ftops.config.config import Config, Import, Refactorings, Resource
 from ftops.config.graph import Graph
 from ftops.config.policy import Policy
@@ -24,19 +24,21 @@ from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.errors import Blocked, Diagnostic, FtopsError, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Resolver
 from ftops.planning.estimate import NOTHING, Estimate
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
-from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, PolicyOutcome, sent_resources
+from ftops.planning.plan import MAKING, NORMAL, Action, Mode, Options, Plan, PolicyOutcome, sent_resources
 from ftops.planning.planner import plan
+from ftops.planning.promotion import Origin, sources_of, to_promote
 from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
-from ftops.state.state import Observed, RemoteObject, ResourceState, State, fold
+from ftops.state.state import Observed, RemoteObject, ResourceState, State, fold, recorded_objects
 
 if TYPE_CHECKING:
     from ftops.evaluation.kept_answers import KeptAnswers
@@ -64,6 +66,8 @@ class PlanBuilder(Struct, frozen=True):
     """Keys the digests of secrets; see `secret_digests`."""
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
     """The day for which the dates of models are judged."""
+    state_of: Callable[[str], State] | None = None
+    """The recorded state of another environment of the spec; None: no other is read."""
 
     def build(
         self, options: Options, refresh: bool, preflight: bool, on_progress: Callable[[int, int], None]
@@ -77,8 +81,15 @@ class PlanBuilder(Struct, frozen=True):
         else:
             observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
         made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
+        seen = observed
         if options.adopt and refresh and not self.offline:
-            made = self._with_adoptions(made, observed, options)
+            seen, warning = self._with_adoptable(made, seen, options)
+            warnings += [warning] if warning else []
+        seen, warning = self._with_promotable(made, seen, options)
+        warnings += [warning] if warning else []
+        made = made if seen is observed else self._again(config, seen, options)
+        if used := self._used_elsewhere(made):
+            made = self._again(config, replace(seen, used_elsewhere=used), options)
         resources = sent_resources(made, self.graph.resources)
         if self.is_priced:
             made = self._with_estimate(made, resources)
@@ -184,19 +195,64 @@ class PlanBuilder(Struct, frozen=True):
         causes = dict.fromkeys(retired(gone, state, self.config, os.environ, self.today), "retired")
         return replace(observed, causes={**observed.causes, **causes})
 
-    def _with_adoptions(self, made: Plan, observed: Observed, options: Options) -> Plan:
-        """The plan again, adopting what the account has already."""
+    def _again(self, config: Config, observed: Observed, options: Options) -> Plan:
+        return plan(config, self.graph, self.state, observed, options, self._secret_digests)
+
+    def _with_adoptable(self, made: Plan, observed: Observed, options: Options) -> tuple[Observed, str]:
+        """With what the account has already of what the plan would create; and a warning."""
         if not any(isinstance(self.providers(name), Discovers) for name in made.providers_of(MAKING)):
-            return made
+            return observed, ""
         from ftops.planning.adoption import find_adoptable
 
         recorded = fold(self.state, made.entries)
-        left_alone = (*options.replaces, *observed.imported)  # their objects are asked for
+        promoted = sources_of(self.config, self.graph, options)
+        left_alone = (*options.replaces, *observed.imported, *promoted)  # their objects are asked for
         found, warning = find_adoptable(made.changes, self._reader, recorded, left_alone)
-        if found:
-            observed = replace(observed, adoptable=found)
-            made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
-        return replace(made, warnings=(*made.warnings, warning)) if warning else made
+        return replace(observed, adoptable=found) if found else observed, warning
+
+    def _with_promotable(self, made: Plan, observed: Observed, options: Options) -> tuple[Observed, str]:
+        """With what another environment has of what the plan would train or evaluate; and a warning. Raises
+        Blocked if something can't be promoted."""
+        sources = sources_of(self.config, self.graph, options)
+        changes = to_promote(made.changes, sources)
+        if not changes:
+            return observed, ""
+        names = ", ".join(sorted({sources[change.address] for change in changes}))
+        if self.state_of is None:
+            warning = f"the state of {names} isn't read here: what is promoted is shown as if it were made"
+            return observed, warning
+        states = {name: self.state_of(name) for name in sorted({sources[c.address] for c in changes})}
+        origin = Origin(
+            self.config.environment,
+            sources,
+            states,
+            accounts_of(self.config),
+            self.config.promotion,
+            datetime.now(UTC),
+        )
+        found = origin.find(changes, self._reader, look=not self.offline)
+        return replace(observed, promotable=found), ""
+
+    def _used_elsewhere(self, made: Plan) -> Mapping[str, str]:
+        """The models that the plan would delete and another environment of the spec uses: the id of the job,
+        and the environment."""
+        going = {
+            (change.remote_id, self._home(change.provider))
+            for change in made.changes
+            if change.action is Action.DELETE and kind_of(change.address).trains
+        }
+        found: dict[str, str] = {}
+        if not going or self.state_of is None:
+            return found
+        for name in {*self.config.environments} - {self.config.environment}:
+            state = self.state_of(name)
+            for _, record in recorded_objects(state.resources, state.deposed):
+                if any(id == record.remote_id and agrees(home, record.account) for id, home in going):
+                    found[record.remote_id] = name
+        return found
+
+    def _home(self, provider: str) -> str:
+        return accounts_of(self.config).get(provider, provider)
 
     def _with_findings(
         self, made: Plan, resources: Mapping[Address, Resource]

@@ -17,7 +17,7 @@ from ftops.core.codec import Codec
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import estimate_from_json, estimate_to_json
-from ftops.planning.plan import AttributeChange, Change, Drift, Gate, Held, OutputChange, Plan
+from ftops.planning.plan import AttributeChange, Change, Drift, Gate, Held, OutputChange, Plan, Promoted
 from ftops.state.state import Moved
 
 PLAN_VERSION = 1
@@ -78,6 +78,7 @@ def _change(change: Change, waits_for: Collection[str]) -> Json:
         "deposes": change.deposes,
         "gates": [_gate(gate) for gate in change.gates],
         "override": change.override,
+        "promoted": _promoted(change.promoted) if change.promoted else None,
         "examples_digest": change.identities.get("content"),
         "facts": dict(change.facts),
     }
@@ -89,6 +90,17 @@ def _change(change: Change, waits_for: Collection[str]) -> Json:
         "provider": change.provider,
         "waits_for": list(waits_for),
         **{k: v for k, v in optional.items() if v},
+    }
+
+
+def _promoted(promoted: Promoted) -> Json:
+    """With all of its keys."""
+    evaluated: list[Json] = [{**one._asdict(), "address": str(one.address)} for one in promoted.evaluated]
+    return {
+        "environment": promoted.environment,
+        "model": promoted.model,
+        "trained": promoted.trained,
+        "evaluated": evaluated,
     }
 
 

@@ -23,6 +23,7 @@ from ftops.planning.guards import (
     check_overrides,
     check_owners,
     check_protection,
+    check_used_elsewhere,
     lifted_protection,
 )
 from ftops.planning.moves import apply_moves, located
@@ -67,10 +68,13 @@ def plan(
     check_drift(reconciled.drift, options.mode)
     decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})
     decisions = decider.decisions
+    if options.mode is Mode.DESTROY:
+        check_used_elsewhere(decider.deleted(), observed.used_elsewhere)
     check_protection(decisions, graph.resources, decider.displaced, decider.reconciled.inherited)
     objects = (*observed.objects.values(), *observed.deposed.values(), *observed.found.values())
     seen = {one.remote_id: one.inputs for one in objects if one is not None}
-    order = StepOrder(decisions, decider.resources, decider.deposed, graph.dependencies, seen)
+    used = observed.used_elsewhere
+    order = StepOrder(decisions, decider.resources, decider.deposed, graph.dependencies, seen, used)
     changes, warnings = order.changes(decider.selected_deposed())
     outputs = decider.outputs(state.outputs)
     entries = (*decider.reconciled.entries, *decider.entries)

@@ -81,6 +81,8 @@ class Session(Struct):
     clock: Clock = field(default_factory=RealTime)
     is_continuing: bool = False
     """Whether the config is the recorded one of a grant: outputs that were declared since stay recorded."""
+    is_copy: bool = False
+    """Whether the state is a copy, and no state is read."""
     _state: State | None = field(default=None)
     _hold: Hold | None = field(default=None)
     _info: LockInfo | None = field(default=None)
@@ -98,7 +100,7 @@ class Session(Struct):
         folder = config.project / config.state.path
         store = LocalStore(folder, config.name, config.environment, StateCodec(keys))
         providers = Providers(config.providers, config.project)
-        return cls(config, build(config), store, providers, _state=state)
+        return cls(config, build(config), store, providers, is_copy=True, _state=state)
 
     def __enter__(self) -> Session:
         return self
@@ -375,7 +377,12 @@ class Session(Struct):
             self.clock,
             kept_answers=self._kept_answers,
             digest_key=self.digest_key,
+            state_of=None if self.is_copy else self._state_of,
         )
+
+    def _state_of(self, environment: str) -> State:
+        """The recorded state of another environment of the spec, which is only read."""
+        return open_store(replace(self.config, environment=environment)).read()
 
     def _kept_answers(self, model: str) -> KeptAnswers:
         from ftops.session.answers import kept_answers

@@ -98,8 +98,7 @@ class ResourceState(Struct, frozen=True):
     shared: bool = False
     """Adopted from another state, which may delete it. This state only forgets it."""
     created_at: str = ""
-    """When a run of this state created it (UTC, ISO 8601); empty if it was adopted or imported, or is
-    older."""
+    """When a run created it (UTC, ISO 8601); empty if it was adopted or imported, or is older."""
     schema_version: int = 1
     account: str = ""
     """The account of the object (`ftops.config.accounts`); empty in older states."""
@@ -303,6 +302,20 @@ class Adoptable(Struct, frozen=True):
     shared: bool = True
 
 
+class Promotable(Struct, frozen=True):
+    """A record of another environment that can be used instead of creating the object. `remote` is what the
+    service shows of it; None if it wasn't asked.
+
+    `judged` are the evaluations of the model that come along, `data` the numbers of examples of recorded
+    datasets, by content."""
+
+    record: ResourceState
+    remote: RemoteObject | None
+    environment: str
+    judged: tuple[ResourceState, ...] = ()
+    data: Mapping[str, int] = field(default_factory=dict)
+
+
 class Observed(Struct, frozen=True):
     """The recorded objects as the service shows them; None if one is gone.
 
@@ -318,6 +331,9 @@ class Observed(Struct, frozen=True):
     causes: Mapping[Address, str] = field(default_factory=dict)
     """Why an object is gone, if the provider knows: `expired`."""
     adoptable: Mapping[Address, Adoptable] = field(default_factory=dict)
+    promotable: Mapping[Address, Promotable] = field(default_factory=dict)
+    used_elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Remote ids of jobs whose models another environment uses → that environment."""
 
 
 class LiveState:

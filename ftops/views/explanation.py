@@ -37,7 +37,7 @@ def to_json(address: Address, causes: Sequence[Cause], held: Sequence[Held]) -> 
 
 def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
     change = cause.change
-    action = paint(change.action.symbol, change.action.value)
+    action = paint(change.symbol, change.action.value)
     headline = paint(will(change), change.action.value)
     yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}"
     inner = f"{indent}    "

@@ -212,7 +212,7 @@ def _rank(change: Change) -> tuple[bool, bool]:
 def _row(change: Change, cost: str) -> tuple[str, ...]:
     cells = (str(change.address), change.reason.text, cost)
     address, reason, price = map(cell, cells)
-    return change.action.symbol, address, change.action.value, reason, price
+    return change.symbol, address, change.action.value, reason, price
 
 
 def _takes_effect(change: Change) -> bool:

@@ -29,7 +29,7 @@ def as_diff(lines: Iterable[str]) -> list[str]:
     found = []
     for line in lines:
         bare = line.lstrip()
-        symbol = bare[:1] if bare[1:2] == " " and bare[0] in "+-~±=." else " "
+        symbol = bare[:1] if bare[1:2] == " " and bare[0] in "+-~±=≡." else " "
         rest = bare[2:] if symbol != " " else bare
         found.append(f"{_MARK.get(symbol, symbol)}{' ' * max(1, len(line) - len(rest) - 1)}{rest}".rstrip())
     return found

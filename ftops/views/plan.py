@@ -86,6 +86,8 @@ def will(change: Change) -> str:
         return change.reason.text.partition("; ")[0].removeprefix("it ")
     if change.reason.code == "found":
         return _TAKEN_UP
+    if change.promoted:
+        return change.reason.text
     return _WILL.get(change.action, f"will be {change.action.done}")
 
 
@@ -93,6 +95,8 @@ def because(change: Change) -> str:
     """`because seed changes 1 → 2`; of what is paused, how it is resumed."""
     if change.reason.code == "pending":
         return change.reason.text.partition("; ")[2]
+    if change.promoted:
+        return ""
     return f"because {change.reason.text}" if change.reason.text else ""
 
 
@@ -226,7 +230,7 @@ class _PlanView(Struct):
 
     def change(self, change: Change) -> Iterator[str]:
         action, paint = change.action, self.paint
-        yield f"  {self.paint(action.symbol, action.value)} {self._headline(change)}"
+        yield f"  {self.paint(change.symbol, action.value)} {self._headline(change)}"
         reason = self._reason(change)
         if reason:
             yield f"      {self.paint(reason, 'dim')}"

@@ -54,6 +54,16 @@ _DIAGNOSTIC = _object(
 _ATTRIBUTE = _object({"path": TEXT, "before": ANY, "after": ANY, "forces_replacement": FLAG, "note": TEXT})
 _GATED_BY = {row.gated_by[0]: TEXT for row in RESOURCE_TYPES.values() if row.gated_by}
 _GATE = _object({"model": ANY, "require": MAPPING, "allow_override": FLAG, **_GATED_BY})
+_EVALUATED = _object(
+    {
+        "address": TEXT,
+        "score": _maybe(NUMBER),
+        "baseline_score": _maybe(NUMBER),
+        "verdict": TEXT,
+        "at": TEXT,
+    }
+)
+_PROMOTED = _object({"environment": TEXT, "model": TEXT, "trained": TEXT, "evaluated": _list(_EVALUATED)})
 _CHANGE = _object(
     {
         "step": TEXT,
@@ -73,6 +83,7 @@ _CHANGE = _object(
         "deposes": TEXT,
         "gates": _list(_GATE),
         "override": TEXT,
+        "promoted": _PROMOTED,
         "facts": MAPPING,
         "examples_digest": TEXT,
     },

@@ -43,7 +43,7 @@ def verdict(plan: Plan) -> Verdict:
         return Verdict(Level.BLOCKED, f"can't be applied: {plural(errors, 'error')}")
     judged = [*_judged(plan)]
     grave = [*_serving(plan), *_trained_again(plan), *_deleted(plan)]
-    rest = [*_trained(plan), *_additions(plan), *_hosting(plan)]
+    rest = [*_trained(plan), *_promoted(plan), *_additions(plan), *_hosting(plan)]
     held = [f"{plural(len(plan.held), 'resource')} held by a gate"] * bool(plan.held)
     level = Level.DESTRUCTIVE if grave else Level.NONE if plan.is_empty else Level.SAFE
     return Verdict(level, ", ".join([*judged, *grave, *held, *rest]) or _quiet(plan))
@@ -116,6 +116,12 @@ def _trained(plan: Plan) -> Iterator[str]:
         yield f"{plural(len(new), 'model')} trained{_cost(plan, new)}"
 
 
+def _promoted(plan: Plan) -> Iterator[str]:
+    count = sum(change.promoted is not None and kind_of(change.address).trains for change in plan.changes)
+    if count:
+        yield f"{plural(count, 'model')} promoted"
+
+
 def _cost(plan: Plan, jobs: list[Address]) -> str:
     costs = [cost.dollars for cost in plan.estimate.training if cost.address in set(jobs)]
     known = [cost for cost in costs if cost is not None]
@@ -137,7 +143,10 @@ def _deleted(plan: Plan) -> Iterator[str]:
 
 
 def _additions(plan: Plan) -> Iterator[str]:
-    made = [c for c in plan.changes if not (c.action is Action.CREATE and kind_of(c.address).trains)]
+    told = [
+        c for c in plan.changes if kind_of(c.address).trains and (c.action is Action.CREATE or c.promoted)
+    ]
+    made = [c for c in plan.changes if c not in told]
     for action, done in ((Action.CREATE, "created"), (Action.UPDATE, "updated"), (Action.ADOPT, "adopted")):
         count = sum(change.action is action for change in made)
         if count:

@@ -17,7 +17,9 @@ from ftops.cli.options import (
     check_many,
     limit_option,
     many_options,
+    out_option,
     plan_options,
+    save_option,
     spec_options,
 )
 from ftops.cli.output_options import FILE, GITLAB_COUNTS, also_markdown_and_reports
@@ -25,6 +27,7 @@ from ftops.cli.plan_flow import (
     BLOCKED,
     CHANGES,
     REFRESHING,
+    Planned,
     made_now,
     plan_document,
     planned,
@@ -42,18 +45,8 @@ from ftops.views import plan as plan_view
 @click.command("plan")
 @plan_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
-@click.option(
-    "--out",
-    type=FILE,
-    metavar="FILE",
-    help="Save the plan: `ftops apply FILE` applies it, `ftops show FILE` shows it.",
-)
-@click.option(
-    "--save",
-    "is_kept",
-    is_flag=True,
-    help="Keep the plan beside the state, by its digest: `ftops apply DIGEST` applies it.",
-)
+@out_option
+@save_option
 @click.option(
     "--state",
     "copy",
@@ -116,10 +109,16 @@ def command(
         code = plan_all(screen, spec, request, revision, is_kept, limit)
         return code if code != CHANGES or detailed_exitcode else 0
     made = planned(spec, request, screen.counter(REFRESHING), copy, out, is_kept)
-    plan = made.plan
-    next_step = _next_step(plan, spec, out, is_kept, screen)
-    _show(screen, plan, made.warnings, limit, next_step)
-    return made.exit_code if plan.is_blocked or detailed_exitcode else 0
+    show_plan(screen, made, spec, out, is_kept, limit)
+    return made.exit_code if made.plan.is_blocked or detailed_exitcode else 0
+
+
+def show_plan(
+    screen: Screen, made: Planned, spec: SpecArguments, out: Path | None, is_kept: bool, limit: int | None
+) -> None:
+    """In the format that was asked for, with the command that comes next."""
+    next_step = _next_step(made.plan, spec, out, is_kept, screen)
+    _show(screen, made.plan, made.warnings, limit, next_step)
 
 
 def _refuse_for_all(request: PlanArguments, out: Path | None, copy: Path | None) -> None:

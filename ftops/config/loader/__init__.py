@@ -16,13 +16,20 @@ from ftops.config import schema
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
 from ftops.config.loader import inputs, settings
 from ftops.config.loader.cross_account import check_control_plane, check_control_version, link_accounts
-from ftops.config.loader.environments import Variation, choose_environment, declares, variation_of
+from ftops.config.loader.environments import (
+    Variation,
+    choose_environment,
+    declares,
+    named_environments,
+    variation_of,
+)
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.policy_sources import SPEC_ALONE, PolicySources
+from ftops.config.loader.promotion import read_promotion
 from ftops.config.loader.references import Linker, check_formats, flattened
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
@@ -157,6 +164,8 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope, *,
         secrets=_secret_values(scope.hidden, findings),
         keys=tuple(sorted(secret.name for secret in scope.keys - scope.asked)),
         refactorings=refactorings,
+        promotion=read_promotion(environment),
+        environments=named_environments(source),
         is_named="name" in source["ftops"],
         files=source.files,
         warnings=tuple(scope.warnings),
@@ -248,8 +257,8 @@ class _Resources:
         return catalog.load(self.providers.project, self.context.environ).of(PROVIDER_TYPES[type_])
 
     def _provider(self, draft: Draft) -> str:
-        name = self.providers.name_for(draft.block.provider, draft.entry)
         kind = kind_of(draft.address)
+        name = self.providers.name_for(draft.block.provider, draft.entry, is_deployed=kind.serves)
         if kind.by_control_plane:
             detail = f"The spec declares {kind.section} there: Azure Resource Manager creates these."
             check_control_plane(self.providers, name, detail, self.findings)

@@ -14,6 +14,7 @@ from ftops.config.config import Resource
 from ftops.config.loader.expressions import Evaluator, Scope
 from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import FIXED
+from ftops.config.loader.promotion import check_promotion
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, NAME_RULE, check_name, check_provider
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import one_of
@@ -69,6 +70,12 @@ def declares(source: Source, name: str) -> bool:
     return name in environments or any(_matches(pattern_of(one), name) for one in environments.values())
 
 
+def named_environments(source: Source) -> tuple[str, ...]:
+    """The environments with names of their own, and the default one."""
+    names = {name for name, entry in source["environments"].items() if not pattern_of(entry)}
+    return tuple(sorted({*names, DEFAULT_ENVIRONMENT}))
+
+
 def pattern_of(entry: Entry) -> str:
     """The pattern of an environment that stands for several; empty for any other."""
     pattern = entry.value("pattern")
@@ -83,6 +90,8 @@ def _check(entry: Entry, source: Source, findings: list[Diagnostic]) -> None:
         check_provider(block.provider, source["providers"], entry, findings)
     if block is None:
         return
+    environments = source["environments"]
+    check_promotion(block, entry, environments, named_environments(source), findings)
     if block.pattern is not None and not _PATTERN.fullmatch(block.pattern):
         detail = (
             f"It is `{block.pattern}`. It needs one `*` after a fixed beginning of letters, digits and `-`."
@@ -135,6 +144,8 @@ class Variation(Struct, frozen=True):
     is_developer: bool = False
     ttl: str = ""
     """How long it lasts after an apply, as written; empty: it doesn't expire."""
+    is_promoting: bool = False
+    """Whether only its deployments are its own: the rest is as another environment has it."""
 
     def applied(
         self,
@@ -151,6 +162,9 @@ class Variation(Struct, frozen=True):
             varied = _sampled(varied, self.sample, warnings)
         if self.prefix:
             varied = _prefixed(varied, self.prefix)
+        if self.is_promoting:
+            taken = {r.address: r for r in resources if not kind_of(r.address).serves}
+            varied = [taken.get(r.address, r) for r in varied]
         if self.ttl:
             warnings += map(_protected, (r for r in varied if r.lifecycle.prevent_destroy))
         return varied
@@ -166,7 +180,8 @@ def variation_of(environment: Entry | None, name: str) -> Variation:
         return Variation()
     pattern = pattern_of(environment)
     ttl = block.ttl if pattern and block.ttl else ""
-    return Variation(name if pattern else "", block.sample, block.tier == _DEVELOPER, ttl)
+    is_developer, is_promoting = block.tier == _DEVELOPER, block.promote is not None
+    return Variation(name if pattern else "", block.sample, is_developer, ttl, is_promoting)
 
 
 def prefixed(prefix: str, name: str, longest: int) -> str:

@@ -15,6 +15,7 @@ from ftops.config.loader.credentials import check_addresses, check_forms, check_
 from ftops.config.loader.expressions import Evaluator, Scope, VariableValue, evaluate_keys
 from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import FIXED, PROVIDER_PHASES, SETTINGS, STATE, STATE_PHASES
+from ftops.config.loader.promotion import trainer_of
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
@@ -171,6 +172,7 @@ class Providers:
     """The providers of a spec, and which of them is the default."""
 
     def __init__(self, source: Source, environment: Entry | None, project: Path, scope: Scope) -> None:
+        self._trainer = trainer_of(source, environment)
         self.entries = source["providers"]
         self.scope = scope
         self.used: set[str] = set()
@@ -182,10 +184,11 @@ class Providers:
         complete = {name: config for name, config in self._complete().items() if name not in unset}
         self._accounts = {name: account_of(config, project) for name, config in complete.items()}
 
-    def name_for(self, wanted: str | None, entry: Entry) -> str:
-        """The name of a resource's provider; empty, with a finding, if there is none."""
+    def name_for(self, wanted: str | None, entry: Entry, *, is_deployed: bool = True) -> str:
+        """The name of a resource's provider; empty, with a finding, if there is none. What isn't deployed is
+        where the environment that trains has it."""
         if wanted is None:
-            return self._default
+            return self._default if is_deployed else self._default_of_trainer
         if not check_provider(wanted, self.entries, entry, self.scope.findings):
             return ""
         self.used.add(wanted)
@@ -193,7 +196,15 @@ class Providers:
 
     @cached_property
     def _default(self) -> str:
-        name = self._choose_default()
+        name = self._choose_default(self._environment)
+        self.used.add(name)
+        return name
+
+    @cached_property
+    def _default_of_trainer(self) -> str:
+        if self._trainer is self._environment:
+            return self._default
+        name = self._choose_default(self._trainer)
         self.used.add(name)
         return name
 
@@ -250,8 +261,7 @@ class Providers:
             entry.report(self.scope.findings, (key,), *fault)
         return {**data, **refined}
 
-    def _choose_default(self) -> str:
-        environment = self._environment
+    def _choose_default(self, environment: Entry | None) -> str:
         wanted = environment.value("provider") if environment else None
         if environment and isinstance(wanted, str):
             is_expression = "${" in wanted  # there is a finding about it already

@@ -120,6 +120,14 @@ class Environment(Block, noun="an environment"):
     provider = optional(FIXED_TEXT, "Provider of resources that don't set one.")
     variables = optional(Untyped(dict, as_written=True), "Values of variables.")
     budget = optional(BudgetBlock, "Cost limits of a plan of this environment.")
+    promote = optional(
+        FIXED_TEXT,
+        "Environment whose models are deployed here: its jobs and evaluations are taken over, nothing is "
+        "trained.",
+    )
+    promote_max_age = optional(
+        Duration(closed=True), "With `promote`: how old the evaluation of a model may be; default: no limit."
+    )
     description = optional(FIXED_TEXT, "Purpose of the environment.")
 
 
