@@ -193,12 +193,17 @@ class _Files(Struct):
         self, source: Source, resource: Resource, reported: Iterable[str] = ()
     ) -> dataset.Inspection:
         declared = str(resource.inputs.get("format", ""))
-        inspection = self._inspection(source.file, declared)
-        if not declared and "chat/no-messages" in inspection.counts:  # then its jobs say what was meant
-            jobs = [job for job in self.config.resources if resource.address in job.data.values()]
-            needed = {METHOD_FORMATS.get(str(job.inputs.get("method", "supervised")), "") for job in jobs}
-            inspection = self._inspection(source.file, *needed) if len(needed) == 1 else inspection
+        needed = declared or self._needed(resource)
+        inspection = self._inspection(source.file, needed)
+        if not declared and inspection.format not in ("", needed):
+            inspection = self._inspection(source.file, "")  # a finding about the job says that it doesn't fit
         return self._report(inspection, source, resource, reported)
+
+    def _needed(self, resource: Resource) -> str:
+        """The format that the jobs of a dataset need; empty if they need several, or if it has none."""
+        jobs = [job for job in self.config.resources if resource.address in job.data.values()]
+        formats = {METHOD_FORMATS.get(str(job.inputs.get("method", "supervised")), "") for job in jobs}
+        return formats.pop() if len(formats) == 1 else ""
 
     def _inspection(self, file: Path, declared: str) -> dataset.Inspection:
         key = (file, declared)
@@ -223,7 +228,8 @@ class _Files(Struct):
         try:
             file = prepared(source.file, source.shown, inspection.digest, steps, self.config.project)
         except FtopsError as error:
-            self.findings += map(source.placed, error.diagnostics)
+            placed = (replace(d, place=d.place or resource.place) for d in error.diagnostics)
+            self.findings += map(source.placed, placed)
             return source, inspection
         derived = Source(file, f"{source.shown} as {resource.address}")
         return derived, self._inspect(derived, resource, inspection.counts)
@@ -246,7 +252,9 @@ class _Files(Struct):
 
     def _severity(self, resource: Resource) -> Mapping[str, str]:
         """The grades of findings, by rule."""
-        return {**object_at(resource.inputs, "checks", "severity"), **self.settings}
+        uses = {key for job in self.config.resources for key, a in job.data.items() if a == resource.address}
+        own = {"file/too-few-examples": "warning"} if uses == {"validation"} else {}
+        return {**own, **object_at(resource.inputs, "checks", "severity"), **self.settings}
 
     def _overlaps(self, job: Resource) -> Iterator[Diagnostic]:
         """Findings about validation data that this job, or one it starts from, trains on."""
@@ -265,6 +273,7 @@ class _Files(Struct):
             for rule, count, first, how, like in (
                 ("data/overlap", overlap.same, overlap.first_same, "", "the same as"),
                 ("data/near-overlap", overlap.near, overlap.first_near, " nearly", "nearly"),
+                ("data/grown-overlap", overlap.grown, overlap.first_grown, " in part", "a part of"),
             ):
                 grade = dataset.grade_of(rule, ours.severity)
                 if first is None or grade == "off":

@@ -40,6 +40,8 @@ def _lines(compared: Compared, paint: Painter) -> Iterator[str]:
     yield from _pairs("new duplicate", "", found.new_duplicates, after, paint)
     also = f" that {compared.other} has too"
     yield from _pairs("example", also, compared.overlaps, after, paint)
+    part = f" of which {compared.other} has a beginning or a continuation"
+    yield from _pairs("conversation", part, compared.grown, after, paint)
     yield from _shifts("Answers", shifts(old.labels, new.labels), paint)
     if set(old.calls) | set(new.calls) != set(old.labels) | set(new.labels):
         yield from _shifts("Function calls", shifts(old.calls, new.calls), paint)
@@ -70,6 +72,7 @@ def to_json(compared: Compared) -> dict[str, Json]:
         "edited": [{"old": _row(a, before), "new": _row(b, after, compared.where)} for a, b in found.edited],
         "new_duplicates": [{"first": a.line, "line": b.line} for a, b in found.new_duplicates],
         "overlaps": [{"line": a.line, "other": b.line} for a, b in compared.overlaps],
+        "grown": [{"line": a.line, "other": b.line} for a, b in compared.grown],
         "tokens": found.tokens if compared.old.tokens and compared.new.tokens else None,
         "labels": to_builtins(shifts(compared.old.labels, compared.new.labels, 1000)),
         "functions": to_builtins(shifts(compared.old.calls, compared.new.calls, 1000)),

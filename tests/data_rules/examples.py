@@ -6,7 +6,9 @@ import gzip
 import json
 from base64 import b64encode
 from collections.abc import Mapping
+from struct import pack
 from typing import Any, NamedTuple
+from zlib import compress, crc32
 
 
 class Example(NamedTuple):
@@ -34,6 +36,14 @@ TOOL = {"type": "function", "function": RISE}
 def call(arguments: object = '{"height": 5}', name: str = "rise", **more: Any) -> dict[str, Any]:
     made = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
     return {"role": "assistant", "tool_calls": [{**made, **more}]}
+
+
+def two_calls() -> dict[str, Any]:
+    first, second = (call(id=id)["tool_calls"][0] for id in ("call_1", "call_2"))
+    return {"role": "assistant", "tool_calls": [first, second]}
+
+
+RESULTS = [{"role": "tool", "tool_call_id": id, "content": "5"} for id in ("call_1", "call_2")]
 
 
 def legacy(**more: Any) -> dict[str, Any]:
@@ -92,11 +102,24 @@ def spread(count: int, answer: str = "Shelf {n}.") -> list[str]:
     return made
 
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + b"\x00\x00\x00\x01" * 2 + b"\x08"
+def png(colour: int) -> bytes:
+    """A pixel: 2 is RGB, 3 has a palette."""
+    parts = [(b"IHDR", b"\x00\x00\x00\x01" * 2 + bytes([8, colour, 0, 0, 0]))]
+    parts += [(b"IDAT", compress(bytes(4))), (b"IEND", b"")]
+    chunks = (pack(">I", len(c)) + name + c + pack(">I", crc32(name + c)) for name, c in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def png(colour: int) -> str:
-    return f"data:image/png;base64,{b64encode(PNG + bytes([colour, 0, 0, 0])).decode()}"
+def jpeg(components: int) -> bytes:
+    """The skeleton of an image: 3 components are RGB, 1 is grayscale, 4 are CMYK."""
+    frame = pack(">BHHB", 8, 1, 1, components) + bytes(3 * components)
+    parts = [(0xE0, b"JFIF\x00" + bytes(9)), (0xC0, frame), (0xDA, bytes(2 * components + 4))]
+    segments = b"".join(bytes([0xFF, code]) + pack(">H", len(body) + 2) + body for code, body in parts)
+    return b"\xff\xd8" + segments + b"\x12\x34\xff\xd9"
+
+
+def data_uri(content: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
 LONG = (
@@ -113,14 +136,24 @@ EXAMPLES: dict[str, Example] = {
     "file/not-utf8": Example(GOOD.replace("desk", "caf\xe9").encode("latin-1"), GOOD.encode()),
     "file/compressed": Example(gzip.compress(GOOD.encode(), mtime=0), GOOD.encode()),
     "json/syntax": Example([GOOD + ","], [GOOD]),
-    "json/not-object": Example([f"[{GOOD}]"], [GOOD]),
+    "file/git-lfs": Example(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n",
+        GOOD.encode(),
+    ),
+    "file/other-format": Example(
+        ['{"instruction": "Where is it?", "input": "", "output": "There."}'], [GOOD]
+    ),
+    "file/document": Example(json.dumps([json.loads(GOOD)] * 2, indent=1).encode(), GOOD.encode()),
+    "file/line-ends": Example("\r".join([GOOD] * 12).encode(), "\r\n".join([GOOD] * 12).encode()),
+    "file/mark-inside": Example(f"{GOOD}\n\ufeff{GOOD}".encode(), f"\ufeff{GOOD}\n{GOOD}".encode()),
+    "json/not-object": Example(['["Where is it?", "On the desk."]'], [GOOD]),
     "json/duplicate-key": Example(
         [GOOD.replace('"role": "user"', '"role": "system", "role": "user"')], [GOOD]
     ),
     "json/surrogate": Example([GOOD.replace("desk", r"\ud83d")], [GOOD.replace("desk", r"\ud83d\ude00")]),
     "json/too-deep": Example([GOOD[:-1] + ', "x": ' + "[" * 120 + "]" * 120 + "}"], [GOOD]),
     "json/number": Example([GOOD[:-1] + ', "x": NaN}'], [GOOD]),
-    "chat/no-messages": Example(['{"prompt": "Where?", "completion": "There."}'], [GOOD]),
+    "chat/no-messages": Example([GOOD.replace("messages", "message")], [GOOD]),
     "chat/type": Example([chat(ASK, ("assistant", 42))], [chat(ASK, ("assistant", "42"))]),
     "chat/format": Example([GOOD, pair()], [GOOD]),
     "chat/unknown-key": Example([chat(ASK, REPLY, source="faq")], [GOOD]),
@@ -136,6 +169,7 @@ EXAMPLES: dict[str, Example] = {
     "chat/last-message": Example([chat(ASK, REPLY, ("user", "Thanks"))], [GOOD]),
     "chat/no-content": Example([chat({"role": "user"}, REPLY)], [GOOD]),
     "chat/null-content": Example([tools({**call(), "content": None})], [tools(call())]),
+    "chat/empty-content": Example([tools({**call(), "content": "null"})], [tools(call())]),
     "chat/empty-reply": Example([chat(ASK, ("assistant", " "))], [GOOD]),
     "chat/empty-message": Example([chat(("user", ""), REPLY)], [GOOD]),
     "chat/weight": Example(
@@ -161,6 +195,14 @@ EXAMPLES: dict[str, Example] = {
     "tools/mixed": Example(
         [tools(call(), functions=[RISE])], [chat(("user", "Rise"), legacy(), functions=[RISE]), tools(call())]
     ),
+    "tools/requests": Example(
+        [tools(call(), definition=defined(parameters={"properties": PARAMETERS["properties"]}))],
+        [tools(call())],
+    ),
+    "tools/parallel": Example(
+        [tools(two_calls(), *RESULTS, REPLY, parallel_tool_calls=False)],
+        [tools(two_calls(), *RESULTS, REPLY)],
+    ),
     "tools/too-many": Example(
         [chat(ASK, REPLY, tools=[defined(name=f"f{n}") for n in range(129)])],
         [chat(ASK, REPLY, tools=[defined(name=f"f{n}") for n in range(128)])],
@@ -174,6 +216,10 @@ EXAMPLES: dict[str, Example] = {
         [tools(call(), {"role": "tool", "tool_call_id": "call_2", "content": "5"}, REPLY)],
         [tools(call(), {"role": "tool", "tool_call_id": "call_1", "content": "5"}, REPLY)],
     ),
+    "tools/result-text": Example(
+        [tools(call(), {**RESULTS[0], "content": [{"type": "text", "text": "5"}]}, REPLY)],
+        [tools(call(), RESULTS[0], REPLY)],
+    ),
     "tools/no-result": Example(
         [tools(call(), ASK, REPLY)],
         [tools(call(), {"role": "tool", "tool_call_id": "call_1", "content": "5"}, ASK, REPLY)],
@@ -185,7 +231,8 @@ EXAMPLES: dict[str, Example] = {
     "vision/part": Example([chat(("user", [{"type": "image", "url": "a.png"}]), REPLY)], [image()]),
     "vision/role": Example([image(role="assistant")], [image()]),
     "vision/url": Example([image("file:///tmp/a.png")], [image()]),
-    "vision/kind": Example([image(png(3))], [image(png(2))]),
+    "vision/kind": Example([image(data_uri(png(3)))], [image(data_uri(png(2)))]),
+    "vision/truncated": Example([image(data_uri(png(2)[:50]))], [image(data_uri(png(2)))]),
     "vision/too-large": Example(
         [image("data:image/png;base64," + "A" * 13_400_000)], [image("https://example.com/large.png")]
     ),
@@ -223,6 +270,10 @@ EXAMPLES: dict[str, Example] = {
     "data/near-duplicate": Example(
         [chat(("user", LONG.format("here")), REPLY), chat(("user", LONG.format("there")), REPLY)],
         [chat(("user", LONG.format("here")), REPLY)],
+    ),
+    "data/beginning": Example(
+        [chat(ASK, REPLY, ("user", "And the key?"), ("assistant", "In it.")), GOOD],
+        [chat(ASK, REPLY, ("user", "And the key?"), ("assistant", "In it."))],
     ),
     "data/system-differs": Example(
         [
@@ -294,6 +345,7 @@ TOLD_OTHERWISE = {
     "file/long-line": "A line of more than 32 MiB.",
     "data/overlap": "An example of a job's `validation` that is in its `training`, or a former job's.",
     "data/near-overlap": "The same, with a word changed.",
+    "data/grown-overlap": "A conversation of a job's `validation`, of which `training` has a part.",
     "data/too-long": "An example with more tokens than the job's model takes in one.",
 }
 """Rules that no few lines can show, and what they find. Other tests are theirs."""

@@ -167,5 +167,5 @@ def _block(content: list[str] | bytes) -> str:
         lines = content.count(b"\n") + 1 if content else 0
         starts = f", which starts with the bytes {content[:3].hex(' ')}" if content else ""
         return f"A file of {lines} line{'s' * (lines != 1)}{starts}.\n"
-    cut = [line if len(line) <= 300 else f"{line[:300]} …" for line in content]
+    cut = [line if len(line) <= 600 else f"{line[:600]} …" for line in content]
     return "```jsonl\n" + "".join(f"{line}\n" for line in cut) + "```\n"

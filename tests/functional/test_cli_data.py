@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -221,9 +222,32 @@ def test_a_table_becomes_conversations(folder: Folder) -> None:
 def test_parquet_becomes_conversations(folder: Folder) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
     parquet = pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(pyarrow.table({"q": ["One?", "Two?"], "a": ["1", None]}), folder.path / "t.parquet")
-    arguments = ("--user", "{q}", "--assistant", "{a}.")
+    columns = {
+        "q": ["One?", "Two?"],
+        "a": ["1", None],
+        "when": [date(2026, 1, 2), None],
+        "at": [datetime(2026, 1, 2, 3, 4), None],
+        "n": [1.5, float("nan")],
+        "raw": ["ä".encode(), None],
+    }
+    parquet.write_table(pyarrow.table(columns), folder.path / "t.parquet")
+    arguments = ("--user", "{q} {when} {at} {n} {raw}", "--assistant", "{a}.")
     assert "2 examples" in folder.ok("data", "convert", "t.parquet", "out.jsonl", *arguments)
+    first, second = map(json.loads, (folder.path / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert first["messages"][0]["content"] == "One? 2026-01-02 2026-01-02 03:04:00 1.5 ä"
+    assert second["messages"][0]["content"].strip() == "Two?"
+
+
+def test_parquet_with_conversations_needs_no_templates(folder: Folder) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    call = calling("Call 1", "sales")
+    table = pyarrow.Table.from_pylist([{**ROUTED[0], "id": 1}, {**call, "id": 2}])
+    parquet.write_table(table, folder.path / "t.parquet")
+    assert "2 examples" in folder.ok("data", "convert", "t.parquet", "out.jsonl")
+    first, second = map(json.loads, (folder.path / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert first["messages"] == ROUTED[0]["messages"]
+    assert second["messages"] == call["messages"]
 
 
 def test_a_split(folder: Folder) -> None:
@@ -250,7 +274,53 @@ def test_slimmer_functions(folder: Folder) -> None:
     assert one == (folder.path / "descriptions.jsonl").read_text(encoding="utf-8")
 
 
+def test_rows_with_empty_cells_can_be_left_out(folder: Folder) -> None:
+    folder.write("t.csv", "q,a,note\nOne?,1,\nTwo?,NaN,x\n,3,y\nFour?,4,\n")
+    told = folder.run(
+        "data",
+        "convert",
+        "t.csv",
+        "o.jsonl",
+        "--user",
+        "{q}",
+        "--assistant",
+        "{a}",
+        "--skip-empty",
+        "-o",
+        "json",
+    ).json
+    assert (told["files"][0]["examples"], told["skipped"]) == (2, 2)
+    rows = [{"instruction": "One?", "output": "1"}, {"instruction": "Two?", "output": ""}]
+    folder.write("alpaca.jsonl", lines(*rows))
+    assert "--skip-empty" in folder.run("data", "convert", "alpaca.jsonl", "p.jsonl").err
+    assert "left out 1 row" in folder.ok("data", "convert", "alpaca.jsonl", "p.jsonl", "--skip-empty")
+
+
+def test_what_is_left_out_of_a_document_is_listed(folder: Folder) -> None:
+    folder.write("a.json", json.dumps([{**ROUTED[0], "id": 3}, {**ROUTED[1], "source": None}], indent=1))
+    assert "`ftops data convert a.json a.chat.jsonl` converts it." in " ".join(
+        folder.run("data", "check", "a.json").out.split()
+    )
+    told = folder.ok("data", "convert", "a.json", "a.chat.jsonl")
+    assert "left out keys that the format doesn't have: id" in told
+    assert "No diff" in folder.ok("data", "diff", "a.chat.jsonl", "a.chat.jsonl")
+    assert len((folder.path / "a.chat.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+@pytest.mark.parametrize("arguments", ["slim chat.jsonl", "convert chat.jsonl --to tools"])
+def test_what_changes_nothing_is_a_warning(folder: Folder, arguments: str) -> None:
+    command, source, *rest = arguments.split()
+    done = folder.run("data", command, source, "same.jsonl", *rest)
+    assert done.code == 0
+    assert "warning: no example has function" in done.err
+    told = folder.run("data", command, source, "json.jsonl", *rest, "-o", "json").json
+    assert [d["severity"] for d in told["diagnostics"]] == ["warning"]
+
+
 BAD_COMMANDS = {
+    "columns of one name": ("convert twice.csv out.jsonl --user {q} --assistant {a}", "two columns `a`"),
+    "a document that isn't JSON": ("convert bad.json out.jsonl", "not JSON"),
+    "a row of no known format": ("convert mixed.json out.jsonl", "mixed.json:2"),
     "target exists": ("convert calls.jsonl chat.jsonl --to tools", "chat.jsonl exists"),
     "onto itself": ("slim calls.jsonl calls.jsonl", "is the input file"),
     "nothing to do": ("convert calls.jsonl out.jsonl", "nothing to convert"),
@@ -291,6 +361,9 @@ def test_refused_and_nothing_is_written(folder: Folder, name: str) -> None:
         "short.csv": "question,answer\nWho?,You.\nWhy?\n",
         "void.csv": "question,answer\nWho?,\n",
         "empty.csv": "",
+        "twice.csv": "q,a,a\nx,y,z\n",
+        "bad.json": '[\n{"prompt": "x", "completion": "y"},\n{"prompt": }]',
+        "mixed.json": '[{"instruction": "x", "output": "y"},\n{"text": "z"}]',
         "chat.train.jsonl": "here before",
     }.items():
         folder.write(file, text)

@@ -92,8 +92,25 @@ def test_what_cannot_be_converted_is_an_error_with_its_line(folder: Folder) -> N
     assert "A message has 2 calls" in done.err
 
 
-def test_a_part_that_is_too_small_is_an_error(folder: Folder) -> None:
-    folder.edit("part: valid, fraction: 0.6", "part: valid, fraction: 0.99")
-    done = folder.run("validate")
+@pytest.mark.parametrize("step", ["slim: parameters, only: [sell]", "convert: functions"])
+def test_a_step_that_changes_nothing_is_an_error(folder: Folder, step: str) -> None:
+    """At the dataset, before anything is uploaded."""
+    folder.edit(
+        "{convert: tools}, {slim: descriptions}, {split: {part: train", f"{{{step}}}, {{split: {{part: train"
+    )
+    done = folder.run("plan")
     assert done.code == 1
+    assert "no example has function" in done.err
+    assert "ftops.yaml:3" in done.err
+
+
+@pytest.mark.parametrize(("part", "fraction", "code"), [("train", 0.1, 1), ("valid", 0.9, 0)])
+def test_a_part_that_is_too_small_is_an_error_in_training(
+    folder: Folder, part: str, fraction: float, code: int
+) -> None:
+    """The service asks for ten examples to train on."""
+    folder.edit(f"part: {part}, fraction: 0.6", f"part: {part}, fraction: {fraction}")
+    done = folder.run("validate")
+    assert done.code == code
     assert "fewer than 10" in done.err
+    assert f"{'warning' if code == 0 else 'error'}[file/too-few-examples]" in done.err

@@ -30,6 +30,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
     assert MAPPING is not None
     folder.write("map.yaml", MAPPING[1])
     folder.write("table.csv", "question,answer\nWho?,You.\n")
+    folder.write("alpaca.json", '[\n {"instruction": "Who?", "input": "", "output": "You."}\n]\n')
     folder.write("data/new.jsonl", lines(*ROUTED[1:]))
     folder.write("data/all.jsonl", lines(*ROUTED))
     folder.write("data/legacy.jsonl", lines(*(calling(f"Call {n}", "sales") for n in range(3))))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.profiler import label
-from ftops.dataset.transforms.transform import WAYS, Split, slim, to_functions, to_tools, value_at
+from ftops.dataset.transforms.parts import Split, value_at
+from ftops.dataset.transforms.transform import WAYS, slim, to_functions, to_tools
 
 NAMES = st.sampled_from(["look", "go", "stop"])
 TEXTS = st.text(max_size=12)

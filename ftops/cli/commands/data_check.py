@@ -166,8 +166,10 @@ def _summary(file: Checked) -> str:
     name = clean(file.data.source.shown)
     if not inspection.digest:
         return f"{name}: {found}"
-    examples = plural(inspection.examples, "example")
-    return f"{name}: {inspection.format}, {examples}, {size(inspection.bytes)}: {found or 'nothing found'}"
+    examples = (
+        f"{inspection.format}, {plural(inspection.examples, 'example')}, " if inspection.examples else ""
+    )
+    return f"{name}: {examples}{size(inspection.bytes)}: {found or 'nothing found'}"
 
 
 def _to_json(file: Checked) -> dict[str, Json]:

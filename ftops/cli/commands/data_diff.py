@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from msgspec import Struct
@@ -11,7 +12,9 @@ from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
-from ftops.dataset.profile.diff import Compared, difference, overlap
+from ftops.dataset.checks import checker
+from ftops.dataset.profile.diff import Compared, Pairs, difference, overlap
+from ftops.dataset.profile.example_digest import rows
 from ftops.dataset.profile.profile_store import at_commit, measure_bytes
 from ftops.dataset.profile.profiler import Measured, excerpts, measure
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
@@ -56,9 +59,9 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
     before, after = _version(old), _version(new)
     old_data, new_data = before.measured(), after.measured()
     found = difference(old_data, new_data)
-    pairs = overlap(new_data, Version(str(valid), valid).measured()) if valid else ()
+    pairs, grown = _shared(after, new_data, valid) if valid else ((), ())
     new_lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
-    new_lines |= {r.line for r, _ in (*found.new_duplicates, *pairs)}
+    new_lines |= {r.line for r, _ in (*found.new_duplicates, *pairs, *grown)}
     compared = Compared(
         found,
         old_data.sums,
@@ -66,6 +69,7 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
         before.excerpts({r.line for r in found.removed} | {r.line for r, _ in found.edited}),
         after.excerpts(new_lines),
         pairs,
+        grown,
         str(valid or ""),
     )
     screen.result(
@@ -73,6 +77,21 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
         lambda: view.draw(compared, screen.paint),
     )
     return DIFFERENT if detailed_exitcode and not found.is_empty else 0
+
+
+def _shared(version: Version, measured: Measured, valid: Path) -> tuple[Pairs, Pairs]:
+    """Examples that another file has too, and conversations of which it has a beginning or a continuation."""
+    other = Version(str(valid), valid).measured()
+    ours, theirs = ({row.line: row for row in rows(side.rows)} for side in (measured, other))
+    with TemporaryDirectory() as folder:
+        path = version.path
+        if version.content is not None:
+            path = Path(folder) / "version.jsonl"
+            path.write_bytes(version.content)
+        pairs = tuple(
+            (ours[a], theirs[b]) for a, b in checker.grown(path, valid) if a in ours and b in theirs
+        )
+    return overlap(measured, other), pairs
 
 
 def _version(name: str) -> Version:

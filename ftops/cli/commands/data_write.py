@@ -7,21 +7,23 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
 from ftops.core.address import Json
-from ftops.core.errors import UsageError
+from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.suggestions import did_you_mean
-from ftops.dataset.files.jsonl_io import Writer, dump, has_mark, read, read_strictly
+from ftops.dataset.files.jsonl_io import BOM, Writer, dump, has_mark, read, read_strictly
 from ftops.dataset.profile.tokens import definitions
-from ftops.dataset.transforms import tabular, transform
-from ftops.dataset.transforms.transform import WAYS, Split
+from ftops.dataset.transforms import sources, tabular, transform
+from ftops.dataset.transforms.parts import Split
+from ftops.dataset.transforms.transform import WAYS
+from ftops.views import diagnostics
 from ftops.views.values import size
 
-TABLES = (".csv", ".tsv", ".parquet", ".pq")
 PARTS = ("train=0.9", "valid=0.1")
 
 force_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
@@ -37,6 +39,7 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing fi
 @click.option("--assistant", metavar="TEXT", help="Table: the assistant message.")
 @click.option("--map", "mapping", type=FILE, metavar="FILE", help="Table: all messages, as a YAML file.")
 @click.option("--delimiter", default="", metavar="CHAR", help="Delimiter of a CSV file (default: detected).")
+@click.option("--skip-empty", is_flag=True, help="Leave out rows with an empty question, answer or cell.")
 @force_option
 @screen_options
 def convert(
@@ -50,16 +53,18 @@ def convert(
     assistant: str | None,
     mapping: Path | None,
     delimiter: str,
+    skip_empty: bool,
     force: bool,
 ) -> int:
-    """Convert SOURCE to TARGET: functions to tools or back, with or without a byte order
-    mark, or a CSV or Parquet table as conversations.
+    """Convert SOURCE to TARGET: functions to tools or back, with or without a byte order mark; Alpaca,
+    ShareGPT, prompts with completions, a JSON document, or a CSV or Parquet table to conversations.
 
     In message templates, {column} is replaced by the value of a column.
     """
-    is_table = source.suffix.lower() in TABLES
+    is_table = sources.is_table(source)
     templates = _templates({"system": system, "user": user, "assistant": assistant}, mapping)
-    if is_table != bool(templates):
+    is_foreign = not templates and sources.is_foreign(source, delimiter)
+    if bool(templates) > is_table or is_table > (bool(templates) or is_foreign):
         raise UsageError(
             "a table needs message templates" if is_table else f"{source} isn't a table",
             "--user, --assistant and --map convert CSV and Parquet files to conversations.",
@@ -67,19 +72,26 @@ def convert(
         )
     if len(delimiter) > 1:
         raise UsageError(f"`{delimiter}` isn't a valid delimiter", "", "--delimiter takes one character")
-    if not is_table and to is None and mark is None:
-        raise UsageError("nothing to convert", "", "give --to tools, --to functions, --bom or --no-bom")
+    if not (is_table or is_foreign) and to is None and mark is None:
+        hint = "give --to tools, --to functions, --bom or --no-bom"
+        raise UsageError("nothing to convert", "The examples have a format of the service already.", hint)
+    reader = sources.Reader(delimiter, skip_empty)
+    warnings: list[Diagnostic] = []
     raws: Iterator[bytes]
-    if is_table:
-        raws = map(dump, tabular.chats(source, templates, delimiter))
-    elif to:
-        raws = map(dump, transform.apply(source, display(source.absolute()), [{"convert": to}]))
+    if templates:
+        raws = map(dump, reader.chats(source, templates))
+    elif is_foreign or to:
+        steps = [{"convert": to}] if to else []
+        read_examples = reader.read if is_foreign else read_strictly
+        shown = display(source.absolute())
+        raws = map(dump, transform.apply(source, shown, steps, read_examples, warnings.append))
     else:
-        raws = (line.raw for line in read(source))
-    with _writer(source, target, force, bool(mark) if is_table else mark) as writer:
+        raws = (line.raw.removeprefix(BOM) for line in read(source))
+    is_made = is_table or is_foreign
+    with _writer(source, target, force, bool(mark) if is_made else mark) as writer:
         for raw in raws:
             writer.write(raw)
-    return _report(screen, [writer])
+    return _report(screen, [writer], warnings, reader)
 
 
 def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[tabular.Template, ...]:
@@ -119,10 +131,10 @@ def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[t
 @click.option("--stratify", is_flag=True, help="Keep the distribution of answers the same in all parts.")
 @click.option(
     "--group-by",
-    default="prompt",
+    default="conversation",
     metavar="KEY",
-    help="What is kept together: prompt (the default), example, or the path of a value, such as "
-    "metadata.customer.",
+    help="What is kept together: conversation (the default: the same system message and first turn), prompt, "
+    "example, or the path of a value, such as metadata.customer.",
 )
 @click.option(
     "--into",
@@ -144,8 +156,8 @@ def split(
 ) -> int:
     """Split FILE into one file for each part: data.jsonl into data.train.jsonl and data.valid.jsonl.
 
-    The part of an example depends only on the seed and its prompt, not on its line or other examples, so
-    examples that are added later don't move others (with --stratify: only a few).
+    The part of an example depends only on the seed and the start of its conversation, not on its line or
+    other examples, so examples that are added later don't move others (with --stratify: only a few).
     """
     rule = Split(_shares(parts or PARTS), seed, group_by, stratify)
     shown = display(source.absolute())
@@ -205,10 +217,12 @@ def slim(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str,
     """
     shown = display(source.absolute())
     _check_names(source, shown, only)
+    warnings: list[Diagnostic] = []
+    steps = [{"slim": drop, "only": only}]
     with _writer(source, target, force) as writer:
-        for example in transform.apply(source, shown, [{"slim": drop, "only": only}]):
+        for example in transform.apply(source, shown, steps, unchanged=warnings.append):
             writer.write(dump(example))
-    return _report(screen, [writer])
+    return _report(screen, [writer], warnings)
 
 
 def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
@@ -217,7 +231,7 @@ def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
     known: set[str] = set()
     if missing:
         for _, example in read_strictly(source, shown):
-            known |= {str(f.get("name")) for f in definitions(example)}
+            known |= {str(f.get("name")) for f in definitions(transform.offering(example))}
     for name in sorted(missing - known):
         raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))
 
@@ -232,9 +246,23 @@ def _writer(source: Path, target: Path, force: bool, mark: bool | None = None) -
     return Writer(target, force=force, mark=has_mark(source) if mark is None else mark)
 
 
-def _report(screen: Screen, writers: Sequence[Writer]) -> int:
-    """Shows what was written."""
+def _report(
+    screen: Screen,
+    writers: Sequence[Writer],
+    warnings: Sequence[Diagnostic] = (),
+    reader: sources.Reader | None = None,
+) -> int:
+    """Shows what was written, and what was left out."""
+    warnings = [replace(warning, severity="warning") for warning in warnings]
+    screen.warn(warnings)
     files = {display(w.path.absolute()): w for w in writers}
-    lines = (f"{name}: {plural(w.count, 'example')}, {size(w.bytes)}" for name, w in files.items())
+    lines = [f"{name}: {plural(w.count, 'example')}, {size(w.bytes)}" for name, w in files.items()]
     rows: list[Json] = [{"file": n, "examples": w.count, "bytes": w.bytes} for n, w in files.items()]
-    return screen.result(lambda: {"files": rows}, lambda: lines)
+    document: dict[str, Json] = {"files": rows, "diagnostics": [diagnostics.to_json(w) for w in warnings]}
+    if reader and reader.skipped:
+        lines.append(f"left out {plural(reader.skipped, 'row')} with an empty question, answer or cell")
+    if reader and reader.left_out:
+        lines.append(f"left out keys that the format doesn't have: {', '.join(sorted(reader.left_out))}")
+    if reader:
+        document |= {"skipped": reader.skipped, "left_out": sorted(reader.left_out)}
+    return screen.result(lambda: document, lambda: lines)

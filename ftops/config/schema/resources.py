@@ -63,7 +63,7 @@ class ResourceBlock(Block):
 
 
 class SplitBlock(Block, noun="`split`"):
-    """One part of the examples, selected by a hash of the prompt."""
+    """One part of the examples, selected by a hash of the conversation's start."""
 
     part = required(
         choice("train", "valid"), "train: the first `fraction` of the examples; valid: the others."
@@ -72,8 +72,9 @@ class SplitBlock(Block, noun="`split`"):
     seed = optional(Integer(0, 2**63 - 1, closed=True), "A different seed gives a different split.", 1)
     group_by = optional(
         FIXED_TEXT,
-        "What is kept together: prompt, example, or the path of a value such as metadata.customer.",
-        "prompt",
+        "What is kept together: conversation (its system message and first turn), prompt, example, or the "
+        "path of a value such as metadata.customer.",
+        "conversation",
     )
     stratify = optional(FLAG, "Keep the shares of each answer the same in all parts.", False)
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from ftops.core.errors import Place
 from ftops.core.plurals import agree, plural
+from ftops.dataset.checks import beginnings
 from ftops.dataset.checks.chunk import KEPT, Chunk, Where
 from ftops.dataset.checks.groups import largest_groups
 from ftops.dataset.checks.minhash import LIKE, TEXT, groups_of_equal, likeness, word_pairs_by_line
@@ -44,9 +45,9 @@ class Aggregate:
         self.lines = self.examples = self.longest = self.images = 0
         self.counts: Counter[str] = Counter()
         self.found: list[LocatedFinding] = []
-        self.is_document = False
         self.contents = array("Q")
         self.minhashes = array("Q")
+        self.openings = array("Q")
         self.numbers = array("I")
         self.systems: dict[str, Where] = {}
         self.fields: dict[str, Where] = {}
@@ -69,6 +70,7 @@ class Aggregate:
         if self.examples < COMPARED:
             self.contents.frombytes(chunk.contents)
             self.minhashes.frombytes(chunk.minhashes)
+            self.openings.frombytes(chunk.openings)
             numbers = array("I", chunk.numbers)
             self.numbers.extend(array("I", [n + before for n in numbers]) if before else numbers)
         _merge(self.systems, chunk.systems, before)
@@ -82,7 +84,6 @@ class Aggregate:
         self.examples += chunk.examples
         self.images += chunk.images
         self.longest = max(self.longest, chunk.longest)
-        self.is_document = self.is_document or chunk.is_document
         self.lines += chunk.lines
 
     @property
@@ -92,8 +93,6 @@ class Aggregate:
 
     def finish(self, format: str, lines: Lines) -> None:
         """Applies the rules about the whole file. `lines` reads the file once more if that is needed."""
-        if self.is_document:
-            return
         self._check_count(format)
         self._check_systems()
         for name, variants in self.definitions.items():
@@ -106,13 +105,13 @@ class Aggregate:
             summary = f"different keys than in most examples ({usual or 'none'})"
             self.report("reinforcement/fields", summary, line)
         self._check_labels()
-        self._check_duplicates(lines)
+        self._check_beginnings(lines, self._check_duplicates(lines))
 
-    def report(self, rule: str, summary: str, line: int = 0, other: int = 0) -> None:
+    def report(self, rule: str, summary: str, line: int = 0, other: int = 0, hint: str = "") -> None:
         """Adds a finding about a line; 0 is the whole file. The summary ends with the line `other`."""
         self.counts[rule] += 1
         if self.counts[rule] <= MAX_SHOWN:
-            self.found.append(Finding(rule, summary).located(Place("", line), other=other))
+            self.found.append(Finding(rule, summary, hint=hint).located(Place("", line), other=other))
 
     def with_lines(self, lines: Lines) -> list[LocatedFinding]:
         """All findings by line, each with the text of its line."""
@@ -156,7 +155,8 @@ class Aggregate:
             summary = f"{answer} is the answer in {count:,} of {self.examples:,} examples"
             self.report("data/imbalance", summary)
 
-    def _check_duplicates(self, lines: Lines) -> None:
+    def _check_duplicates(self, lines: Lines) -> bytearray:
+        """Returns a flag for each example: whether it is a repetition."""
         numbers = self.numbers
         is_repeat = bytearray(len(numbers))
 
@@ -182,6 +182,14 @@ class Aggregate:
                 summary = "nearly the same example as in line"
                 self.report("data/near-duplicate", summary, numbers[index], numbers[first])
         self.alike = largest_groups(self.contents[::2], ((near[i], i) for i in sorted(near)), numbers)
+        return is_repeat
+
+    def _check_beginnings(self, lines: Lines, is_repeat: Sequence[int]) -> None:
+        wanted = {self.numbers[index] for index in beginnings.candidates(self.openings, is_repeat)}
+        if wanted:
+            found = beginnings.prefixes(lines(wanted))
+            for line, longer in sorted(beginnings.pairs(found, found)):
+                self.report("data/beginning", "the beginning of the conversation in line", line, longer)
 
 
 def near_pairs(minhashes: Sequence[int], excluded: Sequence[int]) -> Iterator[tuple[int, int]]:

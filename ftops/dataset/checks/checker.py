@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
@@ -21,15 +22,24 @@ from xxhash import xxh3_128
 
 from ftops.core.confined_files import opened
 from ftops.core.errors import Place
-from ftops.dataset.checks import chunk
+from ftops.dataset.checks import beginnings, chunk
 from ftops.dataset.checks.aggregate import MAX_PAIRS, Aggregate
 from ftops.dataset.checks.chunk import Chunk, detect
 from ftops.dataset.checks.inspection_cache import Cache
 from ftops.dataset.checks.minhash import LIKE, SIZE, first_equal, likeness, word_pairs_by_line
 from ftops.dataset.checks.process_pool import spread
-from ftops.dataset.files.file_identity import MAX_BYTES, identity, kind_of
+from ftops.dataset.files.file_identity import (
+    LFS_POINTER,
+    MAX_BYTES,
+    PARQUET,
+    identity,
+    kind_of,
+    wide_encoding,
+)
 from ftops.dataset.files.jsonl_io import BOM
-from ftops.dataset.rules.findings import Finding, Inspection, LocatedFinding, Overlap, Pair
+from ftops.dataset.formats.foreign import NAMES
+from ftops.dataset.formats.jsonl import is_document
+from ftops.dataset.rules.findings import TO_CONVERT, Finding, Inspection, LocatedFinding, Overlap, Pair
 
 MAX_LINE = 32 * 1024 * 1024
 """A longer line is hashed, but not checked."""
@@ -43,9 +53,6 @@ MAX_COMPARED = 200_000
 """Bytes of a line that are read again, to be shown or compared."""
 _DETECTED = 50
 """Lines that are tried to detect the format."""
-
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
 
 Block = bytes | Chunk
 """Whole lines; or one that is too long to be kept in memory, as it is counted."""
@@ -143,7 +150,8 @@ class _Run:
         if isinstance(first, bytes):
             self._check_kind(first)
             if self.is_lines:
-                self.format = self._choose_format(first)
+                chosen = self._choose_format(first)
+                self.format = chosen if self.is_lines else self.format
                 first = first[self.start :]
         if not self.is_lines:
             for _ in blocks:  # only hashed
@@ -198,19 +206,32 @@ class _Run:
         return data
 
     def _check_kind(self, first: bytes) -> None:
-        """Reports a file that isn't UTF-8 text, by its first bytes."""
-        kind = kind_of(first)
-        if kind:
-            self.aggregate.report("file/compressed", f"the file is {kind}")
-        elif first.startswith(_UTF16):
-            self.aggregate.report("file/not-utf8", "the file is UTF-16, not UTF-8")
-        self.is_lines = not (kind or first.startswith(_UTF16))
+        """Reports a file that isn't JSON Lines in UTF-8, by its first bytes."""
+        if kind := kind_of(first):
+            self._refuse("file/compressed", f"the file is {kind}", TO_CONVERT if kind == PARQUET else "")
+        elif first.startswith(LFS_POINTER):
+            self._refuse("file/git-lfs", "the file is a Git LFS pointer, not the data")
+        elif encoding := wide_encoding(first):
+            self._refuse("file/not-utf8", f"the file is {encoding}, not UTF-8")
+        elif b"\n" not in first and len(first.split(b"\r", 2)) > 2 and detect(first.split(b"\r", 1)[0]):
+            self._refuse("file/line-ends", "lines end with carriage returns only")
+        elif is_document(first.decode(errors="replace")):
+            self._refuse("file/document", "the file is one JSON document, not JSON Lines", TO_CONVERT)
+
+    def _refuse(self, rule: str, summary: str, hint: str = "") -> None:
+        """Reports what the whole file is instead of JSON Lines."""
+        self.is_lines = False
+        self.aggregate.report(rule, summary, hint=hint)
 
     def _choose_format(self, first: bytes) -> str:
-        """The declared format, or else that of the first examples."""
+        """The declared format, or else that of most of the first examples."""
         self.start = len(BOM) if first.startswith(BOM) else 0
         lines = first[self.start :].split(b"\n", _DETECTED)[:_DETECTED]
-        detected = next((format for line in lines if line.strip() and (format := detect(line))), None)
+        votes = Counter(format for line in lines if line.strip() and (format := detect(line)))
+        detected = max(votes, key=lambda format: votes[format], default="")
+        if detected in NAMES:
+            summary = f"the examples are in the format {detected}, not in one of the service"
+            self._refuse("file/other-format", summary, TO_CONVERT)
         if not detected or not self.declared:
             return self.declared or detected or "chat"
         if (detected == "preference") is (self.declared == "preference"):
@@ -251,7 +272,16 @@ def _unchecked(digest: bytes) -> Chunk:
     """A line that is too long to be kept in memory, by the digest of its content."""
     finding = Finding("file/long-line", "a line of more than 32 MiB wasn't checked").located(Place("", 1))
     number = array("I", [1]).tobytes()
-    return Chunk(1, 1, 0, 0, digest, bytes(SIZE), number, counts={"file/long-line": 1}, found=[finding])
+    return Chunk(
+        lines=1,
+        examples=1,
+        contents=digest,
+        minhashes=bytes(SIZE),
+        openings=bytes(8),
+        numbers=number,
+        counts={"file/long-line": 1},
+        found=[finding],
+    )
 
 
 def _worth(size: int) -> int:
@@ -272,11 +302,29 @@ def overlap(path: Path, other: Path, format: str) -> Overlap:
             both = words.get(ours.numbers[a]), others.get(theirs.numbers[b])
             if a not in near and both[0] and both[1] and likeness(both[0], both[1]) >= LIKE:
                 near[a] = b
-    first = [
-        next(((ours.numbers[a], theirs.numbers[b]) for a, b in pairs), None)
-        for pairs in (exact, sorted(near.items()))
+    grown = _grown(path, ours, other, theirs)
+    found = [
+        [(ours.numbers[a], theirs.numbers[b]) for a, b in pairs] for pairs in (exact, sorted(near.items()))
     ]
-    return Overlap(len(exact), len(near), *first)
+    first = [pairs[0] if pairs else None for pairs in (*found, grown)]
+    return Overlap(len(exact), len(near), len(grown), *first)
+
+
+def grown(path: Path, other: Path) -> list[Pair]:
+    """Lines of conversations of both files of which one is the beginning of the other. Raises OSError."""
+    return _grown(path, aggregate_of(path, "chat"), other, aggregate_of(other, "chat"))
+
+
+def _grown(path: Path, ours: Aggregate, other: Path, theirs: Aggregate) -> list[Pair]:
+    starts = beginnings.shared(ours.openings, theirs.openings)
+    if not starts[0]:
+        return []
+    here, there = (
+        beginnings.prefixes(lines_at(file, {aggregate.numbers[index] for index in found}))
+        for file, aggregate, found in zip((path, other), (ours, theirs), starts, strict=True)
+    )
+    pairs = dict(beginnings.pairs(here, there))
+    return sorted({**{a: b for b, a in beginnings.pairs(there, here)}, **pairs}.items())
 
 
 def _exact(ours: Aggregate, theirs: Aggregate) -> list[Pair]:

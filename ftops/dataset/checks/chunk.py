@@ -17,10 +17,11 @@ import msgspec
 from msgspec import Meta, MsgspecError, Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
+from ftops.dataset.checks.beginnings import opening, opening_of
 from ftops.dataset.checks.minhash import MAX_LABEL, TEXT, beginning, extract, minhashes
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats import chat, functions, vision
-from ftops.dataset.formats.jsonl import DOCUMENT_START, parse, span
+from ftops.dataset.formats import OUTPUTS, chat, foreign, functions, is_conversation, vision
+from ftops.dataset.formats.jsonl import parse, span
 from ftops.dataset.rules.catalogue import RULES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place, spell
 from ftops.dataset.rules.sensitive_data import hits
@@ -72,6 +73,8 @@ class Chunk(Struct):
     """For each example, 16 bytes: the digest of its content."""
     minhashes: bytes = b""
     """For each example, 16 bytes (ftops.dataset.checks.minhash)."""
+    openings: bytes = b""
+    """For each example, 8 bytes (ftops.dataset.checks.beginnings)."""
     numbers: bytes = b""
     """For each example, 4 bytes: its line."""
     counts: dict[str, int] = field(default_factory=dict)
@@ -82,8 +85,6 @@ class Chunk(Struct):
     fields: dict[str, Where] = field(default_factory=dict)
     definitions: dict[str, dict[str, Where]] = field(default_factory=dict)
     """By name of the function and digest of its definition."""
-    is_document: bool = False
-    """The first line starts a document over many lines: the rest isn't JSON Lines."""
 
 
 def read(block: bytes, format: str, *, vectorised: bool = False) -> Chunk:
@@ -107,19 +108,22 @@ def answering(format: str) -> Callable[[bytes], bytes]:
 
 
 def detect(line: bytes) -> str | None:
-    """The format of an example; None if it can't be told from this line."""
+    """The format of an example, ours or that of another tool; None if it can't be told from this line."""
     try:
         example = parse(line.strip().decode())
     except UnicodeDecodeError:
         return None
     if isinstance(example, Finding):
         return None
-    if {"input", *chat.OUTPUTS} & example.keys():
+    given = example.get("input")
+    if not example.keys().isdisjoint(OUTPUTS) or (isinstance(given, dict) and "messages" in given):
         return "preference"
+    if other := foreign.recognise(example):
+        return other.name
     messages = example.get("messages")
-    if chat.is_conversation(messages) and isinstance(messages, list) and chat.grader_fields(example):
+    if is_conversation(messages) and isinstance(messages, list) and messages:
         roles = [message["role"] for message in messages]
-        if "assistant" not in roles or roles[-1] == "user":
+        if roles[-1] == "user" and ("assistant" not in roles or chat.grader_fields(example)):
             return "reinforcement"
     return "chat" if messages is not None else None
 
@@ -137,6 +141,7 @@ class _ChunkBuilder:
         self._graded = format == "reinforcement"
         self._contents = bytearray()
         self._texts: list[str] = []
+        self._openings = array("Q")
         self._numbers = array("I")
         self._systems: dict[str, list[int]] = {}
         self._definitions: dict[int, tuple[chat.Offer, list[int]]] = {}
@@ -170,6 +175,7 @@ class _ChunkBuilder:
             return False
         self._contents += b"".join(map(xxh3_128_digest, encoded))
         self._texts = [*map(beginning, texts_of_all)]
+        self._openings = array("Q", [opening(texts[0].encode(), len(texts)) for texts in texts_of_all])
         self._numbers = array("I", range(1, len(encoded) + 1))
         for system, count in Counter(systems).items():
             self._systems[system] = [systems.index(system) + 1, count]
@@ -182,8 +188,6 @@ class _ChunkBuilder:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 self._add_line(number, line)
-                if self.chunk.is_document:
-                    return
 
     def scan(self, block: bytes, vectorised: bool) -> None:
         """Searches all bytes for what no text should contain: secrets and special tokens."""
@@ -199,6 +203,7 @@ class _ChunkBuilder:
         chunk.examples = len(self._numbers)
         chunk.contents = bytes(self._contents)
         chunk.minhashes = minhashes(self._texts, vectorised=vectorised)
+        chunk.openings = self._openings.tobytes()
         chunk.numbers = self._numbers.tobytes()
         for text, (first, count) in self._systems.items():
             if len(chunk.systems) < KEPT:
@@ -217,23 +222,32 @@ class _ChunkBuilder:
             line = raw.rstrip(_LINE_END).decode(errors="replace")
             summary = f"the byte 0x{raw[error.start]:02x} is not UTF-8"
             self._report(number, line, Finding("file/not-utf8", summary, len(raw[: error.start].decode())))
-            self._add(number, xxh3_128_digest(raw.strip()), None, (), "")
+            self._add(number, xxh3_128_digest(raw.strip()), None, (), "", 0)
             return
         example = parse(line)
         if isinstance(example, Finding):
             self._report(number, line, example)
-            self.chunk.is_document = number == 1 and line.strip() in DOCUMENT_START
-            self._add(number, xxh3_128_digest(raw.strip()), None, (), "")
+            self._add(number, xxh3_128_digest(raw.strip()), None, (), "", 0)
             return
         findings = list(self._check(example))
         for finding in findings:
             self._report(number, line, finding)
         system, texts, label = extract(example)
-        self._add(number, xxh3_128_digest(canonical(example)), system, () if findings else texts, label)
+        digest, compared = xxh3_128_digest(canonical(example)), () if findings else texts
+        self._add(number, digest, system, compared, label, opening_of(example))
         self._add_features(number, example)
 
-    def _add(self, number: int, content: bytes, system: str | None, texts: Sequence[str], label: str) -> None:
+    def _add(
+        self,
+        number: int,
+        content: bytes,
+        system: str | None,
+        texts: Sequence[str],
+        label: str,
+        opening: int,
+    ) -> None:
         self._contents += content
+        self._openings.append(opening)
         self._numbers.append(number)
         self._texts.append(beginning(texts))
         if system is not None:

@@ -17,7 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from ftops.dataset.files.jsonl_io import list_at, parse
-from ftops.dataset.formats import chat
+from ftops.dataset.formats import OUTPUTS, chat
 from ftops.dataset.profile.tokens import calls
 
 SIZE = 16
@@ -163,7 +163,7 @@ def extract(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
         return None, [], ""
     system, label = "", ""
     texts: list[str] = []
-    outputs = [m for key in chat.OUTPUTS for m in list_at(example, key)]
+    outputs = [m for key in OUTPUTS for m in list_at(example, key)]
     for message in [m for m in (*messages, *outputs) if isinstance(m, dict)]:
         own = [*_texts(message)]
         if message.get("role") in chat.SYSTEM:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ftops.core.suggestions import nearest
 from ftops.dataset.files.jsonl_io import dump
-from ftops.dataset.formats import functions, vision
+from ftops.dataset.formats import OUTPUTS, functions, is_conversation, vision
+from ftops.dataset.formats.foreign import recognise
 from ftops.dataset.formats.jsonl import describe
 from ftops.dataset.rules.catalogue import TASK_SHAPE
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
@@ -19,16 +20,17 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SYSTEM = ("system", "developer")
 KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "function_call"})
 """Keys of an example. `function_call` is a leftover of requests, which the service ignores."""
-OUTPUTS = ("preferred_output", "non_preferred_output")
 _PAIR_KEYS = frozenset({"input", *OUTPUTS})
 _INPUT_KEYS = KEYS - {"function_call"}
 _COMMON_KEYS = frozenset({"role", "content", "name"})
 _MESSAGE_KEYS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(ROLES, _COMMON_KEYS),
+    **dict.fromkeys(ROLES, _COMMON_KEYS | {"weight"}),
     "assistant": _COMMON_KEYS | {"weight", "tool_calls", "function_call", "refusal"},
-    "tool": _COMMON_KEYS | {"tool_call_id"},
+    "tool": _COMMON_KEYS | {"weight", "tool_call_id"},
 }
 _ALL_KEYS = frozenset[str]().union(*_MESSAGE_KEYS.values())
+_OF_SDKS = frozenset({"refusal", "function_call", "tool_calls", "audio", "annotations", "reasoning_content"})
+"""Keys that SDKs write as null into every message: they mean nothing then."""
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LISTED = ", ".join(ROLES)
 
@@ -38,6 +40,7 @@ Offer = Mapping[str, functions.Function]
 ORDER_RULES = ("chat/role-order", "chat/system-late")
 """Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
+_NULL_TEXTS = ("null", "None", "")
 NO_OFFER: Offer = {}
 
 
@@ -62,6 +65,7 @@ def check_conversation(
     yield from findings
     messages, here = holder["messages"], (*at, "messages")
     yield from check_messages(messages, offer, here)
+    yield from functions.check_forms(holder, {here: messages})
     if not messages or not is_conversation(messages):
         return offer, ()
     for rule, index, summary in order(tuple(message["role"] for message in messages)):
@@ -89,13 +93,6 @@ def grader_fields(example: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(example.keys() - KEYS)
 
 
-def is_conversation(messages: object) -> bool:
-    """Whether it is a list of messages with roles that are text."""
-    return isinstance(messages, list) and all(
-        isinstance(m, dict) and isinstance(m.get("role"), str) for m in messages
-    )
-
-
 def check_keys(holder: Mapping[str, Any], known: frozenset[str], at: Steps) -> Iterator[Finding]:
     """Keys that the format doesn't have."""
     if holder.keys() <= known:
@@ -108,7 +105,7 @@ def check_keys(holder: Mapping[str, Any], known: frozenset[str], at: Steps) -> I
 
 def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, Sequence[Finding]]:
     """The functions that an example (or the input of a pair) offers."""
-    offered = {key: holder[key] for key in _OFFER if key in holder}
+    offered = {key: holder[key] for key in _OFFER if holder.get(key) is not None}
     return _check_offer(dump(offered), at) if offered else (NO_OFFER, ())
 
 
@@ -124,9 +121,13 @@ def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
     if "tools" in holder and "functions" in holder:
         findings.append(Finding("tools/mixed", "both `tools` and `functions`", (*at, Key("functions"))))
     parallel = holder.get("parallel_tool_calls")
+    here = (*at, "parallel_tool_calls")
     if parallel is not None and not isinstance(parallel, bool):
         summary = f"`parallel_tool_calls` is {describe(parallel)}, not true or false"
-        findings.append(Finding("chat/type", summary, (*at, "parallel_tool_calls"), "Write true or false."))
+        findings.append(Finding("chat/type", summary, here, "Write true or false."))
+    elif parallel is not None and not holder.get("tools"):
+        summary = "`parallel_tool_calls` without `tools`"
+        findings.append(Finding("tools/requests", summary, here, "Remove it."))
     return by_name, tuple(findings)
 
 
@@ -171,6 +172,8 @@ def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding
     if not isinstance(message, dict):
         yield Finding("chat/type", f"a message is {describe(message)}, not an object", at)
         return
+    if None in message.values():
+        message = {k: v for k, v in message.items() if v is not None or k not in _OF_SDKS}
     role = message.get("role")
     if role not in ROLES or not isinstance(role, str):
         yield _wrong_role(message, at)
@@ -181,6 +184,9 @@ def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding
     weight = message.get("weight", 1)
     if role == "assistant" and (type(weight) is not int or weight not in (0, 1)):
         yield Finding("chat/weight", f"`weight` is {describe(weight)}", (*at, "weight"))
+    elif role != "assistant" and "weight" in message:
+        summary = f"`weight` in a message with the role {role}"
+        yield Finding("chat/weight", summary, (*at, Key("weight")), "Remove it: only answers are learned.")
     name = message.get("name", "a")
     if not isinstance(name, str):
         yield Finding("chat/type", f"`name` is {describe(name)}, not text", (*at, "name"))
@@ -205,18 +211,32 @@ def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: S
         rule = "chat/null-content" if has_calls or role != "assistant" else "chat/empty-reply"
         yield Finding(rule, "`content` is null", here)
     elif isinstance(content, list):
-        yield from vision.check_parts(content, role, here)
-        if not content and not has_calls:
-            rule = "chat/empty-reply" if role == "assistant" else "chat/empty-message"
-            yield Finding(rule, f"the message with the role {role} is empty", here)
+        yield from _check_parts(content, role, has_calls, here)
     elif not isinstance(content, str):
         hint = "Write it in double quotes, or as a list of parts."
         yield Finding("chat/type", f"`content` is {describe(content)}, not text", here, hint)
-    elif (not content or content.isspace()) and not has_calls:
+    elif has_calls:
+        if content.strip() in _NULL_TEXTS:
+            yield Finding("chat/empty-content", f"`content` is {describe(content)} next to calls", here)
+    elif not content or content.isspace():
         if role == "assistant":
             yield Finding("chat/empty-reply", "the assistant message is empty", here)
         elif role not in functions.RESULTS:
             yield Finding("chat/empty-message", f"the message with the role {role} is empty", here)
+
+
+def _check_parts(parts: Sequence[Any], role: str, has_calls: bool, at: Steps) -> Iterator[Finding]:
+    yield from vision.check_parts(parts, role, at)
+    if role == "function":
+        yield Finding("chat/type", "`content` is a list, not text", at, "Write the result as text.")
+    elif role == "tool":
+        yield Finding("tools/result-text", "the result is a list of parts, not text", at)
+    is_blank = [isinstance(part, dict) and vision.is_blank(part) for part in parts]
+    if all(is_blank) and not has_calls:
+        rule = "chat/empty-reply" if role == "assistant" else "chat/empty-message"
+        yield Finding(rule, f"the message with the role {role} is empty", at)
+    elif any(is_blank):
+        yield Finding("chat/empty-message", "a part without text", (*at, is_blank.index(True)))
 
 
 def _wrong_role(message: Mapping[str, Any], at: Steps) -> Finding:
@@ -236,12 +256,11 @@ def _wrong_role(message: Mapping[str, Any], at: Steps) -> Finding:
 
 def _without_messages(example: Mapping[str, Any], shape: str = "") -> Finding:
     """`shape`: what an example looks like, if not as the rule says."""
-    if {"prompt", "completion"} <= example.keys():
-        detail = (
-            "`prompt` and `completion` are the format of completion models; chat models don't support it."
-        )
-        return Finding("chat/no-messages", "no `messages`", hint=shape, detail=detail)
-    if {"preferred_output", "non_preferred_output"} & example.keys():
+    if foreign := recognise(example):
+        keys = " and ".join(f"`{key}`" for key in foreign.keys)
+        summary = f"an example in the format {foreign.name} ({keys})"
+        return Finding("chat/no-messages", summary, hint=shape)
+    if not example.keys().isdisjoint(OUTPUTS):
         return Finding("chat/format", "a preference pair among chat examples")
     near = _nearest("messages", tuple(example))
     hint = f'Did you mean "messages" instead of {quote(near)}?' if near else shape
@@ -277,6 +296,8 @@ def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("preference/input", "the input ends with the assistant", at)
     for key in OUTPUTS:
         yield from _check_output(example, key, offer)
+    outputs: dict[Steps, Any] = {(key,): example.get(key) for key in OUTPUTS}
+    yield from functions.check_forms(given if isinstance(given, dict) else {}, outputs)
     preferred, other = (example.get(key) for key in OUTPUTS)
     if preferred == other and preferred:
         yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))

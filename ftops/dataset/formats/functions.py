@@ -12,14 +12,24 @@ from typing import Any
 from msgspec import Struct
 
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats.jsonl import decode, describe
+from ftops.dataset.formats.jsonl import Duplicate, NotANumber, decode, describe
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
 CALLS = ("tool_calls", "function_call")
 RESULTS = ("tool", "function")
 MAX_FUNCTIONS = 128
-_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+MAX_DESCRIPTION = 1024
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
+_TOOL_KEYS = frozenset({"type", "function"})
+_CALL_KEYS = frozenset({"id", "type", "function"})
+_CALLED_KEYS = frozenset({"name", "arguments"})
+_FORMS = {"tools": "tool_calls", "functions": "function_call"}
+"""Keys of definitions, and of calls of the functions that they define."""
+_OF_SCHEMAS = ("items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames")
+_OF_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_OF_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""Keys of a JSON Schema whose values are schemas, lists of them, or schemas by name."""
 _CHECK_DEPTH = 30
 
 
@@ -46,6 +56,7 @@ def check_definitions(given: object, key: str, at: Steps, known: dict[str, Funct
             if not isinstance(item, dict) or item.get("type") != "function":
                 yield Finding("tools/definition", "a tool must be an object of type function", here)
                 continue
+            yield from _unknown_keys(item, _TOOL_KEYS, "a tool", here)
             here = (*here, "function") if "function" in item else here
             item = item.get("function")
         yield from _check_definition(item, here, known)
@@ -53,8 +64,8 @@ def check_definitions(given: object, key: str, at: Steps, known: dict[str, Funct
 
 def check_calls(message: Mapping[str, Any], offered: Mapping[str, Function], at: Steps) -> Iterator[Finding]:
     """Calls of an assistant message, against the functions that are offered."""
-    if "function_call" in message:
-        if "tool_calls" in message:
+    if message.get("function_call") is not None:
+        if message.get("tool_calls") is not None:
             yield Finding("tools/mixed", "both `tool_calls` and `function_call`", (*at, Key("function_call")))
         yield from _check_call(message["function_call"], offered, (*at, "function_call"))
     calls = message.get("tool_calls", [])
@@ -72,9 +83,30 @@ def check_calls(message: Mapping[str, Any], offered: Mapping[str, Function], at:
             yield Finding("tools/call", f"unknown type {quote(call['type'])} of a call", (*here, "type"))
         if not isinstance(call.get("id"), str) or not call["id"]:
             yield Finding("tools/call", "a call without an `id`", (*here, "id") if "id" in call else here)
+        yield from _unknown_keys(call, _CALL_KEYS, "a call", here)
         yield from _check_call(
             call.get("function"), offered, (*here, "function") if "function" in call else here
         )
+
+
+def check_forms(holder: Mapping[str, Any], conversations: Mapping[Steps, Any]) -> Iterator[Finding]:
+    """Whether all definitions and calls of an example have the same form, and no more calls at once than it
+    allows. `holder` has the definitions; `conversations` are lists of messages by their path."""
+    form = next((calls for key, calls in _FORMS.items() if holder.get(key)), "")
+    is_single = holder.get("parallel_tool_calls") is False
+    for path, messages in conversations.items():
+        for index, message in enumerate(messages if isinstance(messages, list) else ()):
+            used = [key for key in CALLS if isinstance(message, dict) and message.get(key)]
+            if len(used) != 1:  # both in one message is a finding about that message
+                continue
+            if form and used[0] != form:
+                summary = f"`{used[0]}`, where the rest of the example has the form of `{form}`"
+                yield Finding("tools/mixed", summary, (*path, index, Key(used[0])))
+            form = form or used[0]
+            calls = message[used[0]]
+            if is_single and isinstance(calls, list) and len(calls) > 1:
+                summary = f"{len(calls)} calls at once, but `parallel_tool_calls` is false"
+                yield Finding("tools/parallel", summary, (*path, index, "tool_calls"))
 
 
 def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
@@ -108,11 +140,14 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
         yield Finding("tools/definition", f"the name {quote(name)} is not allowed", (*at, "name"))
     elif name in known:
         yield Finding("tools/definition", f"two functions with the name {quote(name)}", (*at, "name"))
-    for key in sorted(item.keys() - _FUNCTION_KEYS)[:5]:
-        yield Finding("chat/unknown-key", f"unknown key {quote(key)} of a function", (*at, Key(key)))
-    if not isinstance(item.get("description", ""), str):
-        summary = f"`description` is {describe(item['description'])}, not text"
+    yield from _unknown_keys(item, _FUNCTION_KEYS, "a function", at)
+    description = item.get("description", "")
+    if not isinstance(description, str):
+        summary = f"`description` is {describe(description)}, not text"
         yield Finding("chat/type", summary, (*at, "description"))
+    elif len(description) > MAX_DESCRIPTION:
+        summary = f"a description of {len(description):,} characters, more than {MAX_DESCRIPTION:,}"
+        yield Finding("tools/requests", summary, (*at, "description"), "Shorten it.")
     parameters = ""
     if "parameters" in item:
         findings = list(_check_schema(item["parameters"], (*at, "parameters")))
@@ -129,31 +164,54 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), dict):
         yield Finding("tools/schema", "`parameters` must describe an object", at)
         return
+    if "type" not in schema and schema:
+        summary = "`parameters` without a `type`"
+        yield Finding("tools/requests", summary, at, 'Write "type": "object".')
     _, why = _validator(canonical(schema).decode())
     if why:
         yield Finding("tools/schema", f"`parameters` isn't a valid JSON Schema: {why}", at)
-    yield from _extras(schema, at)
+    for inner, where in _schemas(schema, at):
+        yield from _extras(inner, where)
 
 
-def _extras(schema: object, at: Steps) -> Iterator[Finding]:
-    """What the service's preprocessing rejects, anywhere in a schema."""
+def _schemas(schema: object, at: Steps) -> Iterator[tuple[Mapping[str, Any], Steps]]:
+    """A JSON Schema and all schemas in it, with their paths."""
     if not isinstance(schema, dict) or len(at) > _CHECK_DEPTH:
         return
+    yield schema, at
+    for key in _OF_SCHEMAS:
+        yield from _schemas(schema.get(key), (*at, key))
+    for key in _OF_LISTS:
+        options = schema.get(key)
+        for index, option in enumerate(options if isinstance(options, list) else ()):
+            yield from _schemas(option, (*at, key, index))
+    for key in _OF_NAMED:
+        named = schema.get(key)
+        for name, rule in named.items() if isinstance(named, dict) else ():
+            yield from _schemas(rule, (*at, key, name))
+
+
+def _extras(schema: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
+    """What the service's preprocessing or requests reject in a schema."""
     if isinstance(schema.get("title"), str):
         yield Finding("tools/schema-extras", "`title` in a schema", (*at, Key("title")))
     if "default" in schema and schema["default"] is None:
         yield Finding("tools/schema-extras", "`default` null in a schema", (*at, "default"))
     options = schema.get("anyOf")
-    if isinstance(options, list):
-        for index, option in enumerate(options):
-            if isinstance(option, dict) and option.get("type") == "null":
-                yield Finding("tools/schema-extras", "`anyOf` with null in a schema", (*at, "anyOf", index))
-            yield from _extras(option, (*at, "anyOf", index))
-    properties = schema.get("properties")
-    if isinstance(properties, dict):
-        for name, rule in properties.items():
-            yield from _extras(rule, (*at, "properties", name))
-    yield from _extras(schema.get("items"), (*at, "items"))
+    for index, option in enumerate(options if isinstance(options, list) else ()):
+        if isinstance(option, dict) and option.get("type") == "null":
+            yield Finding("tools/schema-extras", "`anyOf` with null in a schema", (*at, "anyOf", index))
+    kinds = schema.get("type")
+    is_array = kinds == "array" or (isinstance(kinds, list) and "array" in kinds)
+    if is_array and not {"items", "prefixItems", "$ref"} & schema.keys():
+        yield Finding("tools/requests", "an array without `items`", at, 'Write "items": {"type": …}.')
+
+
+def _unknown_keys(
+    holder: Mapping[str, Any], known: frozenset[str], what: str, at: Steps
+) -> Iterator[Finding]:
+    for key in sorted(holder.keys() - known)[:5]:
+        yield Finding("chat/unknown-key", f"unknown key {quote(key)} of {what}", (*at, Key(key)))
 
 
 def _check_call(call: object, offered: Mapping[str, Function], at: Steps) -> Iterator[Finding]:
@@ -167,6 +225,7 @@ def _check_call(call: object, offered: Mapping[str, Function], at: Steps) -> Ite
         summary = f"`arguments` is {describe(call['arguments'])}, not text"
         yield Finding("tools/arguments", summary, (*at, "arguments"))
     else:
+        yield from _unknown_keys(call, _CALLED_KEYS, "a called function", at)
         parameters = offered[name].parameters if name in offered else ""
         for rule, summary in _wrong_arguments(call["arguments"], parameters):
             yield Finding(rule, summary, (*at, "arguments"))
@@ -209,6 +268,11 @@ def _wrong_arguments(arguments: str, parameters: str) -> tuple[tuple[str, str], 
     """Rules and summaries of what is wrong with the arguments of a call."""
     try:
         value = decode(arguments)
+    except NotANumber as error:
+        why = "is too large" if str(error)[-1].isdigit() else "is not JSON"
+        return (("tools/arguments", f"the number {error} in the arguments {why}"),)
+    except Duplicate as error:
+        return (("tools/arguments", f"the arguments have the key {quote(str(error))} twice"),)
     except (ValueError, RecursionError):
         return (("tools/arguments", f"the arguments {quote(arguments)} are not JSON"),)
     if not isinstance(value, dict):
@@ -225,15 +289,21 @@ def _wrong_arguments(arguments: str, parameters: str) -> tuple[tuple[str, str], 
 @lru_cache(maxsize=512)
 def _validator(schema: str) -> tuple[Any, str]:
     """The validator, or None and why the text isn't a JSON Schema; the reason is empty if it isn't known,
-    as for a schema that refers to others."""
+    as for a schema that refers to other documents."""
     import jsonschema_rs  # only if there are functions to check
 
-    try:
-        return jsonschema_rs.validator_for(json.loads(schema), retriever=_fetch_nothing), ""
-    except jsonschema_rs.ValidationError as error:
-        return None, "" if '"$ref"' in schema else _schema_error(error)
-    except (ValueError, RecursionError):
-        return None, ""
+    document = json.loads(schema)
+    for attempt in (document, {key: value for key, value in document.items() if key != "$schema"}):
+        # A dialect that isn't known changes nothing for the service: the schema is read as the usual one.
+        try:
+            return jsonschema_rs.validator_for(attempt, retriever=_fetch_nothing), ""
+        except jsonschema_rs.ValidationError as error:
+            if not isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Referencing):
+                return None, _schema_error(error)
+            why = _schema_error(error) if error.message.startswith("Pointer ") else ""
+        except (ValueError, RecursionError):
+            return None, ""
+    return None, why
 
 
 def _fetch_nothing(url: str) -> Any:

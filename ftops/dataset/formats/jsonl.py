@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
-DOCUMENT_START = ("{", "[")
-"""The first line of a document over many lines."""
+MARK = "\ufeff"
+"""A byte order mark."""
 MAX_DEPTH = 100
 """No data needs more, and other parsers may accept less than Python does."""
 
+_ACCEPTED = 4
+"""So many lines of a document must be read before an error in it, or its end."""
+_LIST_OF_OBJECTS = re.compile(r"\[\s*\{")
 _BLANK = re.compile(r"[ \t\r\n]*")
 # Possessive quantifiers: without them, the memory of a search grows with the text.
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -42,29 +46,30 @@ _SYNTAX = {
 }
 
 
-class _NotANumber(ValueError):
+class NotANumber(ValueError):
     """NaN or Infinity, which Python reads although they aren't JSON."""
 
 
-class _Duplicate(ValueError):
-    """An object with two members of the same name."""
+class Duplicate(ValueError):
+    """An object with two members of the same name, which it gives."""
 
 
 def _refuse(constant: str) -> object:
-    raise _NotANumber(constant)
+    raise NotANumber(constant)
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if value - value != 0:
-        raise _NotANumber(text)
+        raise NotANumber(text)
     return value
 
 
 def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(members)
     if len(result) != len(members):
-        raise _Duplicate
+        names = Counter(name for name, _ in members)
+        raise Duplicate(names.most_common(1)[0][0])
     return result
 
 
@@ -78,9 +83,9 @@ def parse(line: str) -> dict[str, object] | Finding:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
         return _explain(line, error)
-    except _NotANumber as error:
+    except NotANumber as error:
         return _not_a_number(line, str(error))
-    except _Duplicate:
+    except Duplicate:
         return _duplicate(line)
     except RecursionError:
         return _too_deep(line)
@@ -96,6 +101,31 @@ def parse(line: str) -> dict[str, object] | Finding:
         if at >= 0:
             return Finding("json/surrogate", "half of a surrogate pair", at)
     return value
+
+
+def is_document(text: str) -> bool:
+    """Whether a text begins with a JSON value that goes on for several lines, or with a list of objects.
+    `text`: the beginning of a file."""
+    text = text.lstrip(MARK).strip()
+    if not text.startswith(("{", "[")):
+        return False
+    lines = text.split("\n", _ACCEPTED)
+    try:
+        _, end = _ANY.raw_decode(text)
+    except json.JSONDecodeError as error:
+        if lines[0].strip() in ("{", "["):
+            return True
+        if len(lines) == 1:  # all on one line, which may be cut off
+            return _LIST_OF_OBJECTS.match(text) is not None
+        # A broken line may make sense with the next one by chance, but not with several.
+        return len(lines) > _ACCEPTED and error.pos > len(text) - len(lines[-1])
+    except (ValueError, RecursionError):
+        return False
+    if end == len(text):
+        return len(lines) > 1 or _LIST_OF_OBJECTS.match(text) is not None
+    # One line that is broken in two is followed by others that aren't.
+    following = text[end:].lstrip(" \t\r\n,").partition("\n")[0]
+    return end > len(lines[0]) and not isinstance(parse(following), dict)
 
 
 def decode(text: str) -> object:
@@ -231,9 +261,8 @@ def _duplicate(line: str) -> Finding:
 
 
 def _explain(line: str, error: json.JSONDecodeError) -> Finding:
-    if line.strip() in DOCUMENT_START:
-        hint = "Is the file one pretty-printed document? Write each example on one line."
-        return Finding("json/syntax", "the object does not end on its line", 0, hint)
+    if line.startswith(MARK):
+        return Finding("file/mark-inside", "a byte order mark in the middle of the file", 0)
     before = line[: error.pos].rstrip()
     if line[error.pos : error.pos + 1] in ("}", "]") and before.endswith(","):
         # Newer Pythons point at the comma themselves.

@@ -27,6 +27,10 @@ _KINDS: Mapping[str, str] = {
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = {2, 6}
 """RGB and RGBA; the others are grayscale or have a palette."""
+_JPEG_SCAN = 0xDA
+_JPEG_END = b"\xff\xd9"
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_COLOURS = {1: "grayscale", 4: "CMYK"}
 
 
 def check_parts(parts: Sequence[object], role: str, at: Steps) -> Iterator[Finding]:
@@ -38,12 +42,24 @@ def check_parts(parts: Sequence[object], role: str, at: Steps) -> Iterator[Findi
             shown = quote(kind) if kind is not None else describe(part)
             yield Finding("vision/part", f"a part of `content` is {shown}", here)
         elif kind == "image_url":
+            yield from _unknown_keys(part, {"type", kind}, "part", here)
             yield from _check_image(part, role, here)
         elif not isinstance(part.get(kind), str):
             yield Finding("vision/part", f"a part of the type {kind} has no `{kind}`", here)
-        elif part.keys() - {"type", kind}:
-            key = min(part.keys() - {"type", kind})
-            yield Finding("chat/unknown-key", f"unknown key {quote(key)} of a part", (*here, Key(key)))
+        else:
+            yield from _unknown_keys(part, {"type", kind}, "part", here)
+
+
+def is_blank(part: Mapping[str, Any]) -> bool:
+    """Whether it is a text without characters."""
+    text = part.get("text") if part.get("type") == "text" else None
+    return isinstance(text, str) and not text.strip()
+
+
+def _unknown_keys(holder: Mapping[str, Any], known: set[str], what: str, at: Steps) -> Iterator[Finding]:
+    for key in sorted(holder.keys() - known)[:5]:
+        article = "an" if what == "image" else "a"
+        yield Finding("chat/unknown-key", f"unknown key {quote(key)} of {article} {what}", (*at, Key(key)))
 
 
 def check_count(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
@@ -70,7 +86,8 @@ def _check_image(part: Mapping[str, Any], role: str, at: Steps) -> Iterator[Find
         yield Finding("vision/part", "an image without its `url`", (*at, "image_url") if image else at)
         return
     here = (*at, "image_url")
-    if "detail" in image and image["detail"] not in _DETAILS:
+    yield from _unknown_keys(image, {"url", "detail"}, "image", here)
+    if image.get("detail") is not None and image["detail"] not in _DETAILS:
         yield Finding("vision/detail", f"`detail` is {describe(image['detail'])}", (*here, "detail"))
     check = _wrong_data if image["url"][:5].lower() == "data:" else _wrong_url
     problem = check(image["url"])
@@ -108,7 +125,39 @@ def _wrong_data(uri: str) -> tuple[str, str] | None:
         return "vision/kind", f"an image declared as {declared} is {kind or 'another format'}"
     if kind == "PNG" and len(content) > 25 and content[25] not in _PNG_COLOURS:
         return "vision/kind", "a PNG that is neither RGB nor RGBA"
+    if not _is_whole(kind, content):
+        return "vision/truncated", f"a {kind} that is cut off"
+    if kind == "JPEG" and (colours := _jpeg_components(content)) != 3:
+        colour = _JPEG_COLOURS.get(colours, f"{colours} components")
+        return "vision/kind", f"a JPEG in {colour}, not RGB"
     return None
+
+
+def _is_whole(kind: str, content: bytes) -> bool:
+    """Whether an image has its end. Bytes after it don't matter."""
+    if kind == "PNG":
+        return b"IEND" in content[8:]
+    if kind == "WEBP":
+        return len(content) >= 8 + int.from_bytes(content[4:8], "little")
+    start = next((at for code, at in _jpeg_segments(content) if code == _JPEG_SCAN), 0)
+    return start > 0 and content.find(_JPEG_END, start) > 0
+
+
+def _jpeg_components(content: bytes) -> int:
+    """The colour components of a JPEG, as its frame says; 0 if it has none."""
+    at = next((at for code, at in _jpeg_segments(content) if code in _JPEG_FRAMES), 0)
+    return content[at + 9] if at and at + 9 < len(content) else 0
+
+
+def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
+    """Marker codes and their offsets, up to the start of the scan."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        code = content[at + 1]
+        yield code, at
+        if code == _JPEG_SCAN:
+            return
+        at += 1 if code == 0xFF else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
 
 
 def _kind(content: bytes) -> str:

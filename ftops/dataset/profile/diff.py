@@ -66,6 +66,8 @@ class Compared(Struct, frozen=True):
     new_excerpts: Mapping[int, str] = {}
     overlaps: Pairs = ()
     """(in the new version, in the other file)"""
+    grown: Pairs = ()
+    """The same, for conversations of which one is the beginning of the other."""
     other: str = ""
     """The file that must not overlap with the new version."""
     where: Where | None = None

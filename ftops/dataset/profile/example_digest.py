@@ -25,6 +25,7 @@ WORDS = 48
 _NO_HASH = 1 << 32
 LENGTH = 500
 """Characters in which these words are."""
+_SYSTEM = frozenset({"system", "developer"})
 _FROM_OTHERS = frozenset({"user", "tool", "function"})
 
 Messages = Sequence[Mapping[str, Any]]
@@ -108,6 +109,16 @@ def prompt(example: Mapping[str, Any], messages: Messages) -> bytes:
     return digest(canonical(asked or example))
 
 
+def start(example: Mapping[str, Any], messages: Messages) -> bytes:
+    """The digest of the system message and the first turn of the user: the same for a conversation after each
+    of its turns. Without a system message and with one turn only, it is that of the prompt."""
+    turn = next((m for m in messages if m.get("role") in _FROM_OTHERS), None)
+    if turn is None:
+        return prompt(example, messages)
+    told = [["system", m.get("content")] for m in messages if m.get("role") in _SYSTEM]
+    return digest(canonical([*told[:1], [turn.get("role"), turn.get("content")]]))
+
+
 def _words(example: Mapping[str, Any], messages: Messages) -> bytes:
     """The beginning of the text without system messages; of the JSON, if there are no messages."""
     if not messages:
@@ -117,7 +128,7 @@ def _words(example: Mapping[str, Any], messages: Messages) -> bytes:
     for message in messages:
         if size > LENGTH:
             break
-        if message.get("role") in ("system", "developer"):
+        if message.get("role") in _SYSTEM:
             continue
         content = message.get("content")
         if content:

@@ -81,6 +81,31 @@ RULES: Mapping[str, Rule] = {
         "The service rejects other encodings, or trains on garbled text.",
         "Save it as UTF-8.",
     ),
+    "file/git-lfs": _error(
+        "The file is the data, not a Git LFS pointer to it.",
+        "The checkout has only a pointer, as if Git LFS weren't installed.",
+        "Run `git lfs pull`.",
+    ),
+    "file/other-format": _error(
+        "The file has a format of the service: chat, preference or reinforcement.",
+        "Alpaca, ShareGPT and other formats, and prompts with completions, are not accepted.",
+        "`ftops data convert` converts it.",
+    ),
+    "file/document": _error(
+        "The file is JSON Lines: one example per line.",
+        "The service doesn't read a JSON list, or objects over several lines.",
+        "`ftops data convert` converts it.",
+    ),
+    "file/line-ends": _error(
+        "Lines end with a line feed, alone or after a carriage return.",
+        "With carriage returns only, the whole file is one line.",
+        "Save it with Unix line ends.",
+    ),
+    "file/mark-inside": _error(
+        "A byte order mark is only at the start of the file.",
+        "Files with marks were probably joined. The mark is not JSON.",
+        "Remove it: `ftops data convert --no-bom` removes all of them.",
+    ),
     "file/byte-order-mark": _note(
         "The file starts with a byte order mark.",
         "The service's documentation asks for one, but files without it are accepted.",
@@ -89,7 +114,7 @@ RULES: Mapping[str, Rule] = {
     "file/empty": _error("The file has examples.", "", "Write one example per line."),
     "file/too-few-examples": _error(
         "The file has at least 10 examples.",
-        "The service requires at least 10.",
+        "The service requires at least 10 to train on; of fewer validation examples, the result says little.",
         "Add examples.",
     ),
     "file/few-examples": _note(
@@ -149,7 +174,7 @@ RULES: Mapping[str, Rule] = {
         "The model learns to expect instructions there, and callers put it first.",
         "Move it to the start.",
     ),
-    "chat/no-user": _note(
+    "chat/no-user": _warning(
         "There is a user message before the first answer.",
         "The model would learn to answer without a question.",
         "Add the user message.",
@@ -159,9 +184,9 @@ RULES: Mapping[str, Rule] = {
         "The model learns from assistant messages; it can't learn from this example.",
         "Add the answer as an assistant message.",
     ),
-    "chat/last-message": _warning(
+    "chat/last-message": _error(
         "The last message is an assistant message.",
-        "The model doesn't learn from messages after the last answer.",
+        "The service rejects the file; and the model doesn't learn from messages after the last answer.",
         "Add the answer, or remove the messages after the last one.",
     ),
     "chat/no-content": _error(
@@ -173,6 +198,11 @@ RULES: Mapping[str, Rule] = {
         "No `content` is null, not even next to calls.",
         _REJECTED_LATE,
         "Remove `content` if there are calls.",
+    ),
+    "chat/empty-content": _warning(
+        "Next to calls, `content` is left out, or is a text with a meaning.",
+        "The model would learn to write it with every call.",
+        "Remove `content`.",
     ),
     "chat/empty-reply": _error(
         "Assistant messages aren't empty.",
@@ -221,6 +251,17 @@ RULES: Mapping[str, Rule] = {
         "The latter is the legacy format.",
         "Use `tools` throughout; `ftops data convert` converts the legacy format.",
     ),
+    "tools/requests": _warning(
+        "Functions can be sent in requests: `parameters` has the type object, arrays have `items`, "
+        "descriptions have at most 1,024 characters, and `parallel_tool_calls` comes with `tools`.",
+        "Requests with others are rejected; whether training data with them is rejected isn't known.",
+        "Correct it, so that the tuned model can be called with the same functions.",
+    ),
+    "tools/parallel": _warning(
+        "If `parallel_tool_calls` is false, no message has several calls.",
+        "The model would learn several calls at once, which requests with this setting don't allow.",
+        "Remove `parallel_tool_calls`, or write one call per message.",
+    ),
     "tools/too-many": _error(
         "An example has at most 128 functions.",
         "The service doesn't accept more.",
@@ -256,6 +297,11 @@ RULES: Mapping[str, Rule] = {
         _REJECTED_LATE,
         "Correct the id, or remove the message.",
     ),
+    "tools/result-text": _warning(
+        "The result of a call is a text.",
+        "The service's documentation of training data has only texts; parts are known from requests.",
+        "Write the result as text.",
+    ),
     "tools/no-result": _warning(
         "A call gets its result before the conversation continues.",
         "Callers always send the result, so the model would learn from a conversation that never occurs.",
@@ -286,6 +332,11 @@ RULES: Mapping[str, Rule] = {
         "An image is JPEG, PNG or WEBP, in RGB or RGBA, and matches its declared type.",
         "The service skips others.",
         "Convert the image.",
+    ),
+    "vision/truncated": _error(
+        "An image is complete.",
+        "The service can't read it.",
+        "Export it again.",
     ),
     "vision/too-large": _error(
         "An image is not larger than 10 MB.",
@@ -325,10 +376,11 @@ RULES: Mapping[str, Rule] = {
         "The model's own answers are graded; the service rejects other examples.",
         "Remove the answer; if the grader needs it, keep it in a key next to `messages`.",
     ),
-    "reinforcement/no-fields": _note(
+    "reinforcement/no-fields": _warning(
         "An example has keys besides `messages` for the grader.",
-        "Without them, the grader sees only the answer.",
-        "Add the expected answer, for example as `answer`.",
+        "Without them, the grader sees only the answer of the model.",
+        "Add the expected answer, for example as `answer`. If the model is to learn an answer (method "
+        "supervised), add it as an assistant message.",
     ),
     "reinforcement/fields": _warning(
         "All examples have the same keys for the grader.",
@@ -360,6 +412,16 @@ RULES: Mapping[str, Rule] = {
         "No validation example is nearly the same as a training example of the model.",
         "The model nearly knows the answer, so the validation result is too good.",
         "Remove it from one of the files, unless the difference is intended.",
+    ),
+    "data/beginning": _warning(
+        "No conversation is the beginning of another one.",
+        "Its answers are learned several times, and cost as often. Agents record conversations like this.",
+        "Keep the longest, or give the answers of the shorter ones weight 0.",
+    ),
+    "data/grown-overlap": _warning(
+        "No validation conversation is the beginning of one that the model trains on, or continues it.",
+        "The model knows some of the answers, so the validation result is too good.",
+        "Keep a conversation in one file: `ftops data split` does.",
     ),
     "data/system-differs": _note(
         "All examples have the same system message.",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.snippets import command
 from ftops.dataset.rules.catalogue import OFF, RULES, grade_of
 
 EXCERPT = 120
@@ -21,6 +23,8 @@ MAX_SHOWN = 5
 MAX_PATH = 1000
 _MASKED = 100_000
 """A longer line is searched for secrets only in the part that is shown."""
+TO_CONVERT = "{convert}"
+"""A hint that becomes the command which converts the file."""
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 """Every rule has its own grade."""
 
@@ -148,7 +152,8 @@ class Inspection(Struct, frozen=True):
                 other_name, other_line = find(finding.other)
                 summary += f" {other_line}" + ("" if other_name == name else f" of {other_name}")
             at = Place(name, line, finding.column, finding.text, finding.width)
-            yield Diagnostic(summary, finding.detail, finding.hint, at, grade, rule, finding.path)
+            hint = finding.hint if finding.hint != TO_CONVERT else _conversion(name)
+            yield Diagnostic(summary, finding.detail, hint, at, grade, rule, finding.path)
             left = self.counts.get(rule, listed[rule]) - listed[rule]
             if left and listed[rule] == min(shown, MAX_SHOWN):
                 summary = f"{left:,} more of {rule} in {'these files' if where else 'this file'}"
@@ -156,17 +161,25 @@ class Inspection(Struct, frozen=True):
                 yield Diagnostic(summary, "", "They often have the same cause.", last, grade, rule)
 
 
+def _conversion(file: str) -> str:
+    target = PurePath(file).with_suffix(".chat.jsonl")
+    return f"{command('ftops', 'data', 'convert', file, target)} converts it."
+
+
 Pair = tuple[int, int]
 """A line of one file, and the line of the other that is like it."""
 
 
 class Overlap(Struct, frozen=True):
-    """The number of examples that are in both files, and the first of them."""
+    """The number of examples that are in both files, and the first of them. `grown`: conversations of which
+    one is the beginning of the other."""
 
     same: int = 0
     near: int = 0
+    grown: int = 0
     first_same: Pair | None = None
     first_near: Pair | None = None
+    first_grown: Pair | None = None
 
 
 def spell(steps: Steps) -> str:

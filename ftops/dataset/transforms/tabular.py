@@ -6,7 +6,10 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -22,7 +25,11 @@ from ftops.dataset.files.jsonl_io import DataError, Example, unreadable
 from ftops.yaml import document as yaml_document
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_NOT_A_NUMBER = ("NaN", "nan")
 _ROLES = ("system", "developer", "user", "assistant")
+TEXT = (".csv", ".tsv")
+PARQUET = (".parquet", ".pq")
+"""Suffixes of tables."""
 BATCH = 1000
 Row = Mapping[str, Any]
 
@@ -73,10 +80,20 @@ def _is_message(value: object) -> bool:
     return isinstance(value, dict) and value.get("role") in _ROLES and isinstance(value.get("content"), str)
 
 
-def chats(path: Path, templates: Sequence[Template], delimiter: str = "") -> Iterator[Example]:
-    """Every row as an example, without the messages that are empty. Raises UsageError, DataError."""
-    is_parquet = path.suffix.lower() in (".parquet", ".pq")
-    columns, rows = _parquet(path) if is_parquet else _csv(path, delimiter)
+def table(path: Path, delimiter: str = "") -> tuple[list[str], Iterator[tuple[int, Row]]]:
+    """The columns and numbered rows of a table. Raises UsageError, DataError."""
+    columns, rows = _csv(path, delimiter) if path.suffix.lower() in TEXT else _parquet(path)
+    if twice := next((column for column, count in Counter(columns).items() if count > 1), None):
+        raise UsageError(f"{path} has two columns `{twice}`", "Only one could be used.", "rename one of them")
+    return columns, rows
+
+
+def chats(
+    path: Path, templates: Sequence[Template], delimiter: str = "", skip: Callable[[], None] | None = None
+) -> Iterator[Example]:
+    """Every row as an example, without the messages that are empty. `skip` is called for each row with an
+    empty cell, which is left out then. Raises UsageError, DataError."""
+    columns, rows = table(path, delimiter)
     for column in (c for template in templates for c in template.columns):
         if column not in columns:
             hint = did_you_mean(column, columns)
@@ -85,10 +102,15 @@ def chats(path: Path, templates: Sequence[Template], delimiter: str = "") -> Ite
         if template.mistake:
             hint = "write {column} for a column, {{ and }} for braces"
             raise UsageError(f"in the text of the {template.role}, {template.mistake}", template.text, hint)
+    used = {column for template in templates for column in template.columns}
     for number, row in rows:
+        if skip and not all(_cell(row.get(column)).strip() for column in used):
+            skip()
+            continue
         messages = [{"role": t.role, "content": text} for t in templates if (text := t.fill(row)).strip()]
         if not any(message["role"] == "assistant" for message in messages):
-            raise _bad_row(path, number, "the row has no text for the assistant")
+            hint = "fix the row, or leave out such rows with --skip-empty"
+            raise _bad_row(path, number, "the row has no text for the assistant", hint)
         yield {"messages": messages}
 
 
@@ -152,11 +174,26 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
     return columns, enumerate((row for batch in batches for row in batch.to_pylist()), 1)
 
 
-def _bad_row(path: Path, number: int, reason: str) -> DataError:
-    return DataError(reason, "", "fix the row", Place(str(path), number))
+def _bad_row(path: Path, number: int, reason: str, hint: str = "fix the row") -> DataError:
+    return DataError(reason, "", hint, Place(str(path), number))
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """A value as people write it; nothing for none and for what is not a number."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return "" if value in _NOT_A_NUMBER else value
+        case float() if value != value:
+            return ""
+        case bytes():
+            return value.decode(errors="replace")
+        case datetime():
+            return value.isoformat(" ").removesuffix(" 00:00:00")
+        case date() | time():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case _:
+            return json.dumps(value, ensure_ascii=False, default=_cell)

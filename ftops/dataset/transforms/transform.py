@@ -7,11 +7,13 @@ A spec declares a list of steps such as `{slim: descriptions}`, which are applie
 
 The result depends only on the bytes and the steps. Raise VERSION whenever a step gives other results.
 
+All work on every format; a step that changes no example is an error in a spec, and else a warning.
+
 convert  between `tools`/`tool_calls` and the legacy `functions`/`function_call`
 slim     shorter prompts for a model that is tuned on its functions ("optimize for cost" in the guide); what
          is removed from the examples must also be left out of the requests to the tuned model
-split    by a hash of the prompt: the same on every machine, for any order of lines. Examples with the same
-         prompt are in the same part, so that no prompt is in both
+split    by a hash of the conversation's start: the same on every machine, for any order of lines. Examples
+         that start alike are in the same part, so that no prompt, and no beginning of it, is in both
 sample   so many examples, those with the smallest hashes of the prompt: the same on every machine, for any
          order of lines, and a smaller sample is part of a larger one
 """
@@ -19,49 +21,54 @@ sample   so many examples, those with the smallest hashes of the prompt: the sam
 from __future__ import annotations
 
 import json
-from bisect import bisect
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from hashlib import blake2b, sha256
-from heapq import nsmallest
-from itertools import accumulate, count
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
-from ftops.core.errors import Place
+from ftops.core.errors import Diagnostic, Place
 from ftops.dataset.files.derived_files import derive
-from ftops.dataset.files.jsonl_io import DataError, Example, Writer, canonical, dump, read_strictly
-from ftops.dataset.profile import example_digest
-from ftops.dataset.profile.profiler import label
+from ftops.dataset.files.jsonl_io import DataError, Example, Line, Writer, dump, read_strictly
+from ftops.dataset.formats import OUTPUTS
+from ftops.dataset.formats.foreign import Unconvertible
+from ftops.dataset.transforms.parts import PARTS, Source, Split, part, sample
 
-VERSION = 1
-PARTS = ("train", "valid")
-PROMPT, WHOLE = "prompt", "example"
-"""Groups that aren't a path: the prompt, and the whole example."""
-_RANGE = 2**64
-
-Source = Callable[[], Iterable[Example]]
-
+VERSION = 2
+_UNSLIMMED = "no example has function definitions from which `slim` removes {}"
+_UNCONVERTED = "no example has function calls or definitions to convert to `{}`"
+_AS_IT_IS = "The examples stay as they are."
 
 Step = Callable[[Source], Source]
 
 
-def apply(path: Path, display: str, steps: Iterable[Mapping[str, Any]]) -> Iterator[Example]:
-    """The examples of a file after all steps, as a spec declares them. Raises DataError."""
+Read = Callable[[Path, str], Iterable[tuple[Line, Example]]]
+"""The examples of a file and their lines, by its path and the name that it is shown with."""
+Report = Callable[[Diagnostic], None]
+
+
+def apply(
+    path: Path,
+    display: str,
+    steps: Iterable[Mapping[str, Any]],
+    read: Read = read_strictly,
+    unchanged: Report | None = None,
+) -> Iterator[Example]:
+    """The examples of a file after all steps, as a spec declares them. `unchanged` is told of each step that
+    changes no example; without it, that is an error. Raises DataError."""
     number = 0
 
-    def read() -> Iterator[Example]:
+    def examples() -> Iterator[Example]:
         nonlocal number
-        for line, example in read_strictly(path, display):
+        for line, example in read(path, display):
             number = line.number
             yield example
 
-    source: Source = read
+    source: Source = examples
     for step in steps:
-        source = _step(step)(source)
+        source = _step(step, unchanged or _refuse)(source)
     try:
         yield from source()
     except Unconvertible as error:
@@ -82,11 +89,18 @@ def prepared(path: Path, display: str, digest: str, raw: Sequence[Mapping[str, A
     return derive(project, key, write)
 
 
-def _step(raw: Mapping[str, Any]) -> Step:
+def offering(example: Example) -> Example:
+    """The part of an example that offers functions: of a preference pair its input, else all of it."""
+    given = example.get("input")
+    return given if isinstance(given, dict) and "messages" not in example else example
+
+
+def _step(raw: Mapping[str, Any], unchanged: Report) -> Step:
     if "slim" in raw:
-        return _each(partial(slim, what=raw["slim"], only=raw.get("only") or ()))
+        change = partial(slim, what=raw["slim"], only=raw.get("only") or ())
+        return _each(change, _UNSLIMMED.format(raw["slim"]), unchanged)
     if "convert" in raw:
-        return _each(FORMS[raw["convert"]])
+        return _each(FORMS[raw["convert"]], _UNCONVERTED.format(raw["convert"]), unchanged)
     if "sample" in raw:
         return lambda source: partial(sample, source, raw["sample"])
     split = raw["split"]
@@ -96,16 +110,29 @@ def _step(raw: Mapping[str, Any]) -> Step:
     return lambda source: partial(part, source, Split(shares, **options), split["part"])
 
 
-def _each(change: Callable[[Example], Example]) -> Step:
-    """The step that changes every example by itself."""
-    return lambda source: lambda: map(change, source())
+def _each(change: Callable[[Example], Example], summary: str, unchanged: Report) -> Step:
+    """The step that changes every example by itself; `summary` says that it changes none."""
+
+    def step(source: Source) -> Source:
+        def examples() -> Iterator[Example]:
+            seen = same = 0
+            for example in source():
+                changed = change(example)
+                seen, same = seen + 1, same + (changed == example)
+                yield changed
+            if seen and same == seen:
+                unchanged(Diagnostic(summary, _AS_IT_IS, "Correct the step or the option, or leave it out."))
+
+        return examples
+
+    return step
+
+
+def _refuse(diagnostic: Diagnostic) -> None:
+    raise DataError(diagnostic.summary, diagnostic.detail, diagnostic.hint)
 
 
 Message = dict[str, Any]
-
-
-class Unconvertible(Exception):
-    """An example that can't be expressed in the other format; says why."""
 
 
 def to_tools(example: Example) -> Example:
@@ -160,7 +187,7 @@ def to_functions(example: Example) -> Example:
 
     names = {"tools": ("functions", _to_functions), "tool_choice": ("function_call", _to_function_choice)}
     result = _converted(example, names, convert)
-    result.pop("parallel_tool_calls", None)
+    offering(result).pop("parallel_tool_calls", None)
     return result
 
 
@@ -172,10 +199,19 @@ Names = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 
 def _converted(example: Example, names: Names, convert: Callable[[Message], Message]) -> Example:
-    result = _renamed(example, names)
-    messages = result.get("messages")
+    """The example with other names for its definitions, and with converted messages: of a preference pair
+    those of its input, and of both outputs, each of which follows the input."""
+    holder = offering(example)
+    changed = _renamed(holder, names)
+    messages = holder.get("messages")
     if isinstance(messages, list):
-        result["messages"] = [convert(item) if isinstance(item, dict) else item for item in messages]
+        changed["messages"] = [convert(item) if isinstance(item, dict) else item for item in messages]
+    if holder is example:
+        return changed
+    result = {**example, "input": changed}
+    for key in OUTPUTS:
+        if isinstance(output := example.get(key), list):
+            result[key] = [convert(item) if isinstance(item, dict) else item for item in output]
     return result
 
 
@@ -230,13 +266,15 @@ def slim(example: Example, what: str, only: Collection[str] = ()) -> Example:
         function = change(tool["function"])
         return None if function is None else {**tool, "function": function}
 
-    result = dict(example)
+    holder = offering(example)
+    result = dict(holder)
     for key, change_item in (("functions", change), ("tools", change_tool)):
-        if isinstance(example.get(key), list):
-            result[key] = [item for item in map(change_item, example[key]) if item is not None]
+        if isinstance(holder.get(key), list):
+            result[key] = [item for item in map(change_item, holder[key]) if item is not None]
             if not result[key]:
                 del result[key]
-    return result
+                result.pop("parallel_tool_calls", None)
+    return result if holder is example else {**example, "input": result}
 
 
 def _without_descriptions(function: Function) -> Function:
@@ -264,13 +302,17 @@ def _undescribed(schema: Any) -> Any:
 
 
 def _without_parameters(function: Function) -> Function:
+    """The function with parameters that accept all arguments: without `strict`, which such a schema isn't
+    fit for."""
     parameters = function.get("parameters")
     if not isinstance(parameters, dict):
         return function
-    kept = {key: value for key, value in parameters.items() if key not in ("properties", "required")}
-    return {**function, "parameters": kept}
+    kept = {key: value for key, value in parameters.items() if key in _OF_PARAMETERS}
+    return {**{key: value for key, value in function.items() if key != "strict"}, "parameters": kept}
 
 
+_OF_PARAMETERS = ("type", "description")
+"""What is left of parameters: all else describes properties or refers to them."""
 WAYS: Mapping[str, Callable[[Function], Function | None]] = {
     "descriptions": _without_descriptions,
     "parameters": _without_parameters,
@@ -279,103 +321,3 @@ WAYS: Mapping[str, Callable[[Function], Function | None]] = {
 """descriptions   removes the descriptions of functions and of their parameters
 parameters     removes the properties of their parameters
 functions      removes whole functions; the calls that the model learns stay in the answers"""
-
-
-class Split(Struct, frozen=True):
-    """How a dataset is divided. `parts` are shares by name, in order; their sum is 1. Without `stratify`, the
-    part of an example depends only on the seed and its group: adding other examples never moves it.
-
-    `group_by`: examples of one group stay together: `prompt`, `example`, or the path to a value in an example
-    (`metadata.customer`). `stratify`: the examples of each answer (see `profiler.label`) are divided in these
-    shares, as far as groups allow; a few examples may then move when others are added.
-    """
-
-    parts: Mapping[str, float]
-    seed: int = 1
-    group_by: str = PROMPT
-    stratify: bool = False
-
-    def chooser(self, examples: Callable[[], Iterable[Example]]) -> Callable[[Example], str]:
-        """Example → the name of its part. `examples` are read beforehand only to stratify."""
-        if not self.stratify:
-            return lambda example: self._at(self.place(example))
-        chosen = self._strata(examples())
-        return lambda example: chosen[self._group(example)]
-
-    def knows(self, examples: Iterable[Example]) -> bool:
-        """Whether an example has the value that they are grouped by, or there are no examples."""
-        if self.group_by in (PROMPT, WHOLE):
-            return True
-        has_value = [value_at(example, self.group_by) is not None for example in examples]
-        return any(has_value) or not has_value
-
-    def place(self, example: Example) -> float:
-        """Between 0 and 1: where the hash of its group is."""
-        return self._place(self._group(example))
-
-    def _group(self, example: Example) -> bytes:
-        if self.group_by == PROMPT:
-            return example_digest.prompt(example, example_digest.messages(example))
-        if self.group_by == WHOLE:
-            return example_digest.digest(canonical(example))
-        return example_digest.digest(canonical(value_at(example, self.group_by)))
-
-    def _place(self, group: bytes) -> float:
-        """Between 0 and 1."""
-        key = self.seed.to_bytes(8, "big", signed=True)
-        return int.from_bytes(blake2b(group, digest_size=8, key=key).digest(), "big") / _RANGE
-
-    def _at(self, place: float) -> str:
-        names = list(self.parts)
-        ends = list(accumulate(self.parts.values()))
-        return names[min(bisect(ends, place), len(names) - 1)]
-
-    def _strata(self, examples: Iterable[Example]) -> dict[bytes, str]:
-        """Groups → parts: within each answer the groups are ranked by their hash and divided."""
-        answers: defaultdict[bytes, Counter[str]] = defaultdict(Counter)
-        for example in examples:
-            answers[self._group(example)][label(example, example_digest.messages(example))] += 1
-        strata: defaultdict[str, list[bytes]] = defaultdict(list)
-        for group, counts in answers.items():
-            strata[max(counts, key=lambda name: (counts[name], name))].append(group)
-        chosen = {}
-        for groups in strata.values():
-            groups.sort(key=lambda group: (self._place(group), group))
-            total = sum(answers[group].total() for group in groups)
-            before = 0
-            for group in groups:
-                size = answers[group].total()
-                chosen[group] = self._at((before + size / 2) / total)
-                before += size
-        return chosen
-
-
-def sample(examples: Source, count: int) -> Iterator[Example]:
-    """At most `count` examples, in their order."""
-    whole = Split({WHOLE: 1.0}, group_by=WHOLE)
-    by_prompt = Split({WHOLE: 1.0})
-    ranked = (
-        (by_prompt.place(example), whole.place(example), number) for number, example in enumerate(examples())
-    )
-    chosen = {number for *_, number in nsmallest(count, ranked)}
-    return (example for number, example in enumerate(examples()) if number in chosen)
-
-
-def value_at(example: Example, path: str) -> Any:
-    """The value at a dotted path through objects and lists; None if there is none."""
-    value: Any = example
-    for step in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and step.lstrip("-").isdigit():
-            index = int(step)
-            value = value[index] if -len(value) <= index < len(value) else None
-        else:
-            return None
-    return value
-
-
-def part(examples: Callable[[], Iterable[Example]], split: Split, name: str) -> Iterator[Example]:
-    """The examples of one part, in their order."""
-    choose = split.chooser(examples)
-    return (example for example in examples() if choose(example) == name)

@@ -177,11 +177,11 @@ def test_fields_that_all_examples_have_are_no_finding(tmp_path: Path) -> None:
 def test_what_examples_of_another_form_must_look_like(tmp_path: Path, declared: dict[str, str]) -> None:
     """The last finding of a kind counts the others, and comes right after those that are listed."""
     write(tmp_path, "valid", [{"answer": str(i)} for i in range(12)])
-    rows = (json.dumps({"prompt": f"{i}?", "completion": str(i)}) for i in range(12))
+    rows = (json.dumps({"question": f"{i}?", "solution": str(i)}) for i in range(12))
     (tmp_path / "train.jsonl").write_text("\n".join(rows))
     *listed, rest = errors(tmp_path, {**EXACT, "reference": "{{item.answer}}"}, **declared)
     assert [d.place.line for d in listed if d.place] == [1, 2, 3, 4, 5]
     assert {d.hint.partition(":")[0] for d in listed} == {'An example is {"messages"'}
-    assert all('"answer": "…"' in d.hint and "completion models" in d.detail for d in listed)
+    assert all('"answer": "…"' in d.hint for d in listed)
     assert rest.summary == "7 more of chat/no-messages in this file"
     assert rest.place is not None and rest.place.file.endswith("train.jsonl")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ftops.dataset.transforms.transform import sample
+from ftops.dataset.transforms.parts import sample
 
 EXAMPLES: list[dict[str, Any]] = [
     {

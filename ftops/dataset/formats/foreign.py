@@ -1,0 +1,228 @@
+"""Foreign formats: examples as other tools write them, recognised by their keys, and converted to ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from ftops.dataset.formats import OUTPUTS, is_conversation
+from ftops.dataset.formats.jsonl import decode, describe
+from ftops.dataset.rules.findings import quote
+
+Example = Mapping[str, Any]
+_ROLES = {
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bard": "assistant",
+    "bing": "assistant",
+    "model": "assistant",
+    "assistant": "assistant",
+    "system": "system",
+    "function_call": "assistant",
+    "observation": "tool",
+    "tool": "tool",
+}
+"""Roles in ShareGPT files, and ours."""
+_CALL = "call_{}"
+_OFFER = ("tools", "functions", "parallel_tool_calls")
+
+
+class Unconvertible(Exception):
+    """An example that can't be expressed in the other format; says why."""
+
+
+class Empty(Unconvertible):
+    """An example without a question or an answer."""
+
+
+class Foreign(NamedTuple):
+    """One format: its name, the keys it is told by, and what converts an example. Raises Unconvertible."""
+
+    name: str
+    keys: tuple[str, ...]
+    recognises: Callable[[Example], bool]
+    convert: Callable[[Example], dict[str, Any]]
+
+
+def recognise(example: Example) -> Foreign | None:
+    """The format of an example, if it is one of other tools."""
+    if "messages" in example or not example.keys().isdisjoint(OUTPUTS):
+        return None
+    return next((row for row in FORMATS if row.recognises(example)), None)
+
+
+def own(example: Example) -> dict[str, Any] | None:
+    """An example that has one of our formats already, without keys that its format doesn't have and without
+    nulls, or None. Its messages may be JSON text, as in some tables."""
+    if not example.keys().isdisjoint(OUTPUTS):
+        return {key: _without_nulls(example[key]) for key in ("input", *OUTPUTS) if key in example}
+    messages = example.get("messages")
+    if isinstance(messages, str):
+        try:
+            messages = decode(messages)
+        except (ValueError, RecursionError):
+            return None
+    if not (isinstance(messages, list) and messages and is_conversation(messages)):
+        return None
+    is_task = messages[-1]["role"] == "user"  # for reinforcement: the other keys are for the grader
+    keys = example.keys() if is_task else _OFFER
+    others = {key: _without_nulls(example[key]) for key in keys if example.get(key) not in (None, [])}
+    return {**others, "messages": _without_nulls(messages)}
+
+
+def _has_texts(example: Example, asked: str, answer: str) -> bool:
+    return isinstance(example.get(asked), str) and isinstance(example.get(answer), str)
+
+
+def _from_texts(example: Example, asked: tuple[str, ...], answer: str) -> dict[str, Any]:
+    """One question, of one or several texts, and one answer."""
+    given = [example.get(key) for key in asked]
+    texts = [text.strip() for text in given if isinstance(text, str) and text.strip()]
+    messages = _system(example)
+    for turn in example.get("history") or ():
+        if not (isinstance(turn, list) and len(turn) == 2 and all(isinstance(text, str) for text in turn)):
+            raise Unconvertible("`history` must be a list of pairs: a question and its answer")
+        messages += [_message("user", turn[0]), _message("assistant", turn[1])]
+    if not texts or not example[answer].strip():
+        raise Empty(f"`{answer if texts else asked[0]}` is empty")
+    question, reply = _message("user", "\n\n".join(texts)), _message("assistant", example[answer].strip())
+    return {"messages": [*messages, question, reply]}
+
+
+def _has_turns(example: Example, key: str) -> bool:
+    turns = _turns(example)
+    return bool(turns) and all(isinstance(turn, dict) and key in turn for turn in turns)
+
+
+def _turns(example: Example) -> list[Any]:
+    turns = example.get("conversations", example.get("conversation"))
+    return turns if isinstance(turns, list) else []
+
+
+def _from_sharegpt(example: Example) -> dict[str, Any]:
+    messages = _system(example)
+    open_calls: list[str] = []
+    for number, turn in enumerate(_turns(example), 1):
+        name, text = turn.get("from"), turn.get("value")
+        role = _ROLES.get(name) if isinstance(name, str) else None
+        if role is None or not isinstance(text, str):
+            what = f"`from` {describe(name)}" if role is None else f"`value` {describe(text)}"
+            raise Unconvertible(f"a turn has {what}")
+        message = _message(role, text)
+        if name == "function_call":
+            open_calls.append(_CALL.format(number))
+            message = {"role": "assistant", "tool_calls": [_call(text, open_calls[-1])]}
+        elif role == "tool":
+            if not open_calls:
+                raise Unconvertible(f"a turn of {name} without a call before it")
+            message["tool_call_id"] = open_calls.pop(0)
+        messages.append(message)
+    offer = example.get("tools") or []
+    try:
+        functions = decode(offer) if isinstance(offer, str) else offer
+    except (ValueError, RecursionError) as error:
+        raise Unconvertible("`tools` isn't JSON") from error
+    if not isinstance(functions, list):
+        raise Unconvertible("`tools` isn't a list")
+    if not all(isinstance(function, dict) for function in functions):
+        raise Unconvertible("a function in `tools` isn't an object")
+    tools = [f if "function" in f else {"type": "function", "function": f} for f in functions]
+    return {"messages": messages, **({"tools": tools} if tools else {})}
+
+
+def _call(text: str, id: str) -> dict[str, Any]:
+    try:
+        call = decode(text)
+    except (ValueError, RecursionError):
+        call = None
+    if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+        raise Unconvertible(f"the call {quote(text)} isn't JSON with a `name`")
+    given = call.get("arguments", {})
+    arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    return {"id": id, "type": "function", "function": {"name": call["name"], "arguments": arguments}}
+
+
+def _from_conversations(example: Example) -> dict[str, Any]:
+    converted = own({**example, "messages": _turns(example)})
+    if converted is None:
+        raise Unconvertible("`conversations` has a turn without a `role` that is text")
+    return converted
+
+
+def _from_lists(example: Example) -> dict[str, Any]:
+    return {"messages": _without_nulls([*example["prompt"], *example["completion"]])}
+
+
+def _has_choice(example: Example) -> bool:
+    values = [example.get(key) for key in ("chosen", "rejected")]
+    return all(isinstance(v, str) or is_conversation(v) for v in values)
+
+
+def _from_choice(example: Example) -> dict[str, Any]:
+    """A pair of answers, as texts, or as conversations that may begin with the prompt."""
+    prompt = example.get("prompt")
+    asked = [_message("user", prompt)] if isinstance(prompt, str) else prompt or []
+    outputs = [
+        [_message("assistant", value)] if isinstance(value, str) else value
+        for value in (example["chosen"], example["rejected"])
+    ]
+    shared = 0
+    while all(len(output) > shared + 1 for output in outputs) and outputs[0][shared] == outputs[1][shared]:
+        shared += 1
+    if shared:
+        asked = outputs[0][:shared]
+        outputs = [output[shared:] for output in outputs]
+    if not asked or not is_conversation(asked):
+        raise Unconvertible("the pair has no prompt")
+    return {
+        "input": {"messages": _without_nulls(asked)},
+        **{key: _without_nulls(output) for key, output in zip(OUTPUTS, outputs, strict=True)},
+    }
+
+
+def _system(example: Example) -> list[dict[str, Any]]:
+    text = example.get("system")
+    return [_message("system", text)] if isinstance(text, str) and text.strip() else []
+
+
+def _message(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": text}
+
+
+def _without_nulls(value: Any) -> Any:
+    """A table has every key in every row: those that a row lacks are null there."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _texts(name: str, asked: tuple[str, ...], answer: str) -> Foreign:
+    return Foreign(
+        name,
+        (asked[0], answer),
+        partial(_has_texts, asked=asked[0], answer=answer),
+        partial(_from_texts, asked=asked, answer=answer),
+    )
+
+
+FORMATS = (
+    _texts("Alpaca", ("instruction", "input"), "output"),
+    _texts("Dolly", ("instruction", "context"), "response"),
+    _texts("prompt/completion", ("prompt",), "completion"),
+    _texts("prompt/response", ("prompt",), "response"),
+    Foreign(
+        "prompt/completion",
+        ("prompt", "completion"),
+        lambda example: all(is_conversation(example.get(key)) for key in ("prompt", "completion")),
+        _from_lists,
+    ),
+    Foreign("ShareGPT", ("conversations",), partial(_has_turns, key="from"), _from_sharegpt),
+    Foreign("conversations", ("conversations",), partial(_has_turns, key="role"), _from_conversations),
+    Foreign("chosen/rejected", ("chosen", "rejected"), _has_choice, _from_choice),
+)
+"""Those with more keys first."""
+NAMES = frozenset(row.name for row in FORMATS)

@@ -1,0 +1,146 @@
+"""Sources: the examples of files that aren't JSON Lines in one of our formats, converted.
+
+A file may be JSON Lines, one JSON document, a CSV file or a Parquet file; its rows may have the keys of other
+tools (`dataset.formats.foreign`), or ours among others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+
+from ftops.core.confined_files import content, opened
+from ftops.core.errors import Place, UsageError
+from ftops.dataset.files.file_identity import MAX_BYTES, PARQUET, kind_of
+from ftops.dataset.files.jsonl_io import (
+    BOM,
+    DataError,
+    Example,
+    Line,
+    lines_of,
+    read_strictly,
+    unreadable,
+)
+from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise
+from ftops.dataset.formats.jsonl import is_document
+from ftops.dataset.transforms import tabular
+
+_TRIED = 20
+"""Rows that are tried to tell the form of a file."""
+_START = 256 * 1024
+_DECODER = json.JSONDecoder()
+
+
+class Reader(Struct):
+    """Reads a file once, and counts what it leaves out."""
+
+    delimiter: str = ""
+    skips_empty: bool = False
+    """Leave out rows that lack a question or an answer."""
+    skipped: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Keys that no format has, with the number of rows that have them."""
+
+    def read(self, path: Path, display: str) -> Iterator[tuple[Line, Example]]:
+        """The converted examples, and where they are. Raises DataError, UsageError."""
+        for number, row in _rows(path, display, self.delimiter):
+            try:
+                converted = self._converted(row)
+            except Empty as error:
+                if not self.skips_empty:
+                    hint = "fix the row, or leave out such rows with --skip-empty"
+                    raise DataError(str(error), "", hint, Place(display, number)) from error
+                self.skipped += 1
+                continue
+            except Unconvertible as error:
+                raise DataError(str(error), "", "fix the row", Place(display, number)) from error
+            yield Line(number, b"", converted), converted
+
+    def chats(self, path: Path, templates: Sequence[tabular.Template]) -> Iterator[Example]:
+        """The rows of a table as conversations. Raises UsageError, DataError."""
+        return tabular.chats(path, templates, self.delimiter, self._skip if self.skips_empty else None)
+
+    def _skip(self) -> None:
+        self.skipped += 1
+
+    def _converted(self, row: Mapping[str, Any]) -> Example:
+        if foreign := recognise(row):
+            return foreign.convert(row)
+        if (example := own(row)) is None:
+            raise Unconvertible("the row has no format that is known")
+        self.left_out.update(key for key in row if key not in example and row[key] is not None)
+        return example
+
+
+def is_foreign(path: Path, delimiter: str = "") -> bool:
+    """Whether a file has to be converted, and can be. Raises UsageError if it can't be read."""
+    if is_table(path):
+        return any(recognise(row) or own(row) for _, row in _first(tabular.table(path, delimiter)[1]))
+    start = _start(path)
+    examples = (line.example for line in lines_of(start[: start.rfind(b"\n") + 1] or start))
+    return _is_document(start) or any(recognise(example) for example in _first(examples) if example)
+
+
+def is_table(path: Path) -> bool:
+    """Whether it is a CSV or a Parquet file. Raises UsageError if it can't be read."""
+    return path.suffix.lower() in (*tabular.TEXT, *tabular.PARQUET) or kind_of(_start(path)) == PARQUET
+
+
+def _first(items: Iterator[Any]) -> Iterator[Any]:
+    return (item for _, item in zip(range(_TRIED), items, strict=False))
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with opened(path) as stream:
+            return stream.read(_START).removeprefix(BOM)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _is_document(start: bytes) -> bool:
+    return is_document(start.decode(errors="replace"))
+
+
+def _rows(path: Path, display: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if is_table(path):
+        yield from tabular.table(path, delimiter)[1]
+    elif _is_document(_start(path)):
+        yield from _values(path, display)
+    else:
+        yield from ((line.number, example) for line, example in read_strictly(path, display))
+
+
+def _values(path: Path, display: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The objects of a document: those of a list, or one after the other. Lines are counted at each value."""
+    try:
+        text = content(path, limit=MAX_BYTES).removeprefix(BOM).decode()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8", "", "save it as UTF-8") from error
+    number, counted, at = 1, 0, _skip(text, 0)
+    at = _skip(text, at + 1) if text[at : at + 1] == "[" else at
+    while at < len(text) and text[at] != "]":
+        number, counted = number + text.count("\n", counted, at), at
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            where = number + text.count("\n", at, getattr(error, "pos", at))
+            raise DataError("not JSON", f"{error}.", "fix the file", Place(display, where)) from error
+        if not isinstance(value, dict):
+            raise DataError("the value is not a JSON object", "", "fix the file", Place(display, number))
+        yield number, value
+        at = _skip(text, end)
+        at = _skip(text, at + 1) if text[at : at + 1] == "," else at
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at

@@ -1,0 +1,204 @@
+"""Formats of other tools: each is recognised by name, and converted as it is meant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftops.dataset import inspect
+from ftops.dataset.files.jsonl_io import DataError
+from ftops.dataset.formats.foreign import Unconvertible, own, recognise
+from ftops.dataset.transforms.sources import Reader, is_foreign
+
+U, A = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}
+TURN = {"from": "human", "value": "Where?"}
+FORMATS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
+    "alpaca": ("Alpaca", {"instruction": "Where?", "input": "", "output": "There."}, [U, A]),
+    "alpaca with an input, a system message and a history": (
+        "Alpaca",
+        {
+            "instruction": "Add",
+            "input": "1, 2",
+            "output": " 3 ",
+            "system": "Be brief.",
+            "history": [["Where?", "There."]],
+        },
+        [
+            {"role": "system", "content": "Be brief."},
+            U,
+            A,
+            {"role": "user", "content": "Add\n\n1, 2"},
+            {"role": "assistant", "content": "3"},
+        ],
+    ),
+    "dolly": ("Dolly", {"instruction": "Where?", "context": "", "response": "There."}, [U, A]),
+    "prompts": ("prompt/completion", {"prompt": "Where?", "completion": " There."}, [U, A]),
+    "prompts as lists": ("prompt/completion", {"prompt": [U], "completion": [A]}, [U, A]),
+    "sharegpt": ("ShareGPT", {"conversations": [TURN, {"from": "gpt", "value": "There."}]}, [U, A]),
+    "sharegpt with calls": (
+        "ShareGPT",
+        {
+            "system": "Be brief.",
+            "conversations": [
+                TURN,
+                {"from": "function_call", "value": '{"name": "find", "arguments": {"what": "é"}}'},
+                {"from": "observation", "value": "There"},
+                {"from": "gpt", "value": "There."},
+            ],
+        },
+        [
+            {"role": "system", "content": "Be brief."},
+            U,
+            {
+                "role": "assistant",
+                "tool_calls": [
+                    {
+                        "id": "call_2",
+                        "type": "function",
+                        "function": {"name": "find", "arguments": '{"what": "é"}'},
+                    }
+                ],
+            },
+            {"role": "tool", "content": "There", "tool_call_id": "call_2"},
+            A,
+        ],
+    ),
+    "conversations": ("conversations", {"id": 3, "conversations": [U, {**A, "name": None}]}, [U, A]),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_example_is_recognised_and_converted(name: str) -> None:
+    format, example, messages = FORMATS[name]
+    foreign = recognise(example)
+    assert foreign is not None
+    assert foreign.name == format
+    assert foreign.convert(example)["messages"] == messages
+
+
+def test_pairs_of_answers_become_preferences() -> None:
+    B = {"role": "assistant", "content": "No."}
+    wanted = {"input": {"messages": [U]}, "preferred_output": [A], "non_preferred_output": [B]}
+    for example in (
+        {"prompt": "Where?", "chosen": "There.", "rejected": "No."},
+        {"prompt": [U], "chosen": [A], "rejected": [B]},
+        {"prompt": "Where?", "chosen": [U, A], "rejected": [U, B]},
+    ):
+        foreign = recognise(example)
+        assert foreign is not None
+        assert foreign.convert(example) == wanted
+
+
+@pytest.mark.parametrize(
+    ("example", "why"),
+    [
+        ({"instruction": "", "input": "", "output": "x"}, "`instruction` is empty"),
+        ({"instruction": "x", "output": " "}, "`output` is empty"),
+        ({"instruction": "x", "output": "y", "history": ["z"]}, "must be a list of pairs"),
+        ({"conversations": [{"from": "narrator", "value": "x"}]}, '"narrator"'),
+        ({"conversations": [{"from": "human", "value": 3}]}, "the number 3"),
+        ({"conversations": [{"from": "function_call", "value": "rise"}]}, "isn't JSON with a `name`"),
+        ({"conversations": [{"from": "tool", "value": "x"}]}, "without a call before it"),
+        ({"conversations": [TURN], "tools": "{"}, "`tools` isn't JSON"),
+        ({"conversations": [TURN], "tools": "[3]"}, "isn't an object"),
+        ({"conversations": [{"role": 3}]}, "without a `role`"),
+        ({"chosen": "x", "rejected": "y"}, "no prompt"),
+    ],
+)
+def test_what_cannot_be_converted_says_why(example: dict[str, Any], why: str) -> None:
+    foreign = recognise(example)
+    assert foreign is not None
+    with pytest.raises(Unconvertible, match=why.replace("(", r"\(")):
+        foreign.convert(example)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        {"messages": [U, A], "prompt": "Where?", "completion": "There."},
+        {"input": {"messages": [U]}, "preferred_output": [A], "non_preferred_output": [A]},
+        {"prompt": 3, "completion": "x"},
+        {"conversations": []},
+        {"conversations": "x"},
+        {"input": "x", "output": "y"},
+    ],
+)
+def test_an_example_of_ours_is_not_foreign(example: dict[str, Any]) -> None:
+    assert recognise(example) is None
+
+
+def test_columns_that_a_row_lacks_are_left_out() -> None:
+    row = {"messages": [{**U, "name": None}, A], "tools": None, "id": 4}
+    assert own(row) == {"messages": [U, A]}
+    assert own({"messages": json.dumps([U, A])}) == {"messages": [U, A]}
+    assert own({"messages": [U], "answer": "4", "hint": None}) == {"messages": [U], "answer": "4"}
+    assert own({"messages": "[{"}) is None
+    assert own({"text": "x"}) is None
+
+
+DOCUMENTS: dict[str, Callable[[Any], str]] = {
+    "a list": json.dumps,
+    "a list over lines": lambda rows: json.dumps(rows, indent=2),
+    "a list with an object per line": lambda rows: "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n",
+    "objects over lines": lambda rows: "\n".join(json.dumps(row, indent=4) for row in rows),
+    "windows line ends": lambda rows: json.dumps(rows, indent=2).replace("\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("count", [2, 3000])
+@pytest.mark.parametrize("form", DOCUMENTS)
+def test_a_document_of_any_size_is_one_finding_and_is_converted(
+    tmp_path: Path, form: str, count: int
+) -> None:
+    """Also if it is much larger than what is read at once."""
+    rows = [{"messages": [{**U, "content": f"Where is {n}?" * 8}, A]} for n in range(count)]
+    path = tmp_path / "a.json"
+    path.write_text("\ufeff" + DOCUMENTS[form](rows), newline="")
+    assert inspect(path).counts == {"file/document": 1}
+    assert is_foreign(path)
+    assert [example for _, example in Reader().read(path, "a.json")] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [('[\n{"messages": []},\n3]', 3), ('[\n{"a": 1},\n{"a": }]', 3), ('{\n"a": 1\n}\n{', 4)]
+)
+def test_what_is_wrong_in_a_document_has_its_line(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text.replace('{"messages": []}', json.dumps({"messages": [U, A]})))
+    with pytest.raises(DataError) as caught:
+        list(Reader().read(path, "a.json"))
+    [diagnostic] = caught.value.diagnostics
+    assert diagnostic.place is not None
+    if "messages" in text:
+        assert diagnostic.place.line == line
+
+
+def test_a_broken_line_is_no_document(tmp_path: Path) -> None:
+    good = json.dumps({"messages": [U, A]})
+    for first in (good[:-2], good[:40], good[:50] + "\n" + good[50:], good + ",", "[", '{"messages": ['):
+        path = tmp_path / "a.jsonl"
+        path.write_text("\n".join([first, *[good] * 12]))
+        assert "file/document" not in inspect(path).counts or first == "[", first
+
+
+FORMS: dict[str, tuple[Callable[[str], bytes], str]] = {
+    "utf-16": (lambda text: text.encode("utf-16"), "file/not-utf8"),
+    "utf-16 without a mark": (lambda text: text.encode("utf-16-le"), "file/not-utf8"),
+    "utf-16 of the other order": (lambda text: text.encode("utf-16-be"), "file/not-utf8"),
+    "utf-32": (lambda text: text.encode("utf-32"), "file/not-utf8"),
+    "carriage returns": (lambda text: text.replace("\n", "\r").encode(), "file/line-ends"),
+    "parquet": (lambda text: b"PAR1" + text.encode(), "file/compressed"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_another_kind_has_one_finding(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [json.dumps({"messages": [{**U, "content": f"Where is {n}?"}, A]}) + "\n" for n in range(200)]
+    encode, rule = FORMS[form]
+    path.write_bytes(encode("".join(lines)))
+    assert inspect(path).counts == {rule: 1}
