@@ -11,6 +11,7 @@ from msgspec import Struct
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
 from ftops.core.errors import UsageError
+from ftops.core.private_files import write_private
 from ftops.core.project import project_root
 from ftops.dataset.checks import checker
 from ftops.dataset.profile.diff import Compared, Pairs, difference, overlap
@@ -87,7 +88,7 @@ def _shared(version: Version, measured: Measured, valid: Path) -> tuple[Pairs, P
         path = version.path
         if version.content is not None:
             path = Path(folder) / "version.jsonl"
-            path.write_bytes(version.content)
+            write_private(path, version.content)
         pairs = tuple(
             (ours[a], theirs[b]) for a, b in checker.grown(path, valid) if a in ours and b in theirs
         )
