@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,13 +20,14 @@ from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
 from ftops.core.reply_json import parsed
+from ftops.forges.ci_run import COMMIT
 from ftops.planning.plan import Plan
 from ftops.planning.plan_document import plan_from_json
 from ftops.planning.saved.plan_digest import DIGEST, plan_digest
 from ftops.session.saved_plans import holds_plan, read_plan
 from ftops.views import many_markdown
 from ftops.views.destination import redirections
-from ftops.views.markdown import Drawn, draw, draw_outcome, draw_stub
+from ftops.views.markdown import SIGN, Drawn, draw, draw_outcome, draw_stub
 from ftops.views.markdown_text import Source, size
 from ftops.views.plan import has_changes
 from ftops.views.verdict import Level, verdict
@@ -35,16 +36,41 @@ _MOST_BYTES = 256 << 20
 _SEVERITIES = frozenset({"error", "warning", "note"})
 _CODEC = Codec()
 _STEPS: Any = Mapping[str, str]
-_RESULTS: Mapping[str, tuple[str, str]] = {
-    "done": ("success", "applied"),
-    "in-progress": ("pending", "in progress at the service"),
-    "held": ("failure", "held by a gate"),
-    "failed": ("failure", "apply failed"),
-    "refused": ("failure", "the approved plan is refused"),
-    "interrupted": ("error", "apply was interrupted"),
-    "error": ("failure", "apply didn't start"),
+
+
+class _Result(NamedTuple):
+    """The state of a commit, words for it, their sign, and what follows (Markdown)."""
+
+    state: str
+    sentence: str
+    sign: str
+    following: str = ""
+
+
+_GOES_ON = "`ftops reconcile` continues, on its schedule or by hand.\n"
+APPLYING = "applying"
+_RESULTS: Mapping[str, _Result] = {
+    "done": _Result("success", "applied", "✅"),
+    APPLYING: _Result("pending", "is being applied", "⏳"),
+    "in-progress": _Result("pending", "in progress at the service", "⏳", _GOES_ON),
+    "held": _Result(
+        "failure", "held by a gate", "⚠️", "To deploy anyway, approve a plan with `--override-gate`.\n"
+    ),
+    "failed": _Result(
+        "failure",
+        "apply failed",
+        "❌",
+        "What isn't done remains approved: `ftops reconcile --retry` makes again what failed, at its cost.\n",
+    ),
+    "refused": _Result(
+        "failure", "the approved plan is refused", "❌", "Plan again, read it, and approve that.\n"
+    ),
+    "interrupted": _Result("error", "apply was interrupted", "❌", _GOES_ON),
+    "error": _Result("failure", "apply didn't start", "❌"),
 }
-"""The result of an apply → the state of a commit, and words for it; the worst last."""
+"""By the result of an apply; the worst last."""
+_KILLED = _Result("error", "apply was killed", "❌", _GOES_ON)
+_FATES = {"left": "in progress", "skipped": "waiting"}
 _HOW = "give a file with the output of `ftops plan -o json`, or a plan that was saved with --out"
 T = TypeVar("T")
 
@@ -69,6 +95,13 @@ class Document(Struct, frozen=True):
     """Those of `found` that the plan doesn't have."""
     steps: Mapping[str, str] = {}
     """What has become of the steps that were applied."""
+    result: _Result | None = None
+    """Of an apply."""
+    pull: int = 0
+    commit: str = ""
+    """The pull request and the commit that were approved; 0 and empty: those of the run."""
+    approvals: tuple[Document, ...] = ()
+    """One for each pull request, if it is about approvals that were continued."""
     unapplied: Plan | None = None
     """What apply has planned, if it has refused to start: perhaps another plan than was approved."""
     place: str = ""
@@ -94,7 +127,10 @@ class Document(Struct, frozen=True):
             return many_markdown.draw([*map(_section, self.parts)], self.skipped, self.source, limit)
         if self.plan is None:
             room = limit if self.unapplied is None else limit // 2
-            outcome = draw_outcome(self.name, self._sign, self.sentence, self.found, self.steps, room)
+            following = self.result.following if self.result else ""
+            outcome = draw_outcome(
+                self.name, self._sign, self.sentence, self.found, self.steps, room, following
+            )
             if self.unapplied is None:
                 return outcome
             rest = limit - size(outcome.text) - 1
@@ -107,10 +143,12 @@ class Document(Struct, frozen=True):
         return Drawn(draw_stub(self.name, self._sign, self.sentence), is_reviewable=self.plan is None)
 
     @property
-    def _sign(self) -> Level:
+    def _sign(self) -> str:
         if self.plan is not None:
-            return verdict(self.plan).level
-        return Level.BLOCKED if self.state in ("failure", "error") else Level.NONE
+            return SIGN[verdict(self.plan).level]
+        if self.result is not None:
+            return self.result.sign
+        return SIGN[Level.BLOCKED if self.state in ("failure", "error") else Level.NONE]
 
 
 def _section(document: Document) -> many_markdown.Section:
@@ -176,7 +214,7 @@ def _interpreted(text: bytes) -> Document:
         raw = parsed(text)
     except json.JSONDecodeError:
         return _of_apply([parsed(line) for line in text.splitlines() if line.strip()])
-    if raw.get("event") == "result":
+    if "event" in raw:
         return _of_apply([raw])
     if "grants" in raw:
         return _of_reconcile(raw)
@@ -268,39 +306,69 @@ def _of_apply(events: Sequence[Mapping[str, Any]]) -> Document:
     """The lines that `apply -o json` prints: the plan first, the result last, unless the run was killed."""
     diagnostics = [event for event in events if event.get("event") == "diagnostic"]
     plans = [event for event in events if event.get("event") == "plan"]
-    results = [event for event in events if event.get("event") == "result"]
-    state, sentence = _RESULTS[results[-1]["result"]] if results else ("error", "apply was killed")
-    level = "failed" if state in ("failure", "error") else "none"
-    failures = [failure for result in results[-1:] for failure in result.get("failures", ())]
-    found = _diagnostics([*diagnostics, *(one for failure in failures for one in failure["diagnostics"])])
-    planned = _of_plan_document(plans[0]) if plans else Document("", "", level, state, sentence)
-    steps = _CODEC.read(_STEPS, results[-1].get("steps", {})) if results else {}
-    unapplied = planned.plan if results and results[-1]["result"] == "error" else None
-    return replace(
-        planned,
-        level=level,
-        state=state,
-        sentence=sentence,
-        plan=None,
-        found=found,
-        steps=steps,
-        unapplied=unapplied,
+    last = next((event for event in reversed(events) if event.get("event") == "result"), None)
+    result = _RESULTS[last["result"]] if last else _KILLED
+    failures = [one for failure in (last or {}).get("failures", ()) for one in failure["diagnostics"]]
+    found = (*_diagnostics([*diagnostics, *failures]), *_held((last or {}).get("held", ())))
+    planned = _of_plan_document(plans[0]) if plans else Document("", "", "", "", "")
+    fates = _CODEC.read(_STEPS, (last or {}).get("steps", {}))
+    steps = {step: _FATES.get(fate, fate) for step, fate in fates.items()}
+    unapplied = planned.plan if last and last["result"] == "error" else None
+    return _ended(replace(planned, plan=None, found=found, steps=steps, unapplied=unapplied), result)
+
+
+def _ended(document: Document, result: _Result, progress: Sequence[float] = ()) -> Document:
+    """The same with a result. `progress` is that of jobs, in percent."""
+    said, steps = result.sentence, document.steps.values()
+    if result.state == "pending" and progress:
+        jobs = f"{len(progress)} jobs at " if len(progress) > 1 else ""
+        said = f"training, {jobs}{min(progress):.0f} %{' or more' * bool(jobs)}"
+    elif result.state != "success" and steps:
+        said += f": {sum(step == 'done' for step in steps):,} of {plural(len(steps), 'step')} done"
+    level = "failed" if result.state in ("failure", "error") else "none"
+    return replace(document, level=level, state=result.state, sentence=said, result=result)
+
+
+def _held(rows: Sequence[Mapping[str, Any]]) -> tuple[Diagnostic, ...]:
+    return tuple(
+        Diagnostic(f"{row['address']} is held by its gate", "; ".join(row["reasons"]), severity="warning")
+        for row in rows
     )
 
 
 def _of_reconcile(raw: Mapping[str, Any]) -> Document:
-    """All approved plans of a spec that were continued, by the worst result."""
-    order, grants = list(_RESULTS), list(raw["grants"])
-    worst = max((order.index(grant["result"]) for grant in grants), default=None)
-    state, sentence = ("success", "nothing to continue") if worst is None else _RESULTS[order[worst]]
-    said = [(step, "in progress") for grant in grants for step in grant["left"]]
-    said += [(step, "waiting") for grant in grants for step in grant["waiting"]]
-    said += [(step, "failed") for grant in grants for step in grant["failed"]]
+    """All approved plans of a spec that were continued, together and by pull request."""
+    named = str(raw["spec"]), str(raw["environment"])
+    groups: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+    for grant in raw["grants"]:
+        pull, commit = str(grant.get("pull_request", "")), str(grant.get("commit", ""))
+        pull = pull if pull.isascii() and pull.isdigit() and len(pull) < 12 else ""
+        commit = commit if COMMIT.fullmatch(commit) else ""
+        groups.setdefault((int(pull or 0), commit), []).append(grant)
+    several = tuple(replace(_of_grants(named, of), pull=key[0], commit=key[1]) for key, of in groups.items())
+    return replace(_of_grants(named, raw["grants"]), approvals=several)
+
+
+def _of_grants(named: tuple[str, str], grants: Sequence[Mapping[str, Any]]) -> Document:
+    """By the worst result."""
+    if not grants:
+        return Document(*named, "none", "success", "nothing to continue")
+    progress = [float(percent) for grant in grants for percent in grant.get("progress", {}).values()]
+    known = {step: percent for grant in grants for step, percent in grant.get("progress", {}).items()}
+    said = [(str(address), "done") for grant in grants for address in grant.get("done", ())]
+    for grant in grants:
+        said += [
+            (s, f"in progress, {known[s]:.0f} %" if s in known else "in progress") for s in grant["left"]
+        ]
+        said += [(step, "waiting") for step in grant["waiting"]]
+        said += [(step, "failed") for step in grant["failed"]]
+        said += [(str(one["address"]), "held") for one in grant.get("held", ())]
+    diagnostics = _diagnostics([one for grant in grants for one in grant["diagnostics"]])
+    held = _held([one for grant in grants for one in grant.get("held", ())])
     steps = _CODEC.read(_STEPS, dict(said))
-    level = "failed" if state in ("failure", "error") else "none"
-    found = _diagnostics([one for grant in grants for one in grant["diagnostics"]])
-    named = (str(raw["spec"]), str(raw["environment"]))
-    return Document(*named, level, state, sentence, found=found, steps=steps)
+    document = Document(*named, "", "", "", found=(*diagnostics, *held), steps=steps)
+    worst = max((grant["result"] for grant in grants), key=list(_RESULTS).index)
+    return _ended(document, _RESULTS[worst], progress)
 
 
 def diagnostics_of(raw: Mapping[str, Any]) -> tuple[Diagnostic, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import wraps
 from pathlib import Path
@@ -15,12 +15,15 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ftops.cli.ci_documents import Document
 from ftops.cli.ci_runners import add_to_summary
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, Command, decorate, screen_options
-from ftops.core.errors import FtopsError, UsageError
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.forges.ci_run import CiRun, Overrides, ci_run
 from ftops.forges.errors import Refused
+from ftops.forges.merged_pull import merged_pull
 from ftops.forges.service import Request
 from ftops.forges.services import SERVICES
 from ftops.state.backends.base import run_url
@@ -90,15 +93,22 @@ _OPTIONS = (
 )
 
 
+class Posted(Struct, frozen=True):
+    """What became of one comment, check run, status or issue: a JSON document, and a line for people.
+    `found` are warnings, or the error; `shown` is what a dry run prints instead of all that."""
+
+    result: Mapping[str, Json] = {}
+    line: str = ""
+    code: int = 0
+    found: tuple[Diagnostic, ...] = ()
+    shown: str = ""
+
+
 def attempt(
-    screen: Screen,
-    given: Arguments,
-    right: str,
-    publish: Callable[[], int],
-    instead: Callable[[], str] | None = None,
-) -> int:
-    """The exit code of `publish`. A refusal says what the token needs. `instead`: Markdown for the summary of
-    the job if it can't be posted."""
+    given: Arguments, right: str, publish: Callable[[], Posted], instead: Callable[[], str] | None = None
+) -> Posted:
+    """What `publish` did, or its error. A refusal says what the token needs. `instead`: Markdown for the
+    summary of the job if it can't be posted."""
     try:
         return publish()
     except FtopsError as error:
@@ -106,11 +116,33 @@ def attempt(
         if instead is not None and add_to_summary(instead()):
             found = replace(found, detail=f"{found.detail} It is in the summary of the job instead.".lstrip())
         if given.is_best_effort:
-            found = replace(found, severity="warning")
-            screen.warn([found])
-            return screen.result(lambda: {"result": "not done", "diagnostics": [to_json(found)]}, lambda: ())
-        screen.fail([found], 1)
-        return 1
+            return Posted({"result": "not done"}, found=(replace(found, severity="warning"),))
+        return Posted({"result": "failed"}, code=1, found=(found,))
+
+
+_SERIOUS = (0, 3, 1)
+"""Exit codes, the worst last."""
+
+
+def told(screen: Screen, posted: Sequence[Posted]) -> int:
+    """Says what was done; the worst exit code."""
+    found = [one for each in posted for one in each.found]
+    code = max((each.code for each in posted), key=_SERIOUS.index)
+    if any(each.shown for each in posted):
+        screen.text("\n".join(each.shown for each in posted))
+    elif len(posted) == 1 and code == 1:
+        screen.fail(found, code)
+    else:
+        screen.warn(found)
+        several: Mapping[str, Json] = {"results": [dict(each.result) for each in posted]}
+        screen.result(
+            lambda: {
+                **(posted[0].result if len(posted) == 1 else several),
+                "diagnostics": [to_json(one) for one in found],
+            },
+            lambda: [each.line for each in posted if each.line],
+        )
+    return code
 
 
 def _hint(error: FtopsError, given: Arguments, right: str) -> str:
@@ -119,7 +151,7 @@ def _hint(error: FtopsError, given: Arguments, right: str) -> str:
         return ""
     if error.status == 401:
         return "the token isn't valid (any more): check the variable that it comes from"
-    needed = run_of(given).service.rights.get(right, "")
+    needed = current_run(given.overrides).service.rights.get(right, "")
     return f"the token needs {needed}; or the repository or pull request doesn't exist" if needed else ""
 
 
@@ -129,11 +161,29 @@ def current_run(overrides: Overrides | None = None) -> CiRun:
     return ci_run(environ, overrides or Overrides(), run_url(environ).replace(" ", "%20"))
 
 
-def run_of(given: Arguments, *, needs_commit: bool = False) -> CiRun:
-    run = current_run(given.overrides)
-    if needs_commit and not run.target.commit:
+def at_commit(run: CiRun, given: Arguments, document: Document) -> CiRun:
+    """The run, for the commit that a document is about, if nobody names one. Raises UsageError."""
+    commit = given.overrides.commit or document.commit or run.target.commit
+    if not commit:
         raise UsageError("can't tell which commit it is about", "", "name it with --commit")
-    return run
+    return replace(run, target=replace(run.target, commit=commit))
+
+
+def located(run: CiRun, given: Arguments, document: Document) -> CiRun:
+    """The run, for the pull request that a document is about, 0 if there is none. What was applied belongs to
+    the pull request whose merge made the commit. Raises UsageError and ForgeError."""
+    pull = given.overrides.pull or document.pull or run.target.pull
+    if not pull and document.result is None:
+        raise UsageError(
+            "this run doesn't belong to a pull request",
+            "a comment needs one.",
+            "run it for pull requests only, or name one with --pull",
+        )
+    run = at_commit(run, given, document) if not pull or document.commit else run
+    if not pull and not given.is_dry_run:
+        with client_of(run) as client:
+            pull = merged_pull(run.service, client, run.target)
+    return replace(run, target=replace(run.target, pull=pull))
 
 
 def client_of(run: CiRun) -> closing[ForgeClient]:
@@ -151,9 +201,8 @@ def client_of(run: CiRun) -> closing[ForgeClient]:
     return closing(ForgeClient(access, Clock()))
 
 
-def show(screen: Screen, run: CiRun, lines: list[str]) -> int:
-    screen.lines([f"Would send to {run.service.title} at {run.api}:", *lines])
-    return 0
+def would_send(run: CiRun, lines: list[str]) -> Posted:
+    return Posted(shown="\n".join([f"Would send to {run.service.title} at {run.api}:", *lines, ""]))
 
 
 def as_line(request: Request) -> str:

@@ -28,7 +28,6 @@ from ftops.views.markdown import Drawn, draw_outcome
 from ftops.views.markdown_text import Source
 from ftops.views.paint import clean
 from ftops.views.plan import subject_of
-from ftops.views.verdict import Level
 
 DRIFT, RADAR = "drift", "radar"
 TOPICS: Mapping[str, str] = {DRIFT: "drift", RADAR: "what retires"}
@@ -142,7 +141,7 @@ def _of_failure(raw: Mapping[str, Any], topic: str, spec: str, environment: str)
         environment,
         said,
         _digest([[one.summary, str(one.place or "")] for one in found]),
-        lambda limit: draw_outcome(name, Level.BLOCKED, said, found, {}, limit),
+        lambda limit: draw_outcome(name, "❌", said, found, {}, limit),
         found,
     )
 

@@ -16,10 +16,12 @@ from ftops.core.nested import object_at
 from ftops.forges.service import Service, Target
 from ftops.forges.services import SERVICES
 
+PULL_REQUEST = "FTOPS_PULL_REQUEST"
+"""The number of the pull request, if the CI doesn't say it: after a merge."""
 _EVENT = "GITHUB_EVENT_PATH"
 _MOST_BYTES = 25 << 20
 """GitHub's limit for the payload of an event."""
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _REPOSITORY = re.compile(r"[\w.~ -]+(/[\w.~ -]+)*")
 _LINK = re.compile(r"https?://[^\s<>()\[\]`|\\]+")
 
@@ -59,9 +61,9 @@ def ci_run(environ: Mapping[str, str], given: Overrides, run_url: str) -> CiRun:
     if not _REPOSITORY.fullmatch(repository) or {".", ".."} & {*repository.split("/")}:
         raise _missing("the repository", rows.repository, "--repository")
     commit = given.commit or _filled(rows.commit, known)
-    if commit and not _COMMIT.fullmatch(commit):
+    if commit and not COMMIT.fullmatch(commit):
         raise UsageError(f"`{commit}` isn't the hash of a commit", "", "name it with --commit")
-    pull = given.pull or _number(_filled(rows.pull, known))
+    pull = given.pull or _number(known.get(PULL_REQUEST, "")) or _number(_filled(rows.pull, known))
     tokens = (given.token_variable,) if given.token_variable else rows.token
     token = next((environ[name].strip() for name in tokens if environ.get(name, "").strip()), "")
     target = Target(repository, pull, commit, run_url if _LINK.fullmatch(run_url) else "")

@@ -28,8 +28,9 @@ _STYLES = {"done": "good", "in-progress": "update", "held": "update"}
 
 
 class Continued(Struct, frozen=True):
-    """What has become of a grant. `left` are steps in progress at the service, with their remote ids;
-    `waiting` the steps that wait for these, `failed` the addresses that failed."""
+    """What has become of a grant. `left` are steps in progress at the service, with their remote ids, and
+    `progress` what is known to be done of them, in percent; `waiting` are the steps that wait for these,
+    `failed` the addresses that failed."""
 
     grant: Grant
     result: str
@@ -40,6 +41,15 @@ class Continued(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     """Those of the plan, such as that a job is paused, and what was left as somebody has changed it."""
     diagnostics: tuple[Diagnostic, ...] = ()
+    progress: Mapping[str, float] = {}
+
+    @property
+    def done(self) -> list[str]:
+        """The addresses of which nothing is left; none if that wasn't looked at."""
+        if self.result in ("refused", "interrupted") or (self.diagnostics and not self.failed):
+            return []
+        left = {*self.left, *self.waiting, *self.failed, *(str(one.address) for one in self.held)}
+        return [str(address) for address in self.grant.addresses if str(address) not in left]
 
 
 def exit_code(found: Sequence[Continued]) -> int:
@@ -56,12 +66,18 @@ def draw(found: Sequence[Continued], retry: str, paint: Painter) -> list[str]:
     for one in found:
         result = paint(one.result.replace("-", " "), _STYLES.get(one.result, "error"))
         lines.append(f"{clean(described(one.grant))}: {result}")
-        lines += [f"  {clean(step)}  {clean(remote_id)}  in progress" for step, remote_id in one.left.items()]
+        lines += [
+            f"  {clean(step)}  {clean(id)}  in progress{_share(one, step)}" for step, id in one.left.items()
+        ]
         lines += [f"  {plural(len(one.waiting), 'step')} to do after that"] * bool(one.waiting)
         lines += [f"  {held.address}  held: {clean('; '.join(held.reasons))}" for held in one.held]
         lines += [f"  {paint('!', 'update')} {clean(warning)}" for warning in one.warnings]
         lines += [f"  {address}  failed: to make it again, run `{retry}`" for address in one.failed]
     return lines
+
+
+def _share(one: Continued, step: str) -> str:
+    return f", {one.progress[step]:.0f} %" if step in one.progress else ""
 
 
 def described(grant: Grant) -> str:
@@ -95,6 +111,8 @@ def _continued(one: Continued) -> Json:
         "budget": grant.budget,
         "spent": round(grant.spent, 4),
         "left": dict(one.left),
+        "progress": {step: round(percent, 1) for step, percent in one.progress.items()},
+        "done": one.done,
         "waiting": list(one.waiting),
         "failed": list(one.failed),
         "held": [held_to_json(held) for held in one.held],

@@ -41,7 +41,7 @@ from ftops.views.verdict import Level, is_destructive, verdict
 _NO_DIGEST = "none, because this plan can't be approved"
 _NOTE = 600
 """Bytes reserved for notes about what was left out."""
-_SIGN = {
+SIGN = {
     Level.DENIED: "❌",
     Level.BLOCKED: "❌",
     Level.DESTRUCTIVE: "⚠️",
@@ -123,15 +123,16 @@ def draw(
 
 def draw_outcome(
     name: str,
-    level: Level,
+    sign: str,
     sentence: str,
     found: Sequence[Diagnostic],
     steps: Mapping[str, str],
     limit: int,
+    following: str = "",
 ) -> Drawn:
-    """The comment about a plan that couldn't be made, or was applied: a sentence, what was found, and what
-    has become of the steps, those that aren't done first."""
-    head = headline(_SIGN[level], name, sentence)
+    """The comment about a plan that couldn't be made, or was applied: a sentence, what was found, what has
+    become of the steps, those that aren't done first, and what follows, in Markdown."""
+    head = headline(sign, name, sentence)
     shown = fitting((diagnostics.draw([one], PLAIN).rstrip() for one in found), limit - size(head) - _NOTE)
     text = block("\n\n".join(shown), "") if shown else ""
     rows = [(cell(step), cell(result)) for step, result in sorted(steps.items(), key=_not_done)]
@@ -140,7 +141,7 @@ def draw_outcome(
     missing = [(len(found) - len(shown), "finding"), (len(rows) - len(kept), "step")]
     left = ", ".join(plural(count, what) for count, what in missing if count)
     note = f"> **Left out for length:** {left}.\n" if left else ""
-    parts = [head, text, table(("step", "result"), kept) if kept else "", note]
+    parts = [head, text, table(("step", "result"), kept) if kept else "", note, following]
     return Drawn("\n".join(part for part in parts if part))
 
 
@@ -149,9 +150,9 @@ def _not_done(step: tuple[str, str]) -> tuple[bool, str, str]:
     return result == "done", result, name
 
 
-def draw_stub(name: str, level: Level, sentence: str) -> str:
+def draw_stub(name: str, sign: str, sentence: str) -> str:
     """The verdict alone."""
-    return f"{headline(_SIGN[level], name, sentence)}\nThe rest is too long for a comment here.\n"
+    return f"{headline(sign, name, sentence)}\nThe rest is too long for a comment here.\n"
 
 
 def headline(sign: str, name: str, sentence: str) -> str:
@@ -181,7 +182,7 @@ def _head(plan: Plan) -> str:
     """The verdict, and what is said of the policy: that is never left out."""
     found = verdict(plan)
     notes = [f"> - {code(note)}" for note in policy_notes(plan)]
-    sign = _SIGN[Level.DESTRUCTIVE if notes and found.level in (Level.SAFE, Level.NONE) else found.level]
+    sign = SIGN[Level.DESTRUCTIVE if notes and found.level in (Level.SAFE, Level.NONE) else found.level]
     line = headline(sign, subject(plan), found.sentence)
     alert = ["> [!WARNING]", *notes, ""] if notes else []
     lifetime = [f"\n{clean(text)}" for text in lifetime_lines(plan)]

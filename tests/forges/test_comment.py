@@ -103,7 +103,7 @@ def test_a_reconcile_is_shown_by_what_is_left(github: GitHub, job: Job) -> None:
     broken = {**grant, "left": {}, "failed": ["job.b"], "diagnostics": [{"summary": "no quota"}]}
     grants = [{**grant, "result": "in-progress"}, {**broken, "result": "failed"}]
     document = {"spec": "drone", "environment": "default", "exit_code": 1, "grants": grants}
-    for count, said in ((1, "✅ `drone`: in progress at the service"), (2, "❌ `drone`: apply failed")):
+    for count, said in ((1, "⏳ `drone`: in progress at the service"), (2, "❌ `drone`: apply failed")):
         job.folder.write("reconcile.json", json.dumps({**document, "grants": grants[:count]}))
         job.ftops("ci", "comment", "reconcile.json")
         body = github.visible[-1].body
@@ -251,6 +251,9 @@ def test_pitfall_05_a_comment_that_somebody_edited_is_written_anew(github: GitHu
     assert github.visible[-1].body == wanted
 
 
+CI = ("ci_documents", "ci_posting", "commands/ci", "commands/ci_issue", "commands/ci_job")
+
+
 def test_pitfall_05_apply_knows_no_forge() -> None:
     """What is approved can't come from a comment, a check or a status: only `ci` reaches them."""
     root = Path(__file__).parents[2] / "ftops"
@@ -259,7 +262,7 @@ def test_pitfall_05_apply_knows_no_forge() -> None:
         for path in root.rglob("*.py")
         if "ftops.forges" in path.read_text("utf-8") and path.parent.name != "forges"
     }
-    assert users == {"cli/ci_posting.py", "cli/commands/ci.py", "cli/commands/ci_issue.py"}
+    assert users == {f"cli/{name}.py" for name in CI}
 
 
 def test_pitfall_06_a_comment_of_somebody_else_with_the_marker_is_left(github: GitHub, job: Job) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.forges.conftest import Job, github_variables
+from tests.forges.conftest import MERGE, Job, github_variables
 from tests.forges.github_api import GitHub
-from tests.forges.stand_in import running
+from tests.forges.stand_in import Merged, running
 from tests.forges.test_ci_run import Step
 from tests.golden.cli import ROOT, SPEC, Done, Folder, golden
 
@@ -108,6 +108,8 @@ def test_pitfalls_12_and_13_the_jobs_run(tmp_path: Path) -> None:
             shutil.copytree(root, tmp_path / "s", ignore=shutil.ignore_patterns("state")) / "models"
         )
         step.job.folder = merged
+        del step.job.environ["GITHUB_EVENT_PATH"]
+        forge.merged[MERGE] = [Merged(12, squash=MERGE)]
         run("plan")
         assert given["needs.plan.outputs.digest"] == reviewed
         merged.edit("default: 20", "default: 30")  # another merge came in between
@@ -115,7 +117,10 @@ def test_pitfalls_12_and_13_the_jobs_run(tmp_path: Path) -> None:
         merged.edit("default: 30", "default: 20")
         run("apply")
         run("reconcile")
-        assert [status["state"] for status in forge.statuses] == ["failure", "success"]
+        assert [status["state"] for status in forge.statuses] == ["pending", "failure", "pending", "success"]
+        assert {status["sha"] for status in forge.statuses} == {MERGE}
+        (comment,) = forge.visible
+        assert "### ✅ `drone (prod)`: applied" in comment.body
         run("drift")
         assert step.outputs["exit-code"] == "0"
         run("apply", code=3)  # an approval is for once

@@ -15,13 +15,18 @@ from ftops.cli.ci_documents import Document, read_document
 from ftops.cli.ci_posting import (
     MOST_SUMMARY,
     Arguments,
+    Posted,
     as_line,
+    at_commit,
     attempt,
     ci_options,
     client_of,
-    run_of,
-    show,
+    current_run,
+    located,
+    told,
+    would_send,
 )
+from ftops.cli.ci_runners import add_to_summary
 from ftops.cli.console import Screen
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
@@ -32,7 +37,6 @@ from ftops.forges.folding import ROOM
 from ftops.forges.service import Check, Request, Status
 from ftops.forges.sticky_comment import Marker, StickyComment
 from ftops.views.annotations import check_annotations, check_summary
-from ftops.views.diagnostics import to_json
 from ftops.views.markdown import Drawn, provenance
 
 if TYPE_CHECKING:
@@ -55,41 +59,50 @@ def comment(screen: Screen, given: Arguments, allow_unreviewable: bool) -> int:
     failed; `-` is standard input. There is one comment for each spec and environment.
     """
     document = read_document(given.file, given.spec, given.environment)
+    several = document.approvals or (document,)
+    return told(screen, [_comment(given, one, is_enough=allow_unreviewable) for one in several])
 
-    def publish() -> int:
-        run = run_of(given)
-        if not run.target.pull:
-            raise UsageError(
-                "this run doesn't belong to a pull request",
-                "a comment needs one.",
-                "run it for pull requests only, or name one with --pull",
-            )
+
+def _comment(given: Arguments, document: Document, *, is_enough: bool) -> Posted:
+    """On one pull request. `is_enough`: even if it can't be reviewed there."""
+
+    def publish() -> Posted:
+        run = located(current_run(given.overrides), given, document)
+        if not run.target.pull and not given.is_dry_run:
+            return _no_pull(run, document)
         names = (document.spec, document.environment, document.level, run.target.commit)
         marker = Marker(run.repository_id, *names)
         drawn: list[Drawn] = []
         texts = _texts(document, run, len(str(marker).encode()), drawn)
         if given.is_dry_run:
-            where = f"pull request {run.target.pull} of {run.target.repository} at {run.service.title}"
-            screen.text(f"Would create or update this comment on {where}:\n\n{marker}\n{next(texts)}")
-            return 0 if drawn[0].is_reviewable or allow_unreviewable else UNREVIEWABLE
+            number = str(run.target.pull or f"that was merged as {run.target.commit[:12]}")
+            where = f"pull request {number} of {run.target.repository} at {run.service.title}"
+            text = f"Would create or update this comment on {where}:\n\n{marker}\n{next(texts)}"
+            return Posted(code=0 if drawn[0].is_reviewable or is_enough else UNREVIEWABLE, shown=text)
         with client_of(run) as client:
             done = StickyComment(run.service, client, run.target, marker).publish(texts)
-        warnings = [Diagnostic(text, severity="warning") for text in done.warnings]
-        screen.warn(warnings)
         is_reviewable = drawn[done.text].is_reviewable
-        screen.result(
-            lambda: {
-                "result": done.result.value,
-                "id": done.comment.id,
-                "url": done.comment.url,
-                "is_reviewable": is_reviewable,
-                "diagnostics": [to_json(one) for one in warnings],
-            },
-            lambda: [f"The comment was {done.result.value}. {done.comment.url}".rstrip()],
+        result: dict[str, Json] = {
+            "result": done.result.value,
+            "id": done.comment.id,
+            "url": done.comment.url,
+        }
+        return Posted(
+            {**result, "is_reviewable": is_reviewable},
+            f"The comment was {done.result.value}. {done.comment.url}".rstrip(),
+            0 if is_reviewable or is_enough else UNREVIEWABLE,
+            tuple(Diagnostic(text, severity="warning") for text in done.warnings),
         )
-        return 0 if is_reviewable or allow_unreviewable else UNREVIEWABLE
 
-    return attempt(screen, given, "comment", publish, lambda: document.draw(MOST_SUMMARY).text)
+    return attempt(given, "comment", publish, lambda: document.draw(MOST_SUMMARY).text)
+
+
+def _no_pull(run: CiRun, document: Document) -> Posted:
+    """What somebody has pushed to the branch belongs to no pull request."""
+    said = f"no pull request was merged as commit {run.target.commit[:12]}"
+    add_to_summary(document.draw(MOST_SUMMARY).text)
+    found = Diagnostic(said, "So there is no comment.", "see the summary of the job", severity="warning")
+    return Posted({"result": "no pull request"}, found=(found,))
 
 
 @click.command("annotate")
@@ -104,8 +117,8 @@ def annotate(screen: Screen, given: Arguments) -> int:
 
     document = read_document(given.file, given.spec, given.environment)
 
-    def publish() -> int:
-        run = run_of(given, needs_commit=True)
+    def publish() -> Posted:
+        run = at_commit(current_run(given.overrides), given, document)
         create = run.service.check
         if create is None:
             raise UsageError(
@@ -125,17 +138,15 @@ def annotate(screen: Screen, given: Arguments) -> int:
             document.path, conclusion, document.sentence, summary, annotations, sha256(mark).hexdigest()[:40]
         )
         if given.is_dry_run:
-            return show(
-                screen, run, [f"check run {check.name}: {conclusion}, {count}", *map(json.dumps, annotations)]
+            return would_send(
+                run, [f"check run {check.name}: {conclusion}, {count}", *map(json.dumps, annotations)]
             )
         with client_of(run) as client:
             url = create(client, run.target, check)
-        return screen.result(
-            lambda: {"annotations": len(annotations), "conclusion": conclusion, "url": url},
-            lambda: [f"{count}, conclusion {conclusion}. {url}".rstrip()],
-        )
+        result: dict[str, Json] = {"annotations": len(annotations), "conclusion": conclusion, "url": url}
+        return Posted(result, f"{count}, conclusion {conclusion}. {url}".rstrip())
 
-    return attempt(screen, given, "annotate", publish)
+    return told(screen, [attempt(given, "annotate", publish)])
 
 
 _CONCLUSIONS = {"error": "failure", "warning": "neutral"}
@@ -152,30 +163,30 @@ def status(screen: Screen, given: Arguments) -> int:
     specs (`plan --all`), each gets a status, and `ftops/*` is the worst of them.
     """
     document = read_document(given.file, given.spec, given.environment)
+    return told(screen, [_set_status(given, one) for one in document.approvals or (document,)])
 
-    def publish() -> int:
-        run = run_of(given, needs_commit=True)
+
+def _set_status(given: Arguments, document: Document) -> Posted:
+    """Of one commit; of several specs, one for each as well."""
+
+    def publish() -> Posted:
+        run = at_commit(current_run(given.overrides), given, document)
         found = [Status(one.path, one.state, one.sentence) for one in (document, *(document.parts or ()))]
         requests = [run.service.status(run.target, one) for one in found]
         if given.is_dry_run:
-            return show(screen, run, [as_line(request) for request in requests])
+            return would_send(run, [as_line(request) for request in requests])
         with client_of(run) as client:
             for request in requests:
-                _set_status(run, client, request)
+                _send_status(run, client, request)
         rest: list[Json] = [{"status": one.name, "state": one.state} for one in found[1:]]
-        return screen.result(
-            lambda: {
-                "status": found[0].name,
-                "state": found[0].state,
-                **({"specs": rest} if document.parts is not None else {}),
-            },
-            lambda: [f"The status {one.name} is {one.state}." for one in found],
-        )
+        result: dict[str, Json] = {"status": found[0].name, "state": found[0].state}
+        lines = "\n".join(f"The status {one.name} is {one.state}." for one in found)
+        return Posted({**result, **({"specs": rest} if document.parts is not None else {})}, lines)
 
-    return attempt(screen, given, "status", publish)
+    return attempt(given, "status", publish)
 
 
-def _set_status(run: CiRun, client: ForgeClient, request: Request) -> None:
+def _send_status(run: CiRun, client: ForgeClient, request: Request) -> None:
     """Raises ForgeError."""
     try:
         client.send(*request, what="set the status", is_repeatable=True)

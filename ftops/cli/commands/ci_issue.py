@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.ci_posting import Arguments, attempt, ci_options, client_of, run_of
+from ftops.cli.ci_posting import Arguments, Posted, attempt, ci_options, client_of, current_run, told
 from ftops.cli.console import Screen
 from ftops.cli.issue_documents import DRIFT, TOPICS, IssueDocument, read_issue_document
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.forges.ci_run import CiRun
 from ftops.forges.folding import ROOM
 from ftops.forges.sticky_issue import StickyIssue, Subject, Wanted
-from ftops.views.diagnostics import to_json
 from ftops.views.markdown import provenance
 
 
@@ -32,8 +31,8 @@ def command(screen: Screen, given: Arguments, topic: str) -> int:
     """
     document = read_issue_document(given.file, given.spec, given.environment, topic)
 
-    def publish() -> int:
-        run = run_of(given)
+    def publish() -> Posted:
+        run = current_run(given.overrides)
         issues = run.service.issues
         if issues is None:
             raise UsageError(
@@ -47,28 +46,21 @@ def command(screen: Screen, given: Arguments, topic: str) -> int:
             where = f"{run.target.repository} at {run.service.title}"
             action = "create, update or reopen this" if wanted.digest else "close the"
             marker = subject.marker(wanted.digest)
-            screen.text(
+            text = (
                 f"Would {action} issue in {where}, with the label {subject.label}:\n\n"
                 f"{wanted.title}\n\n{marker}\n{wanted.text}"
             )
-            return 0
+            return Posted(shown=text)
         with client_of(run) as client:
             done = StickyIssue(run.service, issues, client, run.target, subject).publish(wanted)
-        warnings = [Diagnostic(text, severity="warning") for text in done.warnings]
-        screen.warn(warnings)
         id, url = (done.issue.id, done.issue.url) if done.issue else ("", "")
-        result = done.result.value
-        return screen.result(
-            lambda: {
-                "result": result,
-                "id": id,
-                "url": url,
-                "diagnostics": [to_json(one) for one in warnings],
-            },
-            lambda: [f"The issue was {result}. {url}".rstrip() if id else "There is nothing to say."],
+        return Posted(
+            {"result": done.result.value, "id": id, "url": url},
+            f"The issue was {done.result.value}. {url}".rstrip() if id else "There is nothing to say.",
+            found=tuple(Diagnostic(text, severity="warning") for text in done.warnings),
         )
 
-    return attempt(screen, given, "issue", publish)
+    return told(screen, [attempt(given, "issue", publish)])
 
 
 def _wanted(document: IssueDocument, run: CiRun, marker: int) -> Wanted:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -17,8 +17,8 @@ from typing import NamedTuple
 import click
 from msgspec import Struct
 
-from ftops.cli.ci_documents import Document, diagnostics_of, read_document
-from ftops.cli.ci_posting import MOST_SUMMARY, current_run
+from ftops.cli.ci_documents import APPLYING, Document, diagnostics_of, read_document
+from ftops.cli.ci_posting import MOST_SUMMARY, client_of, current_run
 from ftops.cli.ci_runners import SUMMARY, Runner, current_runner
 from ftops.cli.commands.ci import UNREVIEWABLE
 from ftops.cli.console import Screen
@@ -27,8 +27,10 @@ from ftops.cli.output_options import screen_options
 from ftops.cli.repository import folder_in_repository
 from ftops.cli.spec_args import probable_name
 from ftops.core.confined_files import content, outside, real
-from ftops.core.errors import UsageError
+from ftops.core.errors import FtopsError, UsageError
 from ftops.core.private_files import open_private, write_private
+from ftops.forges.ci_run import PULL_REQUEST, Overrides
+from ftops.forges.merged_pull import merged_pull
 from ftops.planning.estimate import HOURS_PER_MONTH, Estimate
 from ftops.views.diagnostics import draw
 from ftops.views.paint import PLAIN
@@ -165,18 +167,22 @@ def _folder(name: str) -> str:
 
 def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
     runner, outputs = current_runner(), dict[str, str]()
+    pull = _merged_pull() if inputs.command == "apply" else 0
     try:
-        with _signed_in(file.with_name("id-token")), runner.closed_log(screen), _without(TOKEN):
-            code = _captured(inputs.words, file)
-        outputs["exit-code"] = str(code)
-        document = inputs.row.read(file, probable_name(Path(), inputs.environment), inputs.environment)
-        if isinstance(document, Document):
-            outputs |= outputs_of(document)
-            runner.report(document.plan)
-        runner.summarise(screen, document.draw(MOST_SUMMARY).text)
-        with runner.closed_log(screen):
-            screen.text(runner.harmless(draw(document.found, PLAIN)))
-        shown = _shown(screen, runner, inputs, document, file, outputs)
+        with _set(PULL_REQUEST, str(pull)) if pull else nullcontext():
+            if inputs.command == "apply":
+                _show_beginning(screen, runner, inputs, file)
+            with _signed_in(file.with_name("id-token")), runner.closed_log(screen), _set(TOKEN):
+                code = _captured(inputs.words, file)
+            outputs["exit-code"] = str(code)
+            document = inputs.row.read(file, probable_name(Path(), inputs.environment), inputs.environment)
+            if isinstance(document, Document):
+                outputs |= outputs_of(document)
+                runner.report(document.plan)
+            runner.summarise(screen, document.draw(MOST_SUMMARY).text)
+            with runner.closed_log(screen):
+                screen.text(runner.harmless(draw(document.found, PLAIN)))
+            shown = _shown(screen, runner, inputs, document, file, outputs)
     finally:
         runner.write_outputs(screen, outputs)
     said = f"exit code {code}: {document.sentence}"
@@ -215,7 +221,7 @@ def _shown(
     for name in _wanted(inputs, document):
         reply = file.with_name(name)
         about = ("--spec", document.spec, "--env", inputs.environment)
-        with runner.closed_log(screen), _without(SUMMARY):
+        with runner.closed_log(screen), _set(SUMMARY):
             codes.append(
                 _captured(("ci", name, str(file), "-o", "json", "--token-env", TOKEN, *about), reply)
             )
@@ -226,15 +232,36 @@ def _shown(
     return next((code for code in codes if code not in (0, UNREVIEWABLE)), max(codes))
 
 
+def _merged_pull() -> int:
+    """The pull request whose merge is applied: the approval is recorded with it. 0 if there is none, or if it
+    can't be told; then `ftops ci comment` says why."""
+    run = current_run(Overrides(token_variable=TOKEN))
+    if run.target.pull or not run.target.commit:
+        return run.target.pull
+    try:
+        with client_of(run) as client:
+            return merged_pull(run.service, client, run.target)
+    except FtopsError:
+        return 0
+
+
+def _show_beginning(screen: Screen, runner: Runner, inputs: Inputs, file: Path) -> None:
+    """That the plan is being applied. If that can't be shown, its result can't either: that counts."""
+    begun = file.with_name("begun")
+    write_private(begun, json.dumps({"event": "result", "result": APPLYING}).encode())
+    document = read_document(begun, probable_name(Path(), inputs.environment), inputs.environment)
+    _shown(screen, runner, inputs, document, begun, {})
+
+
 def _wanted(inputs: Inputs, document: Document | IssueDocument) -> list[str]:
     """The commands that show it."""
     run, is_commented = current_run(), inputs.comment == "always"
     if isinstance(document, IssueDocument):
         return ["issue"] * is_commented
     wanted = {
-        "comment": run.target.pull and is_commented,
+        "comment": is_commented and (run.target.pull or document.result is not None),
         "annotate": run.service.check is not None,
-        "status": document.steps or document.state != "success" or inputs.command == "apply",
+        "status": document.result is not None or document.state != "success",
     }
     return [name for name in inputs.row.shown_by if wanted[name]]
 
@@ -264,20 +291,17 @@ def _signed_in(file: Path) -> Iterator[None]:
         yield
         return
     write_private(file, token.encode())
-    with _without(_ID_TOKEN), _without(_ID_TOKEN_FILE):
-        os.environ[_ID_TOKEN_FILE] = str(file)
-        try:
-            yield
-        finally:
-            del os.environ[_ID_TOKEN_FILE]
+    with _set(_ID_TOKEN), _set(_ID_TOKEN_FILE, str(file)):
+        yield
 
 
 @contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Without an environment variable."""
-    value = os.environ.pop(name, None)
+def _set(name: str, value: str | None = None) -> Iterator[None]:
+    """With another value of an environment variable, or without it."""
+    before = os.environ.pop(name, None)
+    os.environ.update({name: value} if value is not None else {})
     try:
         yield
     finally:
-        if value is not None:
-            os.environ[name] = value
+        os.environ.pop(name, None)
+        os.environ.update({name: before} if before is not None else {})

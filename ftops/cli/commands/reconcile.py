@@ -120,6 +120,8 @@ class _Reconcile(Struct, frozen=True):
             waiting = tuple(change.step for change in plan.changes if change.step not in left)
             paused = (c for c in running if "in progress" not in c.reason.text)
             known["warnings"] += tuple(f"{change.address}: {change.reason.text}" for change in paused)
+            percent = {change.step: session.progress(change.address) for change in running}
+            known["progress"] = {step: value for step, value in percent.items() if value is not None}
             return Continued(grant, "failed" if failed else "in-progress", left, waiting, **known)
         return self._applied(rest, failed, interrupts)
 
