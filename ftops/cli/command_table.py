@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
     "Other commands": {
         "promote": _row("promote:command", "Deploy a model that another environment has trained."),
         "reconcile": _row("reconcile:command", "Continue what was approved and isn't done yet."),
+        "gc": _row("gc:command", "Delete previews that have expired, and their states."),
         "show": _row("show:command", "Show everything in the state."),
         "output": _row("output:command", "Show the outputs of a spec, or one of them."),
         "state": _row("groups:state", "List, show, move or remove objects in the state."),

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config
@@ -39,10 +40,12 @@ class SpecArguments(Struct, frozen=True):
         return " ".join(("ftops", name, *self.words))
 
 
-def read(spec: SpecArguments, *, connecting: bool = True, destroying: bool = False) -> Config:
+def read(
+    spec: SpecArguments, *, connecting: bool = True, destroying: bool = False, is_recorded: bool = False
+) -> Config:
     """The spec, without its data. Without `connecting`, settings of services may lack a value from the
-    environment. Raises SpecError, and UsageError if specs are untrusted but the command needs a trusted
-    one."""
+    environment. `is_recorded`: see `load`. Raises SpecError, and UsageError if specs are untrusted but the
+    command needs a trusted one."""
     if spec.is_untrusted:
         from ftops.cli.untrusted import read_withheld
 
@@ -53,11 +56,17 @@ def read(spec: SpecArguments, *, connecting: bool = True, destroying: bool = Fal
             "only `validate` and `plan` accept an untrusted spec.",
             f"unset {UNTRUSTED} if the spec is yours",
         )
-    return _named(loaded(spec, os.environ, connecting=connecting, destroying=destroying), spec)
+    config = loaded(spec, os.environ, connecting=connecting, destroying=destroying, is_recorded=is_recorded)
+    return _named(config, spec)
 
 
 def loaded(
-    spec: SpecArguments, environ: Mapping[str, str], *, connecting: bool = True, destroying: bool = False
+    spec: SpecArguments,
+    environ: Mapping[str, str],
+    *,
+    connecting: bool = True,
+    destroying: bool = False,
+    is_recorded: bool = False,
 ) -> Config:
     return load(
         spec.path,
@@ -67,6 +76,7 @@ def loaded(
         environ=environ,
         connecting=connecting,
         destroying=destroying,
+        is_recorded=is_recorded,
         policy=PolicySources(spec.policy_from, os.environ.get(POLICY_VARIABLE), spec.is_untrusted),
     )
 
@@ -124,6 +134,13 @@ def read_to_destroy(spec: SpecArguments) -> Config:
         return read(spec)
     except SpecError:
         return read(spec, destroying=True)
+
+
+def read_recorded(spec: SpecArguments, environment: str) -> Config:
+    """For an environment that has a state: what deleting its objects needs, without resources. It needn't be
+    declared. Raises SpecError."""
+    chosen = replace(spec, environment=environment)
+    return replace(read(chosen, destroying=True, is_recorded=True), resources=())
 
 
 def read_with_data(

@@ -35,7 +35,7 @@ from ftops.planning.saved.plan_digest import destination_of, elsewhere, plan_dig
 from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.session import Session
 from ftops.state.backends.base import fact, lock_info
-from ftops.state.backends.local import LocalStore
+from ftops.state.backends.factory import is_protected
 from ftops.state.state import Grant
 
 LASTS = 14 * 86400.0
@@ -256,7 +256,7 @@ def _shown(grant: Grant) -> str:
 
 def _counts_here(session: Session, grant: Grant) -> bool:
     """Whether whoever wrote the grant could write the state, and not only a checkout."""
-    if _is_protected(session):
+    if is_protected(session.store):
         return True
     folder = own_folder(session.config.project, "grants")
     with suppress(OSError):
@@ -266,7 +266,7 @@ def _counts_here(session: Session, grant: Grant) -> bool:
 
 def _note(session: Session, grant: Grant) -> None:
     """Remembers that this machine has recorded the grant; forgets those that have ended."""
-    if _is_protected(session):
+    if is_protected(session.store):
         return
     project, known = session.config.project, session.state.grants.values()
     ignore(project)
@@ -277,12 +277,6 @@ def _note(session: Session, grant: Grant) -> None:
         if path.name not in open_ones:
             path.unlink(missing_ok=True)
     write_private(folder / _name(session, grant), _mark(grant))
-
-
-def _is_protected(session: Session) -> bool:
-    """Whether a checkout can't contain the state: it is in a bucket, or encrypted."""
-    keys = session.store.codec.keys
-    return not isinstance(session.store, LocalStore) or (keys is not None and keys.key is not None)
 
 
 def _name(session: Session, grant: Grant) -> str:

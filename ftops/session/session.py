@@ -37,6 +37,7 @@ from ftops.state.backends.factory import (
     open_store,
     record_location,
     record_ownership,
+    record_preview,
     state_keys,
 )
 from ftops.state.backends.local import LocalStore
@@ -414,6 +415,8 @@ class Session(Struct):
         record_location(self.config, self.store)
         state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
         journal = self.store.open_journal(state)
+        if any(isinstance(entry, ExpirySet) and entry.at for entry in first):
+            record_preview(self.config, self.store, state.lineage)
         if self.digest_key != state.digest_key:
             first = [DigestKeySet(self.digest_key), *first]
         if not first:
@@ -468,6 +471,13 @@ class Session(Struct):
             self._state = state
             ending.result, ending.serial = "done", state.serial
         return state
+
+    def remove_state(self) -> None:
+        """Removes the state, in which nothing is recorded any more. Only within `locked`."""
+        with self._audited() as ending:
+            ending.result, ending.serial = "done", self.state.serial
+            self.store.remove()
+            self._state = State("")
 
     def _highest_serial(self) -> int:
         """Of the recorded state, or of its versions."""

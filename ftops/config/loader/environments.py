@@ -59,7 +59,7 @@ def choose_environment(
     matching = [entry for entry in environments.values() if _matches(pattern_of(entry), name)]
     if len(matching) == 1 and _NAME.fullmatch(name):
         return matching[0]
-    if not is_recorded:
+    if not (is_recorded and _NAME.fullmatch(name)):
         findings.append(_not_chosen(name, environments, matching))
     return None
 

@@ -118,6 +118,11 @@ class Store(Protocol):
     def write(self, state: State) -> None:
         """Replaces snapshot and journal. Only for the holder of the lock."""
 
+    def remove(self) -> None:
+        """Removes a state in which nothing is recorded, and its versions; the audit log stays. A run that is
+        killed meanwhile leaves the state as it was, or none. Only for the holder of the lock, after `fold`
+        or `write`."""
+
     def versions(self) -> Sequence[Version]:
         """The versions that are kept, newest first, including the current one."""
 

@@ -81,6 +81,16 @@ class BucketStore(ManifestStore):
     def write(self, state: State) -> None:
         self.publish(self._lock(), state)
 
+    def remove(self) -> None:
+        """The manifest stays, without a state: it decides who may write. Older versions go first, so that a
+        run that is killed leaves nothing that isn't named but an empty snapshot."""
+        held = self._lock()
+        held.commit(lambda manifest: manifest.updated(snapshots=manifest.snapshots[:1]))
+        held.clean()
+        nothing = {"lineage": "", "serial": 0, "snapshots": (), "segments": ()}
+        held.commit(lambda manifest: manifest.updated(**nothing))
+        held.clean()
+
     def versions(self) -> Sequence[Version]:
         loaded = self.load()
         return tuple(s.version for s in loaded.manifest.snapshots) if loaded else ()

@@ -12,8 +12,9 @@ project are searched as well.
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,16 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from ftops.config.config import PLANS, Config, StateSettings
+from ftops.core.address import NAME
 from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import Refused, content, folders, outside, real
 from ftops.core.errors import Place, StateError
 from ftops.core.plurals import plural
 from ftops.core.private_files import make_folder, write_private
-from ftops.core.project import FOLDER, ignore
+from ftops.core.project import FOLDER, ignore, made_here, make_own, own_folder
 from ftops.core.snippets import command
 from ftops.state.backends.base import KEPT_VERSIONS, Elsewhere, Store, lock_info
-from ftops.state.backends.local import LocalStore
+from ftops.state.backends.local import LocalStore, translated
 from ftops.state.file_format import StateCodec
 from ftops.state.state import State
 
@@ -43,6 +45,10 @@ LOCAL_FOLDER = StateSettings().path
 PIN = "FTOPS_STATE"
 """Environment variable with the place below which all states are."""
 _OWNER_FILE = ".spec"
+_OBJECT = re.compile(rf"({NAME})/(?:versions|journal)/.*")
+_FILE = re.compile(rf"({NAME})\.(?:json|journal)")
+_PREVIEWS = "previews"
+"""The folder in `.ftops` with the previews that this machine has made."""
 _EMULATOR = Path(".ftops", "emulator")
 _CONSEQUENCE = "everything would be created again, and existing objects would no longer be managed."
 _AGAIN = _CONSEQUENCE.capitalize()
@@ -90,13 +96,28 @@ def plan_store(config: Config) -> PlanStore:
 def state_bucket(config: Config, *within: str) -> Bucket:
     """The bucket of a state that is in one; `within` a folder beside the states. Makes no request. Raises
     StateError."""
+    return _bucket(config.state, *within, config.name, config.environment)
+
+
+def _bucket(state: StateSettings, *within: str) -> Bucket:
     from ftops.state.backends.bucket_services import open_bucket
 
-    state = config.state
     texts = {name: value for name, value in state.settings.items() if isinstance(value, str)}
-    parts = (state.path.strip("/"), *within, config.name, config.environment)
-    prefix = "/".join(part for part in parts if part)
+    prefix = "/".join(part for part in (state.path.strip("/"), *within) if part)
     return open_bucket(state.backend, texts, prefix)
+
+
+def recorded_environments(config: Config) -> list[str]:
+    """The environments of a spec that have a state. Raises StateError."""
+    listed: Iterable[re.Match[str] | None]
+    if config.state.is_in_bucket:
+        listed = map(_OBJECT.fullmatch, _bucket(config.state, config.name).names(""))
+    else:
+        folder = _folder(config) / config.name
+        with translated(folder):
+            files = list(folder.iterdir()) if folder.is_dir() else []
+        listed = (_FILE.fullmatch(file.name) for file in files)
+    return sorted({found[1] for found in listed if found})
 
 
 def state_keys(project: Path, state: StateSettings) -> Keys | None:
@@ -170,6 +191,35 @@ def record_location(config: Config, store: Store) -> None:
     is_local = isinstance(store, LocalStore)
     backend, place = (LOCAL, config.state.path) if is_local else (config.state.backend, store.place)
     _record(config, _location_file(config), f"{backend} {place}\n")
+
+
+def is_protected(store: Store) -> bool:
+    """Whether a checkout can't contain the state: it is in a bucket, or encrypted."""
+    keys = store.codec.keys
+    return not isinstance(store, LocalStore) or (keys is not None and keys.key is not None)
+
+
+def record_preview(config: Config, store: Store, lineage: str) -> None:
+    """Remembers that this machine has made an environment that expires; `ftops gc` refuses others."""
+    if is_protected(store):
+        return
+    folder = own_folder(config.project, _PREVIEWS)
+    with suppress(OSError):
+        ignore(config.project)
+        make_own(folder)
+        write_private(folder / f"{config.name}.{config.environment}", lineage.encode())
+
+
+def is_own_preview(config: Config, store: Store, lineage: str) -> bool:
+    """Whether the state is that of `record_preview`, or can't come from somebody else's checkout."""
+    if is_protected(store):
+        return True
+    folder = own_folder(config.project, _PREVIEWS)
+    with suppress(OSError):
+        return (
+            made_here(folder) and content(folder / f"{config.name}.{config.environment}") == lineage.encode()
+        )
+    return False
 
 
 def _record(config: Config, path: Path, text: str) -> None:

@@ -111,6 +111,14 @@ class LocalStore(Struct, frozen=True):
         with translated(self.journal_path):
             self.journal_path.unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """The snapshot last: it says what the rest is."""
+        with translated(self.snapshot_path):
+            self.history.remove()
+            self.journal_path.unlink(missing_ok=True)
+            self.snapshot_path.unlink(missing_ok=True)
+            sync_folder(self.snapshot_path.parent)
+
     def write_snapshot(self, state: State) -> None:
         """Replaces the snapshot durably. The previous one is kept as a version."""
         text = self.codec.snapshot(state, self.spec, self.environment)
@@ -251,6 +259,12 @@ class History(Struct, frozen=True):
         temporary.replace(self.folder / _INDEX)
         for old in kept[self.keep :]:
             self.path(old.id).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        with suppress(FileNotFoundError):
+            for path in list(self.folder.iterdir()):
+                path.unlink()
+            self.folder.rmdir()
 
     def versions(self) -> Sequence[Version]:
         """Newest first. After a crash the index may lack a file; its time is used then."""

@@ -57,6 +57,8 @@ class LocalPlans(Struct, frozen=True):
             sync_folder(self.folder)
 
     def prune(self, written_before: float) -> None:
+        if not self.folder.is_dir():
+            return
         with translated(self.folder), os.scandir(self.folder) as entries:
             for entry in islice(entries, LOOKED_AT):
                 with suppress(FileNotFoundError):  # another run deletes it, too

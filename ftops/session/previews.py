@@ -1,0 +1,79 @@
+"""Previews: the use case of deleting an environment that expires, with all that it made, and then its state.
+
+What an environment is and when it expires is what its state says, which the last apply recorded. The spec of
+the working copy says only how to reach the state and the accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from math import inf
+
+from msgspec.structs import replace
+
+from ftops.applying.events import Event
+from ftops.applying.run import Report, Settings
+from ftops.core.errors import FtopsError
+from ftops.planning.plan import Mode, Options
+from ftops.session.session import Session
+from ftops.state.backends.factory import is_own_preview, plan_store
+from ftops.state.state import Recorded, ResourceState, State, owner_mark
+
+_DESTROY = Options(Mode.DESTROY)
+Show = Callable[[Event], None]
+
+
+class NoPreview(FtopsError):
+    """An environment isn't deleted, because its state doesn't say that it expires, or can't be trusted."""
+
+
+def is_over(state: State) -> bool:
+    """Whether an environment has expired."""
+    return bool(state.expires_at) and datetime.fromisoformat(state.expires_at) <= datetime.now(UTC)
+
+
+def check_preview(session: Session) -> None:
+    """Raises NoPreview."""
+    config, state = session.config, session.state
+    if not state.expires_at:
+        raise NoPreview(
+            f"`{config.environment}` isn't a preview",
+            "Its state says that it doesn't expire: it was applied without a `ttl`.",
+            "`ftops destroy` deletes it",
+        )
+    if not is_own_preview(config, session.store, state.lineage):
+        raise NoPreview(
+            f"the state of `{config.environment}` can't be trusted here",
+            "It is a local state that isn't encrypted, and another machine made it a preview: it may come "
+            "from somebody else's checkout.",
+            "store the state in a bucket, or encrypt it; `ftops destroy` deletes what it has",
+        )
+
+
+def remove_preview(
+    session: Session, settings: Settings, showing: Callable[[], AbstractContextManager[Show]]
+) -> Report | None:
+    """Deletes all that a preview has made, and its state if nothing is left. Objects that it imported are
+    only forgotten: somebody else made them. None if there were none. Only within `locked`. Raises NoPreview,
+    Blocked, and what planning raises."""
+    check_preview(session)
+    session.confirm_lock()
+    imported = [one for one in session.state.resources.values() if not _is_made_here(one, session.state)]
+    if imported:
+        session.record(Recorded(replace(one, shared=True)) for one in imported)
+    report = None
+    if not session.state.is_empty:
+        made = session.plan(_DESTROY, parallelism=settings.parallelism)
+        with showing() as show:
+            report = session.apply(made, settings, show, is_whole=True)
+    if session.state.is_empty and (report is None or report.result == "done"):
+        plan_store(session.config).prune(inf)
+        session.remove_state()
+    return report
+
+
+def _is_made_here(resource: ResourceState, state: State) -> bool:
+    mine = bool(resource.token) and resource.token.startswith(owner_mark(state.lineage))
+    return mine or bool(resource.created_at)
