@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -72,6 +73,15 @@ _RESULTS: Mapping[str, _Result] = {
 _KILLED = _Result("error", "apply was killed", "❌", _GOES_ON)
 _FATES = {"left": "in progress", "skipped": "waiting"}
 _HOW = "give a file with the output of `ftops plan -o json`, or a plan that was saved with --out"
+_PREVIEWS: Mapping[str, str] = {
+    "due": "to delete",
+    "deleted": "deleted",
+    "in-use": "in use",
+    "refused": "refused",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+"""The result for a preview → words for it."""
 T = TypeVar("T")
 
 
@@ -216,6 +226,8 @@ def _interpreted(text: bytes) -> Document:
         return _of_apply([parsed(line) for line in text.splitlines() if line.strip()])
     if "event" in raw:
         return _of_apply([raw])
+    if "previews" in raw:
+        return _of_gc(raw)
     if "grants" in raw:
         return _of_reconcile(raw)
     if "changes" in raw:
@@ -333,6 +345,20 @@ def _held(rows: Sequence[Mapping[str, Any]]) -> tuple[Diagnostic, ...]:
     return tuple(
         Diagnostic(f"{row['address']} is held by its gate", "; ".join(row["reasons"]), severity="warning")
         for row in rows
+    )
+
+
+def _of_gc(raw: Mapping[str, Any]) -> Document:
+    """The previews that were deleted, or why they weren't. One that is kept isn't news."""
+    rows = [row for row in raw["previews"] if row["result"] != "kept"]
+    results = Counter(_PREVIEWS[row["result"]] for row in rows)
+    state = "success" if raw["exit_code"] in (0, 4) else "failure"
+    level = "none" if state == "success" else "failed"
+    said = ", ".join(f"{plural(count, 'preview')} {words}" for words, count in results.items())
+    steps = {str(row["environment"]): _PREVIEWS[row["result"]] for row in rows}
+    found = _diagnostics([one for row in rows for one in row["diagnostics"]])
+    return Document(
+        str(raw["spec"]), "", level, state, said or "no preview to delete", found=found, steps=steps
     )
 
 

@@ -1,16 +1,17 @@
-"""CI files for a spec: plan, apply, reconcile and drift as a service's workflows; a row for each service."""
+"""CI files for a spec: plan, apply, reconcile, drift and previews as workflows; a row for each service."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from ftops.config.loader.environments import pattern_of
 from ftops.config.loader.files import read
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
 from ftops.core.confined_files import content, real
@@ -24,6 +25,7 @@ _TO_FILL_IN = "OWNER/REPOSITORY@000…"
 _UNKNOWN = {"source": "https://github.com/OWNER/REPOSITORY", "revision": "0" * 40}
 _POLICY = re.compile(r"# (?=(policy-ref|policyRef|IN_POLICY_REF): )")
 """Only a base with a policy can be named."""
+_NUMBER = "${{ github.event.pull_request.number }}"
 _GITHUB = ("ftops-plan.yml", "ftops-apply.yml", "ftops-reconcile.yml", "ftops-drift.yml")
 
 
@@ -34,6 +36,8 @@ class CiService(Struct, frozen=True):
     files: Mapping[str, str]
     next_steps: tuple[str, ...]
     instead: Mapping[str, str] = {}
+    previews: Mapping[str, str] = {}
+    """More files for a spec whose previews expire."""
 
 
 class CiFiles(NamedTuple):
@@ -52,6 +56,7 @@ CI_SERVICES: Mapping[str, CiService] = {
             _STATE,
             "create identities, environments and variables: ftops ci setup github, and docs/ci.md",
         ),
+        previews={".github/workflows/ftops-preview.yml": "github/ftops-preview.yml"},
     ),
     "gitlab": CiService(
         {".gitlab-ci.yml": "gitlab/ftops.yml"},
@@ -79,8 +84,8 @@ _INCLUDES = {".gitlab/ftops.yml": "add `include: [{local: .gitlab/ftops.yml}]` t
 def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) -> CiFiles:
     """The files, for one environment of the spec in this folder. A new spec has no environments yet. Raises
     UsageError and SpecError."""
-    environments, has_policy = ([], False) if is_new else _of_spec(folder)
-    environment = _chosen(environments, wanted)
+    spec = _Spec() if is_new else _of_spec(folder)
+    environment = _chosen(spec.environments, wanted)
     root = project_root(real(folder))
     place = real(folder).relative_to(root).as_posix()
     if not _FOLDER.fullmatch(place):
@@ -90,18 +95,26 @@ def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) ->
     row = CI_SERVICES[service]
     templates = {
         row.instead.get(path, path) if os.path.lexists(root / path) else path: template
-        for path, template in row.files.items()
+        for path, template in {**row.files, **(row.previews if spec.preview else {})}.items()
     }
     more = [step for path, step in _INCLUDES.items() if path in templates]
     steps = tuple(step.replace("{file}", next(iter(templates))) for step in (*more, *row.next_steps))
     texts = {
-        root / path: _filled_in(template, place, environment, has_policy=has_policy)
-        for path, template in templates.items()
+        root / path: _filled_in(template, place, environment, spec) for path, template in templates.items()
     }
     return CiFiles(texts, steps)
 
 
-def _filled_in(template: str, folder: str, environment: str, *, has_policy: bool) -> str:
+class _Spec(NamedTuple):
+    """What the files depend on: the environments with names of their own, whether there is a policy, and the
+    pattern of previews that expire."""
+
+    environments: tuple[str, ...] = ()
+    has_policy: bool = False
+    preview: str = ""
+
+
+def _filled_in(template: str, folder: str, environment: str, spec: _Spec) -> str:
     text = content(_TEMPLATES / template).decode()
     title, _, jobs = text.partition("\n---\n")
     if jobs:  # a component of GitLab, whose inputs are known here
@@ -112,19 +125,22 @@ def _filled_in(template: str, folder: str, environment: str, *, has_policy: bool
     for word, value in (("FOLDER", folder), ("ENVIRONMENT", environment)):
         text = f": {json.dumps(value)}\n".join(text.split(f": {word}\n"))
     text = text.replace("ENVIRONMENT", environment)
-    return _POLICY.sub("", text) if has_policy else text
+    text = text.replace("NAME_OF_PREVIEW", spec.preview.replace("*", _NUMBER))
+    return _POLICY.sub("", text) if spec.has_policy else text
 
 
-def _of_spec(folder: Path) -> tuple[list[str], bool]:
-    """The environments that a spec declares, and whether it has a policy."""
+def _of_spec(folder: Path) -> _Spec:
     findings: list[Diagnostic] = []
     source = read(folder, (), findings, outline=True)
     if findings:
         raise SpecError(findings)
-    return [*source["environments"]], "policy" in source.lists
+    declared = source["environments"].values()
+    named = tuple(one.name for one in declared if not pattern_of(one))
+    expiring = (pattern_of(one) for one in declared if one.value("ttl"))
+    return _Spec(named, "policy" in source.lists, next(filter(None, expiring), ""))
 
 
-def _chosen(known: list[str], wanted: str | None) -> str:
+def _chosen(known: Sequence[str], wanted: str | None) -> str:
     """What is wanted; else `prod`, or the only one there is."""
     if wanted is not None and wanted not in (*known, DEFAULT_ENVIRONMENT):
         declared = ", ".join(known) or "none"

@@ -21,6 +21,7 @@ from tests.golden.cli import ROOT, SPEC, Done, Folder, golden
 NAMES = ("ftops-plan", "ftops-apply", "ftops-reconcile", "ftops-drift")
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 REVIEWED = SPEC + "environments: {dev: {}, prod: {}}\npolicy: []\n"
+PREVIEWS = SPEC + 'environments: {prod: {}, pr: {pattern: "pr-*", ttl: 72h}}\n'
 
 
 def init(root: Path, spec: str = REVIEWED, *words: str, service: str = "github") -> tuple[Folder, Done]:
@@ -165,3 +166,67 @@ def test_a_new_spec_gets_workflows_too(tmp_path: Path) -> None:
     assert created[:3] == ["ftops.yaml", "data/train.jsonl", ".gitignore"]
     assert created[3:] == [f".github/workflows/{name}.yml" for name in NAMES]
     assert here.run("init", "--env", "prod").err.startswith("error: --env needs --ci")
+
+
+@pytest.mark.parametrize("pattern", ['{pattern: "pr-*"}', "{}"])
+def test_previews_that_do_not_expire_have_no_workflow(tmp_path: Path, pattern: str) -> None:
+    assert init(tmp_path, f"{SPEC}environments: {{prod: {{}}, pr: {pattern}}}\n")[1].code == 0
+    assert texts(tmp_path).keys() == set(NAMES)
+
+
+def test_the_workflow_of_previews(tmp_path: Path) -> None:
+    init(tmp_path, PREVIEWS)
+    found = texts(tmp_path)
+    assert found.keys() == {*NAMES, "ftops-preview"}
+    assert 'env: "prod"' in found["ftops-plan"]
+    golden("ftops-preview", found["ftops-preview"], ".yml")
+    assert yaml.safe_load(found["ftops-preview"])["permissions"] == {}
+    assert not re.search(
+        r"pull_request_target|secrets\.|run:|{paths|APPLY_CLIENT|PLAN_CLIENT", found["ftops-preview"]
+    )
+    for job in yaml.safe_load(found["ftops-preview"])["jobs"].values():
+        assert job["environment"] == "ftops-preview"
+        assert job["concurrency"]["cancel-in-progress"] is False
+        for step in job["steps"]:
+            assert "OWNER" not in step["uses"] or step["with"].keys() <= ACTION["inputs"].keys()
+
+
+def test_pitfall_23_a_preview_comes_and_goes(tmp_path: Path) -> None:
+    """As the workflow says: applied twice, then the pull request is closed, and its branch is gone. Another
+    one is never closed, as it has conflicts, and expires."""
+    folder, _ = init(tmp_path, PREVIEWS.replace("ttl: 72h", "ttl: 0.01s"))
+    state = tmp_path / "state" / "drone"
+
+    def run(job: str, number: int) -> Mapping[str, str]:
+        given = {"github.event.pull_request.number": str(number)}
+        for ours in jobs_of(tmp_path)[job]["steps"]:
+            if "OWNER" not in ours["uses"]:
+                continue
+            values = {
+                n: re.sub(r"\$\{\{ (.*?) \}\}", lambda m: given[m[1]], v) for n, v in ours["with"].items()
+            }
+            step.run(values.pop("command"), 0, **{n.replace("-", "_"): v for n, v in values.items()})
+            given["steps.plan.outputs.digest"] = step.outputs.get("digest", "")
+        return step.outputs
+
+    with running(GitHub()) as forge:
+        assert isinstance(forge, GitHub)
+        step = Step(Job(folder, github_variables(forge, tmp_path)), tmp_path)
+        for _ in range(2):
+            assert run("apply", 12)["exit-code"] == "0"
+        assert (state / "pr-12.json").exists()
+        assert len(forge.comments) == 1
+        run("apply", 13)
+        folder.edit('pr: {pattern: "pr-*", ttl: 0.01s}', "")  # the spec of main has never had previews
+        run("remove", 12)
+        assert len(forge.comments) == 2
+        assert any("1 preview deleted" in comment.body for comment in forge.comments)
+        assert sorted(path.stem for path in state.glob("*.json")) == ["pr-13"]
+        assert run("gc", 0)["exit-code"] == "0"
+        assert not list(state.glob("*.json"))
+        run("remove", 12)
+
+
+def jobs_of(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(texts(root)["ftops-preview"])["jobs"]
+    return found

@@ -57,6 +57,8 @@ class Row(NamedTuple):
     read: Callable[[Path, str | None, str | None], Document | IssueDocument] = read_document
 
 
+_EVERY = "*"
+"""The environment of `gc` for all previews that have expired."""
 COMMANDS: Mapping[str, Row] = {
     "plan": Row(
         ("plan", "--detailed-exitcode", "-o", "json"),
@@ -68,6 +70,7 @@ COMMANDS: Mapping[str, Row] = {
         ("apply", _LOCK, "-o", "json"), frozenset({"digest", "wait", "policy-ref"}), ("comment", "status")
     ),
     "reconcile": Row(("reconcile", _LOCK, "-o", "json"), frozenset({"wait"}), ("comment", "status")),
+    "gc": Row(("gc", "-y", _LOCK, "-o", "json"), frozenset(), ("comment",)),
     "drift": Row(("drift", "-o", "json"), frozenset(), ("issue",), read_issue_document),
 }
 
@@ -132,6 +135,7 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
     options = {"--env": given["env"], "--expect-digest": given.get("digest")}
     options |= {"--policy-from": given.get("policy-ref"), "--changed-since": given.get("changed-since")}
     words = [f"{option}={value}" for option, value in options.items() if value]
+    words = ["--expired"] if name == "gc" and given["env"] == _EVERY else words
     words += [f"--var-file={line.strip()}" for line in given.get("var-file", "").splitlines() if line.strip()]
     words += ["--wait" if flags["wait"] else "--no-wait"] if "wait" in row.inputs else []
     words += [f"--{flag}" for flag in ("untrusted", "all") if flags[flag]]
