@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from msgspec import Struct, field
@@ -200,6 +201,10 @@ class _Apply(Struct, frozen=True):
     def _run(self, session: Session, plan: Plan, grant: Grant | None, interrupts: Interrupts) -> Report:
         options = self.options
         settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
+        if session.config.reads and not session.is_continuing:
+            from ftops.session.other_states import check_reads
+
+            check_reads(session.config, os.environ)
         with self.reporter.running() as show:
             return session.apply(
                 plan,

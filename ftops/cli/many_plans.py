@@ -14,9 +14,12 @@ from ftops.cli.options import PlanArguments
 from ftops.cli.output_options import GITLAB_COUNTS
 from ftops.cli.plan_flow import Planned, made_now, plan_document, planned
 from ftops.cli.spec_args import SpecArguments
+from ftops.config.config import OutputsRead
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
 from ftops.core.address import Json
+from ftops.core.dag import sort
 from ftops.core.errors import Diagnostic
+from ftops.planning.plan import Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
 from ftops.views.diagnostics import to_json
@@ -41,7 +44,7 @@ def plan_all(
     def work(one: SpecArguments) -> Planned:
         return planned(one, request, is_kept=is_kept)
 
-    outcomes = _apart(for_each(selection.specs, work, screen.counter("Planning spec")))
+    outcomes = _in_order(_apart(for_each(selection.specs, work, screen.counter("Planning spec"))))
     code = worst([outcome.result.exit_code if outcome.result else outcome.exit_code for outcome in outcomes])
     document = _document_of(selection, outcomes)
     if screen.json:
@@ -79,6 +82,38 @@ def _apart(outcomes: Planneds) -> Planneds:
             outcome = replace(outcome, result=None, failed=(twice,))
         found.append(outcome)
     return found
+
+
+def _in_order(outcomes: Planneds) -> Planneds:
+    """Each after those whose outputs it was planned with; with a warning if these are about to change."""
+    by_state = {_subject(o.result.plan): n for n, o in enumerate(outcomes) if o.result is not None}
+    reads = {n: o.result.plan.reads if o.result is not None else () for n, o in enumerate(outcomes)}
+    waits = {
+        n: [by_state[_key(read)] for read in mine if _key(read) in by_state] for n, mine in reads.items()
+    }
+    found = list(outcomes)
+    for number, others in waits.items():
+        result = found[number].result
+        changing = {n for n in others if (other := outcomes[n].result) and plan_view.has_changes(other.plan)}
+        if result is None or not changing:
+            continue
+        notes = [
+            f"planned with the outputs of {read.title} as of serial {read.serial}; that spec has changes "
+            "that may change them"
+            for read in result.plan.reads
+            if by_state.get(_key(read)) in changing
+        ]
+        plan = replace(result.plan, warnings=(*result.plan.warnings, *notes))
+        found[number] = replace(found[number], result=result._replace(plan=plan))
+    return [found[n] for n in sort(waits, lambda n: n)]
+
+
+def _subject(plan: Plan) -> tuple[str, str, str]:
+    return plan.spec, plan.environment, plan.lineage
+
+
+def _key(read: OutputsRead) -> tuple[str, str, str]:
+    return read.spec, read.environment, read.lineage
 
 
 def _state_of(outcome: Outcome[Planned]) -> tuple[str, str, str]:

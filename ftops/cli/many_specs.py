@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Generic, NamedTuple, TypeVar
@@ -20,6 +20,7 @@ from ftops.config.loader.policy_sources import POLICY_VARIABLE
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
 from ftops.config.loader.spec_folders import ChangedFiles, find_specs
 from ftops.core.address import Json
+from ftops.core.dag import closure
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.core.git import changed_since
 from ftops.core.plurals import plural
@@ -83,9 +84,9 @@ class Outcome(Struct, Generic[T], frozen=True):
         return probable_name(self.spec.path, self.spec.environment)
 
 
-def select(spec: SpecArguments, revision: str | None) -> Selection:
+def select(spec: SpecArguments, revision: str | None, *, connecting: bool = True) -> Selection:
     """The specs below the folder of `spec`; with a revision, those that the branch touches. A spec that
-    can't be read is among them. Raises UsageError."""
+    can't be read is among them. Without `connecting`, no service is asked. Raises UsageError."""
     folder = spec.path
     if not folder.is_dir():
         raise UsageError(f"{display(folder)} isn't a folder", "--all looks for specs below one.")
@@ -100,7 +101,7 @@ def select(spec: SpecArguments, revision: str | None) -> Selection:
     skipped = [Skipped(one.path, reason) for one in found if (reason := _without_environment(one))]
     without = {path for path, _ in skipped}
     specs = [one for one in found if one.path not in without]
-    chosen = specs if revision is None else [*_touched(specs, revision)]
+    chosen = specs if revision is None else _touched(specs, revision, connecting=connecting)
     left = len(specs) - len(chosen)
     return Selection(folder, tuple(chosen), tuple(skipped), spec.environment or "", left)
 
@@ -120,23 +121,29 @@ def _without_environment(spec: SpecArguments) -> str:
     return f"it has no environment {wanted}"
 
 
-def _touched(specs: Sequence[SpecArguments], revision: str) -> Iterator[SpecArguments]:
+def _touched(specs: Sequence[SpecArguments], revision: str, *, connecting: bool) -> Sequence[SpecArguments]:
+    """Those that the branch touches, and those that read outputs of one that it touches."""
     roots = {spec.path: project_root(spec_folder(spec.path.absolute())) for spec in specs}
     changed = {
         root: ChangedFiles(frozenset(root / name for name in changed_since(root, revision)))
         for root in dict.fromkeys(roots.values())
     }
     outside = [Path(os.environ[name]) for name in (CATALOG_VARIABLE, POLICY_VARIABLE) if os.environ.get(name)]
+    touched, readers = set[Path](), dict[Path, set[Path]]()
     for spec in specs:
-        root = roots[spec.path]
+        root, folder = roots[spec.path], spec_folder(spec.path.absolute())
         more = [path.absolute() for path in (*spec.variable_files, *outside, root / CATALOG_FILE)]
         try:
-            config = read(spec, connecting=False)
+            config = read(spec, connecting=connecting)
         except FtopsError:
-            yield spec  # it says itself what is wrong with it
+            touched.add(folder)  # it says itself what is wrong with it
             continue
         if changed[root].touch(config, more):
-            yield spec
+            touched.add(folder)
+        for source in config.states.values():
+            readers.setdefault(source.place[0], set()).add(folder)
+    touched = closure(touched, readers)
+    return [spec for spec in specs if spec_folder(spec.path.absolute()) in touched]
 
 
 def for_each(

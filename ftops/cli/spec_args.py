@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.cli.switches import CI, UNTRUSTED, is_on
-from ftops.config.config import Config
+from ftops.config.config import Config, OutputsRead, StateSource
 from ftops.config.loader import load, load_outline
 from ftops.config.loader.policy_sources import POLICY_VARIABLE, PolicySources
 from ftops.config.loader.settings import slug
@@ -30,6 +30,8 @@ class SpecArguments(Struct, frozen=True):
     """Whether its plan is saved or expected by digest, so that it is applied later or elsewhere."""
     is_untrusted: bool = False
     """Whether somebody else wrote it, such as the author of a pull request."""
+    is_offline: bool = False
+    """Whether no service may be asked for the states of other specs."""
     policy_from: str = ""
     """The revision of Git whose rules count as well."""
     words: tuple[str, ...] = ()
@@ -78,7 +80,15 @@ def loaded(
         destroying=destroying,
         is_recorded=is_recorded,
         policy=PolicySources(spec.policy_from, os.environ.get(POLICY_VARIABLE), spec.is_untrusted),
+        read_outputs=partial(_outputs, spec, connecting),
     )
+
+
+def _outputs(spec: SpecArguments, connecting: bool, source: StateSource) -> OutputsRead:
+    from ftops.session.other_states import read_outputs  # only if the spec refers to another state
+
+    is_offline = spec.is_offline or not connecting
+    return read_outputs(source, os.environ, is_offline=is_offline, is_untrusted=spec.is_untrusted)
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:

@@ -6,7 +6,7 @@ stay expressions. So do secrets, whose values are only in `Config.secrets`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ftops.config.policy import Policy
 from ftops.core.address import Address, Json, Reference, Secrets, Value
 from ftops.core.backend_types import BACKEND_TYPES, LOCAL
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.project import CATALOG_FILE, FOLDER
+from ftops.core.project import CATALOG_FILE, FOLDER, spec_folder
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 
@@ -175,6 +175,41 @@ class NamedPath(Struct, frozen=True):
     """Whether it is a data file, which is checked when it is read."""
 
 
+class StateSource(Struct, frozen=True):
+    """One entry of `states`: the state of the spec at a path, for one environment. `home`: the folder and
+    environment of the spec that declares it."""
+
+    name: str
+    path: Path
+    environment: str
+    home: tuple[Path, str]
+
+    @property
+    def place(self) -> tuple[Path, str]:
+        """The folder and environment of the other spec."""
+        return spec_folder(self.path), self.environment
+
+
+class OutputsRead(Struct, frozen=True):
+    """Outputs of another spec as they were recorded, and in which version of its state. `name`: that in
+    `states`."""
+
+    name: str
+    spec: str
+    environment: str
+    lineage: str
+    serial: int
+    values: Mapping[str, Value]
+
+    @property
+    def title(self) -> str:
+        return f"{self.spec} ({self.environment})"
+
+
+ReadOutputs = Callable[[StateSource], OutputsRead]
+"""All recorded outputs of a declared state. Raises FtopsError."""
+
+
 class StateSettings(Struct, frozen=True):
     """Where the state is stored: in `<path>/<spec name>/<env>.json` with the local backend."""
 
@@ -212,6 +247,10 @@ class Config(Struct, frozen=True):
     """Values of the variables that aren't sensitive, as `--var` takes them."""
     given: tuple[str, ...] = ()
     """Variables that are set by `--var`, variable files or FTOPS_VAR_…"""
+    states: Mapping[str, StateSource] = field(default_factory=dict)
+    """The states of other specs that it may read."""
+    reads: tuple[OutputsRead, ...] = ()
+    """What was read of them."""
     secrets: Secrets = field(default_factory=dict)
     """The value of every `${env.X}` and sensitive `${var.x}` in the spec."""
     refactorings: Refactorings = Refactorings()

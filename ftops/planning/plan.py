@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.config.config import Resource
+from ftops.config.config import OutputsRead, Resource
 from ftops.config.policy import RuleChange
 from ftops.core.address import Address, Json, Value
 from ftops.core.dag import sort
@@ -282,6 +282,8 @@ class Plan(Struct, frozen=True):
     """False for an untrusted plan: it was made without everything that matters."""
     known: Mapping[str, Json] = {}
     """The values of expressions in `after` that are known already, for display: apply resolves them again."""
+    reads: tuple[OutputsRead, ...] = ()
+    """Outputs of other specs that it was made with. Their values count; the serial is for display."""
     ttl: str = ""
     """How long the environment lasts after an apply, as written; empty: it doesn't expire."""
     expires_at: str = ""

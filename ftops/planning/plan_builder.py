@@ -101,7 +101,9 @@ class PlanBuilder(Struct, frozen=True):
         if self.config.policy != Policy() or options.rule_overrides:
             made = self._with_policy(made, resources, accounts, options)
         destination = destination_of(self.config, made)
-        return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
+        return replace(
+            made, warnings=(*made.warnings, *warnings), destination=destination, reads=self.config.reads
+        )
 
     def _unseen(self) -> list[str]:
         """Warnings about what a plan from the spec and the state alone can't show."""

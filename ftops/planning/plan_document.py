@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from ftops.config.config import OutputsRead
 from ftops.core.address import HIDDEN, Address, Json, Value, encode, stands_for_secret
 from ftops.core.codec import Codec
 from ftops.core.drift_classes import DRIFT_CLASSES
@@ -48,9 +49,14 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "estimate": estimate_to_json(plan.estimate),
         "destination": to_builtins(plan.destination),
         "known": dict(plan.known),
+        "reads": [_read(read) for read in plan.reads],
         "ttl": plan.ttl,
         "expires_at": plan.expires_at,
     }
+
+
+def _read(read: OutputsRead) -> Json:
+    return {**to_builtins(replace(read, values={})), "values": encode(dict(read.values))}
 
 
 def held_to_json(held: Held) -> dict[str, Json]:

@@ -23,8 +23,9 @@ _NAMES = [key for key in _TITLES if key not in ("host", "data", "set_from")]
 """Fields that name an account."""
 
 
-def destination_lines(destination: Destination) -> Iterator[str]:
-    """`Provider azure: azure_openai acme.openai.azure.com, account acme`."""
+def destination_lines(plan: Plan) -> Iterator[str]:
+    """`Provider azure: azure_openai acme.openai.azure.com, account acme`, and what it was made with."""
+    destination = plan.destination
     for name, provider in sorted(destination.providers.items()):
         yield f"Provider {name}: {', '.join([provider['type'], *_fields(provider, _TITLES)])}"
     if destination.state:
@@ -35,6 +36,9 @@ def destination_lines(destination: Destination) -> Iterator[str]:
     if destination.variables:
         given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
         yield f"Input variables: {', '.join(given)}"
+    for read in plan.reads:
+        names = ", ".join(sorted(read.values))
+        yield f"Outputs of {read.title} as of serial {read.serial}, lineage {read.lineage[:8]}: {names}"
 
 
 def lifetime_lines(plan: Plan) -> Iterator[str]:

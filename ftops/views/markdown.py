@@ -284,7 +284,7 @@ def _destination(plan: Plan) -> str:
     """Where it is applied, if there is something to apply; always of an untrusted plan."""
     if not has_changes(plan) and plan.is_approvable:
         return ""
-    return "\n".join(clean(line) for line in destination_lines(plan.destination))
+    return "\n".join(clean(line) for line in destination_lines(plan))
 
 
 def _gates(plan: Plan) -> Iterable[str]:

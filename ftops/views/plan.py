@@ -211,7 +211,7 @@ class _PlanView(Struct):
         yield paint(summary_line(plan), "bold")
         yield from map(paint, lifetime_lines(plan))
         if has_changes(plan) or not plan.is_approvable:  # where an untrusted spec leads to is always shown
-            for line in destination_lines(plan.destination):
+            for line in destination_lines(plan):
                 yield paint(line, "dim")
             digest = plan_digest(plan) if plan.is_approvable else "none, because this plan can't be approved"
             yield paint(f"Digest: {digest}", "dim")

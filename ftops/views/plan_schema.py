@@ -192,6 +192,18 @@ _DOCUMENT: Mapping[str, Schema] = {
         {"providers": _map(_map(TEXT)), "state": _map(TEXT), "variables": _map(TEXT), "policies": _map(TEXT)}
     ),
     "known": MAPPING,
+    "reads": _list(
+        _object(
+            {
+                "name": TEXT,
+                "spec": TEXT,
+                "environment": TEXT,
+                "lineage": TEXT,
+                "serial": COUNT,
+                "values": MAPPING,
+            }
+        )
+    ),
     "ttl": TEXT,
     "expires_at": TEXT,
     "verdict": _object({"level": _words(Level), "sentence": TEXT}),

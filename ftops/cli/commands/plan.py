@@ -103,6 +103,7 @@ def command(
         if request.options.mode is Mode.REFRESH_ONLY:
             raise click.UsageError("--refresh-only can't be combined with --untrusted")
         spec, request = replace(spec, is_untrusted=True), unasked(request)
+    spec = replace(spec, is_offline=request.offline)
     if everything:
         from ftops.cli.many_plans import plan_all
 

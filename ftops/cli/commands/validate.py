@@ -85,7 +85,7 @@ def _check(spec: SpecArguments) -> _Checked:
 def _validate_all(screen: Screen, spec: SpecArguments, revision: str | None) -> int:
     from ftops.cli.many_specs import for_each, select, worst
 
-    selection = select(spec, revision)
+    selection = select(spec, revision, connecting=False)
     outcomes = for_each(selection.specs, _check, screen.counter("Checking spec"))
     code = worst([outcome.exit_code if outcome.result is None else 0 for outcome in outcomes])
     if screen.json:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ftops import __version__
 from ftops.config import schema
-from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
+from ftops.config.config import Config, Lifecycle, Output, ReadOutputs, Refactorings, Resource
 from ftops.config.loader import inputs, settings
 from ftops.config.loader.cross_account import check_control_plane, check_control_version, link_accounts
 from ftops.config.loader.environments import (
@@ -48,6 +48,7 @@ from ftops.core.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from ftops.catalog import Catalog
+    from ftops.config.loader.other_states import OtherStates
 
 __all__ = ["has_environment", "load", "load_outline"]
 
@@ -63,17 +64,20 @@ def load(
     destroying: bool = False,
     is_recorded: bool = False,
     policy: PolicySources = SPEC_ALONE,
+    read_outputs: ReadOutputs | None = None,
 ) -> Config:
     """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
 
     `variables` are `name=value` pairs. Without `connecting`, settings of providers and of the state may lack
     a value from the environment, and no service may be contacted. With `destroying`, only providers and the
     lifecycle of resources are read, and only what they refer to needs a value. `is_recorded`: the environment
-    has a state, and needn't be declared any more. `policy` says where rules come from beside the spec. Raises
-    SpecError with every finding, sorted by place.
+    has a state, and needn't be declared any more. `policy` says where rules come from beside the spec, and
+    `read_outputs` reads states of other specs. Raises SpecError with every finding, sorted by place.
     """
     findings: list[Diagnostic] = []
-    scope = Scope({}, environ, findings, connecting=connecting, destroying=destroying)
+    scope = Scope(
+        {}, environ, findings, connecting=connecting, destroying=destroying, read_outputs=read_outputs
+    )
     source = read(path, variable_files, findings)
     givers = Givers(environ, variable_files, variables)
     config = None if findings else _config(source, environment, givers, scope, is_recorded=is_recorded)
@@ -98,7 +102,9 @@ def load_outline(
     errors in resources don't matter. Raises SpecError."""
     findings: list[Diagnostic] = []
     source = read(path, variable_files, findings, outline=True)
-    name, state = settings.read_settings(source, __version__, Scope({}, environ, findings))
+    scope = Scope({}, environ, findings)
+    name, state = settings.read_settings(source, __version__, scope)
+    states = _states(source, environment, scope)
     choose_environment(source, environment, findings)
     config = Config(
         name=name,
@@ -111,6 +117,7 @@ def load_outline(
         is_named="name" in source["ftops"],
         is_outline=True,
         files=source.files,
+        states=states.sources if states else {},
     )
     _check_paths(config, source, findings)
     if findings:
@@ -123,6 +130,19 @@ def has_environment(path: Path, name: str, variable_files: Sequence[Path]) -> bo
     findings: list[Diagnostic] = []
     source = read(path, variable_files, findings, outline=True)
     return bool(findings) or declares(source, name)
+
+
+def _states(source: Source, environment: str | None, scope: Scope) -> OtherStates | None:
+    """The states of other specs that this one declares, for the expressions of this scope."""
+    if not source["states"]:
+        return None
+    from ftops.config.loader.other_states import OtherStates, read_sources
+
+    own = environment or settings.DEFAULT_ENVIRONMENT
+    sources = read_sources(source, project_root(source.folder), own, scope.findings)
+    states = OtherStates(sources, scope.read_outputs)
+    scope.output = states.output
+    return states
 
 
 def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:
@@ -138,6 +158,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope, *,
     variables = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
     scope.variables = variables
     project = project_root(source.folder)
+    states = _states(source, wanted, scope)
     providers = settings.Providers(source, environment, project, scope)
     reader = _Resources(source, providers, variation, scope)
     resources = reader.outlines() if scope.destroying else reader.read()
@@ -161,6 +182,8 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope, *,
         drift=settings.read_words(source, "drift"),
         variables=settings.public_variables(variables),
         given=tuple(sorted(name for name, variable in variables.items() if variable.given)),
+        states=states.sources if states else {},
+        reads=states.reads() if states else (),
         secrets=_secret_values(scope.hidden, findings),
         keys=tuple(sorted(secret.name for secret in scope.keys - scope.asked)),
         refactorings=refactorings,

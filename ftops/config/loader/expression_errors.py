@@ -21,6 +21,11 @@ UNCLOSED = (
     "`${` begins an expression, and `}` ends it.",
     "Add the `}`; `$${` stands for a literal `${`.",
 )
+OUTPUT_FORM = (
+    "this isn't an output of another state",
+    "`${state.NAME.outputs.OUTPUT}` is one: NAME is declared under `states`, OUTPUT in the other spec.",
+    "Write it in this form.",
+)
 NO_TEXT = (
     "a list or mapping can't be part of a text",
     "Only text, numbers and booleans can be inserted into a text.",
@@ -128,6 +133,6 @@ def _not_computed(what: str) -> tuple[str, str, str]:
 def unknown_scope(head: str) -> tuple[str, str, str]:
     meant = {row.section: row.kind for row in RESOURCE_TYPES.values()}
     meant |= dict.fromkeys(("variables", "variable", "vars", "local"), "var")
-    known = ("var", "env", "each", *RESOURCE_TYPES)
+    known = ("var", "env", "each", "state", *RESOURCE_TYPES)
     hint = f"Did you mean `{meant[head]}`?" if head in meant else did_you_mean(head, known)
     return f"an expression can't refer to `{head}`", _FORMS, hint

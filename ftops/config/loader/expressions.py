@@ -6,17 +6,29 @@ References to computed attributes stay expressions. So do secrets, if the value 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
+from ftops.config.config import ReadOutputs
 from ftops.config.loader import expression_errors as errors
 from ftops.config.loader import phases
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown
-from ftops.core.address import Fragment, Reference, Scalar, Secret, Value, join, parse_reference, render, scan
-from ftops.core.errors import Diagnostic
+from ftops.core.address import (
+    NAME,
+    Fragment,
+    Reference,
+    Scalar,
+    Secret,
+    Value,
+    join,
+    parse_reference,
+    render,
+    scan,
+)
+from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import address_keys
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import did_you_mean
@@ -24,6 +36,9 @@ from ftops.yaml.document import Given, Plain
 
 _NAMED = re.compile(r"(?P<scope>var|env)\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
 _EACH = re.compile(r"each\.(?P<what>key|value)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
+_OUTPUT = re.compile(
+    rf"state\.(?P<name>{NAME})\.outputs\.(?P<output>{NAME})(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z"
+)
 _INDEX = re.compile(r"\[\s*((?:each|var)\.[A-Za-z0-9_.-]+)\s*\]")
 
 
@@ -43,6 +58,10 @@ class Each(NamedTuple):
 
     key: str
     value: Any
+
+
+def _no_states(name: str, output: str) -> Any:
+    raise FtopsError(f"there is no state `{name}`", "", "declare it under `states`")
 
 
 class Scope(Struct):
@@ -70,6 +89,9 @@ class Scope(Struct):
     their settings isn't set."""
     destroying: bool = False
     """Whether every resource is to be deleted: inputs don't matter then."""
+    read_outputs: ReadOutputs | None = None
+    output: Callable[[str, str], Any] = _no_states
+    """The value of an output of another state. Raises FtopsError."""
 
     def names_secret(self, inside: str) -> bool:
         """Whether the expression with this inside refers to a secret."""
@@ -160,6 +182,8 @@ class Evaluator:
             raise _Invalid("expressions are not evaluated here", self.phase.why, errors.FIXED_HINT)
         if _NAMED.match(inside) or _EACH.match(inside):
             return self._known(inside, path)
+        if inside.startswith("state."):
+            return self._output(inside)
         if "[" in inside:
             inside = self._with_index(inside, path)
         reference = parse_reference(inside)
@@ -173,6 +197,24 @@ class Evaluator:
             raise _Invalid("references aren't allowed here", self.phase.why, hint)
         self.uses.append(Use(reference, self.entry, path))
         return reference
+
+    def _output(self, inside: str) -> Any:
+        """The value of `state.….outputs.…`."""
+        named = _OUTPUT.match(inside)
+        if named is None:
+            raise _Invalid(*errors.OUTPUT_FORM)
+        if not self.phase.references:
+            raise _Invalid("outputs of other specs aren't allowed here", self.phase.why, errors.FIXED_HINT)
+        if self.scope.destroying:
+            return UNKNOWN
+        try:
+            value = self.scope.output(named["name"], named["output"])
+        except FtopsError as error:
+            raise _Invalid(error.summary, error.detail, error.hint) from error
+        value = _below(value, named["rest"], inside)
+        if isinstance(value, dict | list):
+            self._count(_size(value))
+        return value
 
     def _with_index(self, inside: str, path: Keys) -> str:
         """`job.a[each.key].id` with the index written out."""

@@ -13,7 +13,7 @@ from ftops.config.schema.policy import OverrideBlock, PolicyRule
 from ftops.config.schema.providers import ProviderBlock
 from ftops.config.schema.refactorings import Import, Moved, Removed
 from ftops.config.schema.resources import ResourceBlock
-from ftops.config.schema.settings import Environment, Settings, Variable
+from ftops.config.schema.settings import Environment, Settings, StateReference, Variable
 from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -38,6 +38,7 @@ class Spec(Block):
     variables = optional(MapOf(Variable), "Input variables, by name.")
     providers = optional(MapOf(ProviderBlock), "Providers, by name.")
     environments = optional(MapOf(Environment), "Environments, by name.")
+    states = optional(MapOf(StateReference), "States of other specs whose outputs are read, by name.")
     hyperparameters = optional(MapOf(Hyperparameters), "Named hyperparameters, shared by jobs.")
     outputs = optional(MapOf(Untyped()), "Outputs for other programs: a value, or {value, …}.")
     moved = optional(ListOf(Moved), "Resources with a new address.")

@@ -131,6 +131,13 @@ class Environment(Block, noun="an environment"):
     description = optional(FIXED_TEXT, "Purpose of the environment.")
 
 
+class StateReference(Block, noun="a state"):
+    """The state of another spec, whose recorded outputs can be read: `${state.NAME.outputs.OUTPUT}`."""
+
+    spec = required(FIXED_TEXT, "Folder of the other spec, relative to this one.")
+    env = optional(NAME, "Environment of the other spec; default: that of this one.")
+
+
 class OutputBlock(Block, noun="an output"):
     """A value for other programs."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
+from ftops.config.config import Config, Lifecycle, Output, OutputsRead, Refactorings, Resource
 from ftops.config.policy import Policy
 from ftops.core.address import Address, Json, Secrets, Value
 from ftops.core.codec import Codec, Form
@@ -45,6 +45,7 @@ class RecordedSpec(Struct, frozen=True):
     drift: Mapping[str, str] = {}
     variables: Mapping[str, str] = {}
     given: tuple[str, ...] = ()
+    reads: tuple[OutputsRead, ...] = ()
 
 
 class GrantRecord(Struct, frozen=True):
@@ -90,6 +91,7 @@ def recorded_config(record: GrantRecord, working: Config, known: Secrets) -> Con
         drift=spec.drift,
         variables=spec.variables,
         given=spec.given,
+        reads=spec.reads,
         secrets=known,
         policy=Policy(),
         warnings=(),
@@ -114,6 +116,7 @@ def _recorded(config: Config) -> RecordedSpec:
         config.drift,
         config.variables,
         config.given,
+        config.reads,
     )
 
 

@@ -50,6 +50,7 @@ def plan_digest(plan: Plan) -> str:
         sorted(drift, key=_encoded),
         plan.moves,
         *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
+        *([("reads", [replace(read, serial=0) for read in plan.reads])] if plan.reads else []),
         *(["stays for good"] if plan.stays_for_good else []),
     )
     return f"{DIGEST_PREFIX}{sha256(_encoded(body)).hexdigest()}"
@@ -99,6 +100,8 @@ class PlanInputs(Struct, frozen=True):
     data: Mapping[str, DataFile] = {}
     secrets: Mapping[str, str] = {}
     state: Mapping[str, str] = {}
+    reads: Mapping[str, str] = {}
+    """A digest of each output of another spec, by state and output: `shared.model`."""
 
 
 def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[Secret, str]) -> PlanInputs:
@@ -118,6 +121,11 @@ def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[S
         },
         secrets={str(s): secret_digests[s] for s in sent if s in secret_digests},
         state={name: digest(record) for name, record in _records(state, _touched(plan))},
+        reads={
+            f"{read.name}.{name}": digest([read.lineage, encode(value)])
+            for read in config.reads
+            for name, value in read.values.items()
+        },
     )
 
 
@@ -134,6 +142,7 @@ def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
         "changed files": files,
         "changed secrets": _differing(old.secrets, new.secrets),
         "changed by another run": moved,
+        "changed outputs of other specs": _differing(old.reads, new.reads),
     }
     return [f"{words}: {_listed(names)}" for words, names in said.items() if names]
 
