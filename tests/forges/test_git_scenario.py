@@ -19,7 +19,7 @@ import pytest
 
 from tests.forges.conftest import TOKEN
 from tests.forges.github_api import GitHub
-from tests.forges.stand_in import running
+from tests.forges.stand_in import Merged, running
 from tests.support.command import in_process
 from tests.support.embedded import SPEC, Cloud, example
 from tests.support.emulator_admin import Admin
@@ -79,7 +79,9 @@ class Team:
         self.git("fetch", "-q", "origin")
         self.git("checkout", "-q", "-B", "main", "origin/main")
         self.git("merge", "-q", "--squash", f"origin/{branch}")
+        head = self.git("rev-parse", f"origin/{branch}")
         sha = self.commit("main")
+        self.forge.merged[sha] = [Merged(12, squash=sha, head=head)]
         return self.runner.fire(Event("push", sha))
 
     def until_applied(self) -> None:
@@ -121,6 +123,10 @@ class Team:
     def on_schedule(self) -> dict[str, JobResult]:
         self.git("fetch", "-q", "origin")
         return self.runner.fire(Event("schedule", self.git("rev-parse", "origin/main")))
+
+    def by_hand(self) -> dict[str, JobResult]:
+        """All workflows that can be started by hand, on `main`."""
+        return self.runner.fire(Event("workflow_dispatch", self.git("rev-parse", "origin/main")))
 
 
 def _pull_event(action: str, base: str, head: str, labels: tuple[str, ...] = ()) -> Mapping[str, Any]:
@@ -201,12 +207,31 @@ def test_from_a_pull_request_to_an_apply_without_drift(team: Team) -> None:
     assert "n_epochs   = 3" in comment.body
     assert team.cloud_requests("POST", "PUT", "DELETE") == []
 
+    reviewed = re.findall(r"v2:sha256:[0-9a-f]{64}", comment.body)
     merged = team.squash("change")
-    digest = re.findall(r"v2:sha256:[0-9a-f]{64}", merged["plan"].summary)[0]
-    assert digest in comment.body
+    assert re.findall(r"v2:sha256:[0-9a-f]{64}", merged["plan"].summary) == reviewed
     assert "exit code 4: in progress" in merged["apply"].log
     team.until_applied()
     assert team.has_one_of_each()
+    (comment,) = team.forge.comments
+    assert "### ✅ `small (prod)`: applied" in comment.body
+    assert [status["state"] for status in team.forge.statuses[:1]] == ["pending"]
+    assert team.forge.statuses[-1]["state"] == "success"
+
+    assert team.on_schedule()["drift"].result == "success"
+    assert team.forge.issues == []
+    team.cloud.delete("objects/deployments/prod")
+    team.on_schedule()
+    (issue,) = team.forge.issues
+    assert "1 resource changed outside ftops" in issue.title + issue.body
+    written = issue.body
+    team.on_schedule()
+    assert [each.body for each in team.forge.issues] == [written]
+    team.by_hand()  # heals, with the approval of the plan
+    team.until_applied()
+    team.on_schedule()
+    assert [each.is_open for each in team.forge.issues] == [False]
+    assert len([each for each in team.forge.comments if each.pull == 12]) == 1
 
 
 @pytest.mark.parametrize("at", (1, 4, 9, 14))
