@@ -140,7 +140,7 @@ def _touched(specs: Sequence[SpecArguments], revision: str, *, connecting: bool)
             continue
         if changed[root].touch(config, more):
             touched.add(folder)
-        for source in config.states.values():
+        for source in config.states.values():  # one in another project is of no folder here
             readers.setdefault(source.place[0], set()).add(folder)
     touched = closure(touched, readers)
     return [spec for spec in specs if spec_folder(spec.path.absolute()) in touched]

@@ -175,14 +175,32 @@ class NamedPath(Struct, frozen=True):
     """Whether it is a data file, which is checked when it is read."""
 
 
+class StateSettings(Struct, frozen=True):
+    """Where the state is stored: in `<path>/<spec name>/<env>.json` with the local backend."""
+
+    backend: str = LOCAL
+    path: str = "state"
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """The places of its keys, by setting of `encryption`."""
+
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether it is stored in a bucket, not in files of the project."""
+        return bool(BACKEND_TYPES[self.backend].opens)
+
+
 class StateSource(Struct, frozen=True):
-    """One entry of `states`: the state of the spec at a path, for one environment. `home`: the folder and
-    environment of the spec that declares it."""
+    """One entry of `states`: the state of the spec at a path, for one environment; or of the spec of that
+    name in a bucket. `home`: the folder and environment of the spec that declares it."""
 
     name: str
     path: Path
     environment: str
     home: tuple[Path, str]
+    spec: str = ""
+    state: StateSettings = StateSettings()
+    """Where the state is, if there is no path."""
 
     @property
     def place(self) -> tuple[Path, str]:
@@ -208,21 +226,6 @@ class OutputsRead(Struct, frozen=True):
 
 ReadOutputs = Callable[[StateSource], OutputsRead]
 """All recorded outputs of a declared state. Raises FtopsError."""
-
-
-class StateSettings(Struct, frozen=True):
-    """Where the state is stored: in `<path>/<spec name>/<env>.json` with the local backend."""
-
-    backend: str = LOCAL
-    path: str = "state"
-    settings: Mapping[str, Value] = field(default_factory=dict)
-    places: Mapping[str, Place] = field(default_factory=dict)
-    """The places of its keys, by setting of `encryption`."""
-
-    @property
-    def is_in_bucket(self) -> bool:
-        """Whether it is stored in a bucket, not in files of the project."""
-        return bool(BACKEND_TYPES[self.backend].opens)
 
 
 class Config(Struct, frozen=True):

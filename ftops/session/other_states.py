@@ -9,7 +9,7 @@ from ftops.config.config import Config, OutputsRead, StateSource
 from ftops.config.loader import load_outline
 from ftops.core.address import decode, encode
 from ftops.core.errors import FtopsError, SpecError, UsageError
-from ftops.core.project import display
+from ftops.core.project import display, project_root
 from ftops.core.snippets import command
 from ftops.session.saved_plans import StalePlan
 from ftops.session.session import Session
@@ -29,7 +29,7 @@ def read_outputs(
             raise
         summary = f"an untrusted spec can't read the state: {error.diagnostics[0].summary}"
         raise UsageError(summary, "Nothing but a plain file is read.", _TRUSTED) from error
-    _check_cycle(source, outline, environ)
+    _check_cycle(source, outline, {} if is_untrusted else environ)
     title = f"{outline.name} ({outline.environment})"
     if is_untrusted and (outline.state.is_in_bucket or outline.state.settings.get("encryption")):
         why = "it is in a bucket" if outline.state.is_in_bucket else "it is encrypted"
@@ -39,17 +39,31 @@ def read_outputs(
     if is_offline and outline.state.is_in_bucket:
         hint = "use `ftops plan` with access to the bucket"
         raise UsageError(f"the state of {title} is in a bucket", "No service is contacted here.", hint)
-    with Session.open(outline) as session:
-        state = session.state
+    with Session.open(outline) as session:  # one in another project has left nothing in this one
+        state = session.store.read() if source.spec else session.state
     if not state.lineage:
         summary = f"{title} hasn't been applied yet"
-        hint = f"apply it first: {command('ftops', 'apply', display(source.path))}"
+        where = command("ftops", "apply", display(source.path))
+        hint = "apply it first" + (f": {where}" if not source.spec else ", or check its name and place")
         raise FtopsError(summary, "Its outputs are known when it has.", hint)
     values = {name: decode(value) for name, value in state.outputs.items()}
     return OutputsRead(source.name, outline.name, outline.environment, state.lineage, state.serial, values)
 
 
 def _outline(source: StateSource, environ: Mapping[str, str]) -> Config:
+    """The other spec, as far as its state needs it. Raises SpecError."""
+    if source.spec:
+        folder = source.path
+        return Config(
+            name=source.spec,
+            environment=source.environment,
+            folder=folder,
+            project=project_root(folder),
+            resources=(),
+            providers={},
+            state=source.state,
+            is_outline=True,
+        )
     return load_outline(source.path, environment=source.environment, environ=environ)
 
 

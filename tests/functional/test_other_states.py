@@ -86,6 +86,17 @@ def test_a_plan_has_the_values_and_says_where_they_come_from(project: Folder) ->
     assert line in shown.out
 
 
+def test_the_graph_lists_what_is_read(project: Folder) -> None:
+    assert "state.shared  model, tags of shared (default)" in project.ok("graph", "app")
+    (state,) = project.run("graph", "app", "-o", "json").json["states"]
+    assert state == {
+        "name": "shared",
+        "spec": "shared",
+        "environment": "default",
+        "outputs": ["model", "tags"],
+    }
+
+
 def test_what_is_not_used_does_not_count(project: Folder) -> None:
     before = plan(project)
     project.ok("apply", "shared", "-y", "--var", "other=2")
@@ -182,8 +193,27 @@ REPLACED: dict[str, tuple[tuple[str, str], str]] = {
     "nowhere": (("../shared", "../nowhere"), "there is no nowhere"),
     "no spec": (("../shared", "../empty"), "there is no spec in empty"),
     "invalid": (("../shared", "../invalid"), "the state `shared` can't be read"),
-    "an unknown key": (("{spec: ../shared}", "{spec: ../shared, name: x}"), "unknown key `name`"),
-    "without a spec": (("{spec: ../shared}", "{}"), "`spec` is missing"),
+    "an unknown key": (("{spec: ../shared}", "{spec: ../shared, names: x}"), "unknown key `names`"),
+    "without a spec": (("{spec: ../shared}", "{}"), "a state needs `spec`, or `name` and `state`"),
+    "two places": (("{spec: ../shared}", "{spec: ../shared, name: x}"), "a state needs `spec`, or"),
+    "a name alone": (("{spec: ../shared}", "{name: x}"), "a state needs `spec`, or `name` and `state`"),
+    "files of another project": (("{spec: ../shared}", "{name: x, state: {path: x}}"), "isn't a bucket"),
+    "no state": (("{spec: ../shared}", "{name: x, state: 3}"), "`state`"),
+    "an unknown setting": (
+        ("{spec: ../shared}", "{name: x, state: {backend: s3, bukket: x}}"),
+        "unknown key `bukket`",
+    ),
+    "a bucket without a name": (
+        ("{spec: ../shared}", "{name: x, state: {backend: s3}}"),
+        "`bucket` is missing",
+    ),
+    "a host of its own": (
+        (
+            "{spec: ../shared}",
+            "{name: x, state: {backend: s3, bucket: b, endpoint_url: 'https://evil.example'}}",
+        ),
+        "evil.example",
+    ),
     "an invalid name": (("states: {shared:", "states: {Shared:"), "isn't a valid name for a state"),
     "in a setting": (("{type: memory}", IN_SETTING), "outputs of other specs aren't allowed here"),
     "no such environment": (("../shared}", "../shared, env: test}"), "there is no environment `test`"),

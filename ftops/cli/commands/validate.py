@@ -134,7 +134,9 @@ def _by_catalogue(config: Config) -> tuple[Diagnostic, ...]:
 @spec_options
 def graph(screen: Screen, spec: SpecArguments, form: str) -> int:
     """Show the dependency graph. Arrows point from a resource to what it needs."""
-    built = build(read(spec, connecting=False))
+    config = read(spec, connecting=False)
+    built = build(config)
     return screen.result(
-        lambda: graph_view.to_json(built), lambda: graph_view.FORMS[form](built, screen.paint)
+        lambda: graph_view.to_json(built, config.reads),
+        lambda: graph_view.FORMS[form](built, config.reads, screen.paint),
     )

@@ -139,7 +139,7 @@ def _states(source: Source, environment: str | None, scope: Scope) -> OtherState
     from ftops.config.loader.other_states import OtherStates, read_sources
 
     own = environment or settings.DEFAULT_ENVIRONMENT
-    sources = read_sources(source, project_root(source.folder), own, scope.findings)
+    sources = read_sources(source, project_root(source.folder), own, scope)
     states = OtherStates(sources, scope.read_outputs)
     scope.output = states.output
     return states

@@ -63,7 +63,9 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
         findings.append(Diagnostic(summary, f"This is ftops {version}.", hint, place))
     name = blocks["name"].name if blocks.get("name") else _default_name(source, findings)
     state = blocks.get("state")
-    return name, _state(state.state, entries["state"], scope) if state and state.state else StateSettings()
+    return name, state_settings(
+        state.state, entries["state"], scope
+    ) if state and state.state else StateSettings()
 
 
 def _setting(entry: Entry, scope: Scope) -> Any:
@@ -87,7 +89,8 @@ def _default_name(source: Source, findings: list[Diagnostic]) -> str:
     return name
 
 
-def _state(block: StateBlock, entry: Entry, scope: Scope) -> StateSettings:
+def state_settings(block: StateBlock, entry: Entry, scope: Scope) -> StateSettings:
+    """Where a state is stored; with findings. The default if something isn't known."""
     data, findings = block.as_data(), scope.findings
     backend, path = data.pop("backend"), data.pop("path")
     if isinstance(backend, Unknown):

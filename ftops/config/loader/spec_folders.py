@@ -27,12 +27,16 @@ def find_specs(folder: Path) -> Iterator[Path]:
     """The folders of specs at and below a folder, each before those below it, sorted. Hidden folders, links
     to folders, `node_modules`, and folders that are repositories of their own aren't searched. Raises
     OSError."""
-    if _is_spec(folder):
-        yield folder
-    for below in folders(folder):
-        is_own = os.path.lexists(below / ".git")
-        if not (below.name.startswith(".") or below.name in _LEFT_OUT or is_own):
-            yield from find_specs(below)
+    todo = [folder]
+    while todo:
+        here = todo.pop()
+        if _is_spec(here):
+            yield here
+        todo += reversed([below for below in folders(here) if not _is_left_out(below)])
+
+
+def _is_left_out(folder: Path) -> bool:
+    return folder.name.startswith(".") or folder.name in _LEFT_OUT or os.path.lexists(folder / ".git")
 
 
 def _is_spec(folder: Path) -> bool:

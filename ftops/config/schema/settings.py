@@ -134,7 +134,9 @@ class Environment(Block, noun="an environment"):
 class StateReference(Block, noun="a state"):
     """The state of another spec, whose recorded outputs can be read: `${state.NAME.outputs.OUTPUT}`."""
 
-    spec = required(FIXED_TEXT, "Folder of the other spec, relative to this one.")
+    spec = optional(FIXED_TEXT, "Folder of the other spec, relative to this one.")
+    name = optional(NAME, "Name of the other spec, if it is in another project.")
+    state = optional(StateBlock, "Bucket in which its state is stored, if it is in another project.")
     env = optional(NAME, "Environment of the other spec; default: that of this one.")
 
 
