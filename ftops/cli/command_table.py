@@ -100,6 +100,7 @@ CI: Mapping[str, Row] = {
     "annotate": _row("ci:annotate", "Annotate the lines that findings are about."),
     "status": _row("ci:status", "Set the status of the commit."),
     "issue": _row("ci_issue:command", "Keep an issue about drift, or about what retires."),
+    "setup": _row("ci_setup:command", "Print the commands that create the identities of a CI."),
     "run": _row("ci_job:command", "Run a command as a step of a CI job."),
 }
 """The commands of `ftops ci`."""

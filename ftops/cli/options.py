@@ -32,6 +32,8 @@ class PlanArguments(Struct, frozen=True):
     preflight: bool = True
     offline: bool = False
     """Whether planning contacts no service."""
+    read_only: bool = False
+    """Whether another identity will apply the plan."""
     as_of: date | None = None
     """The day for which the dates of models are judged; None: today."""
 

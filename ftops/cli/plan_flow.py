@@ -130,6 +130,7 @@ def make_plan(
         refresh=request.refresh,
         preflight=request.preflight,
         offline=offline,
+        read_only=request.read_only,
         parallelism=request.parallelism,
         on_progress=on_progress,
         as_of=request.as_of,

@@ -5,6 +5,7 @@ Sources: the REST and GraphQL references of GitHub; the variables of GitHub Acti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ _ISSUES = "/repos/{repository}/issues"
 _ISSUE = "/repos/{repository}/issues/{id}"
 _COMMENT = "/repos/{repository}/issues/comments/{id}"
 _CHECKS = "/repos/{repository}/check-runs"
+_SUBJECT = "/repos/{repository}/actions/oidc/customization/sub"
+_PREFIX = re.compile(r"repo:[\w.@-]+/[\w.@-]+")
 _NAMED = "/repos/{repository}/commits/{commit}/check-runs?check_name={check}&filter=latest"
 
 
@@ -196,6 +199,24 @@ def _created_check(
             if isinstance(raw, dict) and raw.get("external_id") == check.id:
                 return raw
     return client.send("POST", target.path(_CHECKS), body, what=what).fields
+
+
+def subject_prefix(client: ForgeClient, repository: str) -> str:
+    """How subjects of ID tokens for jobs of a repository begin, as GitHub says; empty if it doesn't say. The
+    flag for subjects with IDs isn't looked at: it may be false where they are used. Raises ForgeError."""
+    what = "ask how subjects of ID tokens begin"
+    raw = client.send("GET", Target(repository).path(_SUBJECT), what=what).fields
+    keys = [str(key) for key in list_at(raw, "include_claim_keys")]
+    prefix = str(raw.get("sub_claim_prefix") or "")
+    if not raw.get("use_default", True) and keys != ["repo", "context"]:
+        raise ForgeError(
+            f"can't {what}",
+            f"the repository makes them from other claims: {', '.join(keys)}.",
+            "use the default: gh api --method PUT …/actions/oidc/customization/sub -F use_default=true",
+        )
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise ForgeError(f"can't {what}", f"GitHub answered `{prefix[:200]}`, which isn't one.")
+    return prefix
 
 
 GITHUB = Service(

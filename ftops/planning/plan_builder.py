@@ -58,6 +58,8 @@ class PlanBuilder(Struct, frozen=True):
     clock: Clock = field(default_factory=RealTime)
     offline: bool = False
     """Whether no service is asked."""
+    is_read_only: bool = False
+    """Whether another identity applies the plan, so that it doesn't matter what this one may change."""
     is_priced: bool = True
     """Whether costs are estimated, for which data files are read."""
     kept_answers: Callable[[str], KeptAnswers] | None = None
@@ -273,6 +275,7 @@ class PlanBuilder(Struct, frozen=True):
             os.environ,
             self.today,
             temporary={cost.address: cost.temporary for cost in made.estimate.asking},
+            is_read_only=self.is_read_only,
         )
         made = made.making_room(found.room) if found.room else made
         return replace(made, findings=(*found.findings, *made.findings)), found.accounts

@@ -166,6 +166,7 @@ class Session(Struct):
         refresh: bool = True,
         preflight: bool = True,
         offline: bool = False,
+        read_only: bool = False,
         priced: bool = True,
         parallelism: int = 10,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -173,9 +174,10 @@ class Session(Struct):
     ) -> Plan:
         """What applying would do. `refresh=False` trusts the state, and reads only the objects of interrupted
         operations; `preflight=False` doesn't check whether it would succeed; with `offline`, no service is
-        asked; with `priced=False`, no costs are estimated. `as_of`: judges the dates of models for that day,
-        not for today."""
+        asked; with `read_only`, another identity applies it; with `priced=False`, no costs are estimated.
+        `as_of`: judges the dates of models for that day, not for today."""
         builder = replace(self._plan_builder(parallelism), offline=offline, is_priced=priced)
+        builder = replace(builder, is_read_only=read_only)
         builder = replace(builder, today=as_of) if as_of else builder
         return builder.build(options, refresh, preflight, on_progress)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ftops.cli.ci_identities import READ_ACTIONS
 from ftops.config.config import Resource
 from ftops.config.graph import build
 from ftops.core.address import Json
@@ -22,6 +23,7 @@ from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Provider
 from ftops.state.state import Observed, State
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, gone, made, running_cloud
+from tests.contract.azure_cloud import dataset as dataset_request
 from tests.contract.azure_cloud import deployment as deployment_request
 from tests.contract.wire import Wire, tapped
 from tests.support.specs import config, dataset, deployment, job, tuned
@@ -45,12 +47,17 @@ def through(wire: Wire, cloud: Cloud, **settings: Json) -> AzureProvider:
     return cloud.provider(**(own | settings))
 
 
-def findings(provider: Provider, *resources: Resource, today: date = TODAY) -> list[Diagnostic]:
+def findings(
+    provider: Provider, *resources: Resource, today: date = TODAY, is_read_only: bool = False
+) -> list[Diagnostic]:
     """What is said of the first plan of these resources."""
     wanted = config(*(replace(r, place=PLACE) for r in resources))
     graph = build(wanted)
     made = plan(wanted, graph, State(""), Observed())
-    return list(run_preflight(made, wanted, graph.resources, lambda name: provider, {}, today).findings)
+    found = run_preflight(
+        made, wanted, graph.resources, lambda name: provider, {}, today, is_read_only=is_read_only
+    )
+    return list(found.findings)
 
 
 def summaries(found: list[Diagnostic]) -> list[str]:
@@ -366,6 +373,22 @@ def test_pain_3_who_may_train_but_not_deploy(
     assert findings(provider, *trained()[:2]) == []
     with pytest.raises(Permanent, match="access denied"):  # and the service would have said so
         provider.create(deployment_request(tmp_path, "refused"))
+    provider.close()
+
+
+def test_the_role_that_ci_setup_defines_is_enough_to_plan_and_no_more(
+    cloud: Cloud, azure: AzureProvider, identity: Callable[..., str], tmp_path: Path
+) -> None:
+    uploaded = made(azure, dataset_request(tmp_path))
+    rights = {"roles": ["Reader"], "data_actions": [*READ_ACTIONS]}
+    provider = signed_in(cloud, identity(**rights), **account(cloud))
+    assert provider.read(uploaded) is not None
+    assert uploaded.remote_id in {found.remote.remote_id for found in provider.existing("dataset")}
+    assert provider.existing("job") == []
+    assert len(findings(provider, *trained())) == 2
+    assert findings(provider, *trained(), is_read_only=True) == []
+    with pytest.raises(Permanent, match="access denied"):
+        provider.create(dataset_request(tmp_path, "refused"))
     provider.close()
 
 

@@ -61,7 +61,7 @@ _EVERY = "*"
 """The environment of `gc` for all previews that have expired."""
 COMMANDS: Mapping[str, Row] = {
     "plan": Row(
-        ("plan", "--detailed-exitcode", "-o", "json"),
+        ("plan", "--read-only", "--detailed-exitcode", "-o", "json"),
         frozenset({"untrusted", "policy-ref", "all", "changed-since"}),
         ("comment", "annotate"),
     ),

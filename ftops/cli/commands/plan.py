@@ -54,6 +54,11 @@ from ftops.views import plan as plan_view
     metavar="FILE",
     help="Plan with this copy of the state, from `ftops state pull`.",
 )
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="Another identity will apply the plan: don't check what this one may change.",
+)
 @as_of_option
 @limit_option
 @untrusted_option
@@ -68,6 +73,7 @@ def command(
     out: Path | None,
     is_kept: bool,
     copy: Path | None,
+    read_only: bool,
     as_of: date | None,
     limit: int | None,
     is_untrusted: bool,
@@ -88,7 +94,7 @@ def command(
     is_saved = out is not None or is_kept
     if is_saved and as_of is not None:
         raise click.UsageError("a plan with --as-of can't be saved: it is as if it were another day")
-    request = replace(request, as_of=as_of)
+    request = replace(request, as_of=as_of, read_only=read_only)
     if out is not None:
         check_out(out)
     if is_saved:

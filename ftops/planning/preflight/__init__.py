@@ -119,10 +119,12 @@ def run_preflight(
     environ: Mapping[str, str],
     today: date,
     temporary: Mapping[Address, Sequence[Temporary]] = {},
+    *,
+    is_read_only: bool = False,
 ) -> Found:
     """The findings of all rules, after room was made. Asks each account once, all at the same time, and only
     those in which the plan creates or changes objects. `temporary` are the deployments that evaluations will
-    create."""
+    create. `is_read_only`: what the identity may change says nothing about that of the apply."""
     kinds: dict[str, set[str]] = {}
     for change in plan.changes:
         if change.action in MAKING:
@@ -149,7 +151,9 @@ def run_preflight(
     unasked: list[Diagnostic] = []
     for name, reply in replies.items():
         try:
-            facts = accounts[name] = reply.result()
+            facts = reply.result()
+            facts = replace(facts, may_train=None, may_deploy=None) if is_read_only else facts
+            accounts[name] = facts
             provider = asked[name]
             if name in managed.wanted(plan.changes) and isinstance(provider, InspectsManaged):
                 on_gpus[name] = provider.inspect_managed(facts.location)
