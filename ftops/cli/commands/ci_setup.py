@@ -29,11 +29,10 @@ from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.git import git
 from ftops.core.project import project_root
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import clean
 
-_AZURE = "azure_openai"
-_BLOB = "azure_blob"
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*")
 _PREFIX = re.compile(r"[^\s*?]+")
 
@@ -236,7 +235,11 @@ def _accounts(configs: Mapping[str, Config], warnings: list[Diagnostic]) -> dict
     """Shell words for the ARM IDs of accounts, by environment."""
     found = {}
     for name, config in configs.items():
-        words = [_account(provider) for provider in config.providers.values() if provider.type == _AZURE]
+        words = [
+            _account(provider)
+            for provider in config.providers.values()
+            if PROVIDER_TYPES[provider.type].control_plane
+        ]
         if words:
             found[name] = [*dict.fromkeys(words)]
         else:
@@ -245,7 +248,7 @@ def _accounts(configs: Mapping[str, Config], warnings: list[Diagnostic]) -> dict
         raise UsageError(
             "no environment uses an Azure OpenAI account",
             "identities in Entra are for accounts in Azure.",
-            f"declare a provider of the type `{_AZURE}`",
+            "declare a provider with `subscription_id`, `resource_group` and `account`",
         )
     return found
 
@@ -287,8 +290,9 @@ def _container(storage: str, container: str) -> str:
 def _state(config: Config, warnings: list[Diagnostic]) -> tuple[str, str]:
     """A shell word for the ARM ID of its container, and its place."""
     settings, hint = config.state.settings, "give the identities access by hand: see docs/state.md"
-    if config.state.backend == _BLOB:
-        url, container = str(settings.get("account_url") or ""), str(settings["container"])
+    container = str(settings.get("container") or "")
+    if container:
+        url = str(settings.get("account_url") or "")
         storage = re.match(r"https://([a-z0-9]+)\.", url)
         if storage:
             place = "/".join(filter(None, (url.rstrip("/"), container, config.state.path)))
