@@ -149,7 +149,7 @@ def _document(
         "service": service,
         "repository": setup.repository,
         "identities": [
-            {"name": each.name, "purpose": each.purpose, "jobs": [*each.jobs]}
+            {"name": each.name, "purpose": each.purpose, "signs_in_from": [*each.jobs]}
             for each in identities(CI_SETUPS[service], setup)
         ],
         "sections": [{"title": each.title, "commands": [*each.commands]} for each in found],
