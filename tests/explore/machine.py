@@ -21,6 +21,7 @@ from tests.explore.cloud import Places
 from tests.explore.edits import ADDRESSES, EDITS, pick, sweep
 from tests.explore.faults import Fault, FaultKind
 from tests.explore.granted import GrantRules
+from tests.explore.previews import PreviewRules
 from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
@@ -125,7 +126,7 @@ class Tally:
     commands: int = 0
 
 
-class Explore(GrantRules, RuleBasedStateMachine):
+class Explore(GrantRules, PreviewRules, RuleBasedStateMachine):
     """One history."""
 
     tally: ClassVar[Tally] = Tally()

@@ -162,6 +162,11 @@ MENDS: Mapping[str, Mend] = {
         frozenset({"converges", "nothing_lost", "nothing_fails_unprovoked"}),
         ("managed", "epochs"),
     ),
+    "an expiry is recorded before anything else": Mend(
+        ((sessions.Session, "sets_expiry", property(_never)),),
+        frozenset({"previews_leave_nothing"}),
+        ("capacity", "epochs"),
+    ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")
     ),

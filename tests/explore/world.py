@@ -61,6 +61,9 @@ class KillableStore(LocalStore, frozen=True):
     def open_journal(self, state: State) -> LocalJournal:
         return KillableJournal(self, state)
 
+    def remove(self) -> None:
+        self.fault.append(super().remove)
+
     def append_audit(self, name: str, line: str) -> None:
         if not self.fault.crashed:
             super().append_audit(name, line)
@@ -93,6 +96,8 @@ class Clone:
     past: list[Spec] = field(default_factory=list)
     state: State = NOTHING
     """As read after the last run."""
+    ttl: str = ""
+    """How long a preview lasts."""
     answered: set[Asked] = field(default_factory=set)
     """Whose answers are kept here."""
     versions: list[tuple[State, str]] = field(default_factory=list)
@@ -310,7 +315,7 @@ class World:
         return None
 
     def _open(self, clone: Clone, fault: Fault) -> Session:
-        config = to_config(clone.spec, clone.name, clone.folder)
+        config = replace(to_config(clone.spec, clone.name, clone.folder), ttl=clone.ttl)
         store = KillableStore(clone.folder / "state", clone.name, "default", form(clone.spec), 2, fault=fault)
         accounts = self.open_accounts(clone.spec.accounts)
         return Session(config, build(config), store, accounts, clock=self.clock)
