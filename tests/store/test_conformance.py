@@ -27,6 +27,7 @@ from ftops.state.file_format import PLAIN, StateCodec
 from ftops.state.state import (
     Begun,
     Entry,
+    ExpirySet,
     Operation,
     OutputsRecorded,
     PendingOperation,
@@ -250,3 +251,22 @@ def test_nothing_is_readable_without_the_key(place: Place, store: Store) -> None
     assert (b"ftjob-1" in written) == is_plain
     assert (b"m.ft-1" in written) == is_plain
     assert (json.dumps(str(JOB)).encode() in written) == is_plain
+
+
+def test_a_state_that_is_removed_is_gone_with_its_versions(place: Place, store: Store) -> None:
+    for serial in (1, 2, 3):
+        store.write(State("lineage", serial, outputs={"secret": "shibboleth"}))
+    journal = store.open_journal(State("lineage", 3))
+    journal.append([ExpirySet("2026-01-01T00:00:00Z")])
+    journal.fold(State("lineage", 4))
+    store.append_audit("one", '{"row": 1}\n')
+    store.remove()
+    assert place.make().read() == State("")
+    assert not place.make().versions()
+    assert not any(b"shibboleth" in content for content in place.everything())
+    assert len(place.make().audit_lines()) == 1
+    store.remove()
+    again = store.open_journal(EMPTY)
+    again.append(ENTRIES)
+    again.fold(FULL)
+    assert place.make().read() == FULL
