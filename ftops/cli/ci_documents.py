@@ -29,7 +29,7 @@ from ftops.session.saved_plans import holds_plan, read_plan
 from ftops.views import many_markdown
 from ftops.views.destination import redirections
 from ftops.views.markdown import SIGN, Drawn, draw, draw_outcome, draw_stub
-from ftops.views.markdown_text import Source, size
+from ftops.views.markdown_text import Link, Source, no_link, size
 from ftops.views.plan import has_changes
 from ftops.views.verdict import Level, verdict
 
@@ -118,6 +118,8 @@ class Document(Struct, frozen=True):
     """The folder of the spec, if it is one of several."""
     parts: tuple[Document, ...] | None = None
     """The documents of several specs; None: it is about one."""
+    link: Link = no_link
+    """To lines of files, for a comment."""
     skipped: tuple[tuple[str, str], ...] = ()
     """The paths of specs that weren't planned, and why."""
 
@@ -144,9 +146,14 @@ class Document(Struct, frozen=True):
             if self.unapplied is None:
                 return outcome
             rest = limit - size(outcome.text) - 1
-            now = draw(self.unapplied, self.source, rest, self.warnings, self.digest)
+            now = draw(self.unapplied, self.source, rest, self.warnings, self.digest, self.link)
             return Drawn(f"{outcome.text}\n{now.text}", now.is_reviewable)
-        return draw(self.plan, self.source, limit, self.warnings, self.digest)
+        return draw(self.plan, self.source, limit, self.warnings, self.digest, self.link)
+
+    def linked(self, link: Link) -> Document:
+        """The same with links to lines."""
+        parts = None if self.parts is None else tuple(replace(part, link=link) for part in self.parts)
+        return replace(self, link=link, parts=parts)
 
     def stub(self) -> Drawn:
         """The verdict alone."""

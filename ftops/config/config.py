@@ -77,6 +77,8 @@ class Resource(Struct, frozen=True):
     """Input → the digest that it is compared by: two spellings of the same examples have different bytes, but
     the same digest of their `content`."""
     place: Place | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where its inputs are written, by path: `seed`, `hyperparameters.n_epochs`. Not those of expressions."""
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """The first place that names each address on which this resource depends."""
     generated: Generated | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -47,6 +49,8 @@ class CiRun(Struct, frozen=True):
     repository_id: str
     token: str
     token_variables: tuple[str, ...]
+    page: str = ""
+    """The page of the repository; empty: not known."""
 
 
 def ci_run(environ: Mapping[str, str], given: Overrides, run_url: str) -> CiRun:
@@ -68,7 +72,19 @@ def ci_run(environ: Mapping[str, str], given: Overrides, run_url: str) -> CiRun:
     token = next((environ[name].strip() for name in tokens if environ.get(name, "").strip()), "")
     target = Target(repository, pull, commit, run_url if _LINK.fullmatch(run_url) else "")
     identity = given.repository or _filled(rows.repository_id, known) or repository
-    return CiRun(service, api.rstrip("/"), target, identity, token, tokens)
+    page = quote(_filled(rows.page, known).rstrip("/"), safe=":/~%")
+    page = page if _LINK.fullmatch(page) and not given.repository else ""
+    return CiRun(service, api.rstrip("/"), target, identity, token, tokens, page)
+
+
+def line_url(run: CiRun, folder: str, file: str, line: int) -> str:
+    """The page of a line of a file at the commit; empty if there is none. `file` is relative to `folder`, and
+    that to the root of the repository."""
+    path = posixpath.normpath(posixpath.join(folder, file))
+    if not (run.page and run.target.commit) or path.startswith(("/", "../")) or path == "..":
+        return ""
+    known = {"commit": run.target.commit, "path": quote(path), "line": line}
+    return f"{run.page}{run.service.line.format_map(known)}"
 
 
 def _service(environ: Mapping[str, str], named: str) -> Service:

@@ -126,6 +126,13 @@ class EvaluationCost(Struct, frozen=True):
         return None if self.models is None else self.models * self.prompts * self.samples
 
 
+class Line(NamedTuple):
+    """A line of a data file."""
+
+    file: str
+    line: int
+
+
 class DataChange(Struct, frozen=True):
     """How the content of a dataset changes, by example. `note` says why that can't be told."""
 
@@ -142,6 +149,8 @@ class DataChange(Struct, frozen=True):
     note: str = ""
     reordered: bool = False
     """The same examples stand in another order."""
+    lines: tuple[Line, ...] = ()
+    """Where the first examples are that are new or edited."""
 
 
 class Estimate(Struct, frozen=True):
@@ -201,6 +210,7 @@ def _data_to_json(change: DataChange) -> dict[str, Json]:
         "dollars": None if change.dollars is None else round(change.dollars, 4),
         "note": change.note,
         **({"reordered": True} if change.reordered else {}),
+        **({"lines": [line._asdict() for line in change.lines]} if change.lines else {}),
     }
 
 

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, references
+from ftops.core.errors import Place
 from ftops.dataset.profile.diff import Compared
+from ftops.planning.places import cause_place
 from ftops.planning.plan import Change, Plan
 
 Compare = Callable[[Address, str], Compared | None]
@@ -27,6 +29,8 @@ class Cause(Struct, frozen=True):
     compared: Compared | None = None
     content_changes: bool = False
     told: bool = False
+    place: Place | None = None
+    """Where it is written in the spec."""
 
 
 def explain(
@@ -39,13 +43,14 @@ def explain(
 
     def cause(one: Address) -> Cause:
         change = changes[one]
+        place = cause_place(plan, change)
         if one in told:
-            return Cause(change, told=True)
+            return Cause(change, told=True, place=place)
         told.add(one)
         before = change.former_content
         compared = compare(one, before) if before else None
         below = tuple(cause(other) for other in _origins(change, resources) if other in changes)
-        return Cause(change, below, compared, before is not None)
+        return Cause(change, below, compared, before is not None, place=place)
 
     return tuple(cause(one) for one in sorted(wanted, key=lambda a: a.sort_key))
 

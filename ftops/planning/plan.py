@@ -19,7 +19,7 @@ from ftops.config.policy import RuleChange
 from ftops.core.address import Address, Json, Value
 from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
-from ftops.core.errors import Diagnostic
+from ftops.core.errors import Diagnostic, Place
 from ftops.planning.estimate import NOTHING, Estimate
 from ftops.state.state import Entry, Moved, Reassigned
 
@@ -280,6 +280,8 @@ class Plan(Struct, frozen=True):
     policy: PolicyOutcome = PolicyOutcome()
     is_approvable: bool = True
     """False for an untrusted plan: it was made without everything that matters."""
+    places: Mapping[Address, Mapping[str, Place]] = {}
+    """Where changed inputs are written in the spec, by path, and the resource itself (empty path)."""
     known: Mapping[str, Json] = {}
     """The values of expressions in `after` that are known already, for display: apply resolves them again."""
     reads: tuple[OutputsRead, ...] = ()

@@ -31,6 +31,7 @@ from ftops.planning.desired import Resolver
 from ftops.planning.estimate import NOTHING, Estimate
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
+from ftops.planning.places import places_of
 from ftops.planning.plan import MAKING, NORMAL, Action, Mode, Options, Plan, PolicyOutcome, sent_resources
 from ftops.planning.planner import plan
 from ftops.planning.promotion import Origin, sources_of, to_promote
@@ -102,9 +103,12 @@ class PlanBuilder(Struct, frozen=True):
             made, accounts = self._with_findings(made, resources)
         if self.config.policy != Policy() or options.rule_overrides:
             made = self._with_policy(made, resources, accounts, options)
-        destination = destination_of(self.config, made)
         return replace(
-            made, warnings=(*made.warnings, *warnings), destination=destination, reads=self.config.reads
+            made,
+            warnings=(*made.warnings, *warnings),
+            destination=destination_of(self.config, made),
+            reads=self.config.reads,
+            places=places_of(made, self.graph.resources),
         )
 
     def _unseen(self) -> list[str]:

@@ -16,6 +16,7 @@ from ftops.config.config import OutputsRead
 from ftops.core.address import HIDDEN, Address, Json, Value, encode, stands_for_secret
 from ftops.core.codec import Codec
 from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.errors import Place
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import estimate_from_json, estimate_to_json
 from ftops.planning.plan import AttributeChange, Change, Drift, Gate, Held, OutputChange, Plan, Promoted
@@ -36,7 +37,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "mode": plan.mode.value,
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "changes": [_change(c, waits_for[c.step]) for c in plan.changes],
+        "changes": [_change(c, waits_for[c.step], plan.places.get(c.address, {})) for c in plan.changes],
         "drift": [drift_to_json(d) for d in plan.drift],
         "outputs": [_output(o) for o in plan.outputs],
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
@@ -73,11 +74,11 @@ def drift_to_json(drift: Drift) -> dict[str, Json]:
     }
 
 
-def _change(change: Change, waits_for: Collection[str]) -> Json:
+def _change(change: Change, waits_for: Collection[str], places: Mapping[str, Place]) -> Json:
     optional: dict[str, Json] = {
         "before": encode(dict(change.before)),
         "after": encode(dict(change.after)),
-        "attributes": [_attribute(a) for a in change.attributes],
+        "attributes": [{**_attribute(a), **place_at(places, a.path)} for a in change.attributes],
         "fingerprint": change.fingerprint,
         "remote_id": change.remote_id,
         "deposed": change.deposed,
@@ -95,6 +96,7 @@ def _change(change: Change, waits_for: Collection[str]) -> Json:
         "reason": change.reason._asdict(),
         "provider": change.provider,
         "waits_for": list(waits_for),
+        **(place_at(places, "") if change.step == str(change.address) else {}),
         **{k: v for k, v in optional.items() if v},
     }
 
@@ -115,7 +117,23 @@ def _gate(gate: Gate) -> Json:
     return {**shown, "require": dict(gate.require), "allow_override": gate.allow_override}
 
 
-def _attribute(attribute: AttributeChange) -> Json:
+def place_at(places: Mapping[str, Place], path: str) -> dict[str, Json]:
+    """The file and line as `place`, if it is known."""
+    place = places.get(path)
+    return {"place": {"file": place.file, "line": place.line}} if place else {}
+
+
+def _places_from(changes: Collection[Mapping[str, Any]]) -> dict[Address, dict[str, Place]]:
+    found: dict[Address, dict[str, Place]] = {}
+    for change in changes:
+        for path, row in (("", change), *((a["path"], a) for a in change.get("attributes", ()))):
+            if "place" in row:
+                place = Place(str(row["place"]["file"]), int(row["place"]["line"]), width=0)
+                found.setdefault(Address.parse(change["address"]), {})[path] = place
+    return found
+
+
+def _attribute(attribute: AttributeChange) -> dict[str, Json]:
     before, after = _shown(attribute.before), _shown(attribute.after)
     return {**attribute._asdict(), "before": before, "after": after}
 
@@ -153,6 +171,7 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         entries=tuple(moves) if moves[0].moves else (),
         estimate=estimate_from_json(raw["estimate"]),
         is_approvable=raw.get("digest") is not None,
+        places=_places_from(raw["changes"]),
     )
 
 

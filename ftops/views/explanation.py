@@ -39,7 +39,8 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
     change = cause.change
     action = paint(change.symbol, change.action.value)
     headline = paint(will(change), change.action.value)
-    yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}"
+    at = f"  {paint(f'{cause.place.file}:{cause.place.line}', 'dim')}" if cause.place else ""
+    yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}{at}"
     inner = f"{indent}    "
     if cause.told:
         yield f"{inner}{paint('see above', 'dim')}"
@@ -67,6 +68,7 @@ def _cause_to_json(cause: Cause) -> dict[str, Json]:
         "action": change.action.value,
         "reason": {"code": change.reason.code, "text": change.reason.text},
         "attributes": [a.path for a in change.attributes],
+        **({"place": {"file": cause.place.file, "line": cause.place.line}} if cause.place else {}),
         "because": [_cause_to_json(below) for below in cause.causes],
     }
     if cause.content_changes:

@@ -19,11 +19,25 @@ from ftops.core.errors import Diagnostic
 from ftops.core.plurals import plural
 from ftops.core.resource_types import kind_of
 from ftops.evaluation.gates import described
+from ftops.planning.places import cause_place
 from ftops.planning.plan import Action, Change, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import diagnostics, money
 from ftops.views.destination import destination_lines, lifetime_lines, redirections
-from ftops.views.markdown_text import Source, as_diff, block, cell, code, fitting, folded, size, table
+from ftops.views.markdown_text import (
+    Link,
+    Source,
+    as_diff,
+    block,
+    cell,
+    code,
+    fitting,
+    folded,
+    line_of,
+    no_link,
+    size,
+    table,
+)
 from ftops.views.paint import PLAIN, clean
 from ftops.views.plan import (
     drift_lines,
@@ -111,14 +125,15 @@ def draw(
     limit: int | None = None,
     warnings: Sequence[Diagnostic] = (),
     digest: str = "",
+    link: Link = no_link,
 ) -> Drawn:
     """The whole comment, at most `limit` bytes of UTF-8. If what is deleted, replaced or trained again
     doesn't fit, it says that it can't be reviewed there. `warnings` are about the spec and its data, `digest`
-    is that of a plan that was read from its document."""
+    is that of a plan that was read from its document, `link` where lines of files are shown."""
     foot = _foot(plan, source, digest)
-    whole = _within(plan, foot, sys.maxsize, warnings)
+    whole = _within(plan, foot, sys.maxsize, warnings, link)
     fits = limit is None or size(whole.text) <= limit
-    return whole if fits or limit is None else _within(plan, foot, limit, warnings)
+    return whole if fits or limit is None else _within(plan, foot, limit, warnings, link)
 
 
 def draw_outcome(
@@ -160,13 +175,13 @@ def headline(sign: str, name: str, sentence: str) -> str:
     return f"### {sign} {code(name)}: {sentence}\n"
 
 
-def _within(plan: Plan, foot: str, limit: int, warnings: Sequence[Diagnostic]) -> Drawn:
+def _within(plan: Plan, foot: str, limit: int, warnings: Sequence[Diagnostic], link: Link) -> Drawn:
     """With room for the note about what was left out, whether it is needed or not."""
-    head, grave = _head(plan), _grave(plan)
+    head, grave = _head(plan), _grave(plan, link)
     room = limit - sum(map(size, (head, grave, foot))) - _NOTE
     if room < 0:
         return Drawn(_too_large(plan, foot), is_reviewable=False)
-    every = _sections(plan, warnings)
+    every = _sections(plan, warnings, link)
     sections = fitting(every, room // 2)
     groups = _groups(plan)
     room -= sum(size(text) + 1 for text in sections)
@@ -189,7 +204,7 @@ def _head(plan: Plan) -> str:
     return "\n".join([line, *alert, f"**{summary_line(plan)}**", *lifetime, ""])
 
 
-def _grave(plan: Plan) -> str:
+def _grave(plan: Plan, link: Link) -> str:
     """What needs care: endpoints that stop serving, then a table of all that is deleted, replaced or trained
     again."""
     gone = sorted((c for c in plan.changes if is_destructive(c) and _takes_effect(c)), key=_rank)
@@ -200,7 +215,7 @@ def _grave(plan: Plan) -> str:
     costs = {cost.address: money.training(cost) for cost in plan.estimate.training}
     prices = [costs.get(c.address, "") if c.action is Action.REPLACE else "" for c in gone]
     title = ("", "resource", "step", "because", "cost")[: 5 if any(prices) else 4]
-    rows = [_row(c, price)[: len(title)] for c, price in zip(gone, prices, strict=True)]
+    rows = [_row(plan, c, price, link)[: len(title)] for c, price in zip(gone, prices, strict=True)]
     return "\n".join([*alert, table(title, rows)])
 
 
@@ -210,9 +225,12 @@ def _rank(change: Change) -> tuple[bool, bool]:
     return not kind.serves, not kind.trains
 
 
-def _row(change: Change, cost: str) -> tuple[str, ...]:
+def _row(plan: Plan, change: Change, cost: str, link: Link) -> tuple[str, ...]:
     cells = (str(change.address), change.reason.text, cost)
     address, reason, price = map(cell, cells)
+    if place := cause_place(plan, change):
+        at = line_of(place.file, place.line, link)
+        reason = f"{reason} in {at}" if reason else at
     return change.symbol, address, change.action.value, reason, price
 
 
@@ -239,7 +257,7 @@ def _too_large(plan: Plan, foot: str) -> str:
     return "\n".join([title, text, foot])
 
 
-def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
+def _sections(plan: Plan, warnings: Sequence[Diagnostic], link: Link) -> list[str]:
     """The sections below the table, the most important first."""
     drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
@@ -260,9 +278,21 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic]) -> list[str]:
         ("Outputs:", "\n".join(as_diff(output_lines(plan))), "diff"),
     ]
     cost = money.total(plan.estimate)
-    return [f"{cost}\n"] * bool(cost) + [
-        f"{title}\n\n{block(text, name)}" for title, text, name in parts if text
-    ]
+    drawn = [(title, f"{title}\n\n{block(text, name)}") for title, text, name in parts if text]
+    lines = _lines_of_data(plan, link)
+    texts = [f"{text}{lines}" if title == "Data:" else text for title, text in drawn]
+    return [f"{cost}\n"] * bool(cost) + texts
+
+
+def _lines_of_data(plan: Plan, link: Link) -> str:
+    """Where the first new or edited examples are."""
+    rows = []
+    for change in plan.estimate.data:
+        places = [line_of(line.file, line.line, link) for line in change.lines]
+        more = change.added + change.edited - len(places)
+        if places:
+            rows.append(", ".join([*places, *([f"{more:,} more"] if more > 0 else [])]))
+    return "".join(f"\nNew or edited: {row}\n" for row in rows)
 
 
 def _judged(findings: Sequence[Diagnostic]) -> str:
@@ -304,7 +334,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _groups(plan: Plan) -> list[_Group]:
-    rest = [(change, as_diff(lines)) for change, lines in lines_of_changes(plan)]
+    rest = [(change, as_diff(_placed(plan, change, lines))) for change, lines in lines_of_changes(plan)]
     groups = []
     for title, belongs in _FOLDED.items():
         mine = [pair for pair in rest if belongs(pair[0])]
@@ -312,6 +342,12 @@ def _groups(plan: Plan) -> list[_Group]:
         if mine:
             groups.append(_Group.of(title, mine))
     return groups
+
+
+def _placed(plan: Plan, change: Change, lines: Sequence[str]) -> Sequence[str]:
+    """The lines of a step, the first with the place of its cause."""
+    place = cause_place(plan, change) if _takes_effect(change) else None
+    return [f"{lines[0]}  # {clean(place.file)}:{place.line}", *lines[1:]] if place else lines
 
 
 def _left_out(groups: Iterable[_Group], sections: int) -> str:

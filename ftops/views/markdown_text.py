@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -11,6 +11,20 @@ from ftops.views.paint import clean
 
 _MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
 """Symbols of a plan → first column in a block of the language `diff`, which is highlighted by it."""
+
+
+Link = Callable[[str, int], str]
+"""A file as it is shown, and a line → the URL of its page; empty: there is none."""
+
+
+def no_link(file: str, line: int) -> str:
+    return ""
+
+
+def line_of(file: str, line: int, link: Link) -> str:
+    """`train.jsonl:12` in a cell or a line, as a link if there is one."""
+    url = link(file, line)
+    return f"[{cell(f'{file}:{line}')}]({url})" if url else cell(f"{file}:{line}")
 
 
 class Source(Struct, frozen=True):

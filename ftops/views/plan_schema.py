@@ -51,7 +51,10 @@ _DIAGNOSTIC = _object(
     {"severity": _words(("error", "warning", "note")), "summary": TEXT, "detail": TEXT, "hint": TEXT},
     {"rule": TEXT, "path": TEXT, "place": _PLACE},
 )
-_ATTRIBUTE = _object({"path": TEXT, "before": ANY, "after": ANY, "forces_replacement": FLAG, "note": TEXT})
+_LINE = _object({"file": TEXT, "line": COUNT})
+_ATTRIBUTE = _object(
+    {"path": TEXT, "before": ANY, "after": ANY, "forces_replacement": FLAG, "note": TEXT}, {"place": _LINE}
+)
 _GATED_BY = {row.gated_by[0]: TEXT for row in RESOURCE_TYPES.values() if row.gated_by}
 _GATE = _object({"model": ANY, "require": MAPPING, "allow_override": FLAG, **_GATED_BY})
 _EVALUATED = _object(
@@ -74,6 +77,7 @@ _CHANGE = _object(
         "waits_for": TEXTS,
     },
     {
+        "place": _LINE,
         "before": MAPPING,
         "after": MAPPING,
         "attributes": _list(_ATTRIBUTE),
@@ -125,7 +129,7 @@ _DATA = _object(
         "dollars": _maybe(NUMBER),
         "note": TEXT,
     },
-    {"reordered": FLAG},
+    {"reordered": FLAG, "lines": _list(_LINE)},
 )
 _TEMPORARY = _object({"model": TEXT, "sku": TEXT, "per_hour": _maybe(NUMBER), "is_certain": FLAG})
 _ASKING = _object(

@@ -28,10 +28,11 @@ from ftops.cli.ci_posting import (
 )
 from ftops.cli.ci_runners import add_to_summary
 from ftops.cli.console import Screen
+from ftops.cli.repository import folder_in_repository
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
-from ftops.forges.ci_run import CiRun
+from ftops.forges.ci_run import CiRun, line_url
 from ftops.forges.errors import ForgeError
 from ftops.forges.folding import ROOM
 from ftops.forges.service import Check, Request, Status
@@ -73,7 +74,8 @@ def _comment(given: Arguments, document: Document, *, is_enough: bool) -> Posted
         names = (document.spec, document.environment, document.level, run.target.commit)
         marker = Marker(run.repository_id, *names)
         drawn: list[Drawn] = []
-        texts = _texts(document, run, len(str(marker).encode()), drawn)
+        link = partial(line_url, run, folder_in_repository(os.environ))
+        texts = _texts(document.linked(link), run, len(str(marker).encode()), drawn)
         if given.is_dry_run:
             number = str(run.target.pull or f"that was merged as {run.target.commit[:12]}")
             where = f"pull request {number} of {run.target.repository} at {run.service.title}"
@@ -113,8 +115,6 @@ def annotate(screen: Screen, given: Arguments) -> int:
     FILE is what `ftops plan` or `ftops validate` printed with `-o json`, or a saved plan; `-` is standard
     input. Run it in the folder in which that was run.
     """
-    from ftops.cli.repository import folder_in_repository
-
     document = read_document(given.file, given.spec, given.environment)
 
     def publish() -> Posted:

@@ -207,6 +207,8 @@ class _Resources:
         self.context = inputs.Context(
             source.folder.as_posix(), sets, scope.findings, scope.warnings, scope.environ
         )
+        self.sets: Mapping[str, Entry] = source["hyperparameters"]
+        self.places: dict[tuple[int, str], Mapping[str, Place]] = {}
         self.declared = expand(source.sections, scope)
         self.linker = Linker(self.declared, scope.findings)
         self.checks = inputs.read_checks(source, scope.findings)
@@ -245,6 +247,17 @@ class _Resources:
         inputs.check_unique_names(named, self.findings)
         return resources
 
+    def _places(self, draft: Draft, sources: Mapping[str, str]) -> Mapping[str, Place]:
+        """Those of a set of hyperparameters count where the resource doesn't set them itself. All instances
+        of a `for_each` share them."""
+        name = sources.get("hyperparameters", "")
+        known = self.places.get((id(draft.entry), name))
+        if known is None:
+            sets = self.sets[name].marks() if name in self.sets else {}
+            below = {f"hyperparameters.{path}": place for path, place in sets.items()}
+            known = self.places[id(draft.entry), name] = {**below, **draft.entry.marks()}
+        return known
+
     def _resource(self, draft: Draft) -> Resource:
         prepared: inputs.PreparedInputs = resolve(kind_of(draft.address).make_inputs)(draft, self.context)
         if self.checks and kind_of(draft.address).is_data:
@@ -269,6 +282,7 @@ class _Resources:
             lifecycle=_lifecycle(draft, self.findings),
             sources=prepared.sources,
             place=draft.entry.mark(),
+            places=self._places(draft, prepared.sources),
             reference_places={**depends_on, **places},
             generated=generated_of(draft),
         )

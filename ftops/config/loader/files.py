@@ -37,7 +37,14 @@ class Entry(Struct, frozen=True):
     def mark(self, path: Keys = ()) -> Place:
         """The place of a value, without the text of its line: cheap."""
         key, node = self.document.find(self.key, self.node, path) if path else (self.key, self.key)
-        mark = (node or key).start_mark
+        return self._marked(node or key)
+
+    def marks(self) -> dict[str, Place]:
+        """The places of its keys and of those below, by path."""
+        return {path: self._marked(node) for path, node in _marked_keys(self.node, "")}
+
+    def _marked(self, node: Node) -> Place:
+        mark = node.start_mark
         place = Place(self.document.file, mark.line + 1, mark.column + 1)
         return place.veiled() if self.document.is_veiled else place
 
@@ -85,6 +92,15 @@ class Entry(Struct, frozen=True):
     ) -> None:
         """Adds an error about the value at a path, or about its key."""
         findings.append(Diagnostic(summary, detail, hint, self.place(path, key=key)))
+
+
+def _marked_keys(node: Node, above: str, depth: int = 2) -> Iterator[tuple[str, Node]]:
+    """The keys of a mapping, by path."""
+    for key, value in node.value if isinstance(node, MappingNode) else ():
+        if isinstance(key, ScalarNode):
+            yield f"{above}{key.value}", key
+            if depth > 1:
+                yield from _marked_keys(value, f"{above}{key.value}.", depth - 1)
 
 
 class Source(Struct, frozen=True):

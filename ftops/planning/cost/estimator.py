@@ -18,12 +18,13 @@ from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
+from ftops.core.project import display
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.serving import Serving, serving_of
-from ftops.dataset import Unreadable, is_pattern
+from ftops.dataset import Unreadable, Where, is_pattern
 from ftops.dataset.files.derived_files import Lines, divided, matches
-from ftops.dataset.profile.diff import Compared, difference
+from ftops.dataset.profile.diff import Compared, Difference, difference
 from ftops.dataset.profile.profile_store import find_version, from_git, summary
 from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
@@ -33,11 +34,22 @@ from ftops.planning.cost.durations import comparable
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.cost.managed import managed_cost
 from ftops.planning.desired import at
-from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
+from ftops.planning.estimate import (
+    DataChange,
+    Epochs,
+    Estimate,
+    HostingCost,
+    Line,
+    TrainingCost,
+    about,
+    dollars,
+)
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import text
 from ftops.state.state import State
 
+_LISTED = 5
+"""Examples whose lines a change of data names."""
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 
 
@@ -84,19 +96,27 @@ def compare(
     lines |= {r.line for r, _ in found.new_duplicates}
     content = from_git(config.project, *estimator.origin(address, before))
     gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
-    pattern = _pattern(resources[address])
-    files: Sequence[Path] = ()
-    with suppress(Unreadable):
-        files = matches(config.folder, pattern) if pattern else ()
-    names = [file.relative_to(config.folder).as_posix() for file in files]
     return Compared(
         found,
         old.sums,
         new.sums,
         excerpts(content, gone) if content else {},
         excerpts(path, lines),
-        where=Lines(files, names) if files else None,
+        where=_where(config, resources[address]),
     )
+
+
+def _where(config: Config, resource: Resource) -> Where | None:
+    """Where the lines of a dataset come from, relative to the folder of the spec; None where a transform has
+    made other lines."""
+    pattern, path = _pattern(resource), resource.inputs.get("path")
+    if "file" not in resource.inputs and isinstance(path, str):
+        return lambda line: (path, line)
+    files: Sequence[Path] = ()
+    with suppress(Unreadable):
+        files = matches(config.folder, pattern) if pattern else ()
+    names = [file.relative_to(config.folder).as_posix() for file in files]
+    return Lines(files, names) if files else None
 
 
 def _pattern(resource: Resource) -> str:
@@ -259,7 +279,15 @@ class _Estimator(Struct):
             tokens=found.tokens if counted else None,
             dollars=found.tokens * sum(rates) if counted and rates else None,
             reordered=found.reordered,
+            lines=tuple(self._lines(address, found)),
         )
+
+    def _lines(self, address: Address, found: Difference) -> Iterator[Line]:
+        """Of the first examples that are new or edited; none where a transform has made other lines."""
+        where = _where(self.config, self.resources[address])
+        changed = sorted({row.line for row in (*found.added, *(new for _, new in found.edited))})
+        for name, line in map(where, changed[:_LISTED]) if where else ():
+            yield Line(display(self.config.folder / name), line)
 
     def former(self, address: Address, before: str) -> Measured | None:
         """The version of a dataset whose bytes have this digest; None where it isn't at hand. For an

@@ -62,7 +62,7 @@ def record_text(saved: SavedPlan, config: Config) -> str:
     """Entries, costs and findings of the plan are left out, but the costs of its jobs."""
     estimate = replace(saved.plan.estimate, hosting=(), data=(), asking=())
     entries = tuple(entry for entry in saved.plan.entries if not isinstance(entry, _OBSERVED))
-    plan = replace(saved.plan, entries=entries, findings=(), estimate=estimate, drift=())
+    plan = replace(saved.plan, entries=entries, findings=(), estimate=estimate, drift=(), places={})
     record = GrantRecord(replace(saved, plan=plan), _recorded(config))
     return json.dumps(_CODEC.write(record), sort_keys=True, separators=(",", ":"))
 
