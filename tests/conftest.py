@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
+from tempfile import gettempdir
 
 from hypothesis import HealthCheck, settings
 
@@ -15,6 +17,9 @@ _ASKED_OF_TESTS = ("FTOPS_EXPLORE", "FTOPS_API_FACTS", "FTOPS_CONFORMANCE", "FTO
 _SET_ELSEWHERE = ("CI", "GITHUB_", "FTOPS_", "AZURE_", "OPENAI_", "AWS_", "NO_COLOR", "FORCE_COLOR")
 for variable in [v for v in os.environ if v.startswith(_SET_ELSEWHERE) and not v.startswith(_ASKED_OF_TESTS)]:
     del os.environ[variable]
+
+# Checks of files that belong to no spec are kept among the user's caches.
+os.environ["XDG_CACHE_HOME"] = str(Path(gettempdir()) / f"ftops-tests-{os.getuid()}")
 
 # Commands that tests start inherit ignored signals, which background jobs of a shell have.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -56,6 +56,12 @@ def display(path: Path) -> str:
     return path.as_posix().encode("utf-8", "replace").decode()
 
 
+def user_cache() -> Path:
+    """The folder of ftops among the user's caches, for what belongs to no project. It needn't exist."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path("~/.cache").expanduser()) / "ftops"
+
+
 def own_folder(project: Path, name: str) -> Path:
     """`.ftops/NAME`, or `.ftops/NAME-2` and so on if that comes from a checkout or is a copy: its content may
     be forged. If it doesn't exist, `make_own` creates it."""

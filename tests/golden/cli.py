@@ -165,7 +165,7 @@ def _example(text: str) -> str:
 @contextmanager
 def _environment(more: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
-    allowed = {name: before[name] for name in (ALLOW,) if name in before}
+    allowed = {name: before[name] for name in (ALLOW, "XDG_CACHE_HOME") if name in before}
     os.environ.clear()
     os.environ.update(environment({**allowed, **more}))
     try:

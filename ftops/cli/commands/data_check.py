@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from ftops.core.address import Json
 from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.core.plurals import plural
-from ftops.core.project import FOLDER, SPEC_SUFFIXES, project_root
+from ftops.core.project import CACHE, FOLDER, SPEC_SUFFIXES, project_root, user_cache
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
 from ftops.dataset.rules.findings import MAX_SHOWN
@@ -137,11 +136,10 @@ def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
     return replace(diagnostic, hint=hint)
 
 
-def _cache(path: Path) -> AbstractContextManager[dataset.Cache | None]:
-    """The cache of inspections in the project of the file; None if it is in no project."""
+def _cache(path: Path) -> dataset.Cache:
+    """The cache of inspections in the project of the file; the user's, if no spec was used in the project."""
     root = project_root(real(path).parent)
-    is_project = (root / ".git").exists() or (root / FOLDER).is_dir()
-    return dataset.Cache.of(root) if is_project else nullcontext()
+    return dataset.Cache.of(root) if (root / FOLDER).is_dir() else dataset.Cache(user_cache() / CACHE)
 
 
 def _check_spec(

@@ -59,7 +59,7 @@ def stats(
     try:
         counter(name)
     except NoEncoding as error:
-        message = ("tokens can't be counted", f"{error}.", "pip install bpe-openai")
+        message = ("tokens can't be counted", f"{error}.", "run `pip install bpe-openai`")
         if model or encoding:
             raise UsageError(*message) from error
         screen.warn([Diagnostic(*message, severity="warning")])

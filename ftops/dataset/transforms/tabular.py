@@ -20,6 +20,7 @@ from msgspec import Struct
 from ftops.core.confined_files import content, opened
 from ftops.core.errors import Diagnostic, Place, UsageError
 from ftops.core.plurals import plural
+from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import DataError, Example, unreadable
 from ftops.yaml import document as yaml_document
@@ -158,7 +159,9 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError as error:
         raise UsageError(
-            "Parquet can't be read here", "it needs the package pyarrow.", "pip install 'ftops[parquet]'"
+            "Parquet can't be read here",
+            "it needs the package pyarrow.",
+            f"run {command('pip', 'install', 'ftops[parquet]')}",
         ) from error
     try:
         opened(path).close()
