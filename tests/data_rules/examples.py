@@ -314,6 +314,17 @@ EXAMPLES: dict[str, Example] = {
     "secret/stripe-key": Example(
         [chat(ASK, ("assistant", "sk_live_" + "4eC39HqLyj" * 2))], [chat(ASK, ("assistant", "STRIPE_KEY"))]
     ),
+    "secret/huggingface-token": Example(
+        [chat(ASK, ("assistant", "Use hf_" + "aBcZx9" * 6))], [chat(ASK, ("assistant", "Use HF_TOKEN"))]
+    ),
+    "secret/gitlab-token": Example(
+        [chat(ASK, ("assistant", "Use glpat-" + "Zx9-Q_" * 4))],
+        [chat(ASK, ("assistant", "Use glpat-your-token-goes-here-please"))],
+    ),
+    "secret/sendgrid-key": Example(
+        [chat(ASK, ("assistant", "Use SG." + "a1B2" * 5 + ".x" + "Zx9Q" * 10))],
+        [chat(ASK, ("assistant", "Use SENDGRID_API_KEY"))],
+    ),
     "secret/jwt": Example(
         [chat(ASK, ("assistant", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"))],
         [chat(ASK, ("assistant", "TOKEN"))],
@@ -325,6 +336,10 @@ EXAMPLES: dict[str, Example] = {
     "personal/email": Example(
         [chat(ASK, ("assistant", "Write to jo.doe@acme.net"))],
         [chat(ASK, ("assistant", "Write to jo.doe@example.com"))],
+    ),
+    "personal/phone": Example(
+        [chat(ASK, ("assistant", "Call +49 30 901820, or 415-623-4567"))],
+        [chat(ASK, ("assistant", "Call 415-555-0123"))],
     ),
     "personal/card": Example(
         [chat(ASK, ("assistant", "Paid with 4111 1111 1111 1111"))],

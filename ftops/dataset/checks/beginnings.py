@@ -23,9 +23,12 @@ _COUNT = 0xFF
 """The bits of an opening that have the number of messages."""
 
 
-def opening(text: bytes, messages: int) -> int:
-    """A digest of the first message that isn't a system message, and the number of such messages."""
-    return xxh3_64_intdigest(text) & ~_COUNT | min(messages, _COUNT)
+def openings(conversations: Sequence[Sequence[str]]) -> array[int]:
+    """For each conversation, given as its texts without the system message: a digest of the first one, and
+    how many there are."""
+    digests = map(xxh3_64_intdigest, [texts[0].encode("utf-8", "replace") for texts in conversations])
+    counts = [min(count, _COUNT) for count in map(len, conversations)]
+    return array("Q", [digest & ~_COUNT | count for digest, count in zip(digests, counts, strict=True)])
 
 
 def opening_of(example: Mapping[str, Any]) -> int:
@@ -34,8 +37,8 @@ def opening_of(example: Mapping[str, Any]) -> int:
     if not spoken:
         return 0
     content = spoken[0].get("content")
-    text = content.encode("utf-8", "replace") if isinstance(content, str) else canonical(content)
-    return opening(text, len(spoken))
+    text = content if isinstance(content, str) else canonical(content).decode()
+    return openings([[text] * len(spoken)])[0]
 
 
 def candidates(openings: Sequence[int], excluded: Sequence[int] = ()) -> list[int]:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, MsgspecError, Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
-from ftops.dataset.checks.beginnings import opening, opening_of
+from ftops.dataset.checks.beginnings import opening_of, openings
 from ftops.dataset.checks.minhash import MAX_LABEL, TEXT, beginning, extract, minhashes
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats import OUTPUTS, chat, foreign, functions, is_conversation, vision
@@ -175,7 +175,7 @@ class _ChunkBuilder:
             return False
         self._contents += b"".join(map(xxh3_128_digest, encoded))
         self._texts = [*map(beginning, texts_of_all)]
-        self._openings = array("Q", [opening(texts[0].encode(), len(texts)) for texts in texts_of_all])
+        self._openings = openings(texts_of_all)
         self._numbers = array("I", range(1, len(encoded) + 1))
         for system, count in Counter(systems).items():
             self._systems[system] = [systems.index(system) + 1, count]

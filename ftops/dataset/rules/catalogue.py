@@ -49,6 +49,9 @@ _SECRETS = {
     "google-key": "Google API key",
     "slack-token": "Slack token",
     "stripe-key": "Stripe live key",
+    "huggingface-token": "Hugging Face token",
+    "gitlab-token": "GitLab token",
+    "sendgrid-key": "SendGrid key",
     "jwt": "JSON Web Token",
     "url-password": "password in a URL",
 }
@@ -444,6 +447,7 @@ RULES: Mapping[str, Rule] = {
         for n, s in _SECRETS.items()
     },
     "personal/email": _note("The examples contain no e-mail address.", _REVEALED, _ALLOWED),
+    "personal/phone": _note("The examples contain no telephone number.", _REVEALED, _ALLOWED),
     "personal/card": _warning("The examples contain no payment card number.", _REVEALED, _ALLOWED),
     "personal/iban": _warning("The examples contain no bank account number (IBAN).", _REVEALED, _ALLOWED),
     "personal/us-ssn": _warning("The examples contain no US social security number.", _REVEALED, _ALLOWED),

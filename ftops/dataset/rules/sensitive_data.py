@@ -31,6 +31,12 @@ _KEYS = (
     ("secret/google-key", rb"(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
     ("secret/slack-token", rb"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{16,90}"),
     ("secret/stripe-key", rb"(?<![A-Za-z0-9])[sr]k_live_[0-9a-zA-Z]{16,120}"),
+    ("secret/huggingface-token", rb"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,60}(?![A-Za-z0-9])"),
+    ("secret/gitlab-token", rb"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,60}"),
+    (
+        "secret/sendgrid-key",
+        rb"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,60}(?![A-Za-z0-9_-])",
+    ),
     ("secret/jwt", rb"eyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10,300}\.[A-Za-z0-9_-]{10,300}"),
 )
 _NUMBERS = (
@@ -39,10 +45,19 @@ _NUMBERS = (
         "personal/iban",
         rb"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
     ),
+    (
+        "personal/phone",
+        rb"(?<![\w.+-])(?:\([2-9]\d\d\) ?|[2-9]\d\d-)[2-9]\d\d-\d{4}(?![\d-])"
+        rb"|(?<![\w.+-])\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w-])",
+    ),
     ("personal/us-ssn", rb"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
 )
 _AT = (
-    ("secret/url-password", rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>\\]{1,80}:[^\s/:@\"'<>\\]{1,80}@"),
+    (
+        "secret/url-password",
+        rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>\\]{0,80}:[^\s/:@\"'<>\\]{1,80}@"
+        rb"(?!(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|host\.docker\.internal)(?![\w.-]))",
+    ),
     ("personal/email", rb"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24}(?![A-Za-z0-9])"),
 )
 _SIGN = re.compile(b"@")
@@ -50,6 +65,15 @@ _BEFORE_SIGN, _AFTER_SIGN = 110, 340
 """Bytes around an `@` that these patterns may need."""
 _EXAMPLES = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
 """Addresses that are reserved for examples (RFC 2606)."""
+_SAMPLES = (
+    rb"EXAMPLE(?:KEY)?$|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"
+    rb"|^eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9\.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l"
+    rb"|^ghp_16C7e42F292c6912E7710c838347Ae178B4a|^AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"
+    rb"|([A-Za-z0-9*.])\1{7}|1234567890abcdef|abcdefghijklmnop"
+    rb"|(?i:your[_-]|[_-]here\b|placeholder|redacted|changeme|dummy|not-a-real)"
+    rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
+)
+"""Keys in documentation, and what stands for one: `sk-xxxxxxxxxxxx`, `hf_your_token_here`, `jo:password@`."""
 
 _NEAR_RUNS = b"|".join(b"(%b)" % pattern for _, pattern in _KEYS)
 
@@ -58,9 +82,13 @@ _RUNS = bytes(48 if c.isalnum() else 46 for c in _ASCII)
 _FIGURES = bytes(48 if c.isdigit() else ord(c) if c in " -" else 46 for c in _ASCII)
 _RUN = b"0" * _LEAST
 _LETTERS_AND_DIGITS = rb"[A-Za-z0-9]+"
-_GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000)")
+_GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000|(?:-|\. ?)000-0000)")
 _FOURS = re.compile(rb"[0-9]{4}[ -][0-9]{4}")
 _THREE_TWO_FOUR = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}")
+_THREE_FOUR = re.compile(rb"[0-9]{3}-[0-9]{4}")
+_PLUS = re.compile(rb"\+[1-9]")
+_SHORT_RUNS = b"glpat-"
+"""Before a key that may have no long run of letters and digits."""
 _SLICE, _OVERLAP = 65_536, 16
 _MANY = 100
 """Groups of digits from which on it is faster to search the whole text once."""
@@ -85,6 +113,8 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
     """
     suspects = _suspects_by_numpy if vectorised else _suspects
     runs, groups = suspects(block)
+    if _SHORT_RUNS[-1:] in block and _SHORT_RUNS in block:
+        runs = sorted((*runs, *(at + len(_SHORT_RUNS) for at in _finds(block, _SHORT_RUNS))))
     if (runs or groups) and b";base64," in block:
         block = _IMAGE.sub(lambda m: b";" * len(m[0]), block)
         runs, groups = suspects(block)
@@ -97,11 +127,14 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
         last = at + _AFTER // 2
         start, end = max(0, at - _BEFORE), at + _AFTER
         for match in _compiled(_NEAR_RUNS).finditer(block, start, end):
-            found.add(Hit(_KEYS[(match.lastindex or 1) - 1][0], *match.span()))
+            if not _compiled(_SAMPLES).search(match[0]):
+                found.add(Hit(_KEYS[(match.lastindex or 1) - 1][0], *match.span()))
         found.update(_numbers(block, start, end))
     if len(groups) > _MANY:
         found.update(_numbers(block, 0, len(block)))
         groups = []
+    if b"+" in block:
+        groups += [match.start() for match in _PLUS.finditer(block)]
     for at in groups:
         found.update(_numbers(block, max(0, at - _BEFORE), at + _BEFORE))
     yield from sorted(_longest(found), key=lambda hit: hit.start)
@@ -124,9 +157,13 @@ def mask(text: str) -> str:
 
 def _addresses(block: bytes) -> Iterator[Hit]:
     for start, end in _around_signs(block):
+        shown = 0
+        """The end of a URL with a sample password, whose `password@host` is no mail address."""
         for rule, pattern in _AT:
             for match in _compiled(pattern).finditer(block, start, end):
-                if not _compiled(_EXAMPLES).search(match[0]):
+                if _compiled(_SAMPLES).search(match[0]):
+                    shown = match.end()
+                elif not _compiled(_EXAMPLES).search(match[0]) and match.start() >= shown:
                     yield Hit(rule, *match.span())
 
 
@@ -220,7 +257,7 @@ def _long_runs(block: bytes, near: Sequence[int]) -> Iterator[int]:
 def _figures(block: bytes, gaps: Sequence[int]) -> Iterator[int]:
     """The starts of groups of digits that have a space or a hyphen at one of these places."""
     for at in gaps:
-        for before, pattern in ((4, _FOURS), (3, _THREE_TWO_FOUR)):
+        for before, pattern in ((4, _FOURS), (3, _THREE_TWO_FOUR), (3, _THREE_FOUR)):
             if at >= before and pattern.match(block, at - before):
                 yield at - before
 
@@ -258,7 +295,19 @@ def _is_iban(text: bytes) -> bool:
     return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
 
 
-_VALID = {"personal/card": _is_card, "personal/iban": _is_iban}
+def _is_phone(text: bytes) -> bool:
+    """By the number of digits; none that is reserved for fiction or free of charge (in North America), and no
+    amount."""
+    digits = bytes(c for c in text if c in b"0123456789")
+    local = digits.removeprefix(b"1") if text.startswith((b"+1", b"(")) or len(digits) == 10 else b""
+    if local[3:8] == b"55501" or local[:3] in _FREE or text.endswith((b" 000 000", b"000000")):
+        return False
+    is_plain = digits == text.removeprefix(b"+")
+    return (10 if is_plain else 8) <= len(digits) <= 15
+
+
+_FREE = {b"800", b"833", b"844", b"855", b"866", b"877", b"888"}
+_VALID = {"personal/card": _is_card, "personal/iban": _is_iban, "personal/phone": _is_phone}
 
 
 def _longest(found: set[Hit]) -> Iterator[Hit]:
