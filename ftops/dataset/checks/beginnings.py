@@ -13,7 +13,7 @@ from typing import Any
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
-from ftops.dataset.checks.minhash import groups_of_equal
+from ftops.dataset.checks.minhash import MANY, groups_of_equal
 from ftops.dataset.files.jsonl_io import canonical, parse
 from ftops.dataset.formats import OUTPUTS, chat
 
@@ -21,14 +21,15 @@ MAX_READ = 20_000
 """Conversations at most that are read again."""
 _COUNT = 0xFF
 """The bits of an opening that have the number of messages."""
+_DIGEST = 2**64 - 1 - _COUNT
 
 
 def openings(conversations: Sequence[Sequence[str]]) -> array[int]:
     """For each conversation, given as its texts without the system message: a digest of the first one, and
     how many there are."""
-    digests = map(xxh3_64_intdigest, [texts[0].encode("utf-8", "replace") for texts in conversations])
-    counts = [min(count, _COUNT) for count in map(len, conversations)]
-    return array("Q", [digest & ~_COUNT | count for digest, count in zip(digests, counts, strict=True)])
+    firsts = [texts[0].encode("utf-8", "replace") for texts in conversations]
+    counted = zip(map(xxh3_64_intdigest, firsts), map(len, conversations), strict=True)
+    return array("Q", [digest & _DIGEST | (n if n < _COUNT else _COUNT) for digest, n in counted])
 
 
 def opening_of(example: Mapping[str, Any]) -> int:
@@ -45,13 +46,23 @@ def candidates(openings: Sequence[int], excluded: Sequence[int] = ()) -> list[in
     """Indices of conversations that start alike and differ in length, MAX_READ at most. `excluded` has a flag
     for each."""
     found: list[int] = []
-    for group in groups_of_equal(array("Q", [key >> 8 for key in openings])):
+    for group in groups_of_equal(_starts(openings)):
         left = [index for index in group if not (excluded and excluded[index])]
         if len({openings[index] for index in left}) > 1:
             found += left
         if len(found) > MAX_READ:
             break
     return found[:MAX_READ]
+
+
+def _starts(openings: Sequence[int]) -> array[int]:
+    """The openings without the number of messages."""
+    if len(openings) <= MANY:
+        return array("Q", [key >> 8 for key in openings])
+    import numpy
+
+    values = numpy.frombuffer(openings, dtype=numpy.uint64)  # type: ignore[call-overload]
+    return array("Q", (values >> numpy.uint64(8)).tobytes())
 
 
 def shared(ours: Sequence[int], theirs: Sequence[int]) -> tuple[list[int], list[int]]:
