@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ftops.dataset.checks import minhash
+from ftops.dataset.checks import checker, minhash
 from ftops.dataset.checks.checker import overlap
 from tests.data_rules.examples import LONG, chat, spread
 from tests.golden.cli import Folder
@@ -94,3 +94,43 @@ def test_many_are_compared_alike(folder: Folder, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("ftops.dataset.checks.minhash.MANY", 3)
     assert overlap(one, other, "chat") == few
     assert minhash.MANY == 3
+
+
+def grown(turns: int, what: str = "box") -> str:
+    messages = [
+        message
+        for n in range(turns)
+        for message in (("user", f"Where is {what} {n}?"), ("assistant", f"Shelf {n} of {what}."))
+    ]
+    return chat(*messages)
+
+
+@pytest.mark.parametrize(("trained", "validated"), [(1, 3), (3, 1), (2, 3)])
+def test_parts_of_a_conversation_on_both_sides(folder: Folder, trained: int, validated: int) -> None:
+    """The validation conversation continues one of the training data, or is its beginning."""
+    lines = spread(60)
+    write(folder.path / "second.jsonl", [*lines[20:40], grown(trained), grown(1, "jar")])
+    write(folder.path / "valid.jsonl", [*lines[40:], grown(validated), grown(2, "cup")])
+    [found] = [d for d in beyond(folder) if d["rule"] == "data/grown-overlap"]
+    assert found["summary"] == "1 of 22 examples of dataset.valid is in part in dataset.second"
+    assert "line 21 of valid.jsonl is a part of line 21 of second.jsonl" in found["detail"]
+    assert found["severity"] == "warning"
+    told = folder.run(
+        "data", "diff", "first.jsonl", "second.jsonl", "--valid", "valid.jsonl", "-o", "json"
+    ).json
+    assert told["grown"] == [{"line": 21, "other": 21}]
+    drawn = folder.ok("data", "diff", "first.jsonl", "second.jsonl", "--valid", "valid.jsonl")
+    assert "1 conversation of which valid.jsonl has a beginning or a continuation" in drawn
+
+
+def test_a_split_keeps_conversations_together(folder: Folder) -> None:
+    """As agents record them, one row after each turn: in no part is a piece of one that is in another."""
+    rows = [grown(turns, f"box{n} of row {n * 7}") for n in range(40) for turns in (1, 2, 3)]
+    write(folder.path / "all.jsonl", rows)
+    folder.ok("data", "split", "all.jsonl", "--part", "train=0.7", "--part", "valid=0.3")
+    parts = folder.path / "all.train.jsonl", folder.path / "all.valid.jsonl"
+    assert checker.grown(*parts) == []
+    counts = [len(part.read_text().splitlines()) for part in parts]
+    assert sum(counts) == 120 and all(count % 3 == 0 and count for count in counts)
+    folder.ok("data", "split", "all.jsonl", "--group-by", "prompt", "--force")
+    assert checker.grown(*parts) != []

@@ -13,7 +13,7 @@ from ftops.dataset.files.jsonl_io import dump
 from ftops.dataset.formats import OUTPUTS, functions, is_conversation, vision
 from ftops.dataset.formats.foreign import recognise
 from ftops.dataset.formats.jsonl import describe
-from ftops.dataset.rules.catalogue import TASK_SHAPE
+from ftops.dataset.rules.about_examples import TASK_SHAPE
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")

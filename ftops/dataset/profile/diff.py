@@ -1,8 +1,8 @@
 """Dataset diff: compares two versions by content, not by line.
 
 An example of the new version is `same` (the old version has its content), `edited` (it replaces an old
-example with the same prompt, or with nearly the same text) or `added`. Old examples that are left are
-`removed`. The order of examples and keys, and spaces, don't matter.
+example with the same prompt, or with nearly the same text; if few are left, a similar one) or `added`. Old
+examples that are left are `removed`. The order of examples and keys, and spaces, don't matter.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from ftops.dataset.rules.findings import Where
 
 ALIKE = 0.6
 """The similarity from which on two examples are nearly the same."""
+_SIMILAR, _IN_LINE = 0.4, 0.25
+"""The same for the few that are left in the end, and for two of them in the same line."""
+_FEW = 2_500
+"""Pairs at most of these that are compared."""
 _BAND = 4
 """Bytes of a MinHash value that must be equal for two examples to be compared at all."""
 _CANDIDATES = 50
@@ -81,10 +85,11 @@ def difference(old: Measured, new: Measured) -> Difference:
     same = len(after) - len(fresh)
     left, fresh, edited = _same_prompt(left, fresh)
     left, fresh, near = _nearly_same(left, fresh)
+    left, fresh, similar = _similar(left, fresh)
     return Difference(
         added=tuple(fresh),
         removed=tuple(left),
-        edited=tuple(sorted((*edited, *near), key=lambda pair: pair[1].line)),
+        edited=tuple(sorted((*edited, *near, *similar), key=lambda pair: pair[1].line)),
         same=same,
         new_duplicates=_new_duplicates(before, after),
         tokens=sum(r.tokens for r in after) - sum(r.tokens for r in before),
@@ -158,6 +163,26 @@ def _nearly_same(
             used.add(best)
             pairs.append((best, row))
     return [row for row in left if row not in used], rest, pairs
+
+
+def _similar(left: Sequence[Row], fresh: Sequence[Row]) -> tuple[list[Row], list[Row], list[tuple[Row, Row]]]:
+    """Pairs with similar texts if few examples are left, those in the same line first; and the others."""
+    rated = []
+    if len(left) * len(fresh) <= _FEW:
+        for new in fresh:
+            for old in left:
+                likeness = example_digest.likeness(new.minhash, old.minhash)
+                is_in_line = new.line == old.line
+                if likeness >= (_IN_LINE if is_in_line else _SIMILAR):
+                    rated.append((is_in_line, likeness, -abs(old.line - new.line), old, new))
+    pairs: dict[Row, Row] = {}
+    used: set[Row] = set()
+    for *_, old, new in sorted(rated, reverse=True):
+        if new not in used and old not in pairs:
+            pairs[old] = new
+            used.add(new)
+    rest = [row for row in left if row not in pairs], [row for row in fresh if row not in used]
+    return *rest, [*pairs.items()]
 
 
 def _bands(row: Row) -> Iterable[tuple[int, bytes]]:

@@ -116,3 +116,23 @@ def test_one_process_or_several_measure_the_same() -> None:
         one, two = measure(file, "o200k_base", processes=1), measure(file, "o200k_base", processes=2)
         assert one == two
         assert one.sums.examples == len(examples)
+
+
+def test_the_few_that_are_left_are_paired_by_similar_texts_and_lines() -> None:
+    """Short texts share less than longer ones; an edit mostly stays in its line."""
+    old = [chat(q, "no") for q in ("Bump into a wall", "Fly home", "Take a photo of the house", "Wait")]
+    new = [
+        chat(q, "no") for q in ("Bump into a wall, please", "Fly home now", "Land", "Take photos of a house")
+    ]
+    found = difference(packed(old), packed(new))
+    assert [(a.line, b.line) for a, b in found.edited][:2] == [(1, 1), (2, 2)]
+    assert told(found)[3] == 0
+    other = [chat(" ".join(WORDS[n : n + 4]), f"answer {n}", "x") for n in range(4)]
+    assert told(difference(packed(old), packed(other)))[2] == 0
+
+
+def test_many_that_are_left_are_not_compared_with_each_other() -> None:
+    old = [chat(f"Bump {n} into a wall {n * 7}", "no") for n in range(60)]
+    new = [chat(f"Bump {n} {n} into walls, please {n * 11}", "yes") for n in range(60)]
+    found = difference(packed(old), packed(new))
+    assert len(found.added) + len(found.edited) == 60

@@ -1,0 +1,108 @@
+"""Transforms on every format: what they change, and that their results pass the checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftops.dataset import inspect
+from ftops.dataset.files.jsonl_io import DataError
+from ftops.dataset.formats import OUTPUTS
+from ftops.dataset.profile.tokens import definitions
+from ftops.dataset.transforms.transform import apply
+
+CITY = {"type": "string", "description": "Name of city"}
+PARAMETERS = {
+    "type": "object",
+    "properties": {"city": {"$ref": "#/$defs/City"}},
+    "required": ["city"],
+    "additionalProperties": False,
+    "$defs": {"City": CITY},
+}
+WEATHER = {"name": "get_weather", "description": "Weather now", "strict": True, "parameters": PARAMETERS}
+CALLED = {"name": "get_weather", "arguments": '{"city": "Rome"}'}
+ASK = {"role": "user", "content": "weather in Rome?"}
+FORMS: Mapping[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "tools": (
+        {"tools": [{"type": "function", "function": WEATHER}], "parallel_tool_calls": False},
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": CALLED}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Sunny"},
+    ),
+    "functions": (
+        {"functions": [WEATHER]},
+        {"role": "assistant", "function_call": CALLED},
+        {"role": "function", "name": "get_weather", "content": "Sunny"},
+    ),
+}
+"""What an example offers, a call, and its result."""
+SAID = {"role": "assistant", "content": "It is sunny."}
+
+
+def example(format: str, form: str) -> dict[str, Any]:
+    offer, call, result = FORMS[form]
+    if format == "preference":
+        outputs = dict(zip(OUTPUTS, ([call, result, SAID], [SAID]), strict=True))
+        return {"input": {"messages": [ASK], **offer}, **outputs}
+    if format == "reinforcement":
+        return {"messages": [ASK, call, result, SAID, {**ASK, "content": "And now?"}], **offer, "answer": "x"}
+    return {"messages": [ASK, call, result, SAID], **offer}
+
+
+def applied(path: Path, examples: list[dict[str, Any]], *steps: Mapping[str, Any]) -> list[dict[str, Any]]:
+    path.write_text("".join(json.dumps(e) + "\n" for e in examples), encoding="utf-8")
+    return list(apply(path, path.name, steps))
+
+
+CASES = [(format, form) for format in ("chat", "preference", "reinforcement") for form in FORMS]
+
+
+@pytest.mark.parametrize(("format", "form"), CASES)
+@pytest.mark.parametrize("what", ["descriptions", "parameters", "functions"])
+def test_slim_works_on_every_format_and_its_result_passes(
+    tmp_path: Path, format: str, form: str, what: str
+) -> None:
+    before = example(format, form)
+    [after] = applied(tmp_path / "a.jsonl", [before], {"slim": what})
+    holder = after["input"] if format == "preference" else after
+    assert "Weather now" not in json.dumps(after) or what == "parameters"
+    assert "Name of city" not in json.dumps(after)
+    if what == "functions":
+        assert holder.keys() <= {"messages", "answer"}
+    if what == "parameters":
+        [function] = definitions(holder)
+        assert function == {
+            "name": "get_weather",
+            "description": "Weather now",
+            "parameters": {"type": "object"},
+        }
+    path = tmp_path / "b.jsonl"
+    path.write_text(json.dumps(after))
+    counts = inspect(path, format=format).counts
+    assert not [
+        rule for rule in counts if rule.startswith(("tools/", "chat/")) and rule != "tools/none-offered"
+    ]
+    with pytest.raises(DataError, match="no example has function definitions"):
+        applied(path, [after], {"slim": what})
+
+
+@pytest.mark.parametrize(("format", "form"), CASES)
+def test_convert_works_on_every_format(tmp_path: Path, format: str, form: str) -> None:
+    before = example(format, form)
+    other = next(name for name in FORMS if name != form)
+    [after] = applied(tmp_path / "a.jsonl", [before], {"convert": other})
+    wanted = example(format, other)
+    (wanted["input"] if format == "preference" else wanted).pop("parallel_tool_calls", None)
+    assert after == wanted
+    with pytest.raises(DataError, match="no example has function calls"):
+        applied(tmp_path / "a.jsonl", [before], {"convert": form})
+
+
+def test_one_changed_example_is_enough(tmp_path: Path) -> None:
+    plain = {"messages": [ASK, SAID]}
+    found = applied(tmp_path / "a.jsonl", [plain, example("chat", "functions")], {"convert": "tools"})
+    assert found[0] == plain
+    assert applied(tmp_path / "a.jsonl", [], {"slim": "functions"}) == []
