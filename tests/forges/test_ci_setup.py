@@ -313,6 +313,16 @@ def test_the_repository_of_the_remote(spec: Folder, remote: str) -> None:
         assert (done.code, "can't tell which repository it is" in done.err) == (1, True)
 
 
+def test_the_token_goes_to_no_server_that_a_remote_names(github: GitHub, spec: Folder) -> None:
+    remote = f"{github.url.replace('127.0.0.1', 'localhost')}/contoso/models"
+    for words in (("init", "-q"), ("remote", "add", "origin", remote)):
+        subprocess.run(["git", *words], cwd=spec.path, check=True)
+    done = spec.run("ci", "setup", "github", environ={"GITHUB_TOKEN": TOKEN})
+    assert done.code == 0, done
+    assert "which only the remote names: --server names it" in " ".join(done.err.split())
+    assert (github.seen, TOKEN in done.out + done.err) == ([], False)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -321,10 +321,13 @@ def _prefix(given: Arguments, server: str, repository: str, warnings: list[Diagn
     names, legacy = GITHUB.variables.token, f"repo:{repository}"
     token = next((os.environ[name].strip() for name in names if os.environ.get(name, "").strip()), "")
     reason = f"there is no token in {' or '.join(names)}."
-    if re.fullmatch(r"[!-~]+", token):
-        api = (os.environ.get("GITHUB_API_URL") or github_api(server)).rstrip("/")
+    is_chosen = given.server is not None or server == SERVICES["github"].server
+    api = os.environ.get("GITHUB_API_URL") or (github_api(server) if is_chosen else "")
+    if token and not api:
+        reason = f"the token isn't sent to {server}, which only the remote names: --server names it."
+    elif re.fullmatch(r"[!-~]+", token):
         try:
-            access = Access(GITHUB.title, api, GITHUB.login(token), token)
+            access = Access(GITHUB.title, api.rstrip("/"), GITHUB.login(token), token)
             with closing(ForgeClient(access, Clock())) as client:
                 return subject_prefix(client, repository) or legacy
         except ForgeError as error:
