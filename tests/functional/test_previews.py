@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from ftops.core.address import Address
 from ftops.state.backends.base import lock_info
 from ftops.state.backends.local import LocalStore
-from ftops.state.state import Begun, Operation, PendingOperation, fold
+from ftops.state.state import Begun, Operation, PendingOperation, State, fold
 from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.golden.cli import Done, Folder
 from tests.support.command import ROOT, environment
@@ -243,6 +243,27 @@ def test_a_local_state_from_elsewhere_is_refused(scene: Scene) -> None:
     done = scene.run("gc", "-y", "--expired", code=1)
     assert "can't be trusted here" in said(done)
     assert scene.left() == before
+
+
+def test_nothing_is_deleted_through_a_link(scene: Scene) -> None:
+    """A checkout whose link takes the place of the versions of a state."""
+    mine = scene.folder.path / "mine"
+    mine.mkdir()
+    (mine / "1.json").write_text("{}")
+    store = scene.store("pr-1")
+    history = store.snapshot_path.with_suffix(".history")
+    history.parent.mkdir(parents=True)
+    history.symlink_to(mine, target_is_directory=True)
+    store.write_snapshot(State("lineage", 3))
+    store.remove()
+    assert (mine / "1.json").read_text() == "{}"
+    assert not store.snapshot_path.exists()
+
+
+def test_a_preview_of_an_untrusted_spec_is_planned(scene: Scene) -> None:
+    scene.spec(environments=f'pr: {{pattern: "pr-*", ttl: {LATER}, tier: developer}}')
+    done = scene.run("plan", "--untrusted", "--env", "pr-1")
+    assert "everything is deleted 72h after the last apply" in done.out
 
 
 def test_a_broken_state_does_not_keep_others(scene: Scene) -> None:

@@ -5,6 +5,7 @@ source → settings, variables → expand → inputs → references → Config
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -291,7 +292,7 @@ class _Resources:
         from ftops import catalog  # only if an environment has a tier
 
         type_ = self.providers.type_of(provider) or "emulator"
-        return catalog.load(self.providers.project, self.context.environ).of(PROVIDER_TYPES[type_])
+        return catalog.load(self.providers.project, os.environ).of(PROVIDER_TYPES[type_])
 
     def _provider(self, draft: Draft) -> str:
         kind = kind_of(draft.address)

@@ -261,9 +261,13 @@ class History(Struct, frozen=True):
             self.path(old.id).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        with suppress(FileNotFoundError):
-            for path in list(self.folder.iterdir()):
-                path.unlink()
+        """Only what `add` has written, and nothing through a link."""
+        if self.folder.is_symlink():
+            return
+        for version in self.versions():
+            self.path(version.id).unlink(missing_ok=True)
+        (self.folder / _INDEX).unlink(missing_ok=True)
+        with suppress(OSError):  # something else is in it
             self.folder.rmdir()
 
     def versions(self) -> Sequence[Version]:
