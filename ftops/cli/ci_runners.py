@@ -55,7 +55,7 @@ class Runner(Struct, frozen=True):
     """A sentence that says where."""
     annotations: Callable[[Sequence[Diagnostic], str], str]
     """Lines of the log that mark what findings are about, where there are such lines."""
-    report: Callable[[Plan | None], None]
+    report: Callable[[Sequence[Plan]], None]
     """Keeps what the service shows of a plan by itself."""
 
 
@@ -79,8 +79,8 @@ def add_to_summary(text: str) -> bool:
     return True
 
 
-def _nothing(plan: Plan | None) -> None:
-    """The service shows nothing of a plan by itself."""
+def _nothing(plans: Sequence[Plan]) -> None:
+    """The service shows nothing of plans by itself."""
 
 
 def _without_annotations(found: Sequence[Diagnostic], folder: str) -> str:
@@ -134,10 +134,10 @@ def _gitlab_summary(screen: Screen, text: str) -> None:
     screen.text(f"{text}\n")
 
 
-def _gitlab_counts(plan: Plan | None) -> None:
+def _gitlab_counts(plans: Sequence[Plan]) -> None:
     """For the widget of a merge request."""
-    if plan is not None and os.environ.get(_GITLAB_FOLDER):
-        _write(Path(os.environ[_GITLAB_FOLDER], COUNTS), json.dumps(gitlab_counts(plan)), "wb")
+    if plans and os.environ.get(_GITLAB_FOLDER):
+        _write(Path(os.environ[_GITLAB_FOLDER], COUNTS), json.dumps(gitlab_counts(*plans)), "wb")
 
 
 # Azure Pipelines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -50,11 +49,7 @@ def plan_all(
     if screen.json:
         screen.document(_to_json(selection, outcomes, document, code))
     elif screen.format == GITLAB_COUNTS:
-        totals = Counter[str]()
-        for outcome in outcomes:
-            if outcome.result is not None:
-                totals.update({name: int(str(n)) for name, n in gitlab_counts(outcome.result.plan).items()})
-        screen.line({name: totals[name] for name in ("create", "update", "delete")})
+        screen.line(gitlab_counts(*(outcome.result.plan for outcome in outcomes if outcome.result)))
         screen.warn([one for outcome in outcomes for one in outcome.failed])
     elif screen.report:
         screen.reported(document.found)

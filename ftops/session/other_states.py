@@ -8,11 +8,12 @@ from pathlib import Path
 from ftops.config.config import Config, OutputsRead, StateSource
 from ftops.config.loader import load_outline
 from ftops.core.address import decode, encode
-from ftops.core.errors import FtopsError, SpecError, UsageError
+from ftops.core.errors import FtopsError, SpecError, StateError, UsageError
 from ftops.core.project import display, project_root
 from ftops.core.snippets import command
 from ftops.session.saved_plans import StalePlan
 from ftops.session.session import Session
+from ftops.state.state import State
 
 _TRUSTED = "plan without --untrusted, if the spec is yours"
 
@@ -39,15 +40,24 @@ def read_outputs(
     if is_offline and outline.state.is_in_bucket:
         hint = "use `ftops plan` with access to the bucket"
         raise UsageError(f"the state of {title} is in a bucket", "No service is contacted here.", hint)
-    with Session.open(outline) as session:  # one in another project has left nothing in this one
-        state = session.store.read() if source.spec else session.state
+    state = _state(source, outline)
     if not state.lineage:
-        summary = f"{title} hasn't been applied yet"
         where = command("ftops", "apply", display(source.path))
         hint = "apply it first" + (f": {where}" if not source.spec else ", or check its name and place")
+        summary = f"{title} hasn't been applied yet"
         raise FtopsError(summary, "Its outputs are known when it has.", hint)
     values = {name: decode(value) for name, value in state.outputs.items()}
     return OutputsRead(source.name, outline.name, outline.environment, state.lineage, state.serial, values)
+
+
+def _state(source: StateSource, outline: Config) -> State:
+    """Raises StateError, whose hint is about the other spec: the usual ones are commands for this one."""
+    try:
+        with Session.open(outline) as session:  # one in another project has left nothing in this one
+            return session.store.read() if source.spec else session.state
+    except StateError as error:
+        where = "" if source.spec else f": {command('ftops', 'show', display(source.path))}"
+        raise StateError(error.summary, error.detail, f"see what that spec says{where}") from error
 
 
 def _outline(source: StateSource, environ: Mapping[str, str]) -> Config:

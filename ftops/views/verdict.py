@@ -49,13 +49,14 @@ def verdict(plan: Plan) -> Verdict:
     return Verdict(level, ", ".join([*judged, *grave, *held, *rest]) or _quiet(plan))
 
 
-def gitlab_counts(plan: Plan) -> dict[str, Json]:
-    """GitLab's report of type `terraform`. What is replaced is deleted and created; what is adopted, resumed
+def gitlab_counts(*plans: Plan) -> dict[str, Json]:
+    """GitLab's report of type `terraform`, of all these plans. What is replaced is deleted and created; what is adopted, resumed
     or restored counts as updated.
 
     https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsterraform
     """
-    counts = Counter(word for change in plan.changes for word in _GITLAB[change.action])
+    changes = (change for plan in plans for change in plan.changes)
+    counts = Counter(word for change in changes for word in _GITLAB[change.action])
     return {word: counts[word] for word in ("create", "update", "delete")}
 
 

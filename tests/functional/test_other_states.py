@@ -329,3 +329,34 @@ def test_what_was_approved_goes_on_with_the_values_that_were_approved(project: F
     project.ok("apply", "shared", "-y", "--var", f"model={NEXT}")
     done = project.run("reconcile", "app")
     assert done.code == 0, done
+
+
+def pushed(project: Folder, outputs: dict[str, Any]) -> None:
+    """A state that somebody else wrote."""
+    state = json.loads(project.ok("state", "pull", "shared"))
+    project.write("forged.json", json.dumps({**state, "outputs": outputs}))
+    done = project.run("state", "push", "forged.json", "shared", "--force")
+    assert done.code == 0, done
+
+
+@pytest.mark.parametrize(
+    "value", ["${env.CANARY}", "a ${env.CANARY} b", "${job.x.id}", "${deployment.base.name}"]
+)
+def test_an_expression_in_a_recorded_output_is_never_evaluated(project: Folder, value: str) -> None:
+    pushed(project, {"model": MODEL, "tags": {"team": value}})
+    done = project.run("plan", "app", environ={"CANARY": "secret-of-ci"})
+    failed(done, "the output `tags` of the state `shared` has no value yet")
+    assert "secret-of-ci" not in done.out + done.err
+    pushed(project, {"model": MODEL, "tags": {"team": value.replace("$", "$$")}})
+    document = plan(project, "app")
+    assert document["outputs"][0]["after"] == f"team {value.replace('$', '$$')}"
+
+
+def test_a_damaged_state_is_named_with_the_spec_that_it_belongs_to(project: Folder) -> None:
+    (file,) = (project.path / "state" / "shared").glob("default.json")
+    file.write_text(file.read_text().replace("team", "maet"))
+    done = project.run("plan", "app")
+    failed(
+        done, "the state `shared` can't be read: the state file was edited or damaged", "`ftops show shared`"
+    )
+    assert "restore" not in done.err

@@ -182,7 +182,7 @@ def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
             document = inputs.row.read(file, probable_name(Path(), inputs.environment), inputs.environment)
             if isinstance(document, Document):
                 outputs |= outputs_of(document)
-                runner.report(document.plan)
+                runner.report([one.plan for one in (document, *(document.parts or ())) if one.plan])
             runner.summarise(screen, document.draw(MOST_SUMMARY).text)
             with runner.closed_log(screen):
                 screen.text(runner.harmless(draw(document.found, PLAIN)))
