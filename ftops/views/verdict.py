@@ -50,9 +50,8 @@ def verdict(plan: Plan) -> Verdict:
 
 
 def gitlab_counts(*plans: Plan) -> dict[str, Json]:
-    """GitLab's report of type `terraform`, of all these plans. What is replaced is deleted and created; what is
-    adopted, resumed
-    or restored counts as updated.
+    """GitLab's report of type `terraform`, of all these plans. What is replaced is deleted and created; what
+    is adopted, resumed or restored counts as updated.
 
     https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsterraform
     """
