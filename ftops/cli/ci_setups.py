@@ -192,10 +192,10 @@ def _azure_trust(setup: Setup, identity: Identity) -> Iterator[str]:
 
 
 def _azure_connection(setup: Setup, identity: Identity) -> str:
-    """That of apply is named after its environment if there are several."""
-    name = identity.jobs[0]
-    is_one_of_many = identity.name.startswith("apply") and len(setup.accounts) > 1
-    return f"ftops-{identity.name}" if is_one_of_many else name
+    """`ftops-apply` is for the first environment, that of the pipeline; others are named after theirs."""
+    first = f"apply-{next(iter(setup.accounts))}"
+    is_another = identity.name.startswith("apply") and identity.name != first
+    return f"ftops-{identity.name}" if is_another else identity.jobs[0]
 
 
 def _azure_parts(setup: Setup) -> tuple[str, str, str]:

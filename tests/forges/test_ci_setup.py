@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -46,22 +47,22 @@ REPOSITORIES = {
     "gitlab": "contoso/ai/models",
     "azure": "contoso/my project/models",
 }
-PROGRAM = """\
-#!{python}
-import json, sys
-calls = open({log!r}, "a", encoding="utf-8")
-given = sys.stdin.read() if "-" in sys.argv[1:] else ""
-print(json.dumps([{name!r}, *sys.argv[1:], *([given] if given else [])]), file=calls)
-words = sys.argv[1:]
-said = {{
-    "account": "tenant-id",
-    "storage": "/subscriptions/s/storage",
-    "cognitiveservices": "/subscriptions/s/resourceGroups/found/providers/Microsoft.CognitiveServices/x",
-}}
-if words[-1].endswith(("Issuer", "Subject")):
-    said[words[0]] = {{"r": "https://login.example/v2.0", "t": "/eid1/sc/org/connection"}}[words[-1][-1]]
-print(said.get(words[0], f"id-of-{{words[1]}}"))
+PROGRAM = r"""#!/bin/sh
+{
+    printf '%s\0' "${0##*/}" "$@"
+    case " $* " in *" --input - "*) cat; printf '\0' ;; esac
+    printf '\1\0'
+} >> LOG
+case "$1 $*" in
+    account*) echo tenant-id ;;
+    storage*) echo /subscriptions/s/storage ;;
+    cognitiveservices*) echo /subscriptions/s/resourceGroups/found/providers/Microsoft.CognitiveServices/x ;;
+    *Issuer) echo https://login.example/v2.0 ;;
+    *Subject) echo /eid1/sc/org/connection ;;
+    *) echo "id-of-$2" ;;
+esac
 """
+"""Notes its words and its input, and prints what a script needs of it."""
 
 
 @pytest.fixture
@@ -82,8 +83,7 @@ def called(script: str, folder: Path, shell: str = "bash") -> list[list[str]]:
     log.write_text("")
     for name in ("az", "gh", "glab"):
         program = place / name
-        text = PROGRAM.format(python=shutil.which("python3"), log=str(log), name=name)
-        program.write_text(text)
+        program.write_text(PROGRAM.replace("LOG", shlex.quote(str(log))))
         program.chmod(0o755)
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
@@ -92,7 +92,8 @@ def called(script: str, folder: Path, shell: str = "bash") -> list[list[str]]:
         [shell, "-c", script], cwd=scratch, env={"PATH": path}, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, ""), done
-    return [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    calls = log.read_text("utf-8").split("\1\0")[:-1]
+    return [call.split("\0")[:-1] for call in calls]
 
 
 def after(words: list[str], option: str) -> str:
@@ -264,6 +265,10 @@ def test_several_environments_and_previews(tmp_path: Path) -> None:
         w for c in calls for w in c
     ]
     assert '\'{"name": "ftops-preview"' in done.out
+    connections = setup(spec, "azure").out
+    for name, connection in (("prod", "ftops-apply"), ("dev", "ftops-apply-dev")):
+        section = connections.partition(f"# apply-{name}")[2].partition("\n\n")[0]
+        assert f"> {connection}.json" in section
     one = setup(spec, "github", "--env", "dev", "--preview-account", "acme-dev")
     assert "apply-prod" not in one.out
     assert "the identity of previews gets no state" in one.err
