@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -240,6 +241,9 @@ class Overridden(Struct, frozen=True):
     until: str = ""
     place: str = ""
     denied: tuple[str, ...] = ()
+
+    def has_ended(self, today: date) -> bool:
+        return bool(self.until) and date.fromisoformat(self.until) < today
 
 
 class PolicyOutcome(Struct, frozen=True):

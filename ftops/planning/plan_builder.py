@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from shlex import quote
@@ -28,7 +28,7 @@ from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Resolver
-from ftops.planning.estimate import NOTHING, Estimate
+from ftops.planning.estimate import NOTHING, Estimate, TrainingCost
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
 from ftops.planning.places import places_of
@@ -110,6 +110,17 @@ class PlanBuilder(Struct, frozen=True):
             reads=self.config.reads,
             places=places_of(made, self.graph.resources),
         )
+
+    def judged(self, made: Plan, policy: Policy, options: Options, costs: Sequence[TrainingCost]) -> Plan:
+        """A part of an approved plan as these rules judge it. `costs` are those of its jobs: the data that
+        they are estimated from may be gone."""
+        config = replace(self.config, policy=policy)
+        resources = sent_resources(made, self.graph.resources)
+        making = {change.address for change in made.changes if change.action in MAKING}
+        estimate = self._estimated(made, resources, self.config.project)[0]
+        training = tuple(cost for cost in costs if cost.address in making)
+        priced = replace(made, estimate=replace(estimate, training=training), findings=())
+        return replace(self, config=config)._with_policy(priced, resources, {}, options)
 
     def _unseen(self) -> list[str]:
         """Warnings about what a plan from the spec and the state alone can't show."""

@@ -8,7 +8,7 @@ must be those that were approved.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -19,17 +19,18 @@ from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
 from ftops.config.graph import build
+from ftops.config.policy import Policy
 from ftops.core.address import Secret, Secrets, Value, secrets
 from ftops.core.confined_files import content
 from ftops.core.durations import seconds_of
-from ftops.core.errors import FtopsError
+from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.private_files import write_private
 from ftops.core.project import ignore, made_here, make_own, own_folder
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.estimate import about, dollars
 from ftops.planning.grants import Residual, options_left, residual, retraining
-from ftops.planning.plan import MAKING, Change, Mode, Plan
+from ftops.planning.plan import MAKING, Change, Mode, Options, Plan
 from ftops.planning.saved.grant_record import GrantRecord, read_record, record_text, recorded_config
 from ftops.planning.saved.plan_digest import destination_of, elsewhere, plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
@@ -48,6 +49,18 @@ class GrantRefused(FtopsError):
     """A grant can't be continued: it has expired, or what is left isn't what was approved."""
 
     exit_code = 3
+
+
+class Denied(GrantRefused):
+    """The policy has changed since the approval, and denies what is left."""
+
+    def __init__(self, grant: Grant, findings: Iterable[Diagnostic]) -> None:
+        super().__init__(
+            "the policy has changed since the approval, and denies what is left to do",
+            f"{_shown(grant)} Nothing more is started; jobs in progress go on.",
+            "change the rule, override it in `overrides` of the spec, or approve another plan",
+        )
+        self._found = (*self.diagnostics, *findings)
 
 
 class Rest(Struct, frozen=True):
@@ -136,6 +149,7 @@ def plan_rest(
     if steps := [change for change in left.plan.changes if _sends_files(change)]:
         sub, left = planned(_with_files(config, steps, with_files(), grant))
     _check_steps(grant, left)
+    _check_policy(sub, working.policy, grant, record, left)
     return Rest(sub, _paid(grant, record, left), left)
 
 
@@ -177,6 +191,24 @@ def _check_steps(grant: Grant, left: Residual) -> None:
     more = len(left.foreign) - len(words)
     listed = "; ".join([*words, *([f"{more} more"] if more > 0 else [])])
     raise _refused(grant, f"what is left to do ({plan_digest(left.plan)}) isn't part of it: {listed}")
+
+
+def _check_policy(
+    session: Session, policy: Policy, grant: Grant, record: GrantRecord, left: Residual
+) -> None:
+    """Raises Denied if rules that weren't in force at the approval deny what is left. Equal rules aren't
+    judged again, unless an override of one has ended."""
+    approved, today = record.saved.plan, datetime.now(UTC).date()
+    lifted = {one.rule: one.reason for one in approved.policy.overridden if not one.has_ended(today)}
+    is_equal = policy.digest == approved.destination.policies.get("policy", "")
+    if is_equal and len(lifted) == len(approved.policy.overridden):
+        return
+    overridable = {rule.name for rule in policy.rules if rule.overridable}
+    options = Options(rule_overrides={name: why for name, why in lifted.items() if name in overridable})
+    judged = session.judged(left.plan, policy, options, approved.estimate.training)
+    denied = [finding for finding in judged.findings if finding.severity == "error"]
+    if denied:
+        raise Denied(grant, denied)
 
 
 def _known_secrets(record: GrantRecord, working: Config, grant: Grant) -> Secrets:

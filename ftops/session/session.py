@@ -18,6 +18,7 @@ from ftops.config.config import Config
 from ftops.config.data_files import inspect_data, with_data
 from ftops.config.graph import Graph, build
 from ftops.config.outputs import OutputValue, evaluate
+from ftops.config.policy import Policy
 from ftops.core.address import Address, decode
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.durations import seconds_of
@@ -26,6 +27,7 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
+from ftops.planning.estimate import TrainingCost
 from ftops.planning.moves import Replacement, located, nothing_recorded, replace_provider
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
@@ -180,6 +182,10 @@ class Session(Struct):
         builder = replace(builder, is_read_only=read_only)
         builder = replace(builder, today=as_of) if as_of else builder
         return builder.build(options, refresh, preflight, on_progress)
+
+    def judged(self, made: Plan, policy: Policy, options: Options, costs: Sequence[TrainingCost]) -> Plan:
+        """A part of an approved plan with what these rules say of it. `costs`: of its jobs."""
+        return self._plan_builder().judged(made, policy, options, costs)
 
     def apply(
         self,

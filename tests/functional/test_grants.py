@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftops.config.loader import load
+from ftops.planning.plan import Overridden
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalStore
 from ftops.state.file_format import StateCodec
@@ -563,3 +565,63 @@ def test_an_older_state_has_no_grants() -> None:
     text = codec.snapshot(State("a", 3), "s", "e")
     assert "grants" not in text
     assert codec.parse(text, "file", "s", "e").grants == {}
+
+
+POLICY = "policy: [{deny: {models: {deny: ['*']}}, name: none, message: Not now, overridable: true}]\n"
+OVERRIDE = "overrides: [{rule: none, reason: agreed, until: 2999-01-01}]\n"
+
+
+def test_a_policy_that_has_changed_holds_the_rest(scene: Scene) -> None:
+    """As is judged again at each run, a rule stops what isn't started yet, and jobs go on."""
+    path = str(scene.folder.path.parent / "policy.yaml")
+    digest = scene.submitted()
+    scene.folder.write("../policy.yaml", POLICY)
+    for command in (("reconcile",), ("apply", digest, "--no-wait")):
+        done = scene.run(*command, FTOPS_POLICY=path)
+        assert done.code == 3, done
+        assert "the policy has changed since the approval, and denies what is left" in said(done)
+        assert "deployment.prod: the model" in said(done)
+        assert "Not now." in said(done)
+        assert "jobs in progress go on" in said(done)
+    (grant,) = scene.reconcile(3, FTOPS_POLICY=path)
+    assert (grant["result"], len(grant["diagnostics"])) == ("refused", 2)
+    scene.hours(10)
+    scene.reconcile(3, FTOPS_POLICY=path)
+    assert (scene.created(), list(scene.grants())) == ((1, 0), [digest])
+    scene.spec(more=OVERRIDE)
+    scene.reconcile(0, FTOPS_POLICY=path)
+    assert (scene.created(), scene.grants()) == ((1, 1), {})
+
+
+@pytest.mark.parametrize("where", ["outside", "in the spec"])
+def test_a_rule_that_is_lifted_or_permits_holds_nothing(scene: Scene, where: str) -> None:
+    path = str(scene.folder.path.parent / "policy.yaml")
+    scene.folder.write("../policy.yaml", POLICY.replace("deny: ['*']", "allow: [nothing]"))
+    environ = {"FTOPS_POLICY": path} if where == "outside" else {}
+    rules = POLICY if where == "in the spec" else ""
+    scene.spec(more=rules)
+    digest = scene.saved("--override", "none", "--reason", "agreed", **environ)
+    assert scene.run("apply", digest, "--no-wait", **environ).code == 4
+    scene.spec(more=rules.replace("Not now", "Never"))
+    scene.folder.write("../policy.yaml", POLICY)  # another rule of the same name, and the override counts
+    scene.hours(10)
+    scene.reconcile(0, **environ)
+    assert scene.created() == (1, 1)
+
+
+def test_an_override_that_has_ended_since_lifts_nothing() -> None:
+    lifted = Overridden("none", "agreed", until="2026-11-30")
+    assert [lifted.has_ended(date(2026, 11, day)) for day in (29, 30)] == [False, False]
+    assert lifted.has_ended(date(2026, 12, 1))
+    assert not Overridden("none", "agreed").has_ended(date.max)
+
+
+def test_a_changed_rule_about_costs_knows_what_was_approved(scene: Scene) -> None:
+    """The costs of jobs that failed are those of the approval, whatever has become of the data."""
+    path = str(scene.folder.path.parent / "policy.yaml")
+    scene.submitted()
+    scene.hours(1)
+    scene.folder.write("../policy.yaml", "policy: [{deny: {cost: {training: 1000}}}]\n")
+    scene.reconcile(4, FTOPS_POLICY=path)
+    scene.hours(10)
+    scene.reconcile(0, FTOPS_POLICY=path)

@@ -79,8 +79,8 @@ def read_record(grant: Grant) -> GrantRecord:
 
 
 def recorded_config(record: GrantRecord, working: Config, known: Secrets) -> Config:
-    """The recorded spec, with the providers, state and folders of the working copy, and these secrets. Its
-    policy was judged when it was approved, with all of the plan; a part of it isn't judged again."""
+    """The recorded spec, with the providers, state and folders of the working copy, and these secrets.
+    Without a policy: all of the plan was judged when it was approved; what is left is judged by itself."""
     spec = record.spec
     resources = tuple(Resource(**carried_over(resource, Resource)) for resource in spec.resources)
     return replace(
