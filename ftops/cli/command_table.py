@@ -80,7 +80,8 @@ JOB: Mapping[str, Row] = {
 DATA: Mapping[str, Row] = {
     "check": _row("data_check:command", "Check files of examples."),
     "stats": _row("data_read:stats", "Count examples and tokens, and estimate costs."),
-    "show": _row("data_read:show", "Show an example, and which parts are trained on."),
+    "show": _row("data_read:show", "Show examples, and which parts are trained on."),
+    "report": _row("data_report:command", "Write an HTML page: verdict, pictures, examples."),
     "diff": _row("data_diff:command", "Compare two files by content, not by line."),
     "generate": _row("data_generate:command", "Generate the examples of datasets."),
     "convert": _row("data_write:convert", "Convert between functions, tools, CSV and Parquet."),

@@ -1,4 +1,4 @@
-"""One example as text: its messages, and which are trained on."""
+"""Examples as text: their messages, and which are trained on. Secrets and personal data are masked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ftops.core.nested import object_at
 from ftops.core.plurals import plural
 from ftops.dataset.files.jsonl_io import Example
 from ftops.dataset.profile.tokens import REPLY, Counter, calls, definitions
+from ftops.dataset.rules.sensitive_data import mask
 from ftops.views.paint import Painter
 
 WIDTH = 96
@@ -39,7 +40,7 @@ def to_json(shown: Shown) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
     messages: list[Json] = [
         {"role": str(m.get("role", "")), "part": part, "trained": trained, "tokens": _tokens(shown, m)}
-        for part, m, trained in _messages(shown.example)
+        for part, m, trained in messages_of(shown.example)
     ]
     return {
         "file": shown.file,
@@ -47,7 +48,7 @@ def to_json(shown: Shown) -> dict[str, Json]:
         "number": shown.number,
         "tokens": shown.counter.tokens(shown.example) if shown.counter else None,
         "messages": messages,
-        "example": shown.example,
+        "example": masked(shown.example),
     }
 
 
@@ -61,21 +62,25 @@ def draw(shown: Shown, paint: Painter) -> Iterator[str]:
         yield ""
         yield f"functions  {paint(plural(len(offered), 'function') + ' offered', 'dim')}"
         for function in offered:
-            yield f"  {paint(_signature(function))}"
+            yield f"  {paint(signature(function))}"
     before = ""
-    for part, message, trained in _messages(shown.example):
+    for part, message, trained in messages_of(shown.example):
         yield ""
         if part != before:
             yield paint(f"— {part} —", "hint")
             before = part
         yield from _message(shown, message, trained, paint)
-    for key, value in shown.example.items():
-        if key not in _KNOWN:
-            yield ""
-            yield f"{paint(str(key))}  {paint(_short(value), 'dim')}"
+    for key, value in other_keys(shown.example):
+        yield ""
+        yield f"{paint(key)}  {paint(short(value), 'dim')}"
 
 
-def _messages(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+def other_keys(example: Example) -> Iterator[tuple[str, Any]]:
+    """What an example has beside its messages and functions."""
+    return ((mask(key), value) for key, value in example.items() if key not in _KNOWN)
+
+
+def messages_of(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     """(part, message, whether it is trained on). In a conversation, messages of the assistant are, unless
     their weight is 0; in a preference pair, both answers are."""
     is_pair = not _ANSWERS.keys().isdisjoint(example)
@@ -103,25 +108,32 @@ def _message(shown: Shown, message: Mapping[str, Any], trained: bool, paint: Pai
 
 
 def _content(message: Mapping[str, Any]) -> Iterator[str]:
-    for text in _texts(message.get("content")):
+    for text in texts_of(message):
         for line in text.split("\n"):
             yield from wrap(line, WIDTH, replace_whitespace=False) or [""]
-    for call in calls(message):
-        yield from wrap(f"→ {call.name}({call.arguments})", WIDTH, subsequent_indent="  ")
+    for call in calls_of(message):
+        yield from wrap(call, WIDTH, subsequent_indent="  ")
 
 
-def _texts(content: Any) -> Iterator[str]:
+def texts_of(message: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a message, and a line for each of its images."""
+    content = message.get("content")
     if isinstance(content, str):
-        yield content
+        yield mask(content)
     for part in content if isinstance(content, list) else ():
         fields = part if isinstance(part, dict) else {}
         if isinstance(fields.get("text"), str):
-            yield fields["text"]
+            yield mask(fields["text"])
         else:
-            yield f"[image {_short(fields['image_url'])}]" if "image_url" in fields else _short(part)
+            yield f"[image {short(fields['image_url'])}]" if "image_url" in fields else short(part)
 
 
-def _signature(function: Mapping[str, Any]) -> str:
+def calls_of(message: Mapping[str, Any]) -> Iterator[str]:
+    """`→ set_speed({"speed": 3})` for each call of a message."""
+    return (f"→ {call.name}({mask(call.arguments)})" for call in calls(message))
+
+
+def signature(function: Mapping[str, Any]) -> str:
     """`set_speed(speed: integer, unit: string)`."""
     properties = object_at(function, "parameters", "properties")
     inside = [f"{name}: {object_at(properties, name).get('type', 'any')}" for name in properties]
@@ -139,6 +151,16 @@ def _list(holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else str(value)
+def short(value: Any) -> str:
+    """One line of at most WIDTH characters."""
+    text = mask(value if isinstance(value, str) else str(value))
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+
+
+def masked(value: Any) -> Any:
+    """The same value with dots in place of secrets."""
+    if isinstance(value, dict):
+        return {masked(key): masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return list(map(masked, value))
+    return mask(value) if isinstance(value, str) else value

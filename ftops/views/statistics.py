@@ -170,14 +170,15 @@ def _table(rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
 
 def _histogram(bins: Sequence[Bin]) -> Iterator[str]:
     most = max((b.examples for b in bins), default=0)
-    width = max((len(_range(b)) for b in bins), default=0)
+    width = max((len(range_of(b)) for b in bins), default=0)
     for each in bins:
         eighths = -(-each.examples * BAR * 8 // most) if each.examples else 0
         bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-        yield f"    {_range(each):>{width}}  {bar}{' ' * bool(bar)}{each.examples:,}"
+        yield f"    {range_of(each):>{width}}  {bar}{' ' * bool(bar)}{each.examples:,}"
 
 
-def _range(each: Bin) -> str:
+def range_of(each: Bin) -> str:
+    """`20–49`"""
     return f"{each.low:,}–{each.high - 1:,}" if each.high - each.low > 1 else f"{each.low:,}"
 
 

@@ -35,11 +35,7 @@ class Checked(NamedTuple):
     diagnostics: list[Diagnostic]
 
 
-@click.command("check")
-@click.argument("paths", metavar="[FILE|SPEC]...", nargs=-1, type=PATH)
-@click.option("--env", "environment", metavar="NAME", help="The environment of a spec.")
-@click.option("--format", type=click.Choice(dataset.FORMATS), help="Expected format of the examples.")
-@click.option(
+severity_option = click.option(
     "--severity",
     "settings",
     multiple=True,
@@ -47,6 +43,13 @@ class Checked(NamedTuple):
     help="Set the severity of a rule: error, warning, note or off. RULE can be a group such as "
     "secret/*. Repeatable.",
 )
+
+
+@click.command("check")
+@click.argument("paths", metavar="[FILE|SPEC]...", nargs=-1, type=PATH)
+@click.option("--env", "environment", metavar="NAME", help="The environment of a spec.")
+@click.option("--format", type=click.Choice(dataset.FORMATS), help="Expected format of the examples.")
+@severity_option
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--rules", is_flag=True, help="List all rules and their severities.")
 @screen_options
@@ -64,7 +67,7 @@ def command(
 
     Exits with 1 if there is an error. docs/data-rules.md explains every rule.
     """
-    severity = _severity(settings)
+    severity = chosen_severity(settings)
     if rules:
         return _list_rules(screen, severity)
     files, findings = _check_all(paths or (Path(),), environment, format or "", severity)
@@ -81,7 +84,8 @@ def command(
     return code
 
 
-def _severity(settings: tuple[str, ...]) -> dict[str, str]:
+def chosen_severity(settings: tuple[str, ...]) -> dict[str, str]:
+    """Rule → grade, as --severity sets them. Raises UsageError."""
     known = names()
     chosen = {}
     for setting in settings:

@@ -25,23 +25,30 @@ from ftops.planning.estimate import TrainingCost
 from ftops.views import example as example_view
 from ftops.views import statistics as statistics_view
 
-_NOWHERE = Address("job", "none")
+NOWHERE = Address("job", "none")
+"""Of the job whose cost is estimated without a spec."""
 
-
-@click.command("stats")
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=PATH)
-@click.option(
+model_option = click.option(
     "--model",
     metavar="MODEL",
     help="Count tokens with the encoding of this model, and estimate the cost of training.",
 )
-@click.option("--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: number of epochs.")
-@click.option(
+epochs_option = click.option(
+    "--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: number of epochs."
+)
+training_option = click.option(
     "--training-type",
     type=click.Choice(TRAINING_TYPES),
     default="standard",
     help="With --model: training type.",
 )
+
+
+@click.command("stats")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=PATH)
+@model_option
+@epochs_option
+@training_option
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="Token encoding (default: that of the model).")
 @screen_options
 def stats(
@@ -55,7 +62,7 @@ def stats(
     """Count examples, tokens, roles and functions in FILEs, and estimate the cost of training."""
     known = catalog.load(Path.cwd(), os.environ)
     entry = known.find(model) if model else None
-    name = encoding or _encoding(known, model, " Or set --encoding.")
+    name = encoding or encoding_of(known, model, " Or set --encoding.")
     try:
         counter(name)
     except NoEncoding as error:
@@ -68,7 +75,7 @@ def stats(
     for path in paths:
         counted = statistics(measure(path, name), entry.example_tokens if entry else None)
         kind = training_type or "standard"
-        cost = estimator.training_cost(_NOWHERE, counted, entry, model, kind, epochs) if model else None
+        cost = estimator.training_cost(NOWHERE, counted, entry, model, kind, epochs) if model else None
         files[display(path.absolute())] = (counted, cost)
     rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]
     drawn = (statistics_view.draw(f, found, screen.paint, cost) for f, (found, cost) in files.items())
@@ -90,7 +97,7 @@ def show(screen: Screen, path: Path, number: int | None, line: int | None, model
         raise UsageError("give either a number or a line", "", "remove one of them")
     counts = None
     with suppress(NoEncoding):
-        counts = counter(_encoding(catalog.load(Path.cwd(), os.environ), model))
+        counts = counter(encoding_of(catalog.load(Path.cwd(), os.environ), model))
     found = example_view.Shown(display(path.absolute()), *_find(path, number or 1, line), counts)
     return screen.result(lambda: example_view.to_json(found), lambda: example_view.draw(found, screen.paint))
 
@@ -113,7 +120,7 @@ def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]
     raise UsageError(f"{path} has no example {number}", f"it has {seen:,}.", "")
 
 
-def _encoding(known: catalog.Catalog, model: str | None, advice: str = "") -> str:
+def encoding_of(known: catalog.Catalog, model: str | None, advice: str = "") -> str:
     """The token encoding of a model, or the usual one. Raises UsageError if it isn't known."""
     name = known.encoding(model) if model else ENCODINGS[0]
     if model and not name:

@@ -1,0 +1,220 @@
+"""Cleaning: mends what can be mended without guessing, and lists it. Cleaning twice changes nothing more.
+
+Of a file: byte order marks between lines, carriage returns, blank lines. Of an example: keys of messages that
+are null, empty `content` beside calls, empty messages, consecutive assistant messages (if asked), nothing but
+empty answers, and repetitions. All else stays as it is, byte by byte, broken lines too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from xxhash import xxh3_128_intdigest
+
+from ftops.core.confined_files import opened
+from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
+from ftops.dataset.formats.chat import OUTPUTS, SYSTEM
+from ftops.dataset.formats.jsonl import parse
+from ftops.dataset.profile.tokens import calls
+from ftops.dataset.rules.findings import Finding
+
+MENDED = frozenset({"data/duplicate", "chat/null-content", "chat/empty-message", "chat/role-order"})
+"""Rules whose findings may disappear."""
+_OPTIONAL = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls")
+"""Keys of an example that mean the same if they are null or absent."""
+
+Message = dict[str, Any]
+
+
+class Consecutive(Enum):
+    """What becomes of assistant messages that follow one another."""
+
+    LEAVE = "leave"
+    MERGE = "merge"
+    """They become one message."""
+    KEEP_LAST = "keep-last"
+
+
+class Change(NamedTuple):
+    """What was done with a line of the source."""
+
+    line: int
+    kind: str
+    """Such as `duplicate`."""
+    text: str
+    other: int = 0
+    """Another line of the source, that the text ends with; 0: none."""
+
+
+class Cleaned(NamedTuple):
+    """What becomes of a line: its new bytes (None: it is removed), and all that was changed."""
+
+    raw: bytes | None
+    changes: tuple[Change, ...] = ()
+
+
+def clean(
+    path: Path, consecutive: Consecutive = Consecutive.LEAVE, *, keep_duplicates: bool = False
+) -> Iterator[Cleaned]:
+    """Every line of a file, in order. Raises UsageError if it can't be read."""
+    first: dict[int, int] = {}
+    for number, raw, changes in _lines(path):
+        example = _parsed(raw)
+        texts = [] if example is None else list(dict.fromkeys(_mend(example, consecutive)))
+        changes += tuple(Change(number, kind, text) for kind, text in texts)
+        if example is not None and _only_empty_answers(example):
+            yield Cleaned(None, (*changes, Change(number, "empty-answer", "removed: its answers are empty")))
+            continue
+        content = raw.strip() if example is None else canonical(example)
+        before = first.setdefault(xxh3_128_intdigest(content), number)
+        if before != number and not keep_duplicates:
+            text = "removed: the same example as in line"
+            yield Cleaned(None, (*changes, Change(number, "duplicate", text, before)))
+        else:
+            yield Cleaned(dump(example) if texts else raw, changes)
+
+
+def _parsed(raw: bytes) -> Example | None:
+    """The object on a line; None if the checks find that it isn't one."""
+    try:
+        example = parse(raw.decode())
+    except UnicodeDecodeError:
+        return None
+    return None if isinstance(example, Finding) else example
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes, tuple[Change, ...]]]:
+    """Lines that aren't blank, without their line ends, and what was changed about them."""
+    number = 0
+    try:
+        with opened(path) as stream:
+            for block in blocks(stream):
+                for raw in block.removesuffix(b"\n").split(b"\n"):
+                    number += 1
+                    yield from _split(number, raw)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _split(number: int, raw: bytes) -> Iterator[tuple[int, bytes, tuple[Change, ...]]]:
+    """One line, or several that only carriage returns separate."""
+    changes: list[Change] = []
+    line = raw.removesuffix(b"\r")
+    parts = [line]
+    if b"\r" in line and _parsed(line) is None:
+        apart = [part for part in line.split(b"\r") if part.strip()]
+        if all(_parsed(part.removeprefix(BOM)) is not None for part in apart):
+            parts = apart
+    if len(raw) != len(line) or len(parts) > 1:
+        changes.append(Change(number, "line-end", "carriage returns became line ends"))
+    for part in parts:
+        text = part.removeprefix(BOM)
+        if len(text) != len(part) and number > 1:
+            changes.append(Change(number, "byte-order-mark", "removed a byte order mark between lines"))
+        if text.strip(b" \t\r"):
+            yield number, text, tuple(changes)
+            changes = []
+
+
+def _mend(example: Example, consecutive: Consecutive) -> Iterator[tuple[str, str]]:
+    """Mends an example in place. Yields (kind, text) of what it did."""
+    holders = [example]
+    if isinstance(example.get("input"), dict):
+        holders.append(example["input"])
+    for holder in holders:
+        for key in _OPTIONAL:
+            if key in holder and holder[key] is None:
+                del holder[key]
+                yield "null", f"removed `{key}`, which was null"
+        for key in ("messages", *OUTPUTS):
+            messages = holder.get(key)
+            if isinstance(messages, list) and all(isinstance(m, dict) for m in messages):
+                yield from _mend_messages(messages, consecutive)
+
+
+def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterator[tuple[str, str]]:
+    for message in messages:
+        empty = [key for key, value in message.items() if value is None]
+        if message.get("content") == "" and any(calls(message)):
+            empty.append("content")
+        for key in empty:
+            del message[key]
+            yield "null", f"removed empty `{key}` of a message"
+    for index in reversed(range(len(messages))):
+        if _is_superfluous(messages, index):
+            yield "empty-message", f"removed an empty message of the role {messages[index]['role']}"
+            del messages[index]
+    if consecutive is not Consecutive.LEAVE:
+        yield from _join(messages, consecutive)
+
+
+def _is_superfluous(messages: list[Message], index: int) -> bool:
+    """Whether a message is empty, and the others are as good a conversation without it: a question stays
+    before each answer, and no answers or system messages follow one another."""
+    role = messages[index].get("role")
+    if role not in (*SYSTEM, "user") or not _is_empty(messages[index]):
+        return False
+    around = [messages[i].get("role") for i in (index - 1, index + 1) if 0 <= i < len(messages)]
+    if role == "user":
+        return "user" in around
+    return bool(around) and not (len(set(around)) == 1 < len(around) and around[0] != "user")
+
+
+def _is_empty(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    has_content = bool(content.strip() if isinstance(content, str) else content)
+    return not (has_content or any(calls(message)) or message.get("refusal"))
+
+
+def _only_empty_answers(example: Example) -> bool:
+    """Whether it is a conversation that ends with an answer, and all its answers are empty."""
+    messages = example.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages) or not messages:
+        return False
+    answers = [m for m in messages if m.get("role") == "assistant"]
+    return messages[-1] in answers and all(map(_is_empty, answers))
+
+
+def _join(messages: list[Message], consecutive: Consecutive) -> Iterator[tuple[str, str]]:
+    """Joins consecutive assistant messages, or keeps the last of them."""
+    runs = [(role, list(run)) for role, run in groupby(messages, key=lambda m: m.get("role"))]
+    joined: list[Message] = []
+    for role, run in runs:
+        kept = run
+        if role == "assistant" and len(run) > 1:
+            if consecutive is Consecutive.KEEP_LAST:
+                kept = run[-1:]
+                yield "consecutive", f"kept the last of {len(run)} consecutive assistant messages"
+            elif _can_be_merged(run):
+                kept = [_merged(run)]
+                yield "consecutive", f"merged {len(run)} consecutive assistant messages"
+        joined += kept
+    messages[:] = joined
+
+
+def _can_be_merged(run: list[Message]) -> bool:
+    """Whether one message can say the same: texts before calls, all with one weight and name."""
+    if any(m.keys() - {"role", "content", "tool_calls", "weight", "name"} for m in run):
+        return False
+    if any(not isinstance(m.get("content", ""), str) for m in run) or any(
+        not isinstance(m.get("tool_calls", []), list) for m in run
+    ):
+        return False
+    if len({(m.get("weight", 1), str(m.get("name"))) for m in run}) > 1:
+        return False
+    return not any("tool_calls" in before and "content" in after for before, after in pairwise(run))
+
+
+def _merged(run: list[Message]) -> Message:
+    result: Message = {"role": "assistant"}
+    texts = [m["content"] for m in run if m.get("content")]
+    called = [call for m in run for call in m.get("tool_calls", ())]
+    if texts or not called:
+        result["content"] = "\n\n".join(texts)
+    if called:
+        result["tool_calls"] = called
+    return result | {key: run[0][key] for key in ("weight", "name") if key in run[0]}

@@ -1,0 +1,1 @@
+"""Report of data as one HTML page: the verdict and what to do first, then pictures, then examples."""
