@@ -27,6 +27,8 @@ from ftops.dataset.rules.findings import Inspection, Overlap
 
 MAX_WORST = 8
 LONGEST = 2
+FAR = 2
+"""The longest examples are shown if they have so many times the usual tokens."""
 MAX_RANDOM = 5
 MAX_PAIRS = 10
 """Pairs of examples in both files that are listed."""
@@ -132,7 +134,8 @@ def _worst(inspection: Inspection, found: Statistics, grades: Mapping[str, str])
             if grade_of(rule, grades) == grade and len(lines) < MAX_WORST:
                 summary = f"{first.summary} {first.other}" if first.other else first.summary
                 lines.setdefault(first.line, f"{rule}: {summary}")
-    for line, tokens in found.longest[:LONGEST]:
+    longest = [one for one in found.longest[:LONGEST] if one[1] > FAR * found.length.median]
+    for line, tokens in longest:
         lines.setdefault(line, f"one of the longest: {tokens:,} tokens")
     yield from lines.items()
 

@@ -63,8 +63,8 @@ def to_html(report: Report) -> str:
         ),
         element(
             "main",
-            *_changes(report.compared),
             _columns([[_headed(reported, len(report.files) > 1)] for reported in report.files]),
+            *_changes(report.compared),
             *(
                 element("section", element("h2", title), _columns(columns), id=id)
                 for id, title, columns in shown

@@ -53,7 +53,7 @@ def tiles(reported: Reported) -> Element:
     if found.cut:
         cells.append(("cut off", f"{found.cut.examples:,}", f"examples over {found.cut.limit:,} tokens"))
     known = [cost for cost in reported.costs if cost.dollars is not None]
-    if known:
+    if known and inspection.format != "reinforcement":
         cost = known[0]
         cells.append(("training costs about", dollars(cost.dollars or 0), money.epochs(cost)))
     return element(
@@ -168,7 +168,7 @@ def functions(reported: Reported) -> Parts:
     rows: list[list[Node]] = [
         [name, bar(n, most), f"{n:,}", f"{details.offered[name]:,}"] for name, n in counts
     ]
-    heads = ["function", "", "calls", "offered in"]
+    heads = ["function", "", "calls", "offered"]
     yield table(heads, rows[:SHOWN], class_="bars")
     if len(rows) > SHOWN:
         yield folded(
@@ -191,13 +191,14 @@ def functions(reported: Reported) -> Parts:
 
 
 def _answers(labels: Mapping[str, int], examples: int) -> Parts:
-    rows = list(ranked(labels))
+    rows = [(name, count) for name, count in ranked(labels) if count > 1]
     if len(rows) < 2:
-        return
+        return  # texts, which are all different
     yield element("h3", "Short answers")
     yield _bars(rows[:SHOWN], lambda name: f" ({labels[name] / examples:.0%})")
-    if len(rows) > SHOWN:
-        yield element("p", f"and {len(rows) - SHOWN:,} others", class_="dim")
+    rest = len(labels) - len(rows[:SHOWN])
+    if rest:
+        yield element("p", f"and {plural(rest, 'other')}", class_="dim")
 
 
 def _matrix(steps: Mapping[str, Mapping[str, int]]) -> Element:
@@ -317,11 +318,14 @@ def fields(reported: Reported) -> Parts:
     """What a grader gets besides the answer."""
     details = reported.file.details
     if details.fields:
-        yield element("p", "Keys beside `messages`: `item` in the templates of a grader.", class_="small dim")
+        yield element("p", "Keys beside the messages: item in the templates of a grader.", class_="small dim")
         yield table(["key", *_VALUES], (row[1:] for row in _values("", details.fields)), class_="words")
 
 
 def costs(reported: Reported) -> Parts:
+    if reported.file.inspection.format == "reinforcement":
+        yield element("p", "Reinforcement fine-tuning is billed by the hour of training.", class_="dim")
+        return
     known = [cost for cost in _by_epochs(reported) if cost.dollars is not None]
     if not known:
         note = reported.costs[0].note if reported.costs else "give --model to see what training costs"
