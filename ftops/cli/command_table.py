@@ -83,6 +83,7 @@ DATA: Mapping[str, Row] = {
     "show": _row("data_read:show", "Show examples, and which parts are trained on."),
     "report": _row("data_report:command", "Write an HTML page: verdict, pictures, examples."),
     "diff": _row("data_diff:command", "Compare two files by content, not by line."),
+    "clean": _row("data_clean:command", "Mend what needs no guessing, and list what was done."),
     "generate": _row("data_generate:command", "Generate the examples of datasets."),
     "convert": _row("data_write:convert", "Convert between functions, tools, CSV and Parquet."),
     "split": _row("data_write:split", "Split a file into train and valid, or more parts."),

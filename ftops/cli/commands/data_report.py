@@ -69,7 +69,10 @@ def command(
     limit = entry.example_tokens if entry else None
     files = []
     for path in paths:
-        found = gather(path, display(path.absolute()), name, limit, valid=other, seed=seed, grades=grades)
+        shown, is_compared = display(path.absolute()), len(paths) > 1
+        found = gather(
+            path, shown, name, limit, valid=other, is_compared=is_compared, seed=seed, grades=grades
+        )
         costs = tuple(
             estimator.training_cost(NOWHERE, found.statistics, entry, model or "", training_type, number)
             for number in dict.fromkeys((epochs, *EPOCHS))

@@ -88,7 +88,7 @@ def convert(
     else:
         raws = (line.raw.removeprefix(BOM) for line in read(source))
     is_made = is_table or is_foreign
-    with _writer(source, target, force, bool(mark) if is_made else mark) as writer:
+    with writer_of(source, target, force, bool(mark) if is_made else mark) as writer:
         for raw in raws:
             writer.write(raw)
     return _report(screen, [writer], warnings, reader)
@@ -168,7 +168,7 @@ def split(
     folder = into or source.parent
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(_writer(source, folder / f"{source.stem}.{name}.jsonl", force))
+            name: stack.enter_context(writer_of(source, folder / f"{source.stem}.{name}.jsonl", force))
             for name in rule.parts
         }
         for line, example in read_strictly(source, shown):
@@ -219,7 +219,7 @@ def slim(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str,
     _check_names(source, shown, only)
     warnings: list[Diagnostic] = []
     steps = [{"slim": drop, "only": only}]
-    with _writer(source, target, force) as writer:
+    with writer_of(source, target, force) as writer:
         for example in transform.apply(source, shown, steps, unchanged=warnings.append):
             writer.write(dump(example))
     return _report(screen, [writer], warnings)
@@ -236,7 +236,7 @@ def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
         raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))
 
 
-def _writer(source: Path, target: Path, force: bool, mark: bool | None = None) -> Writer:
+def writer_of(source: Path, target: Path, force: bool, mark: bool | None = None) -> Writer:
     """A writer of `target`, by default with a byte order mark if the source has one. Raises UsageError if the
     target exists, or is the source."""
     if not source.exists():

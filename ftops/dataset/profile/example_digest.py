@@ -22,6 +22,7 @@ _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16
 WORDS = 48
 """Words that are hashed: texts that are nearly the same begin nearly the same."""
+_NONE = (bytes(8), bytes(BUCKETS))
 _NO_HASH = 1 << 32
 LENGTH = 500
 """Characters in which these words are."""
@@ -41,11 +42,14 @@ class Row(NamedTuple):
     minhash: bytes
 
 
-def pack_row(line: int, tokens: int, example: Mapping[str, Any], messages: Messages) -> bytes:
-    """A packed row; `rows` is the inverse. `messages` are those of the example."""
+def pack_row(
+    line: int, tokens: int, example: Mapping[str, Any], messages: Messages, is_comparable: bool = True
+) -> bytes:
+    """A packed row; `rows` is the inverse. `messages` are those of the example. Without `is_comparable`, the
+    row has no digest of the prompt and no MinHash."""
     content = xxh3_64_digest(canonical(example))
-    words = minhash(_words(example, messages))
-    return _ROW.pack(line, min(tokens, 2**32 - 1), content, prompt(example, messages), words)
+    asked, words = (prompt(example, messages), minhash(_words(example, messages))) if is_comparable else _NONE
+    return _ROW.pack(line, min(tokens, 2**32 - 1), content, asked, words)
 
 
 def rows(packed: bytes) -> Iterator[Row]:

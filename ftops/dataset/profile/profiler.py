@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, get_args
 
-from msgspec import Struct, field
+from msgspec import Struct, field, json
 from msgspec.msgpack import Decoder, Encoder
 
 from ftops.core.confined_files import opened
@@ -34,7 +34,6 @@ OTHER = "(other)"
 _SYSTEMS = 1000
 _NEAR = 16
 """A longer answer isn't a label."""
-_DETAILED = "+details"
 EXCERPT = 72
 
 
@@ -103,22 +102,37 @@ class Measured(NamedTuple):
     details: Details | None = None
 
 
-def measure(path: Path, encoding: str = "", processes: int = 0, *, detailed: bool = False) -> Measured:
+class Measurement(Struct, frozen=True):
+    """What is measured."""
+
+    encoding: str = ""
+    """If empty, tokens aren't counted."""
+    is_detailed: bool = False
+    is_comparable: bool = True
+    """Whether rows have what a comparison of prompts and texts needs, which takes a sixth of the time."""
+
+
+def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
     """Measures a file. Without an `encoding`, tokens aren't counted. `processes`: 0 means as many as help.
 
     Raises UsageError if it can't be read, NoEncoding.
     """
-    if encoding:
-        counter(encoding)
+    return measure_as(path, Measurement(encoding), processes)
+
+
+def measure_as(path: Path, what: Measurement, processes: int = 0) -> Measured:
+    """As `measure`."""
+    if what.encoding:
+        counter(what.encoding)
     sha = sha256()
-    sums, rows, details = Sums(), bytearray(), Details() if detailed else None
+    sums, rows, details = Sums(), bytearray(), Details() if what.is_detailed else None
     try:
         with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             processes = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
             numbered = _numbered(stream, sha.update)
-            here = partial(measure_block, encoding=encoding, detailed=detailed)
-            argument = f"{encoding}{_DETAILED * detailed}"
+            here = partial(measure_block, what=what)
+            argument = json.encode(what).decode()
             for part, packed, more in spread(__name__, argument, numbered, here, _decode, processes):
                 sums.add(part)
                 rows += packed
@@ -130,11 +144,9 @@ def measure(path: Path, encoding: str = "", processes: int = 0, *, detailed: boo
     return Measured(f"sha256:{sha.hexdigest()}", sums, bytes(rows), details)
 
 
-def measure_block(
-    numbered: bytes, encoding: str, detailed: bool = False
-) -> tuple[Sums, bytes, Details | None]:
+def measure_block(numbered: bytes, what: Measurement) -> tuple[Sums, bytes, Details | None]:
     """The sums and rows of whole lines, which follow the number of the first one (8 bytes)."""
-    run = _Block(counter(encoding) if encoding else None, Details() if detailed else None)
+    run = _Block(what)
     with no_garbage_collection():
         for line in lines_of(numbered[8:], int.from_bytes(numbered[:8], "big")):
             if line.example is None:
@@ -148,8 +160,8 @@ def measure_block(
 
 def answering(argument: str) -> Callable[[bytes], bytes]:
     """For other processes (ftops.dataset.checks.process_pool): measures blocks."""
-    encoding, detailed, _ = argument.partition(_DETAILED)
-    return lambda numbered: _encode(measure_block(numbered, encoding, bool(detailed)))
+    what = json.decode(argument, type=Measurement)
+    return lambda numbered: _encode(measure_block(numbered, what))
 
 
 def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
@@ -164,17 +176,15 @@ def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
     return mask(last) if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
 
 
-_Result = tuple[Sums, bytes, Details | None]
-
-
 class _Block:
     """The measurement of some lines."""
 
-    def __init__(self, count: Counter | None, details: Details | None) -> None:
+    def __init__(self, what: Measurement) -> None:
         self.sums = Sums()
-        self.details = details
+        self.details = Details() if what.is_detailed else None
         self.rows: list[bytes] = []
-        self._count = count
+        self._count = counter(what.encoding) if what.encoding else None
+        self._is_comparable = what.is_comparable
 
     def add(self, number: int, example: Mapping[str, Any]) -> None:
         messages = example_digest.messages(example)
@@ -199,7 +209,8 @@ class _Block:
                 tokens = self._add_plain(messages, self._count)
             else:
                 tokens = self._add_tokens(example, self._count)
-        self.rows.append(example_digest.pack_row(number, tokens, example, messages))
+        row = (number, tokens, example, messages, self._is_comparable)
+        self.rows.append(example_digest.pack_row(*row))
         if self.details:
             self.details.add_example(example, messages, self._count)
 
@@ -214,7 +225,8 @@ class _Block:
         if isinstance(content, list):
             sums.images += sum(1 for part in content if isinstance(part, dict) and "image_url" in part)
         called = [call.name for call in calls(message)]
-        sums.calls.update(called)
+        if called:
+            sums.calls.update(called)
         return len(called)
 
     def _add_plain(self, messages: example_digest.Messages, counter: Counter) -> int:
@@ -279,7 +291,7 @@ def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[byt
 
 
 _encode = Encoder().encode
-_decode = Decoder(_Result, dec_hook=as_tally).decode
+_decode = Decoder(tuple[Sums, bytes, Details | None], dec_hook=as_tally).decode
 
 
 def _spell(sums: Sums) -> None:

@@ -20,7 +20,7 @@ from ftops.dataset.files.jsonl_io import Example, parse
 from ftops.dataset.profile import diff, example_digest
 from ftops.dataset.profile.details import Details
 from ftops.dataset.profile.diff import Pairs
-from ftops.dataset.profile.profiler import Measured, excerpt, measure
+from ftops.dataset.profile.profiler import Measured, Measurement, excerpt, measure, measure_as
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.rules.catalogue import GRADES, grade_of
 from ftops.dataset.rules.findings import Inspection, Overlap
@@ -81,13 +81,16 @@ def gather(
     *,
     format: str = "",
     valid: tuple[Path, str] | None = None,
+    is_compared: bool = False,
     seed: int = SEED,
     grades: Mapping[str, str] = dataset.NO_SETTINGS,
 ) -> FileReport:
-    """`limit`: the most tokens of one example that the model takes. `valid`: a file, and its name. `grades`:
-    as they are set for rules. Raises FtopsError if a file can't be read, NoEncoding."""
+    """`limit`: the most tokens of one example that the model takes. `valid`: a file, and its name.
+    `is_compared`: with another version. `grades`: as they are set for rules. Raises FtopsError if a file
+    can't be read, NoEncoding."""
     inspection = _inspected(path, name, format)
-    measured = measure(path, encoding, detailed=True)
+    what = Measurement(encoding, is_detailed=True, is_comparable=is_compared or valid is not None)
+    measured = measure_as(path, what)
     found = statistics(measured, limit)
     shared = _shared(path, valid, inspection.format, measured) if valid else None
     reasons = dict(_worst(inspection, found, grades))

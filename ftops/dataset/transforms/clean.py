@@ -204,7 +204,7 @@ def _can_be_merged(run: list[Message]) -> bool:
         not isinstance(m.get("tool_calls", []), list) for m in run
     ):
         return False
-    if len({(m.get("weight", 1), str(m.get("name"))) for m in run}) > 1:
+    if len({(str(m.get("weight", 1)), str(m.get("name"))) for m in run}) > 1:
         return False
     return not any("tool_calls" in before and "content" in after for before, after in pairwise(run))
 

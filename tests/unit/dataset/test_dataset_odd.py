@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ftops.dataset.files import jsonl_io
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import difference
-from ftops.dataset.profile.profiler import Measured, measure, measure_block
+from ftops.dataset.profile.profiler import Measured, Measurement, measure, measure_block
 from ftops.dataset.profile.statistics import statistics
 from ftops.dataset.profile.tokens import counter
 
@@ -39,7 +39,7 @@ JSON = st.recursive(
 def test_any_lines_can_be_measured(values: list[object]) -> None:
     raws = [v if isinstance(v, bytes) else json.dumps(v).encode() for v in values]
     block = b"\n".join(raws)
-    sums, rows, _ = measure_block(bytes(7) + b"\x01" + block, "o200k_base")
+    sums, rows, _ = measure_block(bytes(7) + b"\x01" + block, Measurement("o200k_base"))
     assert sums.examples + sums.unreadable <= block.count(b"\n") + 1
     assert len(rows) == 40 * sums.examples
 
@@ -58,7 +58,7 @@ def test_any_lines_can_be_measured(values: list[object]) -> None:
     ],
 )
 def test_lines(raw: bytes, is_example: bool | None) -> None:
-    measured = Measured("", *measure_block(bytes(7) + b"\x01" + raw, "o200k_base"))
+    measured = Measured("", *measure_block(bytes(7) + b"\x01" + raw, Measurement("o200k_base")))
     sums = statistics(measured, limit=5).sums
     assert sums.examples + sums.unreadable == 1
     if is_example is not None:

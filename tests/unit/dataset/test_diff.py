@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftops.dataset.profile.diff import Difference, difference, overlap, shifts
-from ftops.dataset.profile.profiler import Measured, measure, measure_block
+from ftops.dataset.profile.profiler import Measured, Measurement, measure, measure_block
 
 WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "inlet", "kelp", "larch"]
 
@@ -30,7 +30,7 @@ def chat(question: str, answer: str, system: str = "Be brief.") -> dict[str, Any
 
 def packed(examples: Sequence[object], **spelling: Any) -> Measured:
     text = "".join(json.dumps(e, **spelling) + "\n" for e in examples)
-    sums, rows, _ = measure_block(bytes(7) + b"\x01" + text.encode(), "")
+    sums, rows, _ = measure_block(bytes(7) + b"\x01" + text.encode(), Measurement())
     return Measured("", sums, rows)
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ftops.dataset import inspect
 from ftops.dataset.profile.details import END, MAX_VALUES, OTHER, START, Details
-from ftops.dataset.profile.profiler import measure
+from ftops.dataset.profile.profiler import Measurement, measure_as
 from ftops.dataset.profile.statistics import bins, spread
 
+DETAILED = Measurement("o200k_base", is_detailed=True)
 TALLIES = st.dictionaries(st.integers(0, 200_000), st.integers(1, 50), min_size=1, max_size=30)
 
 
@@ -83,7 +84,7 @@ def test_sequences_of_calls_and_values_of_arguments(tmp_path: Path) -> None:
     ]
     file = tmp_path / "a.jsonl"
     file.write_text("".join(rows), encoding="utf-8")
-    details = measure(file, "o200k_base", detailed=True).details
+    details = measure_as(file, DETAILED).details
     assert details is not None
     assert details.steps == {START: {"find": 2}, "find": {"refund": 1, END: 1}, "refund": {END: 1}}
     assert details.arguments["refund"] == {"unit": {"eur": 1}, "to": {"(object of 1)": 1}}
@@ -95,7 +96,7 @@ def test_many_values_are_summed_up_and_secrets_masked(tmp_path: Path) -> None:
     rows = [chat("a", calling("find", id=f"{n}", key=key)) for n in range(MAX_VALUES + 50)]
     file = tmp_path / "a.jsonl"
     file.write_text("".join(rows), encoding="utf-8")
-    details = measure(file, detailed=True).details
+    details = measure_as(file, DETAILED).details
     assert details is not None
     found = details.arguments["find"]
     assert found["id"][OTHER] == 50
@@ -109,7 +110,7 @@ def test_pairs_and_grader_fields(tmp_path: Path) -> None:
     pair = {"input": {"messages": [{"role": "user", "content": "Hi"}]}, **outputs}
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps(pair) + "\n" + chat("2 + 2?", answer="4"), encoding="utf-8")
-    measured = measure(file, "o200k_base", detailed=True)
+    measured = measure_as(file, DETAILED)
     details = measured.details
     assert details is not None
     assert (measured.sums.pairs, measured.sums.prompts, details.longer) == (1, 1, 1)
