@@ -80,7 +80,7 @@ JOB: Mapping[str, Row] = {
 DATA: Mapping[str, Row] = {
     "check": _row("data_check:command", "Check files of examples."),
     "stats": _row("data_read:stats", "Count examples and tokens, and estimate costs."),
-    "show": _row("data_read:show", "Show examples, and which parts are trained on."),
+    "show": _row("data_show:command", "Show examples, and which parts are trained on."),
     "report": _row("data_report:command", "Write an HTML page: verdict, pictures, examples."),
     "diff": _row("data_diff:command", "Compare two files by content, not by line."),
     "clean": _row("data_clean:command", "Mend what needs no guessing, and list what was done."),

@@ -18,6 +18,7 @@ REPORTS = ("github", "gitlab", "sarif", "junit", "concise")
 GITLAB_COUNTS = "gitlab-terraform"
 """GitLab's report of type `terraform`: the widget of a merge request shows what a plan creates, updates and
 deletes."""
+TABLES = ("csv", "parquet")
 CALENDAR = "ics"
 """iCalendar."""
 _FORMATS = "more_formats"
@@ -68,6 +69,11 @@ def also_markdown_and_reports(function: Command) -> Command:
 def also_markdown_and_calendar(function: Command) -> Command:
     """-o markdown and -o ics, for commands that list days. Goes below the other decorators."""
     return _also(function, (MARKDOWN, CALENDAR), "Text (the default), JSON, Markdown or iCalendar.")
+
+
+def also_tables(function: Command) -> Command:
+    """-o csv and -o parquet: a row for each example. Goes below the other decorators."""
+    return _also(function, TABLES, "Text (the default), JSON, or a row for each example as CSV or Parquet.")
 
 
 def _also(function: Command, formats: Sequence[str], text: str) -> Command:

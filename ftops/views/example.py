@@ -32,31 +32,44 @@ class Shown(Struct, frozen=True):
     line: int
     number: int
     """Counts examples only, not blank lines."""
-    example: Example
+    example: Example | None
+    """None if the line is no object."""
     counter: Counter | None = None
+    raw: bytes = b""
+    """The line itself."""
+    notes: tuple[str, ...] = ()
+    """What the checks found in it."""
 
 
 def to_json(shown: Shown) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
+    example = shown.example or {}
     messages: list[Json] = [
         {"role": str(m.get("role", "")), "part": part, "trained": trained, "tokens": _tokens(shown, m)}
-        for part, m, trained in messages_of(shown.example)
+        for part, m, trained in messages_of(example)
     ]
     return {
         "file": shown.file,
         "line": shown.line,
         "number": shown.number,
-        "tokens": shown.counter.tokens(shown.example) if shown.counter else None,
+        "tokens": shown.counter.tokens(example) if shown.counter and shown.example is not None else None,
         "messages": messages,
         "example": masked(shown.example),
+        **({"findings": list(shown.notes)} if shown.notes else {}),
     }
 
 
 def draw(shown: Shown, paint: Painter) -> Iterator[str]:
+    if shown.example is None:
+        yield paint(f"{shown.file}, line {shown.line}", "bold") + paint("  (not an object)", "dim")
+        yield from _notes(shown, paint)
+        yield f"  {paint(short(shown.raw.decode(errors='replace')))}"
+        return
     total = f", {plural(shown.counter.tokens(shown.example), 'token')}" if shown.counter else ""
     yield paint(f"{shown.file}, line {shown.line}", "bold") + paint(
         f"  (example {shown.number:,}{total})", "dim"
     )
+    yield from _notes(shown, paint)
     offered = [*definitions(shown.example), *definitions(object_at(shown.example, "input"))]
     if offered:
         yield ""
@@ -78,6 +91,10 @@ def draw(shown: Shown, paint: Painter) -> Iterator[str]:
 def other_keys(example: Example) -> Iterator[tuple[str, Any]]:
     """What an example has beside its messages and functions."""
     return ((mask(key), value) for key, value in example.items() if key not in _KNOWN)
+
+
+def _notes(shown: Shown, paint: Painter) -> Iterator[str]:
+    return (f"  {paint(note, 'warning')}" for note in shown.notes)
 
 
 def messages_of(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool]]:

@@ -1,29 +1,31 @@
-"""ftops data stats, show: examples, and their tokens"""
+"""ftops data stats: examples and their tokens, of files or one by one"""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from ftops import catalog
+from ftops import catalog, dataset
+from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
-from ftops.cli.output_options import PATH, screen_options
+from ftops.cli.output_options import FILE, PATH, TABLES, also_tables, screen_options
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.resource_types import TRAINING_TYPES
 from ftops.core.suggestions import did_you_mean
-from ftops.dataset.files.jsonl_io import Example, not_an_example, read
+from ftops.dataset.files.jsonl_io import Writer
+from ftops.dataset.profile.facts import facts
 from ftops.dataset.profile.profiler import measure
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
 from ftops.planning.cost import estimator
 from ftops.planning.estimate import TrainingCost
-from ftops.views import example as example_view
 from ftops.views import statistics as statistics_view
+from ftops.views.facts import to_csv, write_parquet
 
 NOWHERE = Address("job", "none")
 """Of the job whose cost is estimated without a spec."""
@@ -50,7 +52,10 @@ training_option = click.option(
 @epochs_option
 @training_option
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="Token encoding (default: that of the model).")
+@click.option("--out", type=FILE, metavar="FILE", help="With -o csv or -o parquet: the file to write.")
+@click.option("--force", is_flag=True, help="With --out: overwrite an existing file.")
 @screen_options
+@also_tables
 def stats(
     screen: Screen,
     paths: tuple[Path, ...],
@@ -58,8 +63,15 @@ def stats(
     epochs: int | None,
     training_type: str,
     encoding: str | None,
+    out: Path | None,
+    force: bool,
 ) -> int:
-    """Count examples, tokens, roles and functions in FILEs, and estimate the cost of training."""
+    """Count examples, tokens, roles and functions in FILEs, and estimate the cost of training.
+
+    With -o csv or -o parquet: a row for each example, with its tokens, turns, calls and findings.
+    """
+    if out is not None and screen.format not in TABLES:
+        raise UsageError("--out needs -o csv or -o parquet", "", "add one of them, or redirect the output")
     known = catalog.load(Path.cwd(), os.environ)
     entry = known.find(model) if model else None
     name = encoding or encoding_of(known, model, " Or set --encoding.")
@@ -71,6 +83,8 @@ def stats(
             raise UsageError(*message) from error
         screen.warn([Diagnostic(*message, severity="warning")])
         name = ""
+    if screen.format in TABLES:
+        return _facts(screen, paths, name, out, force)
     files: dict[str, tuple[Statistics, TrainingCost | None]] = {}
     for path in paths:
         counted = statistics(measure(path, name), entry.example_tokens if entry else None)
@@ -83,41 +97,32 @@ def stats(
     return screen.result(lambda: {"encoding": name or None, "model": model, "files": rows}, lambda: lines)
 
 
-@click.command("show")
-@click.argument("path", metavar="FILE", type=PATH)
-@click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
-@click.option(
-    "--line", type=click.IntRange(1), metavar="N", help="Show the example on this line of the file."
-)
-@click.option("--model", metavar="MODEL", help="Count tokens with the encoding of this model.")
-@screen_options
-def show(screen: Screen, path: Path, number: int | None, line: int | None, model: str | None) -> int:
-    """Show the Nth example of FILE (the first by default): its messages, and which are trained on."""
-    if number is not None and line is not None:
-        raise UsageError("give either a number or a line", "", "remove one of them")
-    counts = None
-    with suppress(NoEncoding):
-        counts = counter(encoding_of(catalog.load(Path.cwd(), os.environ), model))
-    found = example_view.Shown(display(path.absolute()), *_find(path, number or 1, line), counts)
-    return screen.result(lambda: example_view.to_json(found), lambda: example_view.draw(found, screen.paint))
-
-
-def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]:
-    """(line, number, example)"""
-    seen = last = 0
-    for each in read(path):
-        seen, last = seen + 1, each.number
-        if (each.number == line) if line else (seen == number):
-            if each.example is None:
-                raise not_an_example(str(path), each.number)
-            return each.number, seen, each.example
-        if line and each.number > line:
-            break
-    if line:
-        raise UsageError(
-            f"line {line} of {path} has no example", f"the file ends at line {last}." * (last < line), ""
-        )
-    raise UsageError(f"{path} has no example {number}", f"it has {seen:,}.", "")
+def _facts(screen: Screen, paths: tuple[Path, ...], encoding: str, out: Path | None, force: bool) -> int:
+    """A row for each example, as CSV or Parquet."""
+    rows = (
+        (display(path.absolute()), fact)
+        for path in paths
+        for fact in facts(path, dataset.inspect(path), encoding)
+    )
+    if out is not None:
+        check_target(out, paths, force)
+    if screen.format == "parquet":
+        if out is None:
+            raise UsageError("Parquet isn't text", "", "give a file to write, such as --out examples.parquet")
+        count = write_parquet(rows, out)
+    elif out is None:
+        for line in to_csv(rows):
+            screen.raw(line)
+        return 0
+    else:
+        lines = to_csv(rows)
+        with Writer(out, force=force) as writer:
+            writer.copy(next(lines).encode())
+            for line in lines:
+                writer.write(line.removesuffix("\n").encode())
+        count = writer.count
+    screen.note(f"{display(out.absolute())}: {plural(count, 'row')}\n")
+    return 0
 
 
 def encoding_of(known: catalog.Catalog, model: str | None, advice: str = "") -> str:

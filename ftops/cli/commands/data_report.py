@@ -10,6 +10,7 @@ import click
 from ftops import catalog
 from ftops.cli.commands.data_check import chosen_severity, severity_option
 from ftops.cli.commands.data_read import NOWHERE, encoding_of, epochs_option, model_option, training_option
+from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
 from ftops.core.address import Json
@@ -60,7 +61,7 @@ def command(
     """
     if len(paths) > 2:
         raise UsageError(f"{len(paths)} files are too many", "", "give one file, or an old and a new version")
-    _check_target(out, [*paths, *([valid] if valid else [])], force)
+    check_target(out, [*paths, *([valid] if valid else [])], force)
     known = catalog.load(Path.cwd(), os.environ)
     entry = known.find(model) if model else None
     name = _countable(screen, encoding_of(known, model))
@@ -93,16 +94,6 @@ def command(
         lambda: {"page": str(out), "bytes": len(content), "files": rows},
         lambda: [*lines, f"{display(out.absolute())}: {size(len(content))}; open it in a browser"],
     )
-
-
-def _check_target(out: Path, sources: list[Path], force: bool) -> None:
-    """Before anything is read. Raises UsageError."""
-    if not out.parent.is_dir():
-        raise UsageError(f"can't write {out}", f"there is no folder {out.parent}.", "create it first")
-    if any(out.exists() and source.exists() and out.samefile(source) for source in sources):
-        raise UsageError(f"{out} is the input file", "", "choose another name with --out")
-    if out.exists() and not force:
-        raise UsageError(f"{out} exists", "nothing was written.", "--force overwrites it")
 
 
 def _countable(screen: Screen, encoding: str) -> str:

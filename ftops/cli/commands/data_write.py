@@ -236,6 +236,16 @@ def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
         raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))
 
 
+def check_target(target: Path, sources: Sequence[Path], force: bool) -> None:
+    """Before anything is read. Raises UsageError if the target can't be written, or is a source."""
+    if not target.parent.is_dir():
+        raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
+    if any(target.exists() and source.exists() and target.samefile(source) for source in sources):
+        raise UsageError(f"{target} is the input file", "", "choose another name with --out")
+    if target.exists() and not force:
+        raise UsageError(f"{target} exists", "nothing was written.", "--force overwrites it")
+
+
 def writer_of(source: Path, target: Path, force: bool, mark: bool | None = None) -> Writer:
     """A writer of `target`, by default with a byte order mark if the source has one. Raises UsageError if the
     target exists, or is the source."""

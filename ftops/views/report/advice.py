@@ -62,9 +62,9 @@ def verdict(advice: Sequence[Advice]) -> Verdict:
 
 
 def advice(reported: Reported) -> list[Advice]:
-    """All advice, errors first."""
+    """All advice: errors first, and of one grade what is about most lines."""
     found = [*_of_rules(reported), *_of_numbers(reported)]
-    return sorted(found, key=lambda one: GRADES.index(one.grade))
+    return sorted(found, key=lambda one: (GRADES.index(one.grade), -len(one.lines) - one.more, one.rule))
 
 
 def _of_rules(reported: Reported) -> Iterator[Advice]:
