@@ -37,7 +37,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "unknown form of output": (
         ("plan", "-o", "xml"),
         "invalid value for '-o' / '--output': 'xml' is not one of 'text', 'json', "
-        "'markdown', 'github', 'gitlab', 'sarif', 'junit', 'gitlab-terraform'",
+        "'markdown', 'github', 'gitlab', 'sarif', 'junit', 'concise', 'gitlab-terraform'",
         "See `ftops plan --help`",
     ),
     "option without value": (
