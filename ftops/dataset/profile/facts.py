@@ -77,8 +77,8 @@ def checked_lines(path: Path, inspection: Inspection) -> Iterator[Line]:
     for finding in inspection.found:
         if finding.line:
             listed[finding.line].append(finding.rule)
-    for line in (n for group in inspection.alike if not group.is_same for n in group.lines[1:]):
-        listed[line].append(NEAR)
+    for number in (n for group in inspection.alike if not group.is_same for n in group.lines[1:]):
+        listed[number].append(NEAR)
     seen: set[bytes] = set()
     first = 1
     try:

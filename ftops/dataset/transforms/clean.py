@@ -17,7 +17,8 @@ from xxhash import xxh3_128_intdigest
 
 from ftops.core.confined_files import opened
 from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
-from ftops.dataset.formats.chat import OUTPUTS, SYSTEM
+from ftops.dataset.formats import OUTPUTS
+from ftops.dataset.formats.chat import SYSTEM
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.profile.tokens import calls
 from ftops.dataset.rules.findings import Finding
