@@ -45,7 +45,7 @@ def write_parquet(rows: Iterable[Row], path: Path) -> int:
     pending, count = iter(rows), 0
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with parquet.ParquetWriter(str(draft), schema) as writer:
+        with draft.open("xb") as stream, parquet.ParquetWriter(stream, schema) as writer:
             while batch := list(islice(pending, BATCH)):
                 columns = zip(*map(_cells, batch), strict=True)
                 writer.write_table(arrow.table(dict(zip(COLUMNS, map(list, columns), strict=True)), schema))

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from msgspec import Struct
 
+from ftops.core.confined_files import content
 from ftops.core.plurals import plural
 from ftops.dataset.profile.diff import Compared, shifts
 from ftops.views.charts import Axis, axis_of
@@ -54,7 +55,7 @@ def to_html(report: Report) -> str:
     model = f"for {report.model}" if report.model else ""
     return page(
         f"Data report: {names}",
-        _STYLE.read_text(encoding="utf-8"),
+        content(_STYLE).decode(),
         element(
             "header",
             element("h1", names),
