@@ -65,8 +65,10 @@ def draw(
     digests = [(cell(s.path), cell(s.digest)) for s in sections if s.digest]
     verdicts = [(_SAID[s.level][0], cell(s.path), cell(s.name), s.sentence) for s in sections]
     room = most - size(head) - size(foot) - _NOTE
-    shown = verdicts[: len(fitting(map("  |  ".join, verdicts), room // 3))]
-    approved = digests[: len(fitting(map("  |  ".join, digests), room // 3))]
+    ranked = sorted(verdicts, key=lambda row: _is_sign_of_care(row[0]), reverse=True)
+    kept_rows = {*ranked[: len(fitting(map("  |  ".join, ranked), room // 2))]}
+    shown = [row for row in verdicts if row in kept_rows]
+    approved = digests[: len(fitting(map("  |  ".join, digests), room // 4))]
     left_out = [f"{code(path)} isn't planned: {code(reason)}" for path, reason in skipped]
     kept = fitting(left_out, room // 6)
     fixed = [
@@ -91,7 +93,8 @@ def draw(
         one.is_reviewable if one else _is_harmless(section)
         for section, one in zip(sections, drawn, strict=True)
     ]
-    return Drawn("\n".join(part for part in parts if part), all(seen) and not lost["verdict"])
+    grave = [row for row in verdicts if _is_sign_of_care(row[0]) and row not in kept_rows]
+    return Drawn("\n".join(part for part in parts if part), all(seen) and not grave)
 
 
 def _is_harmless(section: Section) -> bool:
@@ -99,17 +102,23 @@ def _is_harmless(section: Section) -> bool:
     return section.level in (Level.SAFE, Level.NONE)
 
 
+def _is_sign_of_care(sign: str) -> bool:
+    return sign != _SAID[Level.SAFE][0]
+
+
 def _share(sections: Sequence[Section], room: int) -> list[Drawn | None]:
-    """The documents of all, the small ones whole: what they leave is shared among the others. None for one
-    that doesn't fit."""
-    drawn: dict[int, Drawn | None] = {}
+    """The documents of all: first of those that need care, then of the others. Small ones are whole, and what
+    they leave is shared among the rest. None for one that doesn't fit."""
+    drawn: list[Drawn | None] = [None] * len(sections)
     whole = [section.draw(sys.maxsize) for section in sections]
-    by_size = sorted(range(len(sections)), key=lambda index: size(whole[index].text))
-    for done, index in enumerate(by_size):
-        share = max(0, room) // (len(sections) - done) - 1
-        found: Drawn | None = whole[index]
-        if size(whole[index].text) > share:
-            found = sections[index].draw(share)
-        drawn[index] = found if found and size(found.text) <= share else None
-        room -= size(found.text) + 1 if drawn[index] and found else 0
-    return [drawn[index] for index in range(len(sections))]
+    for is_harmless in (False, True):
+        mine = [n for n, section in enumerate(sections) if _is_harmless(section) is is_harmless]
+        mine.sort(key=lambda n: size(whole[n].text))
+        for done, number in enumerate(mine):
+            share = max(0, room) // (len(mine) - done) - 1
+            is_whole = size(whole[number].text) <= share
+            found = whole[number] if is_whole else sections[number].draw(share)
+            if size(found.text) <= share:
+                drawn[number] = found
+                room -= size(found.text) + 1
+    return drawn
