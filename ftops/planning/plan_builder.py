@@ -85,7 +85,7 @@ class PlanBuilder(Struct, frozen=True):
             observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
         made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
         seen = observed
-        if options.adopt and refresh and not self.offline:
+        if options.adopt and refresh and not self.offline and not config.ttl:  # what expires is its own
             seen, warning = self._with_adoptable(made, seen, options)
             warnings += [warning] if warning else []
         seen, warning = self._with_promotable(made, seen, options)

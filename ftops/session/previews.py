@@ -7,7 +7,7 @@ the working copy says only how to reach the state and the accounts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from math import inf
 
@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from ftops.applying.events import Event
 from ftops.applying.run import Report, Settings
-from ftops.core.errors import FtopsError
+from ftops.core.errors import FtopsError, StateError
+from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Mode, Options
 from ftops.session.session import Session
-from ftops.state.backends.factory import is_own_preview, plan_store
+from ftops.state.backends.factory import is_own_preview, open_store, plan_store, recorded_environments
 from ftops.state.state import Recorded, ResourceState, State, owner_mark
 
 _DESTROY = Options(Mode.DESTROY)
@@ -55,14 +56,19 @@ def check_preview(session: Session) -> None:
 def remove_preview(
     session: Session, settings: Settings, showing: Callable[[], AbstractContextManager[Show]]
 ) -> Report | None:
-    """Deletes all that a preview has made, and its state if nothing is left. Objects that it imported are
-    only forgotten: somebody else made them. None if there were none. Only within `locked`. Raises NoPreview,
-    Blocked, and what planning raises."""
+    """Deletes all that a preview has made, and its state if nothing is left. Objects that it imported, and
+    files that another environment has adopted, are only forgotten. None if there were none. Only within
+    `locked`. Raises NoPreview, Blocked, and what planning raises."""
     check_preview(session)
     session.confirm_lock()
-    imported = [one for one in session.state.resources.values() if not _is_made_here(one, session.state)]
-    if imported:
-        session.record(Recorded(replace(one, shared=True)) for one in imported)
+    recorded, adopted = session.state.resources.values(), _adopted_elsewhere(session)
+    others = [
+        one
+        for one in recorded
+        if not one.shared and (one.remote_id in adopted or not _is_made_here(one, session.state))
+    ]
+    if others:
+        session.record(Recorded(replace(one, shared=True)) for one in others)
     report = None
     if not session.state.is_empty:
         made = session.plan(_DESTROY, parallelism=settings.parallelism)
@@ -72,6 +78,19 @@ def remove_preview(
         plan_store(session.config).prune(inf)
         session.remove_state()
     return report
+
+
+def _adopted_elsewhere(session: Session) -> set[str]:
+    """The ids of files that other environments of the spec have on record. A state that can't be read has
+    none: such a file can be uploaded again."""
+    if not any(kind_of(address).is_data for address in session.state.resources):
+        return set()
+    found: set[str] = set()
+    for name in {*recorded_environments(session.config)} - {session.config.environment}:
+        with suppress(StateError):
+            state = open_store(replace(session.config, environment=name)).read()
+            found |= {r.remote_id for r in state.resources.values() if kind_of(r.address).is_data}
+    return found
 
 
 def _is_made_here(resource: ResourceState, state: State) -> bool:

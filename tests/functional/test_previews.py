@@ -235,6 +235,27 @@ def test_what_was_imported_is_only_forgotten(scene: Scene) -> None:
     assert scene.left() == before
 
 
+def test_previews_adopt_nothing_from_each_other(scene: Scene) -> None:
+    for name in ("pr-1", "pr-2"):
+        scene.apply(name)
+    assert len(scene.left()["files"]) == 2
+    assert scene.gc("--env", "pr-1") == {"pr-1": "deleted"}
+    assert "No changes." in scene.run("plan", "--env", "pr-2").out
+    assert scene.gc() == {"pr-2": "deleted"}
+    assert scene.left() == NOTHING
+
+
+def test_a_file_that_another_environment_has_adopted_stays(scene: Scene) -> None:
+    scene.spec(environments=f'prod: {{}}, pr: {{pattern: "pr-*", ttl: {OVER}}}')
+    scene.apply("pr-1")
+    (file,) = scene.left()["files"]
+    scene.apply("prod")
+    assert scene.store("prod").read().resources[Address("dataset", "train")].remote_id == file
+    assert scene.gc() == {"pr-1": "deleted"}
+    assert scene.left() == {"deployments": ["copilot"], "models": [""], "files": [file]}
+    scene.run("plan", "--env", "prod", "--detailed-exitcode")
+
+
 def test_a_local_state_from_elsewhere_is_refused(scene: Scene) -> None:
     """A checkout with a state that lists objects of others as an expired preview."""
     scene.apply("prod")
