@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
     },
     "Other commands": {
         "promote": _row("promote:command", "Deploy a model that another environment has trained."),
+        "rollback": _row("rollback:command", "Let a deployment serve an earlier model again."),
         "reconcile": _row("reconcile:command", "Continue what was approved and isn't done yet."),
         "gc": _row("gc:command", "Delete previews that have expired, and their states."),
         "show": _row("show:command", "Show everything in the state."),

@@ -82,6 +82,7 @@ def plan_or_apply(
         if course.out is not None:
             check_out(course.out)
         spec = replace(spec, is_approved=True)
+        screen.command = "plan"  # whose document it prints
         counter = screen.counter(REFRESHING)
         made = planned(spec, request, counter, out=course.out, is_kept=course.is_kept)
         show_plan(screen, made, spec, course.out, course.is_kept, course.limit)

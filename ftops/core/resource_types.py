@@ -319,7 +319,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             references={"target": ("deployment", "id")},
             same_account=("target", "spillover"),
             stands_on=frozenset({"target"}),
-            local=frozenset({"replace", "gate", "format"}),
+            local=frozenset({"replace", "gate", "format", "keep_models"}),
             gated_by=("evaluation", "id"),
             spelling=Spelling(
                 {

@@ -336,7 +336,7 @@ class Decider(Struct):
             return
         if address in self.observed.promotable:
             taken = promoted(self.observed.promotable[address])
-            reason = reason_of(taken)
+            reason = reason_of(self.observed.promotable[address])
             self.decisions[address] = Decision(
                 resource, desired, Action.ADOPT, reason, recorded, promoted=taken
             )

@@ -118,19 +118,19 @@ def check_protection(
         raise Blocked(found)
 
 
-def check_used_elsewhere(deleted: Iterable[ResourceState], used: Mapping[str, str]) -> None:
-    """Raises Blocked if `destroy` would delete models that another environment uses."""
-    found = {r.address: used[r.remote_id] for r in deleted if r.remote_id in used and not r.shared}
+def check_used_elsewhere(deleted: Iterable[ResourceState], kept: Mapping[str, str]) -> None:
+    """Raises Blocked if `destroy` would delete models that are used elsewhere, by whom `kept` says."""
+    found = {r.address: kept[r.remote_id] for r in deleted if r.remote_id in kept and not r.shared}
     if found:
-        raise Blocked([_used(address, environment) for address, environment in found.items()])
+        raise Blocked([_used(address, user) for address, user in found.items()])
 
 
-def _used(address: Address, environment: str) -> Diagnostic:
+def _used(address: Address, user: str) -> Diagnostic:
     keep = f"`removed: [{{from: {in_spec(address)}, retain: true}}]`"
     return Diagnostic(
-        f"{address} can't be destroyed: the environment {environment} uses its model",
-        f"It was trained here and promoted or adopted there; {environment} would lose the model.",
-        f"destroy {environment} first, or let it use another model; to destroy the rest, add "
+        f"{address} can't be destroyed: {user} uses its model",
+        f"It was trained here and promoted or adopted there; {user} would lose the model.",
+        "destroy that environment first, or let it use another model; to destroy the rest, add "
         f"{command('--exclude', address)}; to give up the model without deleting it, apply {keep}",
     )
 

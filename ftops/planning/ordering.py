@@ -40,8 +40,8 @@ class StepOrder(Struct):
     needs: Mapping[Address, tuple[Address, ...]]
     seen: Mapping[str, Mapping[str, Json]] = {}
     """Inputs as the service shows them, by the object's id: somebody may have changed what an object uses."""
-    used_elsewhere: Mapping[str, str] = {}
-    """Remote ids that other environments use, and which one."""
+    kept: Mapping[str, str] = {}
+    """Remote ids of what isn't deleted, and what needs it; empty if that isn't told."""
     _steps: dict[str, Change] = field(default_factory=dict)
     """Without `waits_for`; see `_waits`."""
     _waits: dict[str, set[str]] = field(default_factory=dict)
@@ -118,7 +118,9 @@ class StepOrder(Struct):
         for address, decision in self.decisions.items():
             old = decision.recorded if decision.deletes_first else None
             holders = self._holders(old, lambda other: other is None, self._kept) if old else []
-            holders += self._users_elsewhere(old) if old else []
+            holders += (
+                [self.kept[old.remote_id] or "a rollback"] if old and old.remote_id in self.kept else []
+            )
             if holders and (first := _created_first(decision)).creates_first:
                 self.decisions = {**self.decisions, address: first}
             elif holders:
@@ -177,14 +179,11 @@ class StepOrder(Struct):
     def _is_held(self, what: str, old: ResourceState) -> bool:
         """Whether an unchanged resource uses an object, which is kept then, with a warning."""
         holders = self._holders(old, lambda decision: decision is None, self._kept)
-        holders += self._users_elsewhere(old)
+        if keeper := self.kept.get(old.remote_id):
+            holders.append(keeper)
         if holders:
             self._warnings.append(f"{what} is kept: {', '.join(holders)} still uses it")
-        return bool(holders)
-
-    def _users_elsewhere(self, old: ResourceState) -> list[str]:
-        user = self.used_elsewhere.get(old.remote_id) if not (old.shared or old.retain) else None
-        return [f"the environment {user}"] if user else []
+        return bool(holders) or old.remote_id in self.kept
 
     def _is_left(self, what: str, old: ResourceState) -> bool:
         """Whether a resource that the plan only forgets still uses an object: the service wouldn't delete it,

@@ -22,7 +22,7 @@ from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
 from ftops.core.errors import Diagnostic, Place
 from ftops.planning.estimate import NOTHING, Estimate
-from ftops.state.state import Entry, Moved, Reassigned
+from ftops.state.state import Entry, Moved, Pin, Reassigned
 
 
 class Action(StrEnum):
@@ -59,6 +59,23 @@ class Mode(StrEnum):
     REFRESH_ONLY = "refresh-only"
 
 
+class PinTo(NamedTuple):
+    """The model to which a deployment goes back, the job that trained it, and why."""
+
+    model: str
+    trained_by: Address
+    reason: str = ""
+
+
+class PinChange(NamedTuple):
+    """A deployment is pinned to a model, for a reason; or released, if there is no model: `why` is `asked`,
+    `declared`, `undeclared` or `destroyed` then."""
+
+    address: Address
+    model: str
+    why: str
+
+
 class Options(Struct, frozen=True):
     """The options of a plan. An address without a key means all its instances."""
 
@@ -75,6 +92,10 @@ class Options(Struct, frozen=True):
     """Rules of the policy that are lifted, and why."""
     promotes: Mapping[Address, str] = {}
     """Jobs that are taken from another environment instead of trained, and from which."""
+    pins: Mapping[Address, PinTo] = {}
+    """Deployments that go back to an earlier model, and stay at it."""
+    releases: tuple[Address, ...] = ()
+    """Deployments that get the model of the spec again."""
 
 
 NORMAL = Options()
@@ -294,6 +315,11 @@ class Plan(Struct, frozen=True):
     """How long the environment lasts after an apply, as written; empty: it doesn't expire."""
     expires_at: str = ""
     """When it expires, as recorded (UTC, ISO 8601); empty: never."""
+
+    pins: tuple[Pin, ...] = ()
+    """Those in effect, by deployment."""
+    pinning: tuple[PinChange, ...] = ()
+    """How they differ from the recorded ones."""
 
     def providers_of(self, actions: Collection[Action] = frozenset(Action)) -> frozenset[str]:
         """The providers of all changes with these actions."""

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from ftops.config.accounts import accounts_of, agrees
 from ftops.config.config import Config, Import, Refactorings, Resource
 from ftops.config.graph import Graph
+from ftops.config.graph import build as build_graph
 from ftops.config.policy import Policy
 from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock, RealTime
@@ -27,10 +28,12 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
 from ftops.planning.estimate import NOTHING, Estimate, TrainingCost
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
+from ftops.planning.pins import asked_by_spec, kept_for_rollback, pins_in_effect, with_pins
 from ftops.planning.places import places_of
 from ftops.planning.plan import MAKING, NORMAL, Action, Mode, Options, Plan, PolicyOutcome, sent_resources
 from ftops.planning.planner import plan
@@ -39,7 +42,16 @@ from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
-from ftops.state.state import Observed, RemoteObject, ResourceState, State, fold, recorded_objects
+from ftops.state.state import (
+    Observed,
+    Pin,
+    RemoteObject,
+    ResourceState,
+    State,
+    Status,
+    fold,
+    recorded_objects,
+)
 
 if TYPE_CHECKING:
     from ftops.evaluation.kept_answers import KeptAnswers
@@ -71,11 +83,45 @@ class PlanBuilder(Struct, frozen=True):
     """The day for which the dates of models are judged."""
     state_of: Callable[[str], State] | None = None
     """The recorded state of another environment of the spec; None: no other is read."""
+    who: Callable[[], str] = str
+    """Who plans, for pins."""
+    pins: Mapping[Address, Pin] = field(default_factory=dict)
+    """Those in effect, whose models the config has."""
 
     def build(
         self, options: Options, refresh: bool, preflight: bool, on_progress: Callable[[int, int], None]
     ) -> Plan:
         """What applying would do; see `Session.plan`."""
+        now, who = iso_timestamp(datetime.now(UTC)), self.who() if options.pins else ""
+        moved = self._moved
+        found = pins_in_effect(moved, self.config, options, now, who)
+        made = self._pinned(found.pins)._build(options, refresh, preflight, on_progress)
+        recorded = {a: pin for a, pin in found.pins.items() if a not in options.pins}
+        is_normal = options.mode is Mode.NORMAL
+        for address in asked_by_spec(made, self.state, self.config, recorded if is_normal else {}):
+            found = found.without(address, "declared")
+        if len(found.pins) < len(made.pins):
+            made = self._pinned(found.pins)._build(options, refresh, preflight, on_progress)
+        entries = (*made.entries, *found.entries)
+        return replace(
+            made, entries=entries, pinning=tuple(sorted(found.changes, key=lambda c: str(c.address)))
+        )
+
+    @property
+    def _moved(self) -> State:
+        """The recorded state after the spec's moves."""
+        return apply_moves(located(self.state, self.config)[0], self.config.refactorings.moves)[0]
+
+    def _pinned(self, pins: Mapping[Address, Pin]) -> PlanBuilder:
+        """For the spec with these models in it."""
+        if not pins:
+            return replace(self, pins={})
+        config = with_pins(self.config, pins)
+        return replace(self, config=config, graph=build_graph(config), pins=pins)
+
+    def _build(
+        self, options: Options, refresh: bool, preflight: bool, on_progress: Callable[[int, int], None]
+    ) -> Plan:
         self._check_addresses(options)
         config, warnings = self.config, []
         if self.offline:
@@ -83,6 +129,9 @@ class PlanBuilder(Struct, frozen=True):
             observed, warnings = Observed(False), self._unseen()
         else:
             observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
+        if options.mode is Mode.NORMAL:
+            kept = kept_for_rollback(self._moved, self.config, self.pins)
+            observed = replace(observed, kept=kept) if kept else observed
         made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
         seen = observed
         if options.adopt and refresh and not self.offline and not config.ttl:  # what expires is its own
@@ -92,7 +141,7 @@ class PlanBuilder(Struct, frozen=True):
         warnings += [warning] if warning else []
         made = made if seen is observed else self._again(config, seen, options)
         if used := self._used_elsewhere(made):
-            made = self._again(config, replace(seen, used_elsewhere=used), options)
+            made = self._again(config, replace(seen, kept={**seen.kept, **used}), options)
         resources = sent_resources(made, self.graph.resources)
         if self.is_priced:
             made = self._with_estimate(made, resources)
@@ -109,6 +158,7 @@ class PlanBuilder(Struct, frozen=True):
             destination=destination_of(self.config, made),
             reads=self.config.reads,
             places=places_of(made, self.graph.resources),
+            pins=tuple(self.pins[address] for address in sorted(self.pins, key=lambda a: a.sort_key)),
         )
 
     def judged(self, made: Plan, policy: Policy, options: Options, costs: Sequence[TrainingCost]) -> Plan:
@@ -138,6 +188,12 @@ class PlanBuilder(Struct, frozen=True):
         """A recorded object as it is now; None if it doesn't exist. Raises ProviderError."""
         state = State("", resources={resource.address: resource})
         return refresh(state, self._reader).objects.get(resource.address)
+
+    def observe_all(self, resources: Sequence[ResourceState]) -> dict[str, Status]:
+        """See `Session.observe_all`."""
+        records = {(resource.address, str(n)): resource for n, resource in enumerate(resources)}
+        seen = refresh(State("", deposed=records), self._reader).deposed.values()
+        return {remote.remote_id: remote.status for remote in seen if remote is not None}
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec
@@ -203,7 +259,7 @@ class PlanBuilder(Struct, frozen=True):
                 raise FtopsError(f"there is no resource {address}", detail, hint)
 
     def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
-        state, _ = apply_moves(located(self.state, self.config)[0], self.config.refactorings.moves)
+        state = self._moved
         imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
         observed = refresh(state, self._reader, everything=look, imports=imports, on_progress=on_progress)
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
@@ -254,7 +310,7 @@ class PlanBuilder(Struct, frozen=True):
 
     def _used_elsewhere(self, made: Plan) -> Mapping[str, str]:
         """The models that the plan would delete and another environment of the spec uses: the id of the job,
-        and the environment."""
+        and which one."""
         going = {
             (change.remote_id, self._home(change.provider))
             for change in made.changes
@@ -267,7 +323,7 @@ class PlanBuilder(Struct, frozen=True):
             state = self.state_of(name)
             for _, record in recorded_objects(state.resources, state.deposed):
                 if any(id == record.remote_id and agrees(home, record.account) for id, home in going):
-                    found[record.remote_id] = name
+                    found[record.remote_id] = f"the environment {name}"
         return found
 
     def _home(self, provider: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ftops.config.config import OutputsRead
 from ftops.core.address import HIDDEN, Address, Json, Value, encode, stands_for_secret
@@ -20,7 +20,7 @@ from ftops.core.errors import Place
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import estimate_from_json, estimate_to_json
 from ftops.planning.plan import AttributeChange, Change, Drift, Gate, Held, OutputChange, Plan, Promoted
-from ftops.state.state import Moved
+from ftops.state.state import Moved, Pin
 
 PLAN_VERSION = 1
 _SENSITIVE = "(sensitive)"
@@ -45,6 +45,8 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "unchanged": plan.unchanged,
         "held": [held_to_json(one) for one in plan.held],
         "summary": {**plan.summary},
+        "pins": [pin_to_json(pin) for pin in plan.pins],
+        "pinning": [{**one._asdict(), "address": str(one.address)} for one in plan.pinning],
         "warnings": list(plan.warnings),
         "policy": to_builtins(plan.policy),
         "estimate": estimate_to_json(plan.estimate),
@@ -62,6 +64,10 @@ def _read(read: OutputsRead) -> Json:
 
 def held_to_json(held: Held) -> dict[str, Json]:
     return {"address": str(held.address), "reasons": list(held.reasons)}
+
+
+def pin_to_json(pin: Pin) -> dict[str, Json]:
+    return {**asdict(pin), "address": str(pin.address), "trained_by": str(pin.trained_by)}
 
 
 def drift_to_json(drift: Drift) -> dict[str, Json]:

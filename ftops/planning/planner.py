@@ -69,12 +69,12 @@ def plan(
     decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})
     decisions = decider.decisions
     if options.mode is Mode.DESTROY:
-        check_used_elsewhere(decider.deleted(), observed.used_elsewhere)
+        check_used_elsewhere(decider.deleted(), observed.kept)
     check_protection(decisions, graph.resources, decider.displaced, decider.reconciled.inherited)
     objects = (*observed.objects.values(), *observed.deposed.values(), *observed.found.values())
     seen = {one.remote_id: one.inputs for one in objects if one is not None}
-    used = observed.used_elsewhere
-    order = StepOrder(decisions, decider.resources, decider.deposed, graph.dependencies, seen, used)
+    needs, kept = graph.dependencies, observed.kept
+    order = StepOrder(decisions, decider.resources, decider.deposed, needs, seen, kept)
     changes, warnings = order.changes(decider.selected_deposed())
     outputs = decider.outputs(state.outputs)
     entries = (*decider.reconciled.entries, *decider.entries)

@@ -25,7 +25,7 @@ from ftops.core.snippets import command
 from ftops.planning.desired import Desired
 from ftops.planning.plan import Action, AttributeChange, Change, Evaluated, Mode, Options, Promoted, Reason
 from ftops.planning.refresh import Reader, refresh
-from ftops.state.state import Promotable, RemoteObject, ResourceState, State, Status
+from ftops.state.state import Promotable, RemoteObject, ResourceState, State, Status, scores
 
 Sources = Mapping[Address, str]
 """The environment that a resource is taken from, for those that are promoted."""
@@ -214,22 +214,20 @@ def promoted(found: Promotable) -> Promoted:
         environment=found.environment,
         model=str(record.outputs.get("fine_tuned_model") or ""),
         trained=_day(record.outputs.get("finished_at")),
-        evaluated=tuple(map(_evaluated, (record,) if kind_of(record.address).is_record else found.judged)),
+        evaluated=tuple(map(_evaluated, _results(found))),
     )
 
 
-def reason_of(one: Promoted) -> Reason:
+def reason_of(found: Promotable) -> Reason:
     """`promoted from staging (trained 2026-11-12, evaluation.copilot 0.97 vs 0.81), $0`."""
-    said = [f"trained {one.trained}"] if one.trained else []
-    said += [_scores(result) for result in one.evaluated] or ["not evaluated"]
-    return Reason("promoted", f"promoted from {one.environment} ({', '.join(said)}), $0")
+    ended = _day(found.record.outputs.get("finished_at"))
+    said = [f"trained {ended}"] if ended else []
+    said += [scores(result) for result in _results(found)] or ["not evaluated"]
+    return Reason("promoted", f"promoted from {found.environment} ({', '.join(said)}), $0")
 
 
-def _scores(result: Evaluated) -> str:
-    if result.score is None:
-        return f"{result.address}: {result.verdict or 'no score'}"
-    compared = f" vs {result.baseline_score:g}" if result.baseline_score is not None else ""
-    return f"{result.address} {result.score:g}{compared}"
+def _results(found: Promotable) -> tuple[ResourceState, ...]:
+    return (found.record,) if kind_of(found.record.address).is_record else found.judged
 
 
 def _evaluated(record: ResourceState) -> Evaluated:

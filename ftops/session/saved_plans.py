@@ -204,6 +204,8 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     step = differing_step(plan, related)
     if step is not None:
         raise _stale(saved, [f"{step} would be planned differently now"], again.serial)
+    if again.pinning != plan.pinning:
+        raise _stale(saved, ["other deployments would be pinned or released now"], again.serial)
     if again.moves != plan.moves:
         raise _stale(saved, ["other resources would be moved now"], again.serial)
     if find_cycle(replace(related, room=plan.room).waits_for):
@@ -214,6 +216,7 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     findings = [d for d in plan.findings if not d.rule.startswith(RULE_GROUP)]
     findings += [d for d in again.findings if d.rule.startswith(RULE_GROUP)]
     now = {"lineage": again.lineage, "serial": again.serial, "entries": again.entries, "drift": again.drift}
+    now |= {"pins": again.pins}
     judged = {"findings": tuple(findings), "policy": again.policy}
     return replace(plan, changes=related.changes, **now, **judged)
 

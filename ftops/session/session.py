@@ -216,6 +216,7 @@ class Session(Struct):
         overrides = {str(change.address): change.override for change in made.changes if change.override}
         rules = {lifted.rule: lifted.reason for lifted in made.policy.overridden}
         known = {"counts": counts, "planned_at": planned_at, "overrides": overrides, "rule_overrides": rules}
+        known["pins"] = {str(one.address): one.model or "released" for one in made.pinning}
         known["grant"] = grant.digest if grant and grant.digest != digest else ""
         with self._audited(plan=digest, **known) as ending:
             first = self._first_entries(made, grant, is_whole)
@@ -367,6 +368,11 @@ class Session(Struct):
         """A recorded object as it is now; None if it doesn't exist. Raises ProviderError."""
         return self._plan_builder().observe(resource)
 
+    def observe_all(self, resources: Sequence[ResourceState]) -> dict[str, Status]:
+        """The states of recorded objects as they are now, by id; jobs whose models are gone are TAINTED, and
+        what doesn't exist is left out. Raises ProviderError."""
+        return self._plan_builder().observe_all(resources)
+
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
         """Reads an object of the service and records it under an address. Only within `locked`. Raises
         FtopsError if the spec doesn't declare the address, or it or the object is already recorded."""
@@ -396,6 +402,7 @@ class Session(Struct):
             kept_answers=self._kept_answers,
             digest_key=self.digest_key,
             state_of=None if self.is_copy else self._state_of,
+            who=lambda: lock_info("", "", "").who,
         )
 
     def _state_of(self, environment: str) -> State:

@@ -2,7 +2,7 @@
 
 An entry is written before a call to a provider (`Begun`) or right after it (`Recorded`, `Removed`, `Failed`).
 Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `DigestKeySet`, `Granted`,
-`GrantEnded`, `ExpirySet`). Each has a serial, one more than the previous entry.
+`GrantEnded`, `ExpirySet`, `Pinned`, `Released`). Each has a serial, one more than the previous entry.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.core.address import Address, Json, Value
+from ftops.core.resource_types import kind_of
 
 STATE_VERSION = 1
+MOST_SERVED = 20
+"""Models of a deployment that are remembered."""
 
 
 class Status(StrEnum):
@@ -251,9 +254,54 @@ class ExpirySet(Struct, frozen=True, tag_field="entry", tag="expiry"):
     at: str
 
 
+class Served(Struct, frozen=True):
+    """A fine-tuned model that a deployment has served. `at` is when that began (UTC, ISO 8601), `evaluated`
+    what its gates were shown then."""
+
+    model: str
+    trained_by: Address
+    at: str = ""
+    evaluated: str = ""
+
+
+class Pin(Struct, frozen=True):
+    """A deployment serves this model, whatever the spec says, until the pin is released. `at` is UTC, ISO
+    8601."""
+
+    address: Address
+    model: str
+    trained_by: Address
+    at: str
+    who: str = ""
+    reason: str = ""
+
+
+class Pinned(Struct, frozen=True, tag_field="entry", tag="pinned"):
+    """A deployment goes back to an earlier model. Durable before anything is changed."""
+
+    pin: Pin
+
+
+class Released(Struct, frozen=True, tag_field="entry", tag="released"):
+    """A pin ends: `asked`, `declared` (the spec asks for the model), `undeclared` or `destroyed`."""
+
+    address: Address
+    why: str
+
+
 Rearrangement = Moved | Reassigned | ProviderReplaced | DigestKeySet
 Entry = (
-    Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement | Granted | GrantEnded | ExpirySet
+    Begun
+    | Recorded
+    | Removed
+    | Failed
+    | OutputsRecorded
+    | Rearrangement
+    | Granted
+    | GrantEnded
+    | ExpirySet
+    | Pinned
+    | Released
 )
 
 
@@ -263,7 +311,8 @@ class State(Struct, frozen=True):
     `deposed` are replaced objects that still exist, by address and key. `digest_key` is the key for digests
     of secrets (64 hex digits); empty if the state wasn't encrypted at first. `grants` are approvals that
     haven't ended, by digest. `expires_at` is when `ftops gc` may delete all of it (UTC,
-    ISO 8601); empty: never.
+    ISO 8601); empty: never. `pins` are in effect; `served` are the models of each deployment, the newest
+    last.
     """
 
     lineage: str
@@ -275,6 +324,8 @@ class State(Struct, frozen=True):
     digest_key: str = ""
     grants: Mapping[str, Grant] = field(default_factory=dict)
     expires_at: str = ""
+    pins: Mapping[Address, Pin] = field(default_factory=dict)
+    served: Mapping[Address, tuple[Served, ...]] = field(default_factory=dict)
     always_written: ClassVar = ("serial", "resources", "deposed", "pending", "outputs")
 
     @property
@@ -332,8 +383,8 @@ class Observed(Struct, frozen=True):
     """Why an object is gone, if the provider knows: `expired`."""
     adoptable: Mapping[Address, Adoptable] = field(default_factory=dict)
     promotable: Mapping[Address, Promotable] = field(default_factory=dict)
-    used_elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """Remote ids of jobs whose models another environment uses → that environment."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Remote ids of jobs that aren't deleted → what needs their models; empty if that isn't told."""
 
 
 class LiveState:
@@ -349,6 +400,8 @@ class LiveState:
         self.digest_key = state.digest_key
         self.grants = dict(state.grants)
         self.expires_at = state.expires_at
+        self.pins = dict(state.pins)
+        self.served = dict(state.served)
 
     def add(self, entry: Entry) -> None:
         self.serial += 1
@@ -369,6 +422,7 @@ class LiveState:
             case Moved(moves):
                 names = dict(moves)
                 self._update(lambda record: _renamed(record, names))
+                self._rename_pins(names)
             case Reassigned(objects):
                 self._reassign(objects)
             case ProviderReplaced(before, after):
@@ -381,11 +435,16 @@ class LiveState:
                 self.grants.pop(digest, None)
             case ExpirySet(at):
                 self.expires_at = at
+            case Pinned(pin):
+                self.pins[pin.address] = pin
+            case Released(address, _):
+                self.pins.pop(address, None)
 
     def freeze(self) -> State:
         records = (dict(self.resources), dict(self.deposed), dict(self.pending))
         outputs, grants = self.outputs, dict(self.grants)
-        return State(self.lineage, self.serial, *records, outputs, self.digest_key, grants, self.expires_at)
+        kept = (self.expires_at, dict(self.pins), dict(self.served))
+        return State(self.lineage, self.serial, *records, outputs, self.digest_key, grants, *kept)
 
     def _record(self, resource: ResourceState, deposes: str) -> None:
         address = resource.address
@@ -394,6 +453,43 @@ class LiveState:
             self.deposed[address, deposes] = old
         self.resources[address] = resource
         self.pending.pop(address, None)
+        if resource.status is Status.READY and kind_of(address).serves:
+            self._serve(resource)
+
+    def _serve(self, resource: ResourceState) -> None:
+        """Remembers the model, if a job has made it and the deployment didn't serve it already."""
+        model, rows = resource.inputs.get("model"), self.served.get(resource.address, ())
+        if not isinstance(model, str) or (rows and rows[-1].model == model):
+            return
+        needs = resource.dependencies
+        job = next((need for need in needs if kind_of(need).trains), None)
+        known = next((row for row in reversed(rows) if row.model == model), None)
+        results = (self.resources[need] for need in needs if need in self.resources)
+        evaluated = ", ".join(scores(r) for r in results if kind_of(r.address).is_record)
+        if known is not None:  # pinned: the spec's job is another one by now
+            row = replace(known, at=resource.created_at)
+        elif job is not None:
+            row = Served(model, job, resource.created_at, evaluated)
+        else:
+            return
+        self.served[resource.address] = (*rows, row)[-MOST_SERVED:]
+
+    def _rename_pins(self, names: Mapping[Address, Address]) -> None:
+        if not self.pins and not self.served:
+            return
+
+        def now(address: Address) -> Address:
+            return names.get(address, address)
+
+        pins = (
+            replace(pin, address=now(pin.address), trained_by=now(pin.trained_by))
+            for pin in self.pins.values()
+        )
+        self.pins = {pin.address: pin for pin in pins}
+        self.served = {
+            now(address): tuple(replace(row, trained_by=now(row.trained_by)) for row in rows)
+            for address, rows in self.served.items()
+        }
 
     def _update(self, update: Callable[[Any], Any]) -> None:
         """Updates all records, their addresses included."""
@@ -411,6 +507,7 @@ class LiveState:
                 self.deposed[target, deposes] = self.resources.pop(target)
         names = {source: target for source, key, target, _ in objects if not key}
         self._update(lambda record: _depending(record, names))
+        self._rename_pins(names)
         for (_, _, target, _), resource in zip(objects, taken, strict=True):
             self.resources[target] = replace(_depending(resource, names), address=target)
 
@@ -433,6 +530,15 @@ def _depending(record: R, names: Mapping[Address, Address]) -> R:
 def _rehomed(record: R, before: Home, after: Home) -> R:
     is_affected = (record.provider, record.account) == before
     return replace(record, provider=after.provider, account=after.account) if is_affected else record
+
+
+def scores(evaluation: ResourceState) -> str:
+    """`evaluation.exam 0.97 vs 0.81`: the shares of right answers, of the model and its baseline."""
+    outputs: Mapping[str, Any] = evaluation.outputs
+    score, baseline = outputs.get("score"), outputs.get("baseline_score")
+    if score is None:
+        return f"{evaluation.address}: {outputs.get('verdict') or 'no score'}"
+    return f"{evaluation.address} {score:g}" + (f" vs {baseline:g}" if baseline is not None else "")
 
 
 def fold(state: State, entries: Iterable[Entry]) -> State:

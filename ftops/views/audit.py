@@ -55,6 +55,9 @@ def _cells(run: Run) -> tuple[str, ...]:
     plan = begun.plan.rpartition(":")[2][:12] + (" (saved)" if begun.planned_at else "")
     plan += f" of {begun.grant.rpartition(':')[2][:12]}" if begun.grant else ""
     plan += "".join(f", gate of {address} overridden: {why}" for address, why in begun.overrides.items())
+    plan += "".join(
+        f", {address} {'' if to == 'released' else 'pinned to '}{to}" for address, to in begun.pins.items()
+    )
     plan += "".join(f", rule {name} overridden: {why}" for name, why in begun.rule_overrides.items())
     who = f"{begun.who}@{begun.host}"
     changed = f"{begun.serial} → {after}" if after != str(begun.serial) else after

@@ -39,6 +39,7 @@ from ftops.views.markdown_text import (
     table,
 )
 from ftops.views.paint import PLAIN, clean
+from ftops.views.pins import pin_notes
 from ftops.views.plan import (
     drift_lines,
     has_changes,
@@ -196,10 +197,12 @@ def _within(plan: Plan, foot: str, limit: int, warnings: Sequence[Diagnostic], l
 def _head(plan: Plan) -> str:
     """The verdict, and what is said of the policy: that is never left out."""
     found = verdict(plan)
+    pins = [f"> - {code(note)}" for note in pin_notes(plan)]
     notes = [f"> - {code(note)}" for note in policy_notes(plan)]
     sign = SIGN[Level.DESTRUCTIVE if notes and found.level in (Level.SAFE, Level.NONE) else found.level]
     line = headline(sign, subject(plan), found.sentence)
     alert = ["> [!WARNING]", *notes, ""] if notes else []
+    alert += ["> [!NOTE]", *pins, ""] if pins else []
     lifetime = [f"\n{clean(text)}" for text in lifetime_lines(plan)]
     return "\n".join([line, *alert, f"**{summary_line(plan)}**", *lifetime, ""])
 

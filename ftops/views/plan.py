@@ -34,6 +34,7 @@ from ftops.state.state import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, lifetime_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
+from ftops.views.pins import pin_notes
 from ftops.views.policy import policy_notes
 from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, short_id, show, size
 
@@ -112,6 +113,7 @@ def summary_line(plan: Plan) -> str:
     if plan.is_empty:
         return _nothing_line(plan)
     noted = [f"{plural(len(plan.settings), 'setting')} to record"] * bool(plan.settings)
+    noted += [f"{plural(len(plan.pinning), 'pin')} to record"] * bool(plan.pinning)
     noted += ["an expiry to remove"] * plan.stays_for_good
     if not any(plan.summary.values()):
         what = [f"{plural(len(plan.moves), 'resource')} to move"] * bool(plan.moves) + noted
@@ -188,6 +190,7 @@ class _PlanView(Struct):
     def lines(self) -> Iterator[str]:
         plan, paint = self.plan, self.paint
         yield from self._notes("warning", policy_notes(plan))
+        yield from self._notes("note", pin_notes(plan))
         yield from self._notes("warning", redirections(plan.destination))
         for title, is_expected in _DRIFT_SECTIONS.items():
             drift = [d for d in plan.noticed if d.is_expected == is_expected]

@@ -189,6 +189,10 @@ _DOCUMENT: Mapping[str, Schema] = {
     "unchanged": COUNT,
     "held": _list(_object({"address": TEXT, "reasons": TEXTS})),
     "summary": _object({action.value: COUNT for action in Action}),
+    "pins": _list(
+        _object({"address": TEXT, "model": TEXT, "trained_by": TEXT, "at": TEXT, "who": TEXT, "reason": TEXT})
+    ),
+    "pinning": _list(_object({"address": TEXT, "model": TEXT, "why": TEXT})),
     "warnings": TEXTS,
     "policy": _POLICY,
     "estimate": _ESTIMATE,

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Json, Value, encode, references
+from ftops.planning.plan_document import pin_to_json
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState, State, Status
 from ftops.views.paint import Painter, clean
+from ftops.views.pins import pin_line
 from ftops.views.values import SENSITIVE, as_meant, leaves, show
 
 _STATUS_STYLES: Mapping[Status, str] = {
@@ -47,6 +49,7 @@ def state_to_json(state: State, spec: str, environment: str) -> dict[str, Json]:
         "lineage": state.lineage,
         "serial": state.serial,
         "expires_at": state.expires_at,
+        "pins": [pin_to_json(pin) for pin in state.pins.values()],
         "resources": [dict(record_to_json(r)) for r in _current(state)],
         "deposed": [{"key": key, **record_to_json(r)} for (_, key), r in _deposed(state).items()],
         "pending": [dict(record_to_json(p)) for p in state.pending.values()],
@@ -105,6 +108,8 @@ def draw_state(state: State, subject: str, paint: Painter) -> Iterator[str]:
         return
     if state.expires_at:
         yield from (f"Preview: everything is deleted after {paint(state.expires_at)}.", "")
+    for pin in state.pins.values():
+        yield from (paint(pin_line(pin)), "")
     for resource in _current(state):
         yield from draw_resource(resource, paint)
         yield ""

@@ -10,6 +10,7 @@ from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec import Struct
 
+from tests.explore.environments import Environments
 from tests.explore.machine import Explore, Tally
 from tests.explore.story import Broken
 
@@ -33,7 +34,7 @@ class Found(Struct, frozen=True):
 def explore(
     number: int,
     histories: int,
-    machine: type[Explore] = Explore,
+    machine: type[Explore] | type[Environments] = Explore,
     phases: Sequence[Phase] = PHASES,
     steps: int = STEPS,
 ) -> Found:

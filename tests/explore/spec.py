@@ -80,6 +80,8 @@ class Serving(Struct, frozen=True):
     """An evaluation that has to pass first."""
     least: float = exams.BOUNDS[0]
     """What share of right answers that takes."""
+    keep: int = 0
+    """How many models that it served before are kept."""
     managed: bool = False
     """Whether it serves the open model on GPUs of its own."""
     on: Address | None = None
@@ -302,6 +304,7 @@ def _resource(address: Address, spec: Spec) -> Resource:
             "name": item.name,
             "model": _model(item),
             "replace": "blue_green" if item.blue_green else "recreate",
+            **({"keep_models": item.keep} if item.keep else {}),
             **_served(item),
         }
         facts = {} if item.blue_green else {"name": item.name}

@@ -12,6 +12,7 @@ from msgspec import field as struct_field
 from msgspec.structs import replace
 
 from ftops.applying.run import Report, Settings
+from ftops.config.config import Promotion
 from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
@@ -102,10 +103,13 @@ class Clone:
     """Whose answers are kept here."""
     versions: list[tuple[State, str]] = field(default_factory=list)
     """The state and the audit log after each run."""
+    environment: str = "default"
+    promotes: str = ""
+    """The environment whose models it takes."""
 
     @property
     def store(self) -> LocalStore:
-        return LocalStore(self.folder / "state", self.name, "default", form(self.spec), keep=2)
+        return LocalStore(self.folder / "state", self.name, self.environment, form(self.spec), keep=2)
 
     def read(self) -> State:
         """After a run."""
@@ -314,9 +318,21 @@ class World:
             clone.read()
         return None
 
+    def open(self, clone: Clone) -> Session:
+        """To look only."""
+        return self._open(clone, Fault())
+
     def _open(self, clone: Clone, fault: Fault) -> Session:
-        config = replace(to_config(clone.spec, clone.name, clone.folder), ttl=clone.ttl)
-        store = KillableStore(clone.folder / "state", clone.name, "default", form(clone.spec), 2, fault=fault)
+        environments = tuple(one.environment for one in self.clones if one.folder == clone.folder)
+        config = replace(
+            to_config(clone.spec, clone.name, clone.folder),
+            ttl=clone.ttl,
+            environment=clone.environment,
+            environments=environments,
+            promotion=Promotion(clone.promotes) if clone.promotes else None,
+        )
+        where = (clone.folder / "state", clone.name, clone.environment)
+        store = KillableStore(*where, form(clone.spec), 2, fault=fault)
         accounts = self.open_accounts(clone.spec.accounts)
         return Session(config, build(config), store, accounts, clock=self.clock)
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.contract.azure_cloud import Cloud, running_cloud
-from tests.support.gated import WORDS, Lab, actions
+from tests.support.gated import WORDS, Lab, actions, emptied
 
 PROD = 'name: "${var.name}", gate: {evaluation: exam}'
 MORE = """\
@@ -300,19 +300,30 @@ def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
-def in_two_accounts(lab: Lab, west: Cloud, more: str = MORE) -> None:
+@pytest.fixture
+def elsewhere(west: Cloud) -> Iterator[Cloud]:
+    """Another account, which is empty."""
+    with emptied(west) as cloud:
+        yield cloud
+
+
+def served(cloud: Cloud) -> dict[str, str]:
+    return {one["name"]: one["model"] for one in cloud.admin("GET", "objects")["deployments"]}
+
+
+def in_two_accounts(lab: Lab, west: Cloud, more: str = MORE, prod: str = PROD) -> None:
     there = f"  there: {{type: emulator, url: '{west.url}', api_key: '{west.key}'}}\n"
-    declared(lab, more.replace("prod: {", "prod: {provider: there, "))
+    declared(lab, more.replace("prod: {", "prod: {provider: there, "), prod)
     lab.folder.edit("datasets:\n", f"{there}datasets:\n")
 
 
-def test_a_model_is_deployed_in_another_account(lab: Lab, west: Cloud) -> None:
-    in_two_accounts(lab, west)
+def test_a_model_is_deployed_in_another_account(lab: Lab, elsewhere: Cloud) -> None:
+    in_two_accounts(lab, elsewhere)
     lab.apply("--env", "staging")
     model, jobs = model_of(lab, "staging"), lab.created("jobs")
     lab.apply("--env", "prod")
-    objects = west.admin("GET", "objects")
-    assert {one["name"]: one["model"] for one in objects["deployments"]} == {"chat": model}
+    objects = elsewhere.admin("GET", "objects")
+    assert served(elsewhere) == {"chat": model}
     assert objects["created"]["jobs"] == objects["created"]["files"] == 0
     assert lab.created("jobs") == jobs
     inputs = state(lab, "prod")["resources"]["deployment.prod"]["inputs"]
@@ -321,9 +332,27 @@ def test_a_model_is_deployed_in_another_account(lab: Lab, west: Cloud) -> None:
     assert "the environment prod uses its model" in refused(lab, "destroy", "-y", environment="staging")
 
 
-def test_a_job_cannot_be_taken_once_into_another_account(lab: Lab, west: Cloud) -> None:
-    in_two_accounts(lab, west, ONCE)
+def test_a_job_cannot_be_taken_once_into_another_account(lab: Lab, elsewhere: Cloud) -> None:
+    in_two_accounts(lab, elsewhere, ONCE)
     lab.apply("--env", "staging")
     done = lab.run("promote", "job.copilot", "--from", "staging", "--to", "prod", "-y")
     assert done.code == 3
     assert "Write `environments: {prod: {promote: staging}}`" in " ".join(done.err.split())
+
+
+def test_prod_goes_back_to_a_model_that_staging_has_kept(lab: Lab, elsewhere: Cloud) -> None:
+    passing = PROD.replace("{evaluation: exam}", "{evaluation: exam, require: {score: {at_least: 0.5}}}")
+    in_two_accounts(lab, elsewhere, prod=f"{passing}, keep_models: 1")
+    lab.apply("--env", "staging")
+    lab.apply("--env", "prod")
+    old = model_of(lab, "prod")
+    lab.train_half()
+    for environment in ("staging", "prod", "staging"):
+        lab.apply("--env", environment)
+    assert served(elsewhere) == {"chat": model_of(lab, "prod")}
+    lab.folder.ok("rollback", "deployment.prod", "--env", "prod", "-y")
+    assert served(elsewhere) == {"chat": old}
+    lab.apply("--env", "staging")
+    lab.apply("--env", "prod")
+    assert served(elsewhere) == {"chat": old}
+    assert lab.run("plan", "--env", "prod", "--detailed-exitcode").code == 0

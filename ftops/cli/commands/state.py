@@ -15,10 +15,11 @@ from ftops.cli.options import approve_option, dry_run_option, spec_options
 from ftops.cli.output_options import PATH
 from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read_outline
-from ftops.core.address import Address
+from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.core.plurals import plural
 from ftops.planning.moves import nothing_recorded
+from ftops.planning.plan_document import pin_to_json
 from ftops.session.session import Session
 from ftops.state.backends.factory import move_in
 from ftops.state.file_format import record_to_json
@@ -32,6 +33,7 @@ from ftops.views.history import (
     draw_versions,
     versions_to_json,
 )
+from ftops.views.pins import pin_line
 from ftops.views.state import draw_list, draw_resource, list_to_json
 
 
@@ -48,9 +50,12 @@ def list_(screen: Screen, spec: SpecArguments) -> int:
 @spec_options
 def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     """Show everything in the state about the object at ADDRESS."""
-    found = _find(_recorded(screen, spec), address)
+    state = _recorded(screen, spec)
+    found, pin = _find(state, address), state.pins.get(address)
+    pinned: dict[str, Json] = {"pin": pin_to_json(pin)} if pin else {}
     return screen.result(
-        lambda: {"resource": record_to_json(found)}, lambda: draw_resource(found, screen.paint)
+        lambda: {"resource": record_to_json(found), **pinned},
+        lambda: [*([pin_line(pin), ""] if pin else []), *draw_resource(found, screen.paint)],
     )
 
 

@@ -241,6 +241,10 @@ class Deployment(ResourceBlock, noun="a deployment"):
     )
     source_tenant = optional(OPEN_TEXT, "Tenant of that account, if it is another one.")
     gate = optional(OneOrMore(GateBlock), "Evaluations that must pass before the model is deployed.")
+    keep_models = optional(
+        Integer(0, 10, closed=True),
+        "How many models that it served before are kept for `ftops rollback`; default: none.",
+    )
     replace = optional(
         choice("recreate", "blue_green"), "What to do if a change can't be made in place.", "recreate"
     )

@@ -51,6 +51,7 @@ def plan_digest(plan: Plan) -> str:
         plan.moves,
         *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
         *([("reads", [replace(read, serial=0) for read in plan.reads])] if plan.reads else []),
+        *([("pins", sorted(plan.pinning, key=lambda one: str(one.address)))] if plan.pinning else []),
         *(["stays for good"] if plan.stays_for_good else []),
     )
     return f"{DIGEST_PREFIX}{sha256(_encoded(body)).hexdigest()}"

@@ -47,6 +47,8 @@ class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
     """Deployments whose gates were overridden, and why."""
     rule_overrides: Mapping[str, str] = {}
     """Rules of the policy that were overridden, and why."""
+    pins: Mapping[str, str] = {}
+    """Deployments that were pinned to a model, or `released`."""
     pull_request: str = ""
     commit: str = ""
     grant: str = ""

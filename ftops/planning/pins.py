@@ -1,0 +1,107 @@
+"""Pins: deployments that serve an earlier model than the spec asks for, until they are released. Pure.
+
+A plan is made from the spec with the pinned models in it, so that nothing else has to know of pins.
+docs/rollback.md describes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.config.config import Config, Resource
+from ftops.core.address import Address, Reference
+from ftops.core.resource_types import kind_of
+from ftops.planning.desired import at
+from ftops.planning.plan import Action, Mode, Options, PinChange, Plan
+from ftops.state.state import Entry, Pin, Pinned, Released, ResourceState, State, fold, recorded_objects
+
+
+class PinsInEffect(Struct, frozen=True):
+    """The pins of a plan, and how they differ from the recorded ones."""
+
+    pins: Mapping[Address, Pin]
+    entries: tuple[Entry, ...] = ()
+    changes: tuple[PinChange, ...] = ()
+
+    def without(self, address: Address, why: str) -> PinsInEffect:
+        """After the release of one."""
+        pins = {one: pin for one, pin in self.pins.items() if one != address}
+        released = (*self.entries, Released(address, why))
+        return PinsInEffect(pins, released, (*self.changes, PinChange(address, "", why)))
+
+
+def pins_in_effect(state: State, config: Config, options: Options, at: str, who: str) -> PinsInEffect:
+    """The recorded pins, without those that end, and with what is asked for. `at` and `who` of new ones."""
+    found = PinsInEffect(dict(state.pins))
+    declared = config.by_address
+    for address in state.pins:
+        if options.mode is Mode.DESTROY:
+            found = found.without(address, "destroyed")
+        elif options.mode is Mode.NORMAL and address not in declared:
+            found = found.without(address, "undeclared")
+        elif address in options.releases:
+            found = found.without(address, "asked")
+    for address, wanted in options.pins.items():
+        recorded = state.pins.get(address)
+        if recorded is None or (recorded.model, recorded.reason) != (wanted.model, wanted.reason):
+            pin = Pin(address, wanted.model, wanted.trained_by, at, who, wanted.reason)
+            change = PinChange(address, wanted.model, wanted.reason)
+            found = PinsInEffect(
+                {**found.pins, address: pin}, (*found.entries, Pinned(pin)), (*found.changes, change)
+            )
+    return found
+
+
+def with_pins(config: Config, pins: Mapping[Address, Pin]) -> Config:
+    """The spec with the pinned models. They have passed already, so that no gate counts."""
+    resources = tuple(_pinned(r, pins[r.address]) if r.address in pins else r for r in config.resources)
+    return replace(config, resources=resources)
+
+
+def _pinned(resource: Resource, pin: Pin) -> Resource:
+    inputs = {name: value for name, value in resource.inputs.items() if name != "gate"}
+    return replace(resource, inputs={**inputs, "model": pin.model})
+
+
+def asked_by_spec(made: Plan, state: State, config: Config, pins: Mapping[Address, Pin]) -> Iterator[Address]:
+    """Pinned deployments for which the spec asks for the pinned model itself, by the plan made with pins."""
+    after = fold(state, made.entries)
+    new = {c.address for c in made.changes if c.action in (Action.CREATE, Action.REPLACE)}
+    for address, pin in pins.items():
+        model: Any = config.by_address[address].inputs.get("model")
+        if isinstance(model, Reference):
+            record = None if model.address in new else after.resources.get(model.address)
+            model = at(record.outputs, model.attribute) if record else None
+        if model == pin.model:
+            yield address
+
+
+def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin]) -> dict[str, str]:
+    """The jobs whose models are pinned, or that deployments keep: remote id → what needs it; empty where that
+    needn't be told."""
+    wanted: dict[str, str] = {}
+    for resource in config.resources:
+        count: Any = resource.inputs.get("keep_models")
+        rows = state.served.get(resource.address, ()) if isinstance(count, int) else ()
+        models = dict.fromkeys(row.model.partition(":ckpt")[0] for row in reversed(rows))
+        wanted |= dict.fromkeys(islice(models, count + 1 if models else 0), "")
+    wanted |= {
+        pin.model.partition(":ckpt")[0]: f"{address}, which is pinned," for address, pin in pins.items()
+    }
+    found = {}
+    for record in jobs_of(state):
+        model = str(record.outputs.get("fine_tuned_model") or "")
+        if model in wanted:
+            found[record.remote_id] = wanted[model]
+    return found
+
+
+def jobs_of(state: State) -> Iterator[ResourceState]:
+    """All that have trained a model, replaced ones as well."""
+    records = recorded_objects(state.resources, state.deposed) if state.served or state.pins else ()
+    return (record for _, record in records if kind_of(record.address).trains)
