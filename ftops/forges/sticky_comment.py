@@ -85,7 +85,7 @@ class StickyComment:
         if mine and not self._is_worse(mine[-1]):
             *older, last = mine
             warnings = self._collapse(older)
-            if _same(last.body, body):
+            if self._is_same(last.body, body):
                 return Published(Result.UNCHANGED, last, text, warnings)
             request = self._service.update(self._target, last, body)
             try:
@@ -117,10 +117,21 @@ class StickyComment:
         try:
             return self._service.created(self._client.send(*request, what="post the comment").body)
         except Unanswered:
-            posted = [comment for comment in self._mine() if _same(comment.body, body)]
+            posted = [comment for comment in self._mine() if self._is_same(comment.body, body)]
             if posted:
                 return posted[-1]
         return self._service.created(self._client.send(*request, what="post the comment").body)
+
+    def _is_same(self, one: str, other: str) -> bool:
+        """Services may store other line ends, and no space at the end. The link to another run of the same
+        job isn't news: a schedule would write every time."""
+        run = re.sub(r"\d+", r"\\d+", re.escape(self._target.run_url))
+
+        def compared(text: str) -> str:
+            text = re.sub(rf"\[run\]\({run}\)", "[run]", text) if run else text
+            return text.replace("\r\n", "\n").rstrip()
+
+        return compared(one) == compared(other)
 
     def _leave_only(self, created: Comment, known: Sequence[Comment]) -> tuple[str, ...]:
         """Collapses the comments before the new one. If two runs post at the same time, both keep the newer
@@ -147,8 +158,3 @@ def _age(comment: Comment) -> tuple[int, int]:
     """IDs of comments and threads rise."""
     thread, id = (int(part) if part.isdecimal() else 0 for part in (comment.thread, comment.id))
     return thread, id
-
-
-def _same(one: str, other: str) -> bool:
-    """Services may store other line ends, and no space at the end."""
-    return one.replace("\r\n", "\n").rstrip() == other.replace("\r\n", "\n").rstrip()

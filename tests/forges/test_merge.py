@@ -231,6 +231,21 @@ def test_progress_goes_to_the_same_comment(case: Case) -> None:
     assert "applied" in body
 
 
+def test_another_run_of_the_schedule_writes_nothing_new(case: Case) -> None:
+    case.forge.merged[MERGE] = [Merged(12, merge=MERGE)]
+    document = reconciled(grant("in-progress", **TRAINING, progress={"job.copilot": 43.4}))
+    case.comment(document)
+    url = "https://gitlab.example/contoso/models/-/jobs/6"
+    runs = {"GITHUB_RUN_ID": "6", "BUILD_BUILDID": "6", "CI_JOB_URL": url}
+    case.job.environ.update({name: value for name, value in runs.items() if name in case.job.environ})
+    assert "unchanged" in case.comment(document)
+    (body,) = case.bodies()
+    assert "6)" not in body
+    case.comment(reconciled(grant("done", done=["job.copilot"])))
+    (body,) = case.bodies()
+    assert "6)" in body or "[run]" not in body
+
+
 def test_each_approval_is_told_on_its_own_pull_request(tmp_path: Path) -> None:
     with running(GitHub()) as forge:
         assert isinstance(forge, GitHub)
