@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ _ROLES = {
 }
 """Roles in ShareGPT files, and ours."""
 _CALL = "call_{}"
+_END_OF_PROMPT, _END_OF_COMPLETION = re.compile(r"\s+(?:###|->)\Z"), re.compile(r"\s+(?:###|END)\Z")
+"""What completion models needed to tell where a text ends, as their guide had it."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
 
 
@@ -89,8 +92,10 @@ def _from_texts(example: Example, asked: tuple[str, ...], answer: str) -> dict[s
         messages += [_message("user", turn[0]), _message("assistant", turn[1])]
     if not texts or not example[answer].strip():
         raise Empty(f"`{answer if texts else asked[0]}` is empty")
-    question, reply = _message("user", "\n\n".join(texts)), _message("assistant", example[answer].strip())
-    return {"messages": [*messages, question, reply]}
+    question, reply = "\n\n".join(texts), example[answer].strip()
+    if answer == "completion":
+        question, reply = _END_OF_PROMPT.sub("", question), _END_OF_COMPLETION.sub("", reply)
+    return {"messages": [*messages, _message("user", question), _message("assistant", reply)]}
 
 
 def _has_turns(example: Example, key: str) -> bool:

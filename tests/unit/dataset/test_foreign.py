@@ -37,6 +37,11 @@ FORMATS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
     ),
     "dolly": ("Dolly", {"instruction": "Where?", "context": "", "response": "There."}, [U, A]),
     "prompts": ("prompt/completion", {"prompt": "Where?", "completion": " There."}, [U, A]),
+    "prompts with separators": (
+        "prompt/completion",
+        {"prompt": "Where?\n\n###\n\n", "completion": " There. END"},
+        [U, A],
+    ),
     "prompts as lists": ("prompt/completion", {"prompt": [U], "completion": [A]}, [U, A]),
     "sharegpt": ("ShareGPT", {"conversations": [TURN, {"from": "gpt", "value": "There."}]}, [U, A]),
     "sharegpt with calls": (
