@@ -22,8 +22,11 @@ from ftops.dataset.transforms import sources, tabular, transform
 from ftops.dataset.transforms.parts import Split
 from ftops.dataset.transforms.transform import WAYS
 from ftops.views import diagnostics
+from ftops.views.paint import clean
 from ftops.views.values import size
 
+MAX_KEYS = 20
+"""Keys that are left out and listed."""
 PARTS = ("train=0.9", "valid=0.1")
 
 force_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
@@ -74,7 +77,9 @@ def convert(
         raise UsageError(f"`{delimiter}` isn't a valid delimiter", "", "--delimiter takes one character")
     if not (is_table or is_foreign) and to is None and mark is None:
         hint = "give --to tools, --to functions, --bom or --no-bom"
-        raise UsageError("nothing to convert", "The examples have a format of the service already.", hint)
+        raise UsageError(
+            "nothing to convert", "The examples don't have the keys of another format that is known.", hint
+        )
     reader = sources.Reader(delimiter, skip_empty)
     warnings: list[Diagnostic] = []
     raws: Iterator[bytes]
@@ -272,7 +277,9 @@ def _report(
     if reader and reader.skipped:
         lines.append(f"left out {plural(reader.skipped, 'row')} with an empty question, answer or cell")
     if reader and reader.left_out:
-        lines.append(f"left out keys that the format doesn't have: {', '.join(sorted(reader.left_out))}")
+        keys = sorted(map(clean, reader.left_out))
+        more = f" and {len(keys) - MAX_KEYS} more" if len(keys) > MAX_KEYS else ""
+        lines.append(f"left out keys that the format doesn't have: {', '.join(keys[:MAX_KEYS])}{more}")
     if reader:
         document |= {"skipped": reader.skipped, "left_out": sorted(reader.left_out)}
     return screen.result(lambda: document, lambda: lines)

@@ -28,6 +28,7 @@ from ftops.dataset.files.jsonl_io import (
 )
 from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise
 from ftops.dataset.formats.jsonl import is_document
+from ftops.dataset.rules.findings import quote
 from ftops.dataset.transforms import tabular
 
 _TRIED = 20
@@ -58,7 +59,8 @@ class Reader(Struct):
                 self.skipped += 1
                 continue
             except Unconvertible as error:
-                raise DataError(str(error), "", "fix the row", Place(display, number)) from error
+                hint = "fix the row; docs/data.md lists the formats"
+                raise DataError(str(error), "", hint, Place(display, number)) from error
             yield Line(number, b"", converted), converted
 
     def chats(self, path: Path, templates: Sequence[tabular.Template]) -> Iterator[Example]:
@@ -72,7 +74,8 @@ class Reader(Struct):
         if foreign := recognise(row):
             return foreign.convert(row)
         if (example := own(row)) is None:
-            raise Unconvertible("the row has no format that is known")
+            keys = ", ".join(map(quote, list(row)[:8]))
+            raise Unconvertible(f"no format that is known has the keys of the row: {keys or 'none'}")
         self.left_out.update(key for key in row if key not in example and row[key] is not None)
         return example
 

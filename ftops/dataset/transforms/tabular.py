@@ -172,7 +172,7 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "pyarrow":
             raise
-        raise UsageError(f"{path} isn't a Parquet file", f"{error}.", "") from error
+        raise UsageError(f"{path} isn't a Parquet file", f"{str(error).rstrip('.')}.", "") from error
     batches = file.iter_batches(batch_size=BATCH)
     return columns, enumerate((row for batch in batches for row in batch.to_pylist()), 1)
 
