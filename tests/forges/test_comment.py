@@ -251,7 +251,14 @@ def test_pitfall_05_a_comment_that_somebody_edited_is_written_anew(github: GitHu
     assert github.visible[-1].body == wanted
 
 
-CI = ("ci_documents", "ci_posting", "commands/ci", "commands/ci_issue", "commands/ci_job")
+CI = (
+    "ci_documents",
+    "ci_posting",
+    "commands/ci",
+    "commands/ci_issue",
+    "commands/ci_job",
+    "commands/ci_setup",
+)
 
 
 def test_pitfall_05_apply_knows_no_forge() -> None:
