@@ -112,6 +112,8 @@ class RunFinished(Event, frozen=True):
     resumed: int = 0
     restored: int = 0
     forgotten: int = 0
+    switched: int = 0
+    """Deployments that were created or deleted because of their hosting hours."""
     settings: int = 0
     """Settings that were recorded; nothing changes at the service by that."""
     held: int = 0

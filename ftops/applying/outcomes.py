@@ -16,6 +16,7 @@ from ftops.applying.provider_calls import PollResult, ProviderCalls, Room, Step
 from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult, Outcome, Requeue
 from ftops.core.errors import FtopsError, GateHeld, NoRoom, Permanent, Temporary
+from ftops.core.hosting_hours import hours_of
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.retry import of_changes, of_places
 from ftops.core.timestamps import iso_timestamp
@@ -176,16 +177,26 @@ class OutcomeHandler(Struct, frozen=True):
         change = step.change
         if step.discarding:
             return self._discarded(step, result, entries)
-        if change.action in (Action.DELETE, Action.FORGET):
+        if step.acts in (Action.DELETE, Action.FORGET):
             if isinstance(result, RemoteObject):
                 step.waiting = True
                 return self._again(step, result)
+            if step.off is not None:
+                return self._switched_off(step, step.off, entries)
             self._add(entries, Removed(change.address, change.deposed))
             return self._done(step, change.remote_id)
         if isinstance(result, RemoteObject):
             step.visible_by = None
             return self._made(step, result, entries)
         return self._missed(step, entries)
+
+    def _switched_off(self, step: Step, off: ResourceState, entries: list[Entry]) -> Outcome:
+        self._add(entries, Recorded(off, step.change.deposes))
+        hours = hours_of(off.inputs)
+        assert hours is not None  # noqa: S101 - they have ended
+        until = hours.until_text(self.calls.context.wall_clock())
+        self.reporter.progress(step, Progress(f"off until {until} (hosting hours)"))
+        return self._done(step, off.remote_id)
 
     def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Outcome:
         first = step.operation is not None and not step.recorded
@@ -252,7 +263,7 @@ class OutcomeHandler(Struct, frozen=True):
             return observed_as(replace(self.calls.recorded(step), **noted), remote)
         now = iso_timestamp(self.calls.context.utc_now(), "milliseconds")
         made = replace(resource_from(step.operation, remote), created_at=now, **noted)
-        return _kept(self.calls.recorded(step), made) if change.action is Action.UPDATE else made
+        return _kept(self.calls.recorded(step), made) if step.acts is Action.UPDATE else made
 
     def _missed(self, step: Step, entries: list[Entry]) -> Outcome:
         """A replica may not know the object yet: it is gone only if a second read misses it, too."""

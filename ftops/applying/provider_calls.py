@@ -16,10 +16,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.applying.events import Event
-from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, fill
+from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, encode, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, GateHeld, Permanent
+from ftops.core.hosting_hours import is_off_at
 from ftops.core.resource_types import kind_of
+from ftops.core.serving import deployment_name
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import at, no_value
@@ -37,6 +39,7 @@ from ftops.providers.base import (
     visible_after,
 )
 from ftops.providers.visibility import LOOK_AGAIN
+from ftops.state.deployments import model_of
 from ftops.state.state import (
     OWNER_DIGITS,
     LiveState,
@@ -47,6 +50,8 @@ from ftops.state.state import (
     Status,
     carried_over,
     owner_mark,
+    resource_from,
+    switched_off,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +67,8 @@ class Context(Struct, frozen=True):
     emit: Callable[[Event], None]
     clock: Clock = field(default_factory=RealTime)
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """By which hosting hours begin and end."""
     new_token: Callable[[], str] = lambda: secrets.token_hex(8)
     accounts: Mapping[str, str] = field(default_factory=dict)
     """The account of each provider."""
@@ -101,6 +108,10 @@ class Step(Struct):
     discarding: bool = False
     """The stuck object is being deleted."""
     attempts: int = 0
+    acts: Action | None = None
+    """What it does: its action, unless hosting hours decide otherwise; set when it begins."""
+    off: ResourceState | None = None
+    """What is recorded if hosting hours keep its object from existing."""
     seen: str = ""
     started: float | None = None
     shown: float = -1.0
@@ -144,7 +155,9 @@ class ProviderCalls(Struct, frozen=True):
             return self._find_place(step, queue)
         try:
             self._check_gates(step)
-            call = ProviderCalls._create if step.renewed else _CALLS[step.change.action]
+            if step.acts is None:
+                step.acts = self._by_hours(step)
+            call = ProviderCalls._create if step.renewed else _CALLS[step.acts]
             return call(self, step, provider)
         except (Permanent, GateHeld) as error:
             step.held = isinstance(error, GateHeld)
@@ -159,7 +172,7 @@ class ProviderCalls(Struct, frozen=True):
 
     def _queue(self, change: Change) -> str | None:
         name = kind_of(change.address).queue
-        if not name or _CALLS[change.action] is not ProviderCalls._create:
+        if not name or change.action not in _NEW:
             return None
         if not isinstance(self.context.providers(change.provider), Queues):
             return None
@@ -220,6 +233,37 @@ class ProviderCalls(Struct, frozen=True):
         examples, epochs, batch = sizes
         return int(epochs * -(-examples // batch))
 
+    def _by_hours(self, step: Step) -> Action:
+        """What a step does now. By its hosting hours, an object is there afterwards, or it isn't."""
+        change, now = step.change, self.context.wall_clock()
+        if change.action in _REMOVING:
+            return Action.FORGET if self.recorded(step).is_off else change.action
+        recorded = self.live.resources.get(change.address)
+        is_there = recorded is not None and not recorded.is_off
+        if is_off_at(change.after, now):
+            step.off = self._switched_off(step, recorded)
+            return Action.DELETE if is_there and change.action not in _NEW else Action.FORGET
+        if recorded is None or change.action in _NEW:
+            return change.action
+        if recorded.is_off:
+            return Action.CREATE
+        return Action.RESUME if change.action is Action.SWITCH else change.action
+
+    def _switched_off(self, step: Step, recorded: ResourceState | None) -> ResourceState:
+        """What is recorded of an object that hosting hours delete, or don't let be created yet."""
+        change, intent = step.change, self._intent(step, Operation.CREATE)
+        same = recorded is not None and change.action not in _NEW
+        named = {"name": deployment_name(str(intent.inputs.get("name")), intent.inputs)}
+        outputs = {**change.facts, **named, "model": encode(intent.inputs.get("model"))}
+        remote = RemoteObject(recorded.remote_id if same and recorded else "", Status.READY, outputs)
+        made = resource_from(replace(intent, token="", started_at=""), remote)
+        if same and recorded:
+            first, last = made.outputs, recorded.outputs
+            if intent.inputs.get("model") != recorded.inputs.get("model"):
+                first, last = last, first
+            made = replace(made, outputs={**first, **last}, shared=recorded.shared)
+        return switched_off(made)
+
     def _create(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
         request = self._request(step, operation)
@@ -240,7 +284,7 @@ class ProviderCalls(Struct, frozen=True):
 
     def _remote_ids(self) -> frozenset[str]:
         records = (*self.live.resources.values(), *self.live.deposed.values())
-        return frozenset(record.remote_id for record in records)
+        return frozenset(record.remote_id for record in records if not record.is_off)
 
     def _update(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.UPDATE)
@@ -299,8 +343,17 @@ class ProviderCalls(Struct, frozen=True):
             fingerprint=operation.fingerprint,
             account=operation.account,
             kept_answers=self.context.kept_answers,
+            switched_off=self._off_in(operation.account) if kind_of(operation.address).is_record else {},
             report=lambda progress: self.say(step.change.step, progress),
         )
+
+    def _off_in(self, account: str) -> dict[str, str]:
+        """By name, the models of deployments of an account that are off."""
+        return {
+            str(record.outputs.get("name")): model_of(record)[0]
+            for record in self.live.resources.values()
+            if record.is_off and record.account == account
+        }
 
     def _value(self, reference: Reference | Secret, spared: Collection[str] = ()) -> Value:
         """The value of a reference to an object that exists by now. A `spared` one may not."""
@@ -335,3 +388,5 @@ _CALLS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
     Action.RESTORE: ProviderCalls._look,
     Action.FORGET: ProviderCalls._forget,
 }
+_NEW = frozenset({Action.CREATE, Action.REPLACE})
+_REMOVING = frozenset({Action.DELETE, Action.FORGET})

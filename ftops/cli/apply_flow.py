@@ -126,8 +126,9 @@ class _Apply(Struct, frozen=True):
             self.reporter.plan(plan, warnings)
             if plan.is_blocked:
                 raise Blocked(plan.findings)
-            if rest is None:
+            if rest is None and options.expect_digest is not None:
                 _check_digest(plan, options.expect_digest)
+                plan = plan.to_approve
             grant = rest.grant if rest else self._grant(session, plan)
             session = rest.session if rest else session
             if plan.is_empty and rest is None:
@@ -175,7 +176,9 @@ class _Apply(Struct, frozen=True):
         if options.expect_digest is None and options.wait:
             return None
         spec, request = options.spec, options.request
-        saved = save(session, plan, spec.path, spec.variable_files, request.options, request.refresh)
+        saved = save(
+            session, plan.to_approve, spec.path, spec.variable_files, request.options, request.refresh
+        )
         return grant_of(session, saved)
 
     def _plan(self, session: Session) -> Plan:
@@ -226,8 +229,8 @@ class _Apply(Struct, frozen=True):
         return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
 
 
-def _check_digest(plan: Plan, expected: str | None) -> None:
-    if expected is None or expected == (digest := plan_digest(plan)):
+def _check_digest(plan: Plan, expected: str) -> None:
+    if expected == (digest := plan_digest(plan)):
         return
     raise Blocked(
         [

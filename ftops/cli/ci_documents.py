@@ -370,7 +370,8 @@ def _of_gc(raw: Mapping[str, Any]) -> Document:
 
 
 def _of_reconcile(raw: Mapping[str, Any]) -> Document:
-    """All approved plans of a spec that were continued, together and by pull request."""
+    """All approved plans of a spec that were continued, together and by pull request; and what hosting hours
+    have switched."""
     named = str(raw["spec"]), str(raw["environment"])
     groups: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
     for grant in raw["grants"]:
@@ -379,13 +380,19 @@ def _of_reconcile(raw: Mapping[str, Any]) -> Document:
         commit = commit if COMMIT.fullmatch(commit) else ""
         groups.setdefault((int(pull or 0), commit), []).append(grant)
     several = tuple(replace(_of_grants(named, of), pull=key[0], commit=key[1]) for key, of in groups.items())
-    return replace(_of_grants(named, raw["grants"]), approvals=several)
+    return replace(_of_grants(named, raw["grants"], raw.get("switched", ())), approvals=several)
 
 
-def _of_grants(named: tuple[str, str], grants: Sequence[Mapping[str, Any]]) -> Document:
-    """By the worst result."""
-    if not grants:
-        return Document(*named, "none", "success", "nothing to continue")
+def _of_grants(
+    named: tuple[str, str],
+    grants: Sequence[Mapping[str, Any]],
+    switched: Sequence[Mapping[str, Any]] = (),
+) -> Document:
+    """By the worst result. What hosting hours have switched as they should is no news."""
+    unswitched = [one for one in switched if one["result"] != "done"]
+    if not (grants or unswitched):
+        quiet = f"{plural(len(switched), 'deployment')} switched by hosting hours"
+        return Document(*named, "none", "success", quiet if switched else "nothing to continue")
     progress = [float(percent) for grant in grants for percent in grant.get("progress", {}).values()]
     known = {step: percent for grant in grants for step, percent in grant.get("progress", {}).items()}
     said = [(str(address), "done") for grant in grants for address in grant.get("done", ())]
@@ -396,11 +403,12 @@ def _of_grants(named: tuple[str, str], grants: Sequence[Mapping[str, Any]]) -> D
         said += [(step, "waiting") for step in grant["waiting"]]
         said += [(step, "failed") for step in grant["failed"]]
         said += [(str(one["address"]), "held") for one in grant.get("held", ())]
-    diagnostics = _diagnostics([one for grant in grants for one in grant["diagnostics"]])
+    said += [(str(one["address"]), "failed") for one in unswitched]
+    diagnostics = _diagnostics([one for row in (*grants, *unswitched) for one in row["diagnostics"]])
     held = _held([one for grant in grants for one in grant.get("held", ())])
     steps = _CODEC.read(_STEPS, dict(said))
     document = Document(*named, "", "", "", found=(*diagnostics, *held), steps=steps)
-    worst = max((grant["result"] for grant in grants), key=list(_RESULTS).index)
+    worst = max((row["result"] for row in (*grants, *unswitched)), key=list(_RESULTS).index)
     return _ended(document, _RESULTS[worst], progress)
 
 

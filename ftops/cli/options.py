@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,21 @@ class Day(click.ParamType[date]):
             return value if isinstance(value, date) else date.fromisoformat(value)
         except ValueError:
             self.fail(f"`{value}` isn't a day: write it as 2027-04-14", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A time: 2027-04-14T08:00+02:00; UTC, if it has no time zone."""
+
+    name = "time"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        try:
+            found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` isn't a time: write it as 2027-04-14T08:00+02:00", param, ctx)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def spec_options(function: Command) -> Command:

@@ -165,7 +165,9 @@ def planned(
         without_state = spec.is_untrusted and copy is None and not is_plain_local(config)
         omissions = left_out(config, without_state=without_state)
         plan = replace(plan, warnings=(*omissions, *plan.warnings), is_approvable=not spec.is_untrusted)
-        if (out is not None or is_kept) and not plan.is_blocked:
+        is_saved = out is not None or is_kept
+        plan = plan.to_approve if is_saved else plan
+        if is_saved and not plan.is_blocked:
             save_plan(session, plan, request, spec, out, is_kept)
     return Planned(plan, warnings)
 

@@ -12,6 +12,7 @@ from math import inf
 
 from msgspec import Struct, field
 
+from ftops.core import hosting_hours
 from ftops.core.address import EVERY, Address, Json, Reference, Value
 from ftops.core.normal_form import AS_WRITTEN, Spelling, model, name, normal, number, word
 from ftops.core.serving import ACCELERATOR_TYPES, SKU_NAMES, Serving, serving_of
@@ -336,6 +337,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "source_tenant": name,
                     "target": name,
                     "accelerator_type": word(*ACCELERATOR_TYPES),
+                    "hosting.hours": hosting_hours.meaning,
                 },
                 folded_keys=frozenset({"tags"}),
             ),

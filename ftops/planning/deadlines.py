@@ -11,7 +11,7 @@ from ftops.core.address import Address
 from ftops.core.resource_types import kind_of
 from ftops.planning.preflight.context import Situation, has_model, models_of, trainings
 from ftops.planning.preflight.retirement import AGED_DAYS, inference_end, training_end
-from ftops.providers.deployment_expiry import CREATED, expiry_of, time_of
+from ftops.providers.deployment_expiry import CREATED, lasting_expiry, time_of
 from ftops.state.state import State
 
 
@@ -70,7 +70,8 @@ def _serving(situation: Situation) -> Iterator[Deadline]:
 
 def _expiring(state: State) -> Iterator[Deadline]:
     for address, recorded in state.resources.items():
-        expiry = expiry_of(recorded.inputs) if kind_of(address).serves else None
+        is_there = kind_of(address).serves and not recorded.is_off
+        expiry = lasting_expiry(recorded.inputs) if is_there else None
         if expiry is None:
             continue
         created = time_of(recorded.outputs.get(CREATED))

@@ -201,6 +201,19 @@ class Decider(Struct):
     def _wanted(self) -> Mapping[Address, Resource]:
         return self.graph.resources if self.options.mode is Mode.NORMAL else {}
 
+    def left_as_they_are(self) -> Iterator[ResourceState]:
+        """The records of declared resources that don't change, although they may."""
+        for address in self._wanted:
+            if address in self.selected and address not in self.decisions and address in self.resources:
+                yield self.resources[address]
+
+    def hosted(self) -> dict[Address, Mapping[str, Value]]:
+        """The inputs of the deployments with hosting hours that are recorded, or will be."""
+        left = {recorded.address: recorded.inputs for recorded in self.left_as_they_are()}
+        made = {a: d.resource.inputs for a, d in self.decisions.items() if d.action not in _REMOVING}
+        both = {**left, **made}
+        return {address: both[address] for address in self._wanted if "hosting" in both.get(address, ())}
+
     def selected_deposed(self) -> frozenset[tuple[Address, str]]:
         return frozenset(key for key in self.deposed if key[0] in self.selected)
 
@@ -512,6 +525,7 @@ class Decider(Struct):
 
 
 _NEW = (Action.CREATE, Action.REPLACE)
+_REMOVING = (Action.DELETE, Action.FORGET)
 _ENDING = frozenset({Action.CREATE, Action.DELETE, Action.FORGET})
 """Actions after which nothing is left of the earlier record."""
 

@@ -68,6 +68,12 @@ class HostingCost(Struct, frozen=True):
     """None: the catalogue doesn't know."""
     note: str = ""
     """What it is for, or why the price isn't known."""
+    hours_per_month: float = HOURS_PER_MONTH
+    """Less, if it has hosting hours."""
+
+    @property
+    def per_month(self) -> float | None:
+        return None if self.per_hour is None else self.per_hour * self.hours_per_month
 
 
 class Temporary(NamedTuple):
@@ -174,6 +180,11 @@ class Estimate(Struct, frozen=True):
         return sum(cost.per_hour or 0 for cost in self.hosting)
 
     @property
+    def per_month(self) -> float:
+        """The same, of a month."""
+        return sum(cost.per_month or 0 for cost in self.hosting)
+
+    @property
     def unknown(self) -> tuple[TrainingCost, ...]:
         return tuple(cost for cost in self.training if cost.dollars is None)
 
@@ -187,16 +198,20 @@ def estimate_to_json(estimate: Estimate) -> dict[str, Json]:
         "currency": "USD",
         "is_rehearsal": estimate.is_rehearsal,
         "training": [_training_to_json(cost) for cost in estimate.training],
-        "hosting": [
-            {"address": str(c.address), "per_hour": c.per_hour, **({"note": c.note} if c.note else {})}
-            for c in estimate.hosting
-        ],
+        "hosting": [_hosting_to_json(cost) for cost in estimate.hosting],
         "training_total": round(estimate.dollars, 4),
         "training_total_is_complete": not estimate.unknown,
         "hosting_per_hour": round(estimate.per_hour, 4),
+        "hosting_per_month": round(estimate.per_month, 2),
         "data": [_data_to_json(change) for change in estimate.data],
         "asking": [_evaluation_to_json(cost) for cost in estimate.asking],
     }
+
+
+def _hosting_to_json(cost: HostingCost) -> dict[str, Json]:
+    note = {"note": cost.note} if cost.note else {}
+    hours = round(cost.hours_per_month, 2)
+    return {"address": str(cost.address), "per_hour": cost.per_hour, "hours_per_month": hours, **note}
 
 
 def _data_to_json(change: DataChange) -> dict[str, Json]:

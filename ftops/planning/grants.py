@@ -82,7 +82,7 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
     changed: list[Address] = []
     foreign: dict[str, str] = {}
     kept: dict[str, Change] = {}
-    for change in again.changes:
+    for change in again.approved_changes:
         address, one = change.address, before.get(change.address)
         if change.action in _ENDS:
             is_own = one is not None and one.action in _MAKES and (change.deposed or address in own)
@@ -116,7 +116,7 @@ def supersedes(made: Plan, grant: Grant, *, is_whole: bool) -> bool:
     """Whether a run of this plan, which isn't under the grant, ends it."""
     if is_whole:
         return True
-    changed = {change.address for change in made.changes}
+    changed = {change.address for change in made.approved_changes}
     return not changed.isdisjoint(grant.addresses) or touches(made.entries, grant)
 
 

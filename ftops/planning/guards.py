@@ -183,7 +183,7 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
     owners: dict[_Object, Source] = {}
     for source, record in recorded_objects(after.resources, after.deposed):
         one = _object(record.provider, record.address.kind, record.remote_id, accounts)
-        if is_exclusive(*one[:2]) and owners.setdefault(one, source) != source:
+        if not record.is_off and is_exclusive(*one[:2]) and owners.setdefault(one, source) != source:
             raise Blocked([_two_owners(owners[one], source, record.remote_id)])
     deposing = {(change.address, change.deposes) for change in changes if change.deposes}
     steps: dict[_Object, Source] = {}
@@ -192,6 +192,9 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
         if not change.remote_id or change.action is Action.REPLACE or not is_exclusive(*one[:2]):
             continue  # a replaced object is deleted in a step of its own
         source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
+        old = after.deposed.get(source) if source[1] else after.resources.get(change.address)
+        if old is not None and old.is_off:
+            continue  # it has no object
         other = steps.get(one) or owners.get(one, source)
         if one in steps or (change.action in _REMOVING and other != source):
             raise Blocked([_two_owners(other, source, change.remote_id)])

@@ -45,6 +45,7 @@ class Action(StrEnum):
     RESUME = "resume", "=", "resuming", "resumed"
     RESTORE = "restore", "=", "restoring", "restored"
     FORGET = "forget", ".", "forgetting", "forgotten"
+    SWITCH = "switch", "⏻", "switching", "switched"
 
 
 MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
@@ -142,6 +143,16 @@ class Held(NamedTuple):
 
     address: Address
     reasons: tuple[str, ...]
+
+
+class Off(NamedTuple):
+    """A deployment that doesn't exist now, or won't after the plan, because of its hosting hours. `until`:
+    when they begin next, UTC in ISO 8601; `text`: the same on the clock of its hours, `Mon 08:00`."""
+
+    address: Address
+    hours: str
+    until: str
+    text: str
 
 
 class AttributeChange(NamedTuple):
@@ -293,6 +304,7 @@ class Plan(Struct, frozen=True):
     settings: tuple[SettingChange, ...] = ()
     unchanged: int = 0
     held: tuple[Held, ...] = ()
+    off: tuple[Off, ...] = ()
     mode: Mode = Mode.NORMAL
     warnings: tuple[str, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
@@ -324,6 +336,17 @@ class Plan(Struct, frozen=True):
     def providers_of(self, actions: Collection[Action] = frozenset(Action)) -> frozenset[str]:
         """The providers of all changes with these actions."""
         return frozenset({change.provider for change in self.changes if change.action in actions})
+
+    @property
+    def approved_changes(self) -> tuple[Change, ...]:
+        """Those that an approval is about: hosting hours were approved with the plan that had them, and
+        what they switch isn't approved again."""
+        return tuple(change for change in self.changes if change.action is not Action.SWITCH)
+
+    @property
+    def to_approve(self) -> Plan:
+        """Only these."""
+        return replace(self, changes=self.approved_changes)
 
     @property
     def waits_for(self) -> Mapping[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from shlex import quote
@@ -23,6 +23,7 @@ from ftops.config.graph import build as build_graph
 from ftops.config.policy import Policy
 from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock, RealTime
+from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
 from ftops.core.errors import Blocked, Diagnostic, FtopsError, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
@@ -31,6 +32,7 @@ from ftops.core.suggestions import did_you_mean, nearest
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
 from ftops.planning.estimate import NOTHING, Estimate, TrainingCost
+from ftops.planning.hosting import switches
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
 from ftops.planning.pins import asked_by_spec, kept_for_rollback, pins_in_effect, with_pins
@@ -38,12 +40,14 @@ from ftops.planning.places import places_of
 from ftops.planning.plan import MAKING, NORMAL, Action, Mode, Options, Plan, PolicyOutcome, sent_resources
 from ftops.planning.planner import plan
 from ftops.planning.promotion import Origin, sources_of, to_promote
+from ftops.planning.reconcile import reconcile
 from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
 from ftops.state.state import (
     Observed,
+    Operation,
     Pin,
     RemoteObject,
     ResourceState,
@@ -87,6 +91,8 @@ class PlanBuilder(Struct, frozen=True):
     """Who plans, for pins."""
     pins: Mapping[Address, Pin] = field(default_factory=dict)
     """Those in effect, whose models the config has."""
+    moment: datetime | None = None
+    """The time for which hosting hours are judged. None: they don't count."""
 
     def build(
         self, options: Options, refresh: bool, preflight: bool, on_progress: Callable[[int, int], None]
@@ -132,6 +138,7 @@ class PlanBuilder(Struct, frozen=True):
         if options.mode is Mode.NORMAL:
             kept = kept_for_rollback(self._moved, self.config, self.pins)
             observed = replace(observed, kept=kept) if kept else observed
+        observed = replace(observed, moment=self.moment)
         made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
         seen = observed
         if options.adopt and refresh and not self.offline and not config.ttl:  # what expires is its own
@@ -219,6 +226,31 @@ class PlanBuilder(Struct, frozen=True):
         resolver = Resolver.of_records(self.state.resources, facts, self._secret_digests)
         desired = {a: resolver.resolve(self.graph.resources[a]) for a in self.graph.order}[address]
         return arrived(resource, desired, remote, self.graph.dependencies[address], account)
+
+    def plan_switches(self, addresses: Collection[Address]) -> Plan:
+        """What the hosting hours of these recorded deployments switch. Nothing else is read; drift is left to
+        other plans. Raises ProviderError."""
+        state, rehomed = located(self.state, self.config)
+        creating = (o for o in state.pending.values() if o.operation is Operation.CREATE)
+        part = replace(
+            state,
+            resources={address: state.resources[address] for address in addresses},
+            deposed={},
+            pending={
+                operation.address: operation for operation in creating if operation.address in addresses
+            },
+        )
+        observed = replace(refresh(part, self._reader), moment=self.moment)
+        found = reconcile(part, observed, dict.fromkeys(DRIFT_CLASSES, IGNORE))
+        there = (record for address, record in found.resources.items() if address not in found.away)
+        return Plan(
+            self.config.name,
+            self.config.environment,
+            state.lineage,
+            state.serial,
+            changes=tuple(switches(there, self.moment)),
+            entries=(*rehomed, *found.entries),
+        )
 
     def plan_imports(self, wanted: Mapping[Address, str], digests: Mapping[str, str]) -> Plan:
         """What a plan says where objects of the service are imported under declared addresses, all at once.

@@ -44,6 +44,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
         "unchanged": plan.unchanged,
         "held": [held_to_json(one) for one in plan.held],
+        "off": [{**one._asdict(), "address": str(one.address)} for one in plan.off],
         "summary": {**plan.summary},
         "pins": [pin_to_json(pin) for pin in plan.pins],
         "pinning": [{**one._asdict(), "address": str(one.address)} for one in plan.pinning],
@@ -198,7 +199,11 @@ def _check_names(plan: Plan) -> None:
     """Raises KeyError for a name that views look up in a table, and that isn't there."""
     for drift in plan.drift:
         DRIFT_CLASSES[drift.kind]
-    for address in (*(c.address for c in plan.changes), *(h.address for h in plan.held)):
+    for address in (
+        *(c.address for c in plan.changes),
+        *(h.address for h in plan.held),
+        *(o.address for o in plan.off),
+    ):
         kind_of(address)
     for provider in plan.destination.providers.values():
         provider["type"]

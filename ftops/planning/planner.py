@@ -26,6 +26,7 @@ from ftops.planning.guards import (
     check_used_elsewhere,
     lifted_protection,
 )
+from ftops.planning.hosting import off_at, switches
 from ftops.planning.moves import apply_moves, located
 from ftops.planning.ordering import StepOrder
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
@@ -76,6 +77,7 @@ def plan(
     needs, kept = graph.dependencies, observed.kept
     order = StepOrder(decisions, decider.resources, decider.deposed, needs, seen, kept)
     changes, warnings = order.changes(decider.selected_deposed())
+    changes += tuple(switches(decider.left_as_they_are(), observed.moment))
     outputs = decider.outputs(state.outputs)
     entries = (*decider.reconciled.entries, *decider.entries)
     check_owners(fold(state, entries), changes, decider.accounts)
@@ -87,6 +89,7 @@ def plan(
         settings=decider.settings(),
         unchanged=decider.unchanged,
         held=tuple(decider.held.values()),
+        off=tuple(off_at(decider.hosted(), observed.moment)),
         warnings=(*warnings, *decider.warnings, *lifted_protection(decisions.values())),
         known=decider.known(changes),
     )

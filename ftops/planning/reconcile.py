@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ftops.config.config import Resource
 from ftops.core.address import Address, Json
 from ftops.core.drift_classes import IGNORE, policy_of
+from ftops.core.hosting_hours import is_off_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.value_diff import differences
 from ftops.planning.decision import deposed_key
@@ -33,6 +34,7 @@ from ftops.state.state import (
     State,
     observed_as,
     resource_from,
+    switched_off,
 )
 
 
@@ -75,10 +77,13 @@ def reconcile(
 ) -> Reconciled:
     """What exists now, what was found out about interrupted runs, and how the records follow. `policies`
     are those of drift; with `accept`, inputs are recorded as the service shows them. `declared` resources say
-    which changes are ignored, and which are expected."""
+    which changes are ignored, and which are expected. What is gone outside its hosting hours, such as by
+    a run that was killed, is off."""
     now = Reconciled(dict(state.resources), dict(state.deposed), state.pending)
     for address, remote in observed.objects.items():
-        if remote is None:
+        if remote is None and is_off_at(state.resources[address].inputs, observed.moment):
+            _object_off(now, address, is_found=address in observed.found)
+        elif remote is None:
             _object_gone(now, address, observed, policies)
         else:
             is_found = address in observed.found
@@ -98,6 +103,13 @@ def reconcile(
         else:
             _object_found(now, operation, observed.found[address], state)
     return now
+
+
+def _object_off(now: Reconciled, address: Address, *, is_found: bool) -> None:
+    """`is_found`: as of `_object_read`."""
+    recorded = now.resources[address] = switched_off(now.resources[address])
+    if not is_found:
+        now.entries.append(Recorded(recorded))
 
 
 def _object_gone(now: Reconciled, address: Address, observed: Observed, policies: Mapping[str, str]) -> None:
@@ -141,6 +153,8 @@ def _object_found(now: Reconciled, operation: PendingOperation, remote: RemoteOb
     """The object of an interrupted create takes the place of the current one, which is deposed."""
     address = operation.address
     old = now.resources.get(address)
+    if old is not None and old.is_off:  # there is nothing to delete
+        old = None
     key = deposed_key(old) if old else ""
     if old:
         now.deposed[address, key] = old

@@ -103,7 +103,8 @@ def refresh(
 
     Raises the ProviderError of the first read that fails for good.
     """
-    known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
+    records = (*state.resources.values(), *state.deposed.values())
+    known = frozenset(r.remote_id for r in records if not r.is_off)
     intents = {
         address: replace(operation, inputs=with_secrets(operation.inputs, reader.secrets))
         for address, operation in state.pending.items()
@@ -134,8 +135,11 @@ def _reads(reader: Reader, state: State) -> dict[Key, tuple[str, Call]]:
             return partial(reader.providers(resource.provider).read, resource)
         return _read(reader, resource)
 
-    calls: dict[Key, tuple[str, Call]] = {(a, ""): (r.provider, read(r)) for a, r in state.resources.items()}
+    there = {a: r for a, r in state.resources.items() if not r.is_off}
+    calls: dict[Key, tuple[str, Call]] = {(a, ""): (r.provider, read(r)) for a, r in there.items()}
     for key, resource in state.deposed.items():
+        if resource.is_off:
+            continue
         provider = reader.providers(resource.provider)
         calls[key] = resource.provider, _if_usable(provider, resource, read(resource))
     return calls
@@ -144,6 +148,7 @@ def _reads(reader: Reader, state: State) -> dict[Key, tuple[str, Call]]:
 def missing(records: Mapping[Source, ResourceState], reader: Reader) -> list[Source]:
     """The records whose object isn't in the account of their provider. An object of the same name may be a
     different one: its token tells. Raises ProviderError."""
+    records = {source: record for source, record in records.items() if not record.is_off}
     found = reader.gather({s: (r.provider, _there(_read(reader, r))) for s, r in records.items()})
     gone = [source for source in records if not isinstance(found[source], RemoteObject)]
     named = {s: r for s, r in records.items() if s not in gone and RESOURCE_TYPES[r.address.kind].named_by}
@@ -303,7 +308,7 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
 
 def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool) -> Observed:
     """By the part of `Observed` that each is for."""
-    parts: dict[str, dict[Any, Any]] = {"objects": {}, "deposed": {}, "found": {}, "imported": {}}
+    parts: dict[str, Any] = {"objects": {}, "deposed": {}, "found": {}, "imported": {}}
     causes: dict[Address, str] = {}
     for (address, key), result in results.items():
         part = {"": "objects", "?": "found", "=": "imported"}.get(key, "deposed")

@@ -60,6 +60,8 @@ class Request(Struct, frozen=True):
     """The name of its account (ftops.config.accounts)."""
     kept_answers: Callable[[str], KeptAnswers] = no_answers
     """The kept answers of a model, by its identity."""
+    switched_off: Mapping[str, str] = {}
+    """By name, the models of the account's deployments that hosting hours have switched off."""
     report: Callable[[Progress], None] = lambda progress: None
     """May be called from any thread, any number of times."""
 

@@ -50,6 +50,12 @@ def expiry_of(inputs: Mapping[str, Value]) -> Expiry | None:
     return _IDLE if is_tuned(model) or str(model).startswith("ftchkpt-") else None
 
 
+def lasting_expiry(inputs: Mapping[str, Value]) -> Expiry | None:
+    """The same of what always exists: one with hosting hours is never idle for so long."""
+    expiry = expiry_of(inputs)
+    return None if expiry is None or (expiry.idle and "hosting" in inputs) else expiry
+
+
 def time_of(text: object) -> datetime | None:
     """A time as the service or the state writes it; None if it isn't one."""
     try:

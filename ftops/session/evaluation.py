@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ftops import catalog
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError, Temporary, UsageError
+from ftops.core.hosting_hours import hours_of
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
@@ -141,6 +142,11 @@ def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers
         raise UsageError(
             f"deployment {name} {state}", "only deployments that were applied can be asked.", hint
         )
+    if resource.is_off:
+        hours = hours_of(resource.inputs)
+        until = f" until {hours.until_text(session.wall_clock())}" if hours else ""
+        detail = f"Outside its hosting hours it doesn't exist{until}."
+        raise UsageError(f"deployment {name} is off", detail, "ask it in its hours, or another one")
     provider = session.providers(resource.provider)
     if not isinstance(provider, Answers):
         raise FtopsError(f"the provider of deployment {name} doesn't support evaluation")

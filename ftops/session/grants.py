@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -21,11 +20,8 @@ from ftops.config.config import Config, Resource
 from ftops.config.graph import build
 from ftops.config.policy import Policy
 from ftops.core.address import Secret, Secrets, Value, secrets
-from ftops.core.confined_files import content
 from ftops.core.durations import seconds_of
 from ftops.core.errors import Diagnostic, FtopsError
-from ftops.core.private_files import write_private
-from ftops.core.project import ignore, made_here, make_own, own_folder
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.estimate import about, dollars
@@ -34,13 +30,14 @@ from ftops.planning.plan import MAKING, Change, Mode, Options, Plan
 from ftops.planning.saved.grant_record import GrantRecord, read_record, record_text, recorded_config
 from ftops.planning.saved.plan_digest import destination_of, elsewhere, plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
+from ftops.session.own_marks import is_marked, set_marks
 from ftops.session.session import Session
 from ftops.state.backends.base import fact, lock_info
-from ftops.state.backends.factory import is_protected
 from ftops.state.state import Grant
 
 LASTS = 14 * 86400.0
 """How long an approval lasts, in seconds, if the spec sets no other time."""
+_MARKS = "grants"
 _SHOWN = 5
 """How many steps a refusal names."""
 
@@ -80,7 +77,7 @@ def grant_of(session: Session, saved: SavedPlan) -> Grant | None:
     """The grant to record with the first run of an approved plan; None if there is nothing to continue
     later."""
     plan, config = saved.plan, session.config
-    if not plan.changes or plan.mode is Mode.REFRESH_ONLY:
+    if not plan.approved_changes or plan.mode is Mode.REFRESH_ONLY:
         return None
     now, info = datetime.now(UTC), lock_info("", "apply", "")
     lasts = seconds_of(str(config.state.settings.get("approval_max_age") or "")) or LASTS
@@ -88,7 +85,7 @@ def grant_of(session: Session, saved: SavedPlan) -> Grant | None:
         plan_digest(plan),
         iso_timestamp(now),
         iso_timestamp(now + timedelta(seconds=lasts)),
-        tuple(dict.fromkeys(change.address for change in plan.changes)),
+        tuple(dict.fromkeys(change.address for change in plan.approved_changes)),
         record_text(saved, config),
         who=fact(os.environ, "FTOPS_APPROVED_BY") or info.by,
         run=info.run_url,
@@ -97,7 +94,7 @@ def grant_of(session: Session, saved: SavedPlan) -> Grant | None:
         budget=config.budget.training,
         spent=plan.estimate.dollars,
     )
-    _note(session, grant)
+    set_marks(session, _MARKS, {_name(grant): _mark(grant)}, list(map(_name, session.state.grants.values())))
     return grant
 
 
@@ -156,7 +153,7 @@ def plan_rest(
 def _check_valid(session: Session, grant: Grant) -> None:
     if expired := expiry(grant):
         raise expired
-    if not _counts_here(session, grant):
+    if not is_marked(session, _MARKS, _name(grant), _mark(grant)):
         raise GrantRefused(
             "the approval can't be trusted here",
             f"{_shown(grant)} It is in a local state that isn't encrypted, and wasn't recorded on this "
@@ -286,34 +283,8 @@ def _shown(grant: Grant) -> str:
     return f"Approved: {grant.digest}, by {grant.who} at {grant.at}{where}."
 
 
-def _counts_here(session: Session, grant: Grant) -> bool:
-    """Whether whoever wrote the grant could write the state, and not only a checkout."""
-    if is_protected(session.store):
-        return True
-    folder = own_folder(session.config.project, "grants")
-    with suppress(OSError):
-        return made_here(folder) and content(folder / _name(session, grant)) == _mark(grant)
-    return False
-
-
-def _note(session: Session, grant: Grant) -> None:
-    """Remembers that this machine has recorded the grant; forgets those that have ended."""
-    if is_protected(session.store):
-        return
-    project, known = session.config.project, session.state.grants.values()
-    ignore(project)
-    folder = own_folder(project, "grants")
-    make_own(folder)
-    open_ones = {_name(session, one) for one in known}
-    for path in folder.glob(f"{session.config.name}.{session.config.environment}.*"):
-        if path.name not in open_ones:
-            path.unlink(missing_ok=True)
-    write_private(folder / _name(session, grant), _mark(grant))
-
-
-def _name(session: Session, grant: Grant) -> str:
-    config = session.config
-    return f"{config.name}.{config.environment}.{grant.digest.rpartition(':')[2]}"
+def _name(grant: Grant) -> str:
+    return grant.digest.rpartition(":")[2]
 
 
 def _mark(grant: Grant) -> bytes:

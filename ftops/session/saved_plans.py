@@ -200,7 +200,7 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     if found := elsewhere(plan.destination, again.destination):
         raise _stale(saved, found, again.serial)
     touched = {change.address for change in plan.changes}
-    related = replace(again, changes=tuple(c for c in again.changes if c.address in touched))
+    related = replace(again, changes=tuple(c for c in again.approved_changes if c.address in touched))
     step = differing_step(plan, related)
     if step is not None:
         raise _stale(saved, [f"{step} would be planned differently now"], again.serial)

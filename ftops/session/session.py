@@ -82,6 +82,8 @@ class Session(Struct):
     retry_base: float = 1.0
     """Seconds before the second try of a read that failed temporarily."""
     clock: Clock = field(default_factory=RealTime)
+    wall_clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    """By which hosting hours begin and end."""
     is_continuing: bool = False
     """Whether the config is the recorded one of a grant: outputs that were declared since stay recorded."""
     is_copy: bool = False
@@ -177,10 +179,10 @@ class Session(Struct):
         """What applying would do. `refresh=False` trusts the state, and reads only the objects of interrupted
         operations; `preflight=False` doesn't check whether it would succeed; with `offline`, no service is
         asked; with `read_only`, another identity applies it; with `priced=False`, no costs are estimated.
-        `as_of`: judges the dates of models for that day, not for today."""
+        `as_of`: judges the dates of models for that day, not for today, and no hosting hours."""
         builder = replace(self._plan_builder(parallelism), offline=offline, is_priced=priced)
         builder = replace(builder, is_read_only=read_only)
-        builder = replace(builder, today=as_of) if as_of else builder
+        builder = replace(builder, today=as_of) if as_of else replace(builder, moment=self.wall_clock())
         return builder.build(options, refresh, preflight, on_progress)
 
     def judged(self, made: Plan, policy: Policy, options: Options, costs: Sequence[TrainingCost]) -> Plan:
@@ -212,7 +214,7 @@ class Session(Struct):
         from ftops.planning.saved.plan_digest import plan_digest
 
         counts = {action: count for action, count in made.summary.items() if count}
-        digest = plan_digest(made) if made.changes or made.settings else ""
+        digest = plan_digest(made) if made.approved_changes or made.settings else ""
         overrides = {str(change.address): change.override for change in made.changes if change.override}
         rules = {lifted.rule: lifted.reason for lifted in made.policy.overridden}
         known = {"counts": counts, "planned_at": planned_at, "overrides": overrides, "rule_overrides": rules}
@@ -254,6 +256,7 @@ class Session(Struct):
             kept_answers=keeper,
             limit=self._limits(made),
             check=check,
+            wall_clock=self.wall_clock,
         )
 
         def outputs(now: State) -> Mapping[str, OutputValue]:
@@ -278,8 +281,21 @@ class Session(Struct):
             raise
         journal.fold(report.state)
         self._state = report.state
+        self._mark_hours(made)
         check()
         return report
+
+    def _mark_hours(self, made: Plan) -> None:
+        """Remembers that hosting hours were approved here."""
+        if any("hosting" in change.after for change in made.changes):
+            from ftops.session.hosting import mark_hours
+
+            mark_hours(self, [change.address for change in made.changes])
+
+    def plan_switches(self, addresses: Collection[Address], parallelism: int = 10) -> Plan:
+        """What the hosting hours of recorded deployments switch now. Raises ProviderError."""
+        builder = replace(self._plan_builder(parallelism), moment=self.wall_clock())
+        return builder.plan_switches(addresses)
 
     def _limits(self, made: Plan) -> Callable[[str, str], int | None]:
         """The limits of accounts in the catalogue, which is read if the plan is about a service that has
@@ -298,7 +314,7 @@ class Session(Struct):
         from ftops.planning.grants import supersedes
 
         others = [grant for digest, grant in self.state.grants.items() if digest != own]
-        whole = is_whole and bool(made.changes)
+        whole = is_whole and bool(made.approved_changes)
         return [grant for grant in others if supersedes(made, grant, is_whole=whole)]
 
     def _first_entries(self, made: Plan, grant: Grant | None, is_whole: bool) -> list[Entry]:

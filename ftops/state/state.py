@@ -8,6 +8,7 @@ Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `Digest
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
@@ -98,6 +99,9 @@ class ResourceState(Struct, frozen=True):
     resume: str = ""
     prevent_destroy: bool = False
     retain: bool = False
+    is_off: bool = False
+    """It has no object now, because of its hosting hours. `remote_id` and `outputs` are those that it had, if
+    it ever had any; `inputs` are what it is created with."""
     shared: bool = False
     """Adopted from another state, which may delete it. This state only forgets it."""
     created_at: str = ""
@@ -385,6 +389,8 @@ class Observed(Struct, frozen=True):
     promotable: Mapping[Address, Promotable] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
     """Remote ids of jobs that aren't deleted → what needs their models; empty if that isn't told."""
+    moment: datetime | None = None
+    """When that was, for hosting hours. None: they don't count."""
 
 
 class LiveState:
@@ -585,3 +591,14 @@ def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:
         message=remote.message,
         resume=remote.resume,
     )
+
+
+_OF_AN_OBJECT = frozenset({"provisioning_state", "created_at", "expires"})
+"""Outputs that end with an object."""
+
+
+def switched_off(resource: ResourceState) -> ResourceState:
+    """The record of a deployment whose object was deleted because of its hosting hours."""
+    outputs = {name: value for name, value in resource.outputs.items() if name not in _OF_AN_OBJECT}
+    gone = {"status": Status.READY, "token": "", "message": "", "resume": "", "created_at": ""}
+    return replace(resource, outputs=outputs, is_off=True, **gone)

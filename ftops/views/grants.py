@@ -1,12 +1,12 @@
-"""What has become of each grant, as lines and as JSON."""
+"""What has become of each grant, and what hosting hours have switched, as lines and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from ftops.core.address import Json
+from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic
 from ftops.core.plurals import plural
 from ftops.planning.plan import Held
@@ -23,7 +23,7 @@ EXIT_CODES: Mapping[str, int] = {
     "refused": 3,
     "interrupted": 130,
 }
-"""Result of a grant → exit code; of several grants the last one in this order counts."""
+"""Result of a grant or a switch → exit code; of several the last one in this order counts."""
 _STYLES = {"done": "good", "in-progress": "update", "held": "update"}
 
 
@@ -52,17 +52,29 @@ class Continued(Struct, frozen=True):
         return [str(address) for address in self.grant.addresses if str(address) not in left]
 
 
-def exit_code(found: Sequence[Continued]) -> int:
+class Switched(Struct, frozen=True):
+    """A deployment that was to be created (`is_on`) or deleted because of its hosting hours. `until`: the end
+    of these hours, or of the time between them: `Mon 08:00 Europe/Berlin`."""
+
+    address: Address
+    is_on: bool
+    until: str
+    result: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def exit_code(found: Sequence[Continued | Switched]) -> int:
     results = list(EXIT_CODES)
     worst = max((results.index(one.result) for one in found), default=0)
     return EXIT_CODES[results[worst]]
 
 
-def draw(found: Sequence[Continued], retry: str, paint: Painter) -> list[str]:
-    """Lines for each grant. `retry` is the command that makes again what failed."""
+def draw(found: Sequence[Continued], switched: Sequence[Switched], retry: str, paint: Painter) -> list[str]:
+    """Lines for each grant and each deployment that was to be switched. `retry` is the command that makes
+    again what failed."""
+    lines = list(_switched_lines(switched, paint))
     if not found:
-        return ["Nothing to continue: no approved plan is open."]
-    lines: list[str] = []
+        return lines or ["Nothing to continue: no approved plan is open."]
     for one in found:
         result = paint(one.result.replace("-", " "), _STYLES.get(one.result, "error"))
         lines.append(f"{clean(described(one.grant))}: {result}")
@@ -80,19 +92,32 @@ def _share(one: Continued, step: str) -> str:
     return f", {one.progress[step]:.0f} %" if step in one.progress else ""
 
 
+def _switched_lines(switched: Sequence[Switched], paint: Painter) -> Iterator[str]:
+    for one in switched:
+        what = f"{'on' if one.is_on else 'off'} until {one.until} (hosting hours)"
+        if one.result == "done":
+            yield f"{clean(str(one.address))}: {paint(f'switched {what}', 'good')}"
+        else:
+            result = paint(one.result, "error")
+            yield f"{clean(str(one.address))}: {result}; it is to be {what}, and the next run tries again"
+
+
 def described(grant: Grant) -> str:
     """A grant on one line."""
     request = f", pull request {grant.pull_request}" if grant.pull_request else ""
     return f"{grant.digest}, approved by {grant.who}{request}, until {grant.expires}"
 
 
-def to_document(found: Sequence[Continued], spec: str, environment: str) -> dict[str, Json]:
+def to_document(
+    found: Sequence[Continued], switched: Sequence[Switched], spec: str, environment: str
+) -> dict[str, Json]:
     """The document of `reconcile -o json`."""
     return {
         "spec": spec,
         "environment": environment,
-        "exit_code": exit_code(found),
+        "exit_code": exit_code([*found, *switched]),
         "grants": [_continued(one) for one in found],
+        "switched": [_switched(one) for one in switched],
     }
 
 
@@ -117,5 +142,16 @@ def _continued(one: Continued) -> Json:
         "failed": list(one.failed),
         "held": [held_to_json(held) for held in one.held],
         "warnings": list(one.warnings),
+        "diagnostics": [to_json(d) for d in one.diagnostics],
+    }
+
+
+def _switched(one: Switched) -> Json:
+    return {
+        "address": str(one.address),
+        "is_on": one.is_on,
+        "until": one.until,
+        "result": one.result,
+        "exit_code": EXIT_CODES[one.result],
         "diagnostics": [to_json(d) for d in one.diagnostics],
     }

@@ -45,6 +45,7 @@ from ftops.views.plan import (
     has_changes,
     held_lines,
     lines_of_changes,
+    off_line,
     output_lines,
     setting_line,
     subject,
@@ -69,6 +70,7 @@ _FOLDED: Mapping[str, Callable[[Change], bool]] = {
     "Deleted, replaced or forgotten": is_destructive,
     "Updated": lambda change: change.action is Action.UPDATE,
     "Created": lambda change: change.action is Action.CREATE,
+    "Switched by hosting hours": lambda change: change.action is Action.SWITCH,
     "Adopted, resumed or restored": lambda change: True,
 }
 """Groups of steps, each for those that the ones before don't have; the last are the first to be left out."""
@@ -272,6 +274,7 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic], link: Link) -> list[st
         ("Account set outside the spec:", _listed(redirections(plan.destination)), ""),
         ("Errors and risks:", diagnostics.draw((*others, *warnings), PLAIN).rstrip(), ""),
         ("Held by a gate; these stay as they are:", "\n".join(held), ""),
+        ("Off by their hosting hours:", "\n".join(map(off_line, plan.off)), ""),
         ("Gates:", "\n".join(_gates(plan)), ""),
         ("Warnings:", _listed(plan.warnings), ""),
         ("Data:", "\n".join(_data(plan)), ""),

@@ -120,16 +120,23 @@ def time(cost: TrainingCost) -> str:
 
 
 def hosting(cost: HostingCost) -> str:
-    """`$1.70 an hour, about $1,241 a month`."""
+    """`$1.70 an hour, about $1,241 a month`; with hours also what they save."""
     if cost.per_hour is None:
         return f"unknown: {cost.note or 'the catalogue has no hosting price for this SKU'}"
-    return per_hour(cost.per_hour) + (f" ({cost.note})" if cost.note else "")
+    month = cost.per_hour * HOURS_PER_MONTH
+    note = f" ({cost.note})" if cost.note else ""
+    if cost.per_hour and cost.per_month is not None and cost.hours_per_month < HOURS_PER_MONTH:
+        note += f" in its hosting hours instead of ${month:,.0f} (saves ${month - cost.per_month:,.0f})"
+    return _hosting(cost.per_hour, cost.per_month or 0) + note
 
 
-def per_hour(amount: float) -> str:
-    if not amount:
-        return "nothing"
-    return f"{dollars(amount)} an hour, about ${amount * HOURS_PER_MONTH:,.0f} a month"
+def all_hosting(estimate: Estimate) -> str:
+    """`$1.70 an hour, about $1,241 a month`, of all deployments."""
+    return _hosting(estimate.per_hour, estimate.per_month)
+
+
+def _hosting(per_hour: float, per_month: float) -> str:
+    return f"{dollars(per_hour)} an hour, about ${per_month:,.0f} a month" if per_hour else "nothing"
 
 
 def total(estimate: Estimate) -> str:
@@ -141,7 +148,7 @@ def total(estimate: Estimate) -> str:
         other = f" and {plural(others, 'evaluation')} of unknown cost" if others else ""
         parts.append(f"evaluation {about(sum(asking))}{other}")
     if estimate.per_hour:
-        parts.append(f"hosting {per_hour(estimate.per_hour)}")
+        parts.append(f"hosting {all_hosting(estimate)}")
     if jobs := _all_training(estimate, also_unknown=bool(parts)):
         parts.insert(0, f"training {jobs}")
     lead = "The emulator is free; the service would charge: " if estimate.is_rehearsal else "Cost: "

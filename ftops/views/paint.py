@@ -18,6 +18,7 @@ STYLES: Mapping[str, str] = {
     "resume": "36",
     "restore": "36",
     "forget": "2",
+    "switch": "36",
     "bold": "1",
     "dim": "2",
     "error": "1;31",

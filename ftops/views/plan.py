@@ -23,13 +23,14 @@ from ftops.planning.plan import (
     Drift,
     Held,
     Mode,
+    Off,
     OutputChange,
     Plan,
     SettingChange,
 )
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
-from ftops.providers.deployment_expiry import expiry_of
+from ftops.providers.deployment_expiry import lasting_expiry
 from ftops.state.state import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, lifetime_lines, redirections
@@ -89,6 +90,8 @@ def will(change: Change) -> str:
         return _TAKEN_UP
     if change.promoted:
         return change.reason.text
+    if change.action is Action.SWITCH:
+        return f"will be switched {change.reason.code}"
     return _WILL.get(change.action, f"will be {change.action.done}")
 
 
@@ -158,6 +161,11 @@ def _refresh_line(plan: Plan) -> str:
     return f"Plan: {what} to update in the state; nothing changes at the service."
 
 
+def off_line(off: Off) -> str:
+    """`deployment.copilot is off until Mon 08:00 Europe/Berlin (hosting hours)`."""
+    return clean(f"  {off.address} is off until {off.text} (hosting hours)")
+
+
 def _renamed(plan: Plan) -> Iterator[str]:
     """Hints about resources that may have been renamed in the spec: one of a kind is created, one deleted."""
     created: defaultdict[str, list[Address]] = defaultdict(list)
@@ -203,6 +211,7 @@ class _PlanView(Struct):
         yield from self._section("Held by a gate; these stay as they are:", held)
         if plan.held:
             yield from self._notes("hint", [_HELD_HINT])
+        yield from self._section("Off by their hosting hours:", map(off_line, plan.off))
         settings = (setting_line(setting, paint) for setting in plan.settings)
         yield from self._section("Recorded only; nothing changes at the service:", settings)
         yield from self._section("Outputs:", self.outputs())
@@ -304,7 +313,7 @@ class _PlanView(Struct):
             line = f"      {_label(path, width)} = {show(inputs[path])}"
             if path == "content" and change.facts:
                 line += self.paint(f"  # {_facts(change)}", "dim")
-            if path == "sku.name" and (expiry := expiry_of(change.after)):
+            if path == "sku.name" and (expiry := lasting_expiry(change.after)):
                 line += self.paint(f"  # the service deletes it {expiry.planned}", "dim")
             yield line
 

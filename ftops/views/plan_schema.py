@@ -154,15 +154,17 @@ _ASKING = _object(
         "temporary_deployments": _list(_TEMPORARY),
     }
 )
+_HOSTING = _object({"address": TEXT, "per_hour": _maybe(NUMBER), "hours_per_month": NUMBER}, {"note": TEXT})
 _ESTIMATE = _object(
     {
         "currency": {"const": "USD"},
         "is_rehearsal": FLAG,
         "training": _list(_TRAINING),
-        "hosting": _list(_object({"address": TEXT, "per_hour": _maybe(NUMBER)}, {"note": TEXT})),
+        "hosting": _list(_HOSTING),
         "training_total": NUMBER,
         "training_total_is_complete": FLAG,
         "hosting_per_hour": NUMBER,
+        "hosting_per_month": NUMBER,
         "data": _list(_DATA),
         "asking": _list(_ASKING),
     }
@@ -188,6 +190,7 @@ _DOCUMENT: Mapping[str, Schema] = {
     "settings": _list(_object({"address": TEXT, "path": TEXT, "before": ANY, "after": ANY})),
     "unchanged": COUNT,
     "held": _list(_object({"address": TEXT, "reasons": TEXTS})),
+    "off": _list(_object({"address": TEXT, "hours": TEXT, "until": TEXT, "text": TEXT})),
     "summary": _object({action.value: COUNT for action in Action}),
     "pins": _list(
         _object({"address": TEXT, "model": TEXT, "trained_by": TEXT, "at": TEXT, "who": TEXT, "reason": TEXT})

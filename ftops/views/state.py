@@ -23,7 +23,7 @@ _STATUS_STYLES: Mapping[Status, str] = {
 
 def draw_list(state: State) -> list[str]:
     """An address a line, with a note for old objects and interrupted operations."""
-    lines = [str(resource.address) for resource in _current(state)]
+    lines = [f"{r.address}{'  (off: hosting hours)' * r.is_off}" for r in _current(state)]
     lines += [f"{a}  (old object {r.remote_id})" for (a, _), r in _deposed(state).items()]
     lines += [f"{a}  (interrupted {p.operation.value})" for a, p in state.pending.items()]
     return list(map(clean, lines))
@@ -83,7 +83,7 @@ def is_known(value: Value) -> bool:
 def _row(resource: ResourceState) -> dict[str, Json]:
     return {
         "address": str(resource.address),
-        "status": resource.status.value,
+        "status": "off" if resource.is_off else resource.status.value,
         "remote_id": resource.remote_id,
         "provider": resource.provider,
     }
@@ -129,7 +129,7 @@ def draw_state(state: State, subject: str, paint: Painter) -> Iterator[str]:
 
 def draw_resource(resource: ResourceState, paint: Painter, note: str = "") -> Iterator[str]:
     """One recorded object in full."""
-    status = paint(resource.status.value, _STATUS_STYLES[resource.status])
+    status = paint("off" if resource.is_off else resource.status.value, _STATUS_STYLES[resource.status])
     yield f"{paint(str(resource.address), 'bold')}  {status}  {paint(resource.remote_id)}{paint(note, 'dim')}"
     if resource.message:
         yield f"    {paint(resource.message, 'dim')}"

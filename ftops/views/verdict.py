@@ -65,7 +65,7 @@ _GITLAB: Mapping[Action, Sequence[str]] = {
     Action.REPLACE: ("create",),  # the old object's deletion is a step of its own
     Action.DELETE: ("delete",),
     Action.FORGET: ("delete",),
-    **dict.fromkeys((Action.UPDATE, Action.ADOPT, Action.RESUME, Action.RESTORE), ("update",)),
+    **dict.fromkeys((Action.UPDATE, Action.ADOPT, Action.RESUME, Action.RESTORE, Action.SWITCH), ("update",)),
 }
 
 
@@ -148,7 +148,7 @@ def _additions(plan: Plan) -> Iterator[str]:
         c for c in plan.changes if kind_of(c.address).trains and (c.action is Action.CREATE or c.promoted)
     ]
     made = [c for c in plan.changes if c not in told]
-    for action, done in ((Action.CREATE, "created"), (Action.UPDATE, "updated"), (Action.ADOPT, "adopted")):
+    for action, done in _ADDING.items():
         count = sum(change.action is action for change in made)
         if count:
             yield f"{plural(count, 'resource')} {done}"
@@ -156,9 +156,17 @@ def _additions(plan: Plan) -> Iterator[str]:
         yield f"{plural(len(plan.moves), 'resource')} moved"
 
 
+_ADDING: Mapping[Action, str] = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.ADOPT: "adopted",
+    Action.SWITCH: "switched by hosting hours",
+}
+
+
 def _hosting(plan: Plan) -> Iterator[str]:
     if plan.estimate.per_hour:
-        yield f"hosting {money.per_hour(plan.estimate.per_hour)}"
+        yield f"hosting {money.all_hosting(plan.estimate)}"
 
 
 def _quiet(plan: Plan) -> str:

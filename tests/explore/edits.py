@@ -15,6 +15,7 @@ from ftops.core.address import Address
 from tests.explore.cloud import BASE
 from tests.explore.contents import CONTENTS
 from tests.explore.exams import BOUNDS, PROMPTS
+from tests.explore.hosting import DAY, NIGHT
 from tests.explore.serving import OPEN
 from tests.explore.spec import ACCOUNTS, PLAIN, Data, Exam, Item, Job, Serving, Spec, needs, readdressed
 
@@ -105,6 +106,8 @@ def is_valid(spec: Spec) -> bool:
 
 def _is_servable(spec: Spec, item: Item) -> bool:
     """Whether a model can be asked as it is to be: a fine-tuned open model as an adapter only."""
+    if isinstance(item, Serving) and item.on and (item.hours or spec.serving(item.on).hours):
+        return False
     if isinstance(item, Serving) and item.managed:
         return item.model is None and item.on is None and item.gate is None
     if isinstance(item, Serving) and item.on:
@@ -442,6 +445,7 @@ EDITS: Mapping[str, Edit] = {
     "serve": _change("deployment", _model_edit),
     "capacity": _change("deployment", lambda i, b, s: replace(i, capacity=1 + b % 3)),
     "sku": _change("deployment", lambda i, b, s: replace(i, sku=("Standard", "GlobalStandard")[b % 2])),
+    "hours": _change("deployment", lambda i, b, s: replace(i, hours=("", DAY, DAY, NIGHT)[b % 4])),
     "name": _change("deployment", lambda i, b, s: replace(i, name=NAMES[b % len(NAMES)])),
     "open": _open,
     "managed": _managed,

@@ -102,7 +102,7 @@ def approve(world: World, clone: Clone, options: Options, fault: Fault, *, wait:
 
     def grant(session: Session, run: Run) -> Grant | None:
         assert run.plan is not None
-        saved = save(session, run.plan, Path("ftops.yaml"), (), run.options, True)
+        saved = save(session, run.plan.to_approve, Path("ftops.yaml"), (), run.options, True)
         made = grant_of(session, saved)
         if made is not None:
             world.granted[clone.folder, made.digest] = Saved(saved, clone.spec, run.seen)

@@ -10,6 +10,7 @@ from ftops.core.address import Address
 from ftops.core.dag import closure
 from ftops.core.dag_executor import NodeResult
 from ftops.core.errors import NoRoom, ProviderError
+from ftops.core.hosting_hours import is_off_at
 from ftops.core.serving import MANAGED_SKU
 from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
@@ -17,6 +18,7 @@ from ftops.providers.azure import managed_wire
 from ftops.state.state import ResourceState, State, Status, fold, owner_mark
 from tests.explore.cloud import Asked, Event, Thing
 from tests.explore.exams import COUNT, PROMPTS, fewest, is_temporary, share
+from tests.explore.hosting import comes, goes, is_off
 from tests.explore.serving import Managed
 from tests.explore.spec import Spec
 from tests.explore.world import Run, World
@@ -159,8 +161,8 @@ def only_what_was_shown(world: World, run: Run) -> Complaints:
         return
     changes = run.plan.changes
     named = {
-        "create": {str(c.address) for c in changes if c.action in MAKES},
-        "delete": {c.remote_id.casefold() for c in changes if c.action is Action.DELETE},
+        "create": {str(c.address) for c in changes if comes(c, run)},
+        "delete": {c.remote_id.casefold() for c in changes if goes(c, run)},
         "update": {c.remote_id.casefold() for c in changes if c.action is Action.UPDATE},
     }
     for event in run.events:
@@ -177,13 +179,13 @@ def all_that_was_shown(world: World, run: Run) -> Complaints:
     if run.plan is None or not run.is_done:
         return
     changes = run.plan.changes
-    planned = Counter(str(c.address) for c in changes if c.action in MAKES and c.address.kind != "evaluation")
+    planned = Counter(str(c.address) for c in changes if comes(c, run) and c.address.kind != "evaluation")
     events = [e for e in run.events if not is_temporary(e.thing.name)]
     made = Counter(e.thing.address for e in events if e.verb == "create")
     if planned != made:
         yield f"planned to make {sorted(planned.elements())}, made {sorted(made.elements())}"
     live = {t.remote_id.casefold() for t in run.there.values()}
-    to_go = {c.remote_id.casefold() for c in changes if c.action is Action.DELETE} & live
+    to_go = {c.remote_id.casefold() for c in changes if goes(c, run)} & live
     gone = {e.thing.remote_id.casefold() for e in events if e.verb == "delete"}
     if to_go != gone:
         yield f"planned to delete {sorted(to_go)}, deleted {sorted(gone)}"
@@ -209,6 +211,8 @@ def one_owner(world: World, run: Run) -> Complaints:
     """No two records of a state name one object."""
     seen: dict[tuple[str, str], Address] = {}
     for record in _records(run.after):
+        if record.is_off:
+            continue
         key = _object(record.address, record.remote_id)
         if key in seen:
             yield f"{record.remote_id} is recorded as {seen[key]} and as {record.address}"
@@ -259,6 +263,10 @@ def protected_stays(world: World, run: Run) -> Complaints:
         if event.verb == "delete" and key in protected and key in where:
             address, _ = where[key]
             item = run.spec.items.get(address)
+            if any(
+                c.address == address and c.action is not Action.DELETE and goes(c, run) for c in _changes(run)
+            ):
+                continue  # its hours have ended
             if item is None or item.life.prevent_destroy:
                 yield f"{event.thing.remote_id} is deleted, and {address} is protected"
 
@@ -277,6 +285,10 @@ def as_declared_in_the_end(world: World, run: Run) -> Complaints:
             yield from _as_examined(address, run)
             continue
         account = run.spec.account(address)
+        if address.kind == "deployment" and record.is_off != is_off(run.spec.serving(address).hours, run):
+            yield f"{address} is {'off in' if record.is_off else 'on outside'} its hours"
+        if record.is_off:
+            continue
         thing = world.cloud.get(account, address.kind, record.remote_id)
         if thing is None:
             yield f"{address} is recorded as {record.remote_id}, which isn't in {account}"
@@ -300,6 +312,8 @@ def gates_hold(world: World, run: Run) -> Complaints:
         address = Address.parse(thing.address)
         if address not in run.spec.items or address in run.options.overrides:
             continue
+        if any(c.address == address and c.action is Action.SWITCH for c in _changes(run)):
+            continue  # it passed when it was applied
         serving = run.spec.serving(address)
         if serving.gate is not None and share(thing.essence[1]) < serving.least:
             yield f"{event} serves a model that its gate doesn't let pass"
@@ -374,6 +388,8 @@ def held_stays(world: World, run: Run) -> Complaints:
             for t in run.there.values()
         )
         gone = any(e.verb == "delete" and e.thing.remote_id == before.remote_id for e in run.events)
+        if is_off_at(before.inputs, run.wall):
+            continue
         if before.remote_id != after.remote_id or (was_there and gone):
             yield f"{held.address} is held, and {before.remote_id} became {after.remote_id}"
 

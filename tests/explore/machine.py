@@ -21,6 +21,7 @@ from tests.explore.cloud import Places
 from tests.explore.edits import ADDRESSES, EDITS, pick, sweep
 from tests.explore.faults import Fault, FaultKind
 from tests.explore.granted import GrantRules
+from tests.explore.hosting import DAY, NIGHT, HostingRules
 from tests.explore.previews import PreviewRules
 from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
@@ -41,6 +42,8 @@ STARTS: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A, reports=True), D: Serving("chat", J)}, key=1),
     Spec({A: Data(), X: Job(A), FX: Serving("chat", X)}),
     Spec({D: Serving("chat"), E: Serving("eval")}),
+    Spec({A: Data(), J: Job(A), D: Serving("chat", J, hours=DAY), E: Serving("eval", hours=NIGHT)}),
+    Spec({A: Data(), J: Job(A), D: Serving("chat", J, blue_green=True, hours=DAY)}),
 )
 GATED: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, gate=V)}),
@@ -126,7 +129,7 @@ class Tally:
     commands: int = 0
 
 
-class Explore(GrantRules, PreviewRules, RuleBasedStateMachine):
+class Explore(GrantRules, PreviewRules, HostingRules, RuleBasedStateMachine):
     """One history."""
 
     tally: ClassVar[Tally] = Tally()
@@ -167,7 +170,9 @@ class Explore(GrantRules, PreviewRules, RuleBasedStateMachine):
     def edit_training(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
         self.edit(which, edits, then)
 
-    @rule(which=NUMBER, edits=edits_of(["epochs", "content", "capacity", "serve", "name"]), then=THEN)
+    @rule(
+        which=NUMBER, edits=edits_of(["epochs", "content", "capacity", "serve", "name", "hours"]), then=THEN
+    )
     def edit_values(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
         self.edit(which, edits, then)
 

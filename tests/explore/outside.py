@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from tests.explore.cloud import Cloud, Thing
@@ -62,7 +63,13 @@ def wait(world: World, number: int) -> str:
     return "time passes"
 
 
-WAYS = (delete, cancel, resize, retarget, wait)
+def turn(world: World, number: int) -> str:
+    """Day becomes night, and night day."""
+    world.wall += timedelta(hours=12)
+    return f"it is {world.wall:%A %H:%M}"
+
+
+WAYS = (delete, cancel, resize, retarget, wait, turn)
 
 
 def _one(cloud: Cloud, number: int, is_it: Any) -> Thing | None:

@@ -86,6 +86,8 @@ class Serving(Struct, frozen=True):
     """Whether it serves the open model on GPUs of its own."""
     on: Address | None = None
     """The managed deployment that it is an adapter on."""
+    hours: str = ""
+    """When it exists; empty: always."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
@@ -95,6 +97,7 @@ class Serving(Struct, frozen=True):
             + " blue_green" * self.blue_green
             + f" sku={self.sku}" * (self.sku != "Standard")
             + f" on {self.on}" * (self.on is not None)
+            + f" {self.hours}" * bool(self.hours)
         )
         model = self.model or (f"{OPEN}, managed," if self.managed else BASE)
         return f"`{self.name}` serves {model} x{self.capacity}{more}{_rest(self)}"
@@ -307,6 +310,8 @@ def _resource(address: Address, spec: Spec) -> Resource:
             **({"keep_models": item.keep} if item.keep else {}),
             **_served(item),
         }
+        if item.hours:
+            inputs["hosting"] = {"hours": item.hours}
         facts = {} if item.blue_green else {"name": item.name}
         if item.gate:
             required = exams.require(item.least)

@@ -141,6 +141,8 @@ class Run:
     fault: Fault
     before: State
     there: Mapping[int, Thing]
+    wall: datetime
+    """The time of its hosting hours."""
     seen: int
     """The newest object when it was planned."""
     is_saved: bool = False
@@ -155,6 +157,8 @@ class Run:
     events: list[Event] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """The addresses of jobs that were submitted where there was no room."""
+    is_refused: bool = False
+    """Whether some of it isn't trusted here."""
     answered: frozenset[Asked] = frozenset()
     """Whose answers were kept before."""
     asked: list[Asked] = field(default_factory=list)
@@ -210,6 +214,8 @@ class World:
     def __init__(self, folder: Path, spec: Spec, *, adopt: bool = True, keeps_notes: bool = True) -> None:
         self.folder = folder
         self.clock = VirtualTime()
+        self.wall = datetime(2031, 1, 1, 12, tzinfo=UTC)
+        """The time of hosting hours."""
         self.cloud = self.open_cloud(keeps_notes)
         self.adopt = adopt
         self.clones: list[Clone] = []
@@ -334,7 +340,8 @@ class World:
         where = (clone.folder / "state", clone.name, clone.environment)
         store = KillableStore(*where, form(clone.spec), 2, fault=fault)
         accounts = self.open_accounts(clone.spec.accounts)
-        return Session(config, build(config), store, accounts, clock=self.clock)
+        wall = self.wall
+        return Session(config, build(config), store, accounts, clock=self.clock, wall_clock=lambda: wall)
 
     def command(
         self,
@@ -362,6 +369,7 @@ class World:
             fault,
             clone.state,
             dict(self.cloud.things),
+            self.wall,
             saved.seen if saved else self.cloud.uids,
             saved is not None,
         )

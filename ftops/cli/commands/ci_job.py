@@ -31,7 +31,7 @@ from ftops.core.errors import FtopsError, UsageError
 from ftops.core.private_files import open_private, write_private
 from ftops.forges.ci_run import PULL_REQUEST, Overrides
 from ftops.forges.merged_pull import merged_pull
-from ftops.planning.estimate import HOURS_PER_MONTH, Estimate
+from ftops.planning.estimate import Estimate
 from ftops.views.diagnostics import draw
 from ftops.views.paint import PLAIN
 
@@ -283,7 +283,7 @@ def _costs(estimate: Estimate) -> dict[str, str]:
     hosting = [cost.per_hour for cost in estimate.hosting]
     return {
         "cost-now": "" if None in jobs else f"{estimate.dollars:.2f}",
-        "cost-per-month": "" if None in hosting else f"{estimate.per_hour * HOURS_PER_MONTH:.2f}",
+        "cost-per-month": "" if None in hosting else f"{estimate.per_month:.2f}",
     }
 
 

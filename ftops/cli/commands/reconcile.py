@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.applying.run import Report, Settings
 from ftops.cli.apply_flow import Steps
 from ftops.cli.apply_reporter import Show, TextReporter
 from ftops.cli.console import INTERRUPTED, Screen
-from ftops.cli.options import parallelism_option, spec_options
+from ftops.cli.options import Moment, parallelism_option, spec_options
 from ftops.cli.sessions import Interrupts, lock_option, locked
 from ftops.cli.spec_args import SpecArguments, read_to_destroy, read_with_data
 from ftops.config.config import Config
+from ftops.core.address import Address
 from ftops.core.dag import closure, reverse
-from ftops.core.errors import Diagnostic, FtopsError, StateError
+from ftops.core.dag_executor import NodeResult
+from ftops.core.errors import Diagnostic, FtopsError, StateError, UsageError
+from ftops.core.hosting_hours import hours_of
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.plan import Action, Change, Plan
 from ftops.session.grants import GrantRefused, Rest, expiry, plan_rest
+from ftops.session.hosting import Switching, due, plan_switching
 from ftops.session.session import Session
 from ftops.state.state import Grant
 from ftops.views import progress
-from ftops.views.grants import Continued, described, draw, exit_code, to_document
+from ftops.views.grants import Continued, Switched, described, draw, exit_code, to_document
 
 
 @click.command("reconcile")
@@ -34,36 +41,65 @@ from ftops.views.grants import Continued, described, draw, exit_code, to_documen
     default=False,
     help="Wait for jobs until they end; by default, exit with 4 while jobs are running.",
 )
+@click.option(
+    "--as-of",
+    type=Moment(),
+    metavar="TIME",
+    help="For a rehearsal in the embedded cloud: hosting hours as at this time, such as 2027-04-14T08:00Z.",
+)
 @parallelism_option
 @lock_option
 @spec_options
 def command(
-    screen: Screen, spec: SpecArguments, retry: bool, wait: bool, parallelism: int, lock_timeout: float
+    screen: Screen,
+    spec: SpecArguments,
+    retry: bool,
+    wait: bool,
+    as_of: datetime | None,
+    parallelism: int,
+    lock_timeout: float,
 ) -> int:
     """Continue what was approved and isn't done yet: for a schedule in CI.
 
     An apply of a saved plan, of a digest, or with --no-wait records its approval in the state. This
     command goes on with what is left of it, from the plan and spec of that time, until it is done, or
-    the approval expires. A newer apply of the same resources ends it.
+    the approval expires. A newer apply of the same resources ends it. Deployments with hosting hours
+    are created at their beginning and deleted at their end.
     """
     config = read_to_destroy(spec)
     flow = _Reconcile(screen, spec, Settings(parallelism, wait), retry)
+    switched: list[Switched] = []
     try:
         with Session.open(config) as session:
+            if as_of is not None:
+                _check_rehearsal(config)
+                session = replace(session, wall_clock=lambda: as_of)
             found = list(flow.continued(session, lock_timeout))
+            if all(one.result != "interrupted" for one in found):
+                switched = flow.switched(session, lock_timeout)
     except KeyboardInterrupt:
         screen.keeps_going = True
         said = "jobs in progress go on at the service, and the next `ftops reconcile` continues."
         screen.fail([Diagnostic("interrupted", said)], INTERRUPTED)
         return INTERRUPTED
-    for one in found:
+    results: list[Continued | Switched] = [*found, *switched]
+    for one in results:
         if one.diagnostics and not screen.json:
             screen.fail(one.diagnostics, exit_code([one]))
+    retrying = " ".join((spec.command("reconcile"), "--retry"))
     screen.result(
-        lambda: to_document(found, config.name, config.environment),
-        lambda: draw(found, " ".join((spec.command("reconcile"), "--retry")), screen.paint),
+        lambda: to_document(found, switched, config.name, config.environment),
+        lambda: draw(found, switched, retrying, screen.paint),
     )
-    return exit_code(found)
+    return exit_code(results)
+
+
+def _check_rehearsal(config: Config) -> None:
+    """Raises UsageError if hours at another time than now would have an effect in a real account."""
+    real = [p.name for p in config.providers.values() if not PROVIDER_TYPES[p.type].is_rehearsal]
+    if real:
+        detail = f"the provider {real[0]} is an account that bills by the hour."
+        raise UsageError("--as-of is for a rehearsal in the embedded cloud", detail, "leave it out")
 
 
 class _Reconcile(Struct, frozen=True):
@@ -92,6 +128,43 @@ class _Reconcile(Struct, frozen=True):
                 if one.result == "interrupted":
                     return
                 session.reread()
+
+    def switched(self, session: Session, lock_timeout: float) -> list[Switched]:
+        """Creates and deletes deployments by their recorded hosting hours. If none is due, the state is only
+        read."""
+        if not due(session):
+            return []
+        with locked(self.screen, session, "reconcile", lock_timeout) as interrupts:
+            addresses = due(session)
+            told = {address: _told(session, address) for address in addresses}
+            switching = plan_switching(session, addresses, self.settings.parallelism)
+            session.confirm_lock()
+            report = self._run(switching, interrupts)
+            failed = {failure.address: failure.error for failure in report.failures}
+            ended = {address: report.fates.get(str(address), NodeResult.DONE) for address in addresses}
+            found = []
+            for address in addresses:
+                error = switching.refused.get(address) or failed.get(address)
+                result = "done" if ended[address] is NodeResult.DONE else "interrupted"
+                result = "refused" if address in switching.refused else "failed" if error else result
+                diagnostics = error.diagnostics if error else ()
+                found.append(Switched(address, *told[address], result, diagnostics))
+        session.reread()
+        return found
+
+    def _run(self, switching: Switching, interrupts: Interrupts) -> Report:
+        screen, plan = self.screen, switching.plan
+        if not (plan.changes or plan.entries):
+            return Report("done", switching.session.state, {})
+        screen.keeps_going = True
+
+        def apply(show: Show) -> Report:
+            return switching.session.apply(plan, self.settings, show, interrupts.watch)
+
+        if screen.json:
+            return apply(lambda event: None)
+        with TextReporter(screen, "Reconcile").running() as show:
+            return apply(show)
 
     def _continue(self, session: Session, grant: Grant, interrupts: Interrupts) -> Continued:
         screen, parallelism = self.screen, self.settings.parallelism
@@ -161,6 +234,13 @@ class _Reconcile(Struct, frozen=True):
 
     def _with_files(self) -> Config:
         return read_with_data(self.spec)[0]
+
+
+def _told(session: Session, address: Address) -> tuple[bool, str]:
+    """Whether a deployment is to exist now, and until when."""
+    hours, now = hours_of(session.state.resources[address].inputs), session.wall_clock()
+    assert hours is not None  # noqa: S101 - it is due
+    return hours.is_on(now), f"{hours.until_text(now)} {hours.zone}"
 
 
 def _all_running(plan: Plan) -> list[Change]:

@@ -31,7 +31,7 @@ from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.policy_sources import SPEC_ALONE, PolicySources
 from ftops.config.loader.promotion import read_promotion
-from ftops.config.loader.references import Linker, check_formats, flattened
+from ftops.config.loader.references import Linker, check_always_there, check_formats, flattened
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
@@ -246,6 +246,9 @@ class _Resources:
                 key = (resource.provider, draft.address.kind, name.casefold())
                 named.setdefault(key, []).append(draft)
         inputs.check_unique_names(named, self.findings)
+        if hosted := {resource.address for resource in resources if "hosting" in resource.inputs}:
+            for draft, resource in pairs:
+                check_always_there(draft, resource, hosted, self.findings)
         return resources
 
     def _places(self, draft: Draft, sources: Mapping[str, str]) -> Mapping[str, Place]:

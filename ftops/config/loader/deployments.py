@@ -42,6 +42,7 @@ _TAKEN_BY: Mapping[str, frozenset[Serving]] = {
         _SERVERLESS,
     ),
     **dict.fromkeys(("accelerator_type", "deployment_template"), _MANAGED),
+    "hosting": _SERVERLESS | _MANAGED,
     "source_model": _ADAPTER,
 }
 """By key, the ways of serving that have it; the others are for all."""
@@ -61,6 +62,8 @@ def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
     block: Deployment = draft.block
     inputs = set_inputs(block)
     inputs["sku"] = block.sku.as_data() if block.sku else {}
+    if block.hosting:
+        inputs["hosting"] = block.hosting.as_data()
     inputs.pop("gate", None)
     _check_serving(draft, inputs, context.findings)
     name = inputs.setdefault("name", _default_name(draft.address))

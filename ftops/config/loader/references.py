@@ -244,3 +244,17 @@ def check_formats(
                 detail = f"{value.address} is declared with `format: {have}`."
                 hint = "Choose another dataset, or correct its `format`."
                 draft.entry.report(findings, (name,), summary, detail, hint)
+
+
+def check_always_there(
+    draft: Draft, resource: Resource, hosted: Collection[Address], findings: list[Diagnostic]
+) -> None:
+    """Findings about what needs a deployment at all times that exists in its hours only (`hosted`)."""
+    for key in ("target", "spillover"):
+        value = resource.inputs.get(key)
+        if isinstance(value, Reference) and value.address in hosted:
+            detail = f"{value.address} has `hosting`: outside its hours it doesn't exist."
+            hint = f"Remove `hosting` of {value.address}, or name another deployment."
+            draft.entry.report(
+                findings, (key,), f"`{key}` must be a deployment that always exists", detail, hint
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text
+from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text, WeeklyHours
 from ftops.core.address import NAME as NAME_PATTERN
 from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import (
@@ -25,6 +25,7 @@ OPEN_TEXT = Text()
 FIXED_TEXT = Text(closed=True)
 FLAG = Boolean(closed=True)
 AMOUNT = Number(minimum=0, closed=True)
+HOURS = WeeklyHours(closed=True)
 NAME = Text(
     NAME_PATTERN,
     "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from ftops.core.address import Reference, Scalar, Secret, Template, render
 from ftops.core.durations import LONGEST, seconds_of
+from ftops.core.hosting_hours import PATTERN, HoursError, parse_hours
 from ftops.core.normal_form import squeezed
 from ftops.core.suggestions import nearest
 from ftops.yaml.document import Given, Plain, boolean, number, resolve
@@ -172,6 +173,24 @@ class Duration(Text, frozen=True):
     def convert(self, value: Any) -> str | None:
         text = super().convert(value)
         return text if text and (seconds_of(text) or 0) <= LONGEST else None
+
+
+class WeeklyHours(Text, frozen=True):
+    """Days, hours and a time zone."""
+
+    pattern: str = PATTERN
+    expected: str = "days, hours and a time zone, such as `Mon-Fri 08:00-18:00 Europe/Berlin`"
+
+    def convert(self, value: Any) -> str | None:
+        if not isinstance(value, str):
+            return None
+        try:
+            parse_hours(value)
+        except HoursError as error:
+            raise Refused(
+                f"must be {self.expected}", f"{self.shown(value)} {error.detail}", error.hint
+            ) from None
+        return str(value)
 
 
 class Spelled(Text, frozen=True):

@@ -10,6 +10,7 @@ from ftops.config.schema.field_aliases import (
     DEPLOYMENT_TEMPLATE,
     FIXED_TEXT,
     FLAG,
+    HOURS,
     MODEL_VERSION,
     OPEN_TEXT,
     SERVICE_TIER,
@@ -189,6 +190,14 @@ class GateBlock(Block, noun="`gate`"):
     allow_override = optional(FLAG, "false: --override-gate is refused.", True)
 
 
+class HostingBlock(Block, noun="`hosting`"):
+    """When a deployment exists."""
+
+    hours = required(
+        HOURS, "Days, hours and a time zone: `Mon-Fri 08:00-18:00 Europe/Berlin`. Outside them it is deleted."
+    )
+
+
 class Deployment(ResourceBlock, noun="a deployment"):
     """A deployed model."""
 
@@ -245,6 +254,7 @@ class Deployment(ResourceBlock, noun="a deployment"):
         Integer(0, 10, closed=True),
         "How many models that it served before are kept for `ftops rollback`; default: none.",
     )
+    hosting = optional(HostingBlock, "When the deployment exists: it is billed by the hour, used or not.")
     replace = optional(
         choice("recreate", "blue_green"), "What to do if a change can't be made in place.", "recreate"
     )

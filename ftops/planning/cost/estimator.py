@@ -18,6 +18,7 @@ from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
+from ftops.core.hosting_hours import hours_of
 from ftops.core.project import display
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
@@ -35,6 +36,7 @@ from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, find
 from ftops.planning.cost.managed import managed_cost
 from ftops.planning.desired import at
 from ftops.planning.estimate import (
+    HOURS_PER_MONTH,
     DataChange,
     Epochs,
     Estimate,
@@ -179,6 +181,10 @@ def _largest(estimate: Estimate, key: str) -> str:
     return "; ".join(f"{c.address}: {about(c.dollars)}" for c in known[:3] if c.dollars) + "."
 
 
+def _changes_hours(change: Change) -> bool:
+    return any(attribute.path.partition(".")[0] == "hosting" for attribute in change.attributes)
+
+
 class _Estimator(Struct):
     changes: Sequence[Change]
     config: Config
@@ -201,21 +207,26 @@ class _Estimator(Struct):
     def hosting(self) -> Iterator[HostingCost]:
         """Of tuned models, and on GPUs of their own: others cost by their use, and adapters nothing beside
         their target."""
-        for change in self.new:
+        rehosted = (c for c in self.changes if c.action is Action.UPDATE and _changes_hours(c))
+        for change in (*self.new, *rehosted):
             resource = self.resources.get(change.address)
             if not kind_of(change.address).serves or resource is None:
                 continue
-            serving = serving_of(resource.inputs)
-            if serving is Serving.MANAGED:
-                yield managed_cost(change.address, resource.inputs, self.catalog)
-            if serving is not Serving.SERVERLESS:
-                continue
-            named = referenced_model(resource.inputs.get("model"), self.resources)
-            sku = resource.inputs.get("sku")
-            if named is not None and named.tuned:
-                name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
-                per_hour = self.catalog.hosting_per_hour.get((name or "Standard").casefold())
-                yield HostingCost(change.address, per_hour)
+            for cost in self._hosting(change.address, resource):
+                hours = hours_of(resource.inputs)
+                yield replace(cost, hours_per_month=HOURS_PER_MONTH * hours.share) if hours else cost
+
+    def _hosting(self, address: Address, resource: Resource) -> Iterator[HostingCost]:
+        serving = serving_of(resource.inputs)
+        if serving is Serving.MANAGED:
+            yield managed_cost(address, resource.inputs, self.catalog)
+        if serving is not Serving.SERVERLESS:
+            return
+        named = referenced_model(resource.inputs.get("model"), self.resources)
+        sku = resource.inputs.get("sku")
+        if named is not None and named.tuned:
+            name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
+            yield HostingCost(address, self.catalog.hosting_per_hour.get((name or "Standard").casefold()))
 
     def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
         for change in self.new:

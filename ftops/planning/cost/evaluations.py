@@ -206,7 +206,9 @@ class _Model(Struct, frozen=True):
         name = value if isinstance(value, str) else ""
         base, is_tuned = (named.base, named.tuned) if named else ("", False)
         serving = (
-            one for one in _deployments(resource, known) if _spelled(model_of(one)[0]) == spelled(name)
+            one
+            for one in _deployments(resource, known)
+            if _spelled(model_of(one)[0]) == spelled(name) and not one.is_off
         )
         deployment = next(serving, None) if name else None
         wanted: Any = resource.inputs.get("sku") or {}

@@ -18,7 +18,7 @@ from ftops.core.normal_form import squeezed
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.serving import Serving, serving_of
-from ftops.planning.estimate import HOURS_PER_MONTH, dollars
+from ftops.planning.estimate import dollars
 from ftops.planning.plan import Action, Change
 from ftops.planning.policy.context import (
     Context,
@@ -90,8 +90,8 @@ def costs(settings: Settings, context: Context) -> Iterator[Violation]:
     if settings.get("training") is not None:
         yield from _too_expensive(context, _training(context), settings["training"], "training")
     if settings.get("hosting_per_month") is not None:
-        prices = {a: None if p is None else p * HOURS_PER_MONTH for a, p in _hosting(context).items()}
-        yield from _too_expensive(context, prices, settings["hosting_per_month"], "a month of hosting")
+        limit = settings["hosting_per_month"]
+        yield from _too_expensive(context, _hosting(context), limit, "a month of hosting")
 
 
 def _too_expensive(
@@ -118,12 +118,12 @@ def _training(context: Context) -> dict[Address, float | None]:
 
 
 def _hosting(context: Context) -> dict[Address, float | None]:
-    """The highest known price of an hour of each deployment that costs by the hour. Those of base models
+    """The highest known price of a month of each deployment that costs by the hour. Those of base models
     with capacity of their own, and changes of capacity, aren't estimated."""
     found: dict[Address, float | None] = {}
     for estimate in context.estimates:
         for cost in estimate.hosting:
-            known = [p for p in (found.get(cost.address), cost.per_hour) if p is not None]
+            known = [p for p in (found.get(cost.address), cost.per_month) if p is not None]
             found[cost.address] = max(known, default=None)
     for change in context.made(lambda kind: kind.serves):
         provisioned = "provisioned" in squeezed(_sku(change) or "")

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Encoder
@@ -24,7 +25,7 @@ from ftops.core.address import Address, Json, Secret, Value, encode, references,
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Change, Destination, Mode, Plan, Reason
 from ftops.state.file_format import record_to_json
-from ftops.state.state import State
+from ftops.state.state import ResourceState, State, Status
 
 _VERSION = 2
 """Of what is digested. Another one makes every digest another."""
@@ -38,14 +39,14 @@ def plan_digest(plan: Plan) -> str:
     same order, in the same accounts, on the same state.
 
     It is the same on every machine, in every folder, at any time, and whatever else is in the state: reasons,
-    drift, findings and the serial don't count.
+    drift, findings, the serial and what hosting hours switch don't count.
     """
     drift = plan.drift if plan.mode is Mode.REFRESH_ONLY else ()
     body = (
         _VERSION,
         (plan.spec, plan.environment, plan.mode),
         plan.destination,
-        sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
+        sorted((_essence(change) for change in plan.approved_changes), key=lambda c: c.step),
         sorted(plan.outputs, key=lambda o: o.name),
         sorted(drift, key=_encoded),
         plan.moves,
@@ -59,8 +60,8 @@ def plan_digest(plan: Plan) -> str:
 
 def differing_step(one: Plan, other: Plan) -> str | None:
     """The first step in which two plans differ, or None."""
-    first = {c.step: _essence(c) for c in one.changes}
-    second = {c.step: _essence(c) for c in other.changes}
+    first = {c.step: _essence(c) for c in one.approved_changes}
+    second = {c.step: _essence(c) for c in other.approved_changes}
     return next((step for step in sorted({*first, *second}) if first.get(step) != second.get(step)), None)
 
 
@@ -76,6 +77,15 @@ _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _PASSING = frozenset({"message", "resume", "provider", "account"})
 """Fields of a record that matter only while an object is being changed; and its provider and account, which
 may be renamed. If they really are different, so are the steps."""
+_SWITCHED: Mapping[str, Any] = {
+    "remote_id": "",
+    "status": Status.READY,
+    "outputs": {},
+    "token": "",
+    "created_at": "",
+    "is_off": False,
+}
+"""Fields of a record that change when its object is deleted or created again by its hosting hours."""
 _SHOWN = 5
 """The number of names in a list."""
 _CREDENTIALS = frozenset({"api_key", "credential"})
@@ -200,13 +210,20 @@ def _touched(plan: Plan) -> set[Address]:
 def _records(state: State, addresses: set[Address]) -> Iterator[tuple[str, Json]]:
     for address in addresses:
         if address in state.resources:
-            yield str(address), _lasting(record_to_json(state.resources[address]))
+            yield str(address), _recorded(state.resources[address])
     for (address, key), old in state.deposed.items():
         if address in addresses:
             yield f"{address}#{key}", {"remote_id": old.remote_id}
     for address, operation in state.pending.items():
         if address in addresses:
             yield f"{address}#pending", _lasting(record_to_json(operation))
+
+
+def _recorded(resource: ResourceState) -> Json:
+    """Of what has hosting hours, only what doesn't change when it is switched."""
+    if "hosting" in resource.inputs:
+        return _lasting(record_to_json(replace(resource, **_SWITCHED)))
+    return _lasting(record_to_json(resource))
 
 
 def _lasting(written: dict[str, Json]) -> Json:

@@ -21,6 +21,7 @@ from ftops.core.model_names import NO_BASELINE, SERVING, base_of
 from ftops.core.normal_form import model as spelled
 from ftops.core.plurals import agree, plural, share
 from ftops.core.project import project_root
+from ftops.core.serving import is_named
 from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
 from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
 from ftops.evaluation.temporary import prefix_of, sku_for
@@ -154,7 +155,7 @@ class _Run:
         candidates = [str(model) for model in candidates_of(request.inputs)]
         if not candidates:
             raise Permanent(f"{request.address}: there is nothing to evaluate", "Its job has no checkpoints.")
-        self._baseline = _baseline(request.inputs, candidates, existing)
+        self._baseline = _baseline(request, candidates, existing)
         titles = [f"candidate {number}" for number, _ in enumerate(candidates, 1)]
         titles = ["the candidate"] if len(candidates) == 1 else titles
         models = dict(zip(candidates, titles, strict=True))
@@ -374,12 +375,15 @@ def _load(request: Request) -> Inputs:
     return inputs
 
 
-def _baseline(inputs: Mapping[str, Json], candidates: Sequence[str], existing: Sequence[Existing]) -> str:
+def _baseline(request: Request, candidates: Sequence[str], existing: Sequence[Existing]) -> str:
     """The model to compare with; empty if there is none. A deployment that serves a candidate already is
-    compared with the base model."""
+    compared with the base model; one that is off serves again what it has served."""
+    inputs = request.inputs
     wanted = str(inputs["baseline"])
     if wanted == SERVING:
-        served = served_by(str(inputs.get("serving")), existing)
+        name = str(inputs.get("serving"))
+        off = (model for other, model in request.switched_off.items() if is_named(other, name))
+        served = served_by(name, existing) or next(off, "")
         is_other = served and all(spelled(served) != spelled(model) for model in candidates)
         wanted = served if is_other else str(inputs.get("base_model") or NO_BASELINE)
     if wanted == NO_BASELINE:

@@ -1,0 +1,92 @@
+"""Hosting: the use case of creating and deleting deployments by their hosting hours, as they are recorded.
+
+The working copy, which may have moved on, gives only how to reach the accounts, and secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.core.address import Address, Secret, encode, secrets
+from ftops.core.errors import FtopsError
+from ftops.planning.hosting import is_due
+from ftops.planning.moves import located
+from ftops.planning.plan import Plan
+from ftops.session.own_marks import is_marked, set_marks
+from ftops.session.session import Session
+from ftops.state.state import ResourceState
+
+_MARKS = "hours"
+
+
+class HoursRefused(FtopsError):
+    """A deployment can't be switched under its approval."""
+
+    exit_code = 3
+
+
+class Switching(Struct, frozen=True):
+    """What is to be switched, with the session to apply it with, and what is refused."""
+
+    session: Session
+    plan: Plan
+    refused: Mapping[Address, HoursRefused]
+
+
+def due(session: Session) -> list[Address]:
+    """The recorded deployments that are to be created or deleted now, by the state alone."""
+    now = session.wall_clock()
+    return [address for address, record in session.state.resources.items() if is_due(record, now)]
+
+
+def plan_switching(session: Session, addresses: Collection[Address], parallelism: int) -> Switching:
+    """`session` is of the working copy. Only within `locked`. Raises ProviderError, and Blocked if the
+    working copy doesn't lead to the accounts that are recorded."""
+    records = located(session.state, session.config)[0].resources
+    refused = {a: why for a in addresses if (why := _refusal(session, records[a])) is not None}
+    allowed = [address for address in addresses if address not in refused]
+    named = {secret for address in allowed for secret in secrets(list(records[address].inputs.values()))}
+    config = replace(session.config, outputs=(), secrets={**session.config.secrets, **_given(named)})
+    sub = replace(session, config=config, is_continuing=True)
+    return Switching(sub, sub.plan_switches(allowed, parallelism), refused)
+
+
+def _refusal(session: Session, record: ResourceState) -> HoursRefused | None:
+    """Why a deployment must not be switched here."""
+    address = record.address
+    if not is_marked(session, _MARKS, _name(record), b""):
+        return HoursRefused(
+            f"the hosting hours of {address} can't be trusted here",
+            "They are in a local state that isn't encrypted, and weren't applied on this machine: the state "
+            "may come from somebody else's checkout.",
+            "store the state in a bucket, encrypt it, or run `ftops apply` here",
+        )
+    for secret in secrets(list(record.inputs.values())):
+        if secret not in session.config.secrets and not _given([secret]):
+            detail = f"{address} is created with it."
+            return HoursRefused(f"the value of {secret} isn't known", detail, "set it and run it again")
+    return None
+
+
+def _given(wanted: Collection[Secret]) -> dict[Secret, str]:
+    """The values of secrets that are environment variables."""
+    return {s: os.environ[s.name] for s in wanted if s.scope == "env" and s.name in os.environ}
+
+
+def mark_hours(session: Session, addresses: Collection[Address]) -> None:
+    """After an approved run: remembers the hours that it has recorded for these addresses."""
+    records = session.state.resources
+    hosted = {a: _name(record) for a, record in records.items() if "hosting" in record.inputs}
+    set_marks(session, _MARKS, {hosted[a]: b"" for a in addresses if a in hosted}, hosted.values())
+
+
+def _name(record: ResourceState) -> str:
+    """Of what is created and deleted, and when; whatever it is called in the spec."""
+    said = [record.account, encode(dict(record.inputs)), record.identities]
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
