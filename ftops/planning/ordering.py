@@ -178,12 +178,14 @@ class StepOrder(Struct):
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
         """Whether an unchanged resource uses an object, which is kept then, with a warning."""
+        keeper = self.kept.get(old.remote_id)
+        if keeper == "":  # a pin, which every plan shows, or a model kept for a rollback
+            return True
         holders = self._holders(old, lambda decision: decision is None, self._kept)
-        if keeper := self.kept.get(old.remote_id):
-            holders.append(keeper)
+        holders += [keeper] if keeper else []
         if holders:
             self._warnings.append(f"{what} is kept: {', '.join(holders)} still uses it")
-        return bool(holders) or old.remote_id in self.kept
+        return bool(holders)
 
     def _is_left(self, what: str, old: ResourceState) -> bool:
         """Whether a resource that the plan only forgets still uses an object: the service wouldn't delete it,

@@ -49,7 +49,7 @@ def pins_in_effect(state: State, config: Config, options: Options, at: str, who:
     for address, wanted in options.pins.items():
         recorded = state.pins.get(address)
         if recorded is None or (recorded.model, recorded.reason) != (wanted.model, wanted.reason):
-            pin = Pin(address, wanted.model, wanted.trained_by, at, who, wanted.reason)
+            pin = Pin(address, wanted.model, wanted.trained_by, at, who, wanted.reason, wanted.evaluated)
             change = PinChange(address, wanted.model, wanted.reason)
             found = PinsInEffect(
                 {**found.pins, address: pin}, (*found.entries, Pinned(pin)), (*found.changes, change)
@@ -82,17 +82,15 @@ def asked_by_spec(made: Plan, state: State, config: Config, pins: Mapping[Addres
 
 
 def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin]) -> dict[str, str]:
-    """The jobs whose models are pinned, or that deployments keep: remote id → what needs it; empty where that
-    needn't be told."""
+    """The jobs whose models are pinned, or that deployments keep: remote id → nothing, as that needn't be
+    told."""
     wanted: dict[str, str] = {}
     for resource in config.resources:
         count: Any = resource.inputs.get("keep_models")
         rows = state.served.get(resource.address, ()) if isinstance(count, int) else ()
         models = dict.fromkeys(row.model.partition(":ckpt")[0] for row in reversed(rows))
         wanted |= dict.fromkeys(islice(models, count + 1 if models else 0), "")
-    wanted |= {
-        pin.model.partition(":ckpt")[0]: f"{address}, which is pinned," for address, pin in pins.items()
-    }
+    wanted |= dict.fromkeys((pin.model.partition(":ckpt")[0] for pin in pins.values()), "")
     found = {}
     for record in jobs_of(state):
         model = str(record.outputs.get("fine_tuned_model") or "")

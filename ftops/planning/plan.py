@@ -61,11 +61,12 @@ class Mode(StrEnum):
 
 
 class PinTo(NamedTuple):
-    """The model to which a deployment goes back, the job that trained it, and why."""
+    """The model to which a deployment goes back, the job that trained it, why, and what it has passed."""
 
     model: str
     trained_by: Address
     reason: str = ""
+    evaluated: str = ""
 
 
 class PinChange(NamedTuple):

@@ -73,7 +73,8 @@ def choose(candidates: Sequence[Candidate], address: Address, to: str, reason: s
     if not found.is_there:
         summary = f"the model {found.served.model} doesn't exist any more"
         raise Blocked([Diagnostic(summary, _listed(candidates), _KEEP)])
-    return PinTo(found.served.model, found.served.trained_by, reason)
+    served = found.served
+    return PinTo(served.model, served.trained_by, reason, served.evaluated)
 
 
 _KEEP = (
@@ -85,5 +86,5 @@ def _listed(candidates: Sequence[Candidate]) -> str:
     there = [f"{one.number}: {one.served.model}" for one in candidates if one.number and one.is_there]
     gone = sum(not one.is_there for one in candidates if one.number)
     if there:
-        return f"There are {', '.join(there)}."
+        return f"These exist: {', '.join(there)}."
     return f"None of the {gone} earlier models exists any more." if gone else "It has served no other model."

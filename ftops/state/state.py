@@ -270,7 +270,7 @@ class Served(Struct, frozen=True):
 
 class Pin(Struct, frozen=True):
     """A deployment serves this model, whatever the spec says, until the pin is released. `at` is UTC, ISO
-    8601."""
+    8601; `evaluated` what its gates were shown when it was first served."""
 
     address: Address
     model: str
@@ -278,6 +278,7 @@ class Pin(Struct, frozen=True):
     at: str
     who: str = ""
     reason: str = ""
+    evaluated: str = ""
 
 
 class Pinned(Struct, frozen=True, tag_field="entry", tag="pinned"):

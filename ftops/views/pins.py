@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftops.core.address import Address, Json
 from ftops.core.snippets import command
-from ftops.planning.plan import PinChange, Plan
+from ftops.planning.plan import Plan
 from ftops.planning.plan_document import pin_to_json
 from ftops.state.state import Pin
 from ftops.views.paint import Painter, clean
@@ -27,23 +27,27 @@ def pin_notes(plan: Plan) -> list[str]:
     """What is pinned, newly or until now, and how that ends."""
     new = {change.address for change in plan.pinning if change.model}
     return [
-        *(_new(change) for change in plan.pinning if change.model),
+        *(_new(pin) for pin in plan.pins if pin.address in new),
         *(pin_line(pin) for pin in plan.pins if pin.address not in new),
         *(f"{change.address} {_RELEASED[change.why]}" for change in plan.pinning if not change.model),
     ]
 
 
-def _new(change: PinChange) -> str:
-    why = f" ({change.why})" if change.why else ""
-    return f"{change.address} is pinned to {change.model}{why}, until it is released"
+def _new(pin: Pin) -> str:
+    return f"{pin.address} is pinned to {pin.model}{_more(pin)}, until it is released"
+
+
+def _more(pin: Pin) -> str:
+    """What it has passed, and why it is pinned."""
+    said = "; ".join(filter(None, (pin.evaluated, pin.reason)))
+    return f" ({said})" if said else ""
 
 
 def pin_line(pin: Pin) -> str:
     """`deployment.copilot is pinned to … of job.copilot since … by alice (why); release it with …`."""
     by = f" by {pin.who}" if pin.who else ""
-    why = f" ({pin.reason})" if pin.reason else ""
     return (
-        f"{pin.address} is pinned to {pin.model} of {pin.trained_by} since {pin.at}{by}{why}; "
+        f"{pin.address} is pinned to {pin.model} of {pin.trained_by} since {pin.at}{by}{_more(pin)}; "
         f"release it with {command('ftops', 'rollback', pin.address, '--release')}"
     )
 

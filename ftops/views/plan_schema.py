@@ -193,7 +193,17 @@ _DOCUMENT: Mapping[str, Schema] = {
     "off": _list(_object({"address": TEXT, "hours": TEXT, "until": TEXT, "text": TEXT})),
     "summary": _object({action.value: COUNT for action in Action}),
     "pins": _list(
-        _object({"address": TEXT, "model": TEXT, "trained_by": TEXT, "at": TEXT, "who": TEXT, "reason": TEXT})
+        _object(
+            {
+                "address": TEXT,
+                "model": TEXT,
+                "trained_by": TEXT,
+                "at": TEXT,
+                "who": TEXT,
+                "reason": TEXT,
+                "evaluated": TEXT,
+            }
+        )
     ),
     "pinning": _list(_object({"address": TEXT, "model": TEXT, "why": TEXT})),
     "warnings": TEXTS,

@@ -43,16 +43,18 @@ def test_a_deployment_goes_back_and_stays_there(lab: Lab) -> None:
     old, _ = two_models(lab)
     jobs, asked = lab.created("jobs"), lab.asked()
     out = back(lab, "--reason", "answers are too long")
-    assert f"note: deployment.prod is pinned to {old} (answers are too long), until it is released" in out
+    why = "(evaluation.exam 1 vs 0; answers are too long)"
+    assert f"note: deployment.prod is pinned to {old} {why}, until it is released" in out
     assert lab.deployments() == {"prod": old}
     assert (lab.created("jobs"), lab.asked()) == (jobs, asked)
     plan = lab.plan()
     assert plan["changes"] == []
     assert plan["drift"] == []
+    assert plan["warnings"] == []
     assert [(pin["address"], pin["model"]) for pin in plan["pins"]] == [("deployment.prod", old)]
     shown = lab.run("plan").out
     assert shown.startswith(f"note: deployment.prod is pinned to {old} of job.copilot since ")
-    assert "(answers are too long); release it with `ftops rollback deployment.prod --release`" in shown
+    assert f"{why}; release it with `ftops rollback deployment.prod --release`" in shown
     assert "> [!NOTE]" in lab.run("plan", "-o", "markdown").out
     assert f"pinned to {old}" in lab.folder.ok("state", "show", "deployment.prod")
     assert lab.run("state", "show", "deployment.prod", "-o", "json").json["pin"]["reason"]
@@ -132,7 +134,7 @@ def test_no_more_models_are_kept_than_asked(lab: Lab) -> None:
     ("words", "code", "why"),
     [
         (("--to", "7"), 3, "deployment.prod has served no model 7"),
-        (("--to", "gpt-4o"), 3, "There are 1: "),
+        (("--to", "gpt-4o"), 3, "These exist: 1: "),
         (("--release",), 3, "deployment.prod isn't pinned"),
         (("--to", "1", "--list"), 1, "can't be combined"),
         (("--override", "x"), 1, "--override needs --reason"),
