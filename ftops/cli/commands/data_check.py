@@ -123,7 +123,7 @@ def _check_all(
             files += of_spec
             findings += more
         else:
-            with _cache(path) as cache:
+            with cache_of(path) as cache:
                 inspection = dataset.inspect(path, format=format, cache=cache)
             data = Inspected(Source(path, path.as_posix()), inspection, severity)
             files.append(Checked(data, list(map(_without_spec, data.diagnostics()))))
@@ -140,7 +140,7 @@ def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
     return replace(diagnostic, hint=hint)
 
 
-def _cache(path: Path) -> dataset.Cache:
+def cache_of(path: Path) -> dataset.Cache:
     """The cache of inspections in the project of the file; the user's, if no spec was used in the project."""
     root = project_root(real(path).parent)
     return dataset.Cache.of(root) if (root / FOLDER).is_dir() else dataset.Cache(user_cache() / CACHE)

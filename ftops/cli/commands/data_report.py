@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ftops import catalog
-from ftops.cli.commands.data_check import chosen_severity, severity_option
+from ftops.cli.commands.data_check import cache_of, chosen_severity, severity_option
 from ftops.cli.commands.data_read import NOWHERE, encoding_of, epochs_option, model_option, training_option
 from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
@@ -71,9 +71,18 @@ def command(
     files = []
     for path in paths:
         shown, is_compared = display(path.absolute()), len(paths) > 1
-        found = gather(
-            path, shown, name, limit, valid=other, is_compared=is_compared, seed=seed, grades=grades
-        )
+        with cache_of(path) as cache:
+            found = gather(
+                path,
+                shown,
+                name,
+                limit,
+                valid=other,
+                is_compared=is_compared,
+                seed=seed,
+                grades=grades,
+                cache=cache,
+            )
         costs = tuple(
             estimator.training_cost(NOWHERE, found.statistics, entry, model or "", training_type, number)
             for number in dict.fromkeys((epochs, *EPOCHS))

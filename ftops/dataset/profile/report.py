@@ -84,11 +84,12 @@ def gather(
     is_compared: bool = False,
     seed: int = SEED,
     grades: Mapping[str, str] = dataset.NO_SETTINGS,
+    cache: dataset.Cache | None = None,
 ) -> FileReport:
     """`limit`: the most tokens of one example that the model takes. `valid`: a file, and its name.
     `is_compared`: with another version. `grades`: as they are set for rules. Raises FtopsError if a file
     can't be read, NoEncoding."""
-    inspection = _inspected(path, name, format)
+    inspection = _inspected(path, name, format, cache)
     what = Measurement(encoding, is_detailed=True, is_comparable=is_compared or valid is not None)
     measured = measure_as(path, what)
     found = statistics(measured, limit)
@@ -112,9 +113,9 @@ def gather(
     )
 
 
-def _inspected(path: Path, name: str, format: str) -> Inspection:
+def _inspected(path: Path, name: str, format: str, cache: dataset.Cache | None = None) -> Inspection:
     """Raises FtopsError if the content of a file can't be read at all."""
-    inspection = dataset.inspect(path, format=format)
+    inspection = dataset.inspect(path, format=format, cache=cache)
     if not inspection.digest:
         found = next(inspection.diagnostics(name))
         raise FtopsError(found.summary, found.detail, found.hint, found.place)

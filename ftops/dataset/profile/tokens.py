@@ -24,6 +24,8 @@ _LONGEST = 20_000
 _DEFINITIONS = 200
 _WORDS = 200_000
 """Words whose counts are cached."""
+_BY_WORDS = 2_000_000
+"""Characters of a text that is divided into words: they take up ten times as much memory."""
 _WORD = 40
 """A longer word isn't cached."""
 
@@ -180,7 +182,7 @@ def by_words(count: Callable[[str], int]) -> Callable[[str], int]:
 
     def add(text: str) -> int:
         head, space, rest = text.partition(" ")
-        if not space or "  " in text:
+        if not space or len(text) > _BY_WORDS or "  " in text:
             return count(text)
         try:
             return first[head] + sum(map(others.__getitem__, rest.split(" ")))

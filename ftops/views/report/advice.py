@@ -74,7 +74,7 @@ def _of_rules(reported: Reported) -> Iterator[Advice]:
         mine = [f for f in inspection.found if f.rule == rule][:MAX_SHOWN]
         if grade not in GRADES or not mine:
             continue
-        lines = tuple(f.line for f in mine if f.line)
+        lines = tuple(dict.fromkeys(f.line for f in mine if f.line))
         mended = ("ftops", "data", "clean", reported.file.name, "clean.jsonl")
         first = mine[0].summary + (f" {mine[0].other}" if mine[0].other else "")
         more = f", and {count - 1:,} more" if count > 1 else ""
@@ -86,7 +86,7 @@ def _of_rules(reported: Reported) -> Iterator[Advice]:
             mine[0].hint,
             mended if rule in MENDED else (),
             lines,
-            count - len(lines) if lines else 0,
+            count - len(mine) if lines else 0,
         )
 
 

@@ -117,12 +117,20 @@ def _todo(one: Advice) -> Element:
     return element(
         "li",
         element("span", tag, class_=f"tag {one.grade}"),
-        element("b", one.title),
-        element("p", f"{lines}{one.why}", class_="dim") if lines or one.why else None,
-        element("p", one.fix) if one.fix else None,
+        element("b", *_marked(one.title)),
+        element("p", *_marked(f"{lines}{one.why}"), class_="dim") if lines or one.why else None,
+        element("p", *_marked(one.fix)) if one.fix else None,
         element("p", element("code", shlex.join(one.command))) if one.command else None,
         class_=one.grade,
     )
+
+
+def _marked(text: str) -> list[Node]:
+    """Text in which backticks mark code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return [text]
+    return [element("code", part) if i % 2 else part for i, part in enumerate(parts)]
 
 
 def _changes(compared: Compared | None) -> list[Node]:

@@ -21,6 +21,8 @@ from ftops.views.values import size
 SHOWN = 20
 """Rows of a table that are shown at once."""
 _VALUES = ("given", "different", "most frequent values")
+_ARGUMENTS = 200
+"""Arguments in the table of values."""
 _MATRIX = 14
 """Functions in the table of sequences."""
 _ROLES = ("assistant", "user", "system", "tool", "functions", "framing")
@@ -97,18 +99,10 @@ def shape(reported: Reported) -> Parts:
     file = reported.file
     sums = file.statistics.sums
     if sums.tokens:
-        parts = [
-            (name, sums.roles[name], _SAME_AS.get(name, name))
-            for name in (*_ROLES, *sorted(set(sums.roles) - {*_ROLES}))
-        ]
+        known = [(name, sums.roles[name], _SAME_AS.get(name, name)) for name in (*_ROLES, *_SAME_AS)]
+        rest = sums.tokens - sum(number for _, number, _ in known)
         yield element("h3", "Tokens by role")
-        yield from _whole(
-            [
-                (name or "(no role)", n, style if style in _ROLES else "framing")
-                for name, n, style in parts
-                if n
-            ]
-        )
+        yield from _whole([part for part in (*known, ("other roles", rest, "framing")) if part[1]])
         yield element("h3", "Trained on and only read")
         if sums.prompts == sums.examples:
             yield element(
@@ -182,7 +176,7 @@ def functions(reported: Reported) -> Parts:
     rows = [row for name, _ in ranked(sums.calls) for row in _values(name, details.arguments.get(name, {}))]
     if rows:
         yield element("h3", "Values of arguments")
-        shown = table(["function", "argument", *_VALUES], rows, class_="words")
+        shown = table(["function", "argument", *_VALUES], rows[:_ARGUMENTS], class_="words")
         yield (
             shown
             if len(rows) <= SHOWN
