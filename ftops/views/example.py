@@ -16,7 +16,7 @@ from ftops.dataset.profile.tokens import REPLY, Counter, calls, definitions
 from ftops.dataset.rules.sensitive_data import mask
 from ftops.views.paint import Painter
 
-WIDTH = 96
+WIDTH = 76
 _ANSWERS: Mapping[str, str] = {
     "preferred_output": "preferred answer",
     "non_preferred_output": "rejected answer",

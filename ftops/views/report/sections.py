@@ -221,7 +221,7 @@ def _matrix(steps: Mapping[str, Mapping[str, int]]) -> Element:
 def _values(name: str, values: Mapping[str, Mapping[str, int]]) -> Iterator[list[Node]]:
     """A row for each argument of a function, or for each key."""
     for argument, counts in sorted(values.items()):
-        different = f"{len(counts):,}{' or more' if OTHER in counts else ''}"
+        different = f"{len(counts.keys() - {OTHER}):,}{' or more' if OTHER in counts else ''}"
         usual = [f"{value} ({n:,})" for value, n in ranked(counts) if value != OTHER]
         more = f" and {len(usual) - 6:,} more" if len(usual) > 6 else ""
         yield [name, argument, f"{sum(counts.values()):,}", different, ", ".join(usual[:6]) + more]
