@@ -205,3 +205,20 @@ def test_all_specs_are_planned_in_one_step(github: GitHub, step: Step) -> None:
     assert "the input `changed-since`" not in step.run("check", all="true").out
     failed = step.run("plan", code=1, changed_since="main")
     assert "--changed-since goes with --all" in failed.err + failed.out + step.summary
+
+
+def test_pitfall_24_drift_that_cannot_be_checked_is_a_red_step(github: GitHub, step: Step) -> None:
+    step.job.folder.edit("n_epochs: 3", "n_epochs: three")
+    step.run("drift", code=1)
+    (issue,) = github.issues
+    assert (issue.title, issue.is_open) == ("drone: drift can't be checked", True)
+    assert step.outputs == {"exit-code": "1", "issue-id": str(issue.number)}
+    assert "drift can't be checked" in step.summary
+    step.job.folder.edit("n_epochs: three", "n_epochs: 3")
+    step.run("drift", comment="never")
+    assert issue.is_open
+    step.run("drift")
+    assert (issue.is_open, step.outputs["exit-code"]) == (False, "0")
+    github.accounts[TOKEN] = Account(41, "ci[bot]", frozenset())
+    step.job.folder.edit("n_epochs: 3", "n_epochs: three")
+    assert "can't create the issue" in step.run("drift", code=1).out
