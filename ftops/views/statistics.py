@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.core.address import Json
 from ftops.core.plurals import plural
-from ftops.dataset.profile.profiler import Sums
+from ftops.dataset.profile.profiler import MAX_VALUES, Sums
 from ftops.dataset.profile.statistics import Bin, Spread, Statistics
 from ftops.planning.estimate import TrainingCost
 from ftops.views import money
@@ -39,6 +40,10 @@ def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Js
         "messages_by_role": dict(sums.turns.most_common()),
         "functions": {n: {"calls": u.calls, "tokens": u.tokens} for n, u in found.functions.items()},
         "labels": dict(sums.labels.most_common()),
+        "grader_fields": {
+            name: {"examples": sums.fields[name], "values": values}
+            for name, values in different_values(sums).items()
+        },
         "system_messages": len(sums.systems),
         "function_lists": len(sums.offers),
         "images": sums.images,
@@ -106,9 +111,24 @@ def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | Non
         yield ""
         yield "  Answers"
         yield from _shares(sums.labels, sums.examples)
+    if sums.fields:
+        yield ""
+        yield "  Fields for the grader, in examples"
+        yield from _table([(n, sums.fields[n], _values(v)) for n, v in different_values(sums).items()])
     if cost:
         yield ""
         yield f"  Cost: {money.training(cost)}"
+
+
+def different_values(sums: Sums) -> dict[str, int | None]:
+    """For each field that a grader gets, the number of its different values; None if there are very many."""
+    counts = Counter(value.rpartition("=")[0] for value in sums.field_values)
+    is_known = len(sums.field_values) < MAX_VALUES
+    return {name: counts[name] if is_known else None for name, _ in sums.fields.most_common()}
+
+
+def _values(count: int | None) -> str:
+    return "very many different values" if count is None else plural(count, "different value")
 
 
 def trained_on(sums: Sums) -> str:

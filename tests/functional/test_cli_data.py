@@ -296,6 +296,20 @@ def test_rows_with_empty_cells_can_be_left_out(folder: Folder) -> None:
     assert "left out 1 row" in folder.ok("data", "convert", "alpaca.jsonl", "p.jsonl", "--skip-empty")
 
 
+def test_fields_for_the_grader_are_counted(folder: Folder) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": f"Ask {n}"}], "answer": {"n": n % 3}, "hint": "x"}
+        for n in range(12)
+    ]
+    del rows[0]["hint"]
+    folder.write("tasks.jsonl", lines(*rows))
+    told = folder.run("data", "stats", "tasks.jsonl", "-o", "json").json["files"][0]["grader_fields"]
+    assert told == {"answer": {"examples": 12, "values": 3}, "hint": {"examples": 11, "values": 1}}
+    out = folder.ok("data", "stats", "tasks.jsonl")
+    assert "answer  12  3 different values\n    hint    11  1 different value" in out
+    assert "trained on: 0" not in out
+
+
 def test_what_is_left_out_of_a_document_is_listed(folder: Folder) -> None:
     folder.write("a.json", json.dumps([{**ROUTED[0], "id": 3}, {**ROUTED[1], "source": None}], indent=1))
     assert "`ftops data convert a.json a.chat.jsonl` converts it." in " ".join(

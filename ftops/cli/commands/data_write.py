@@ -17,6 +17,7 @@ from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import BOM, Writer, dump, has_mark, read, read_strictly
+from ftops.dataset.formats import offering
 from ftops.dataset.profile.tokens import definitions
 from ftops.dataset.transforms import sources, tabular, transform
 from ftops.dataset.transforms.parts import Split
@@ -236,7 +237,7 @@ def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
     known: set[str] = set()
     if missing:
         for _, example in read_strictly(source, shown):
-            known |= {str(f.get("name")) for f in definitions(transform.offering(example))}
+            known |= {str(f.get("name")) for f in definitions(offering(example))}
     for name in sorted(missing - known):
         raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))
 

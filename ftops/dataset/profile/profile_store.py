@@ -28,7 +28,7 @@ from ftops.dataset.files.jsonl_io import BOM
 from ftops.dataset.profile.profiler import Measured, Sums, as_tally, measure
 from ftops.dataset.profile.tokens import NoEncoding
 
-FORMAT = 5
+FORMAT = 6
 """Raise it whenever measuring changes."""
 KEPT = 200
 """Measured files that are kept; the oldest are removed."""

@@ -20,6 +20,8 @@ from ftops.core.confined_files import opened
 from ftops.core.gc_pause import no_garbage_collection
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.jsonl_io import Example, blocks, lines_of, read, unreadable
+from ftops.dataset.formats import offering
+from ftops.dataset.formats.chat import grader_fields
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.details import Details
 from ftops.dataset.profile.tokens import MESSAGE, REPLY, Counter, calls, counter
@@ -31,6 +33,7 @@ BLOCK = 512 * 1024
 """Bytes that are measured at once."""
 MAX_LABELS = 1000
 OTHER = "(other)"
+MAX_VALUES = 10_000
 _SYSTEMS = 1000
 _NEAR = 16
 """A longer answer isn't a label."""
@@ -77,6 +80,10 @@ class Sums(Struct):
     """Examples that are preference pairs."""
     prompts: int = 0
     """Examples that end without an answer: the model's own answers are graded."""
+    fields: Tally[str] = field(default_factory=Tally)
+    """Such examples by the keys that a grader gets."""
+    field_values: set[str] = field(default_factory=set)
+    """The different values of these keys: `key=<digest>`, about MAX_VALUES of them."""
     turns_each: Tally[int] = field(default_factory=Tally)
     """Examples by their number of user messages; likewise the next two."""
     messages_each: Tally[int] = field(default_factory=Tally)
@@ -200,7 +207,9 @@ class _Block:
             sums.pairs += 1
         elif messages and messages[-1].get("role") != "assistant":
             sums.prompts += 1
-        offered = example.get("tools") or example.get("functions")
+            self._add_fields(example)
+        holder = offering(example)
+        offered = holder.get("tools") or holder.get("functions")
         if offered:
             sums.offers.add(example_digest.short(offered))
         tokens = 0
@@ -213,6 +222,13 @@ class _Block:
         self.rows.append(example_digest.pack_row(*row))
         if self.details:
             self.details.add_example(example, messages, self._count)
+
+    def _add_fields(self, example: Mapping[str, Any]) -> None:
+        for key in grader_fields(example):
+            name = key.encode("utf-8", "replace").decode()
+            self.sums.fields[name] += 1
+            if len(self.sums.field_values) < MAX_VALUES:
+                self.sums.field_values.add(f"{name}={example_digest.short(example[key])}")
 
     def _add_message(self, message: Mapping[str, Any]) -> int:
         """Returns the number of its calls."""

@@ -32,7 +32,7 @@ from typing import Any
 from ftops.core.errors import Diagnostic, Place
 from ftops.dataset.files.derived_files import derive
 from ftops.dataset.files.jsonl_io import DataError, Example, Line, Writer, dump, read_strictly
-from ftops.dataset.formats import OUTPUTS
+from ftops.dataset.formats import OUTPUTS, offering
 from ftops.dataset.formats.foreign import Unconvertible
 from ftops.dataset.transforms.parts import PARTS, Source, Split, part, sample
 
@@ -87,12 +87,6 @@ def prepared(path: Path, display: str, digest: str, raw: Sequence[Mapping[str, A
             writer.write(dump(example))
 
     return derive(project, key, write)
-
-
-def offering(example: Example) -> Example:
-    """The part of an example that offers functions: of a preference pair its input, else all of it."""
-    given = example.get("input")
-    return given if isinstance(given, dict) and "messages" not in example else example
 
 
 def _step(raw: Mapping[str, Any], unchanged: Report) -> Step:
