@@ -95,4 +95,4 @@ def _adopted_elsewhere(session: Session) -> set[str]:
 
 def _is_made_here(resource: ResourceState, state: State) -> bool:
     mine = bool(resource.token) and resource.token.startswith(owner_mark(state.lineage))
-    return mine or bool(resource.created_at)
+    return mine or bool(resource.created_at) or resource.is_off

@@ -12,7 +12,9 @@ from ftops.planning.plan import NORMAL
 from tests.explore.contents import CONTENTS
 from tests.explore.edits import ADDRESSES
 from tests.explore.faults import Fault, FaultKind
+from tests.explore.hosting import NIGHT
 from tests.explore.machine import A, B, D, E, J, K, V
+from tests.explore.previews import as_preview, collect, left
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story
 from tests.explore.world import World
@@ -190,3 +192,15 @@ def test_a_file_goes_though_a_gate_keeps_the_old_job_that_was_trained_on_it(stor
     assert [t.remote_id for t in story.world.cloud.of("east", "job")] == ["job-2", "job-6"]
     assert A not in run.after.resources
     story.end()
+
+
+def test_a_preview_whose_deployment_is_off_leaves_no_job(story: Story) -> None:
+    world = story.world
+    hosted = PLAIN.with_item(D, Serving("chat", J, hours=NIGHT))
+    clone = world.new_clone("pr", as_preview(hosted))
+    clone.ttl = "0.01s"
+    before = set(world.cloud.things)
+    assert story.apply(clone).is_done
+    assert not world.cloud.of("east", "deployment")
+    collect(world, clone, Fault())
+    assert list(left(world, clone, before)) == []
