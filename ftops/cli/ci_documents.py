@@ -30,6 +30,7 @@ from ftops.views import many_markdown
 from ftops.views.destination import redirections
 from ftops.views.markdown import SIGN, Drawn, draw, draw_outcome, draw_stub
 from ftops.views.markdown_text import Link, Source, no_link, size
+from ftops.views.paint import clean
 from ftops.views.plan import has_changes
 from ftops.views.verdict import Level, verdict
 
@@ -130,8 +131,8 @@ class Document(Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        """`ftops/drone/prod`: the name of a status or check."""
-        return "/".join(filter(None, ("ftops", self.spec, self.environment)))
+        """`ftops/drone/prod`: the name of a status or check. That of a folder may have any character."""
+        return clean("/".join(filter(None, ("ftops", self.spec, self.environment))))
 
     def draw(self, limit: int) -> Drawn:
         """As Markdown, at most `limit` bytes."""

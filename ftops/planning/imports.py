@@ -16,13 +16,24 @@ def to_read(config: Config, graph: Graph, state: State) -> list[ResourceState]:
     """The objects to read for the spec's `import` blocks: those that aren't recorded yet. References are
     empty, so that the service's value shows."""
     records = []
-    for one in config.refactorings.imports:
-        resource = graph.resources.get(one.target)
-        if resource and one.target not in state.resources and one.target not in state.pending:
+    for one in _unrecorded(config, state):
+        if resource := graph.resources.get(one.target):
             inputs = {n: "" if references(value) else value for n, value in resource.inputs.items()}
             record = ResourceState(one.target, resource.provider, one.remote_id, Status.READY, inputs)
             records.append(record)
     return records
+
+
+def left_out(config: Config, state: State) -> list[str]:
+    """Warnings about `import` blocks that have no effect, because the environment expires. The object belongs
+    to another environment: a name of this one would replace it, and so delete it there."""
+    why = f"isn't imported: `{config.environment}` expires, and has no objects of others"
+    return [f"{one.target} {why}" for one in _unrecorded(config, state)] if config.ttl else []
+
+
+def _unrecorded(config: Config, state: State) -> list[Import]:
+    known = state.resources.keys() | state.pending.keys()
+    return [one for one in config.refactorings.imports if one.target not in known]
 
 
 def check_imports(

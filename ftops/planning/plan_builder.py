@@ -33,7 +33,7 @@ from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
 from ftops.planning.estimate import NOTHING, Estimate, TrainingCost
 from ftops.planning.hosting import switches
-from ftops.planning.imports import arrived, check_imports, to_read
+from ftops.planning.imports import arrived, check_imports, left_out, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
 from ftops.planning.pins import asked_by_spec, kept_for_rollback, pins_in_effect, with_pins
 from ftops.planning.places import places_of
@@ -135,13 +135,14 @@ class PlanBuilder(Struct, frozen=True):
             observed, warnings = Observed(False), self._unseen()
         else:
             observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
+            warnings = left_out(config, self._moved) if options.mode is Mode.NORMAL else []
         if options.mode is Mode.NORMAL:
             kept = kept_for_rollback(self._moved, self.config, self.pins)
             observed = replace(observed, kept=kept) if kept else observed
         observed = replace(observed, moment=self.moment)
         made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
         seen = observed
-        if options.adopt and refresh and not self.offline and not config.ttl:  # what expires is its own
+        if options.adopt and refresh and not self.offline and not config.ttl:
             seen, warning = self._with_adoptable(made, seen, options)
             warnings += [warning] if warning else []
         seen, warning = self._with_promotable(made, seen, options)
@@ -292,7 +293,8 @@ class PlanBuilder(Struct, frozen=True):
 
     def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
         state = self._moved
-        imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
+        has_imports = options.mode is Mode.NORMAL and not self.config.ttl  # what expires is its own
+        imports = to_read(self.config, self.graph, state) if has_imports else ()
         observed = refresh(state, self._reader, everything=look, imports=imports, on_progress=on_progress)
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
         if not gone:

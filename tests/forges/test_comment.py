@@ -536,6 +536,18 @@ def test_names_of_folders_are_no_markup(github: GitHub, job: Job) -> None:
     assert not re.search(r"@contoso|<img|x>", outside_of_code(comment.body))
 
 
+def test_names_of_folders_are_one_line_each(github: GitHub, job: Job) -> None:
+    """In the log, too, where a line can be a command of the runner."""
+    name = "one\n::add-mask::a\u202e\x1b[31m\udcff"
+    job.folder.write(f"all/{name}/ftops.yaml", "jobs: {x: {modle: y}}\n")
+    job.folder.write("all.json", job.folder.run("plan", "all", "--all", "-o", "json").out)
+    for command in ("status", "annotate", "comment"):
+        for words in ((), ("--dry-run",)):
+            done = job.ftops("ci", command, "all.json", *words)
+            assert not re.search("^::|[\u202e\x1b]", done.out + done.err, re.MULTILINE)
+    assert all(one["context"].isprintable() for one in github.statuses)
+
+
 def outside_of_code(body: str) -> str:
     """What isn't in inline code."""
     return re.sub(r"(`+).+?\1", "", "\n".join(outside_of_blocks(body) or [body]))

@@ -220,19 +220,34 @@ def test_jobs_in_progress_are_cancelled(scene: Scene) -> None:
 
 
 def test_what_was_imported_is_only_forgotten(scene: Scene) -> None:
+    """By hand; `import` blocks have no effect."""
     none = "environments: {pr: {pattern: 'pr-*', ttl: 0.01s}}\n"
     head = (scene.folder.path / "ftops.yaml").read_text().partition("environments")[0]
-    data = "datasets: {train: {path: data/train.jsonl}}\n"
-    scene.folder.write("ftops.yaml", head + none + data)
+    scene.folder.write("ftops.yaml", head + none)
+    scene.apply("pr-1")
+    scene.folder.write("ftops.yaml", head + none + "datasets: {train: {path: data/train.jsonl}}\n")
     scene.run("apply", "-y")
     before = scene.left()
-    scene.folder.write(
-        "ftops.yaml", f"{head}{none}{data}import: [{{to: dataset.train, id: {before['files'][0]}}}]\n"
-    )
+    scene.run("import", "dataset.train", before["files"][0], "--env", "pr-1")
     scene.apply("pr-1")
     assert scene.store("pr-1").read().resources[Address("dataset", "train")].remote_id == before["files"][0]
     assert scene.gc() == {"pr-1": "deleted"}
     assert scene.left() == before
+
+
+def test_an_import_block_for_prod_takes_nothing_from_it(scene: Scene) -> None:
+    """The deployment has another name in a preview: it would be replaced, and that of prod deleted."""
+    scene.apply("prod")
+    before, recorded = scene.left(), scene.store("prod").read().resources
+    blocks = ", ".join(f"{{to: {a}, id: '{one.remote_id}'}}" for a, one in recorded.items())
+    scene.spec(more=f"import: [{blocks}]\n")
+    done = scene.apply("pr-1")
+    assert "deployment.copilot isn't imported: `pr-1` expires, and has no objects of others" in said(done)
+    assert scene.left()["deployments"] == ["copilot", "pr-1-copilot"]
+    assert "isn't imported" not in said(scene.run("plan", "--env", "pr-1", "--no-refresh"))
+    assert scene.gc() == {"pr-1": "deleted"}
+    assert scene.left() == before
+    assert "No changes." in scene.run("plan", "--env", "prod").out
 
 
 def test_previews_adopt_nothing_from_each_other(scene: Scene) -> None:
