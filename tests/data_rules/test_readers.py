@@ -18,6 +18,7 @@ from xxhash import xxh3_128_digest
 
 from ftops.dataset import inspect
 from ftops.dataset.checks import checker, chunk, minhash
+from ftops.dataset.checks.beginnings import opening_of
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats import chat
 from ftops.dataset.formats.jsonl import parse
@@ -90,6 +91,7 @@ def test_a_chunk_is_what_the_precise_reader_says_of_its_lines(
     assert found == {f.rule: 3 * sum(g.rule == f.rule for g in wrong) for f in wrong}
     if not any(f.rule.startswith("json/") for f in wrong):
         assert read.contents == 3 * xxh3_128_digest(canonical(json.loads(line)))
+        assert list(array("Q", read.openings)) == 3 * [opening_of(json.loads(line))]
 
 
 def shown(path: Path, **how: Any) -> Any:

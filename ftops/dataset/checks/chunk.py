@@ -11,6 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import sub
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -156,21 +157,21 @@ class _ChunkBuilder:
             return False
         texts_of_all: list[list[str]] = []
         systems: list[str] = []
-        messages = 0
+        spaces: list[int] = []
+        """Of each line, if it has one after each comma and colon."""
         for example in examples:
             start = _system_count(tuple([m.role for m in example.messages]))
             texts = [m.content for m in example.messages]
-            messages += len(texts)
+            spaces.append(4 * len(texts))
             if start < 0 or any(map(str.isspace, texts)):
                 return False
             systems.append(texts.pop(0) if start else "")
             texts_of_all.append(texts)
         encoded = [*map(_encode_plain, examples)]
         # A line without spaces, or with one after each comma and colon, has no room for duplicate keys.
-        is_tight = all(
-            len(line) - len(text) in (0, 4 * len(example.messages))
-            for line, text, example in zip(lines, encoded, examples, strict=True)
-        )
+        more = [*map(sub, map(len, lines), map(len, encoded))]
+        is_tight = more == spaces or all(n in (0, m) for n, m in zip(more, spaces, strict=True))
+        messages = sum(spaces) // 4
         if not is_tight and (block.count(b'"role"'), block.count(b'"content"')) != (messages, messages):
             return False
         self._contents += b"".join(map(xxh3_128_digest, encoded))
