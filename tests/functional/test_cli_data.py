@@ -453,6 +453,7 @@ def test_secrets_are_dots_wherever_examples_are_told(tmp_path: Path) -> None:
     folder.write("b.jsonl", lines(*after))
     commands = [("data", "diff", "a.jsonl", "b.jsonl"), ("explain", "dataset.d"), ("plan",)]
     commands += [("data", "stats", "b.jsonl"), ("data", "check", "b.jsonl")]
+    commands += [("data", "show", "b.jsonl", "--random", "9"), ("data", "clean", "b.jsonl", "--dry-run")]
     for command in commands:
         for form in ("text", "json"):
             done = folder.run(*command, "-o", form)

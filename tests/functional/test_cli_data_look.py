@@ -122,7 +122,8 @@ def test_a_page_begins_with_the_verdict_and_what_to_do(folder: Folder) -> None:
         "warning data/duplicate",
         "warning secret/aws-key",
     ]
-    assert "ftops data clean mixed.jsonl clean.jsonl" in text
+    assert "<code>ftops data clean mixed.jsonl clean.jsonl</code>" in text
+    assert "<code>ftops data clean mixed.jsonl clean.jsonl --merge-assistants</code>" in text
     assert page.headings == [
         "Size and length",
         "Turns and roles",
@@ -241,6 +242,16 @@ def test_a_clean_file_and_what_was_done(folder: Folder) -> None:
     counts = folder.run("data", "check", "new.jsonl", "-o", "json").json["files"][0]["counts"]
     assert not {"data/duplicate", "chat/role-order", "chat/empty-message"} & counts.keys()
     assert counts["json/syntax"] == 1, "what needs a decision stays"
+
+
+def test_a_check_names_the_command_that_mends(folder: Folder) -> None:
+    done = folder.run("data", "check", "mixed.jsonl")
+    *_, told = done.out.splitlines()
+    words, _, rules = told.partition(" mends ")
+    assert rules == "chat/empty-message, chat/role-order, data/duplicate"
+    folder.ok(*words.strip("`").split()[1:])
+    left = folder.run("data", "check", "clean.jsonl")
+    assert "mends" not in left.out
 
 
 def test_a_dry_run_writes_nothing(folder: Folder) -> None:

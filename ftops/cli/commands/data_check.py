@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +20,11 @@ from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.core.plurals import plural
 from ftops.core.project import CACHE, FOLDER, SPEC_SUFFIXES, project_root, user_cache
+from ftops.core.snippets import command as snippet
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
 from ftops.dataset.rules.findings import MAX_SHOWN
+from ftops.dataset.transforms.clean import MENDED
 from ftops.views import diagnostics as view
 from ftops.views.paint import clean
 from ftops.views.values import size
@@ -79,7 +81,7 @@ def command(
     rows: list[Json] = [_to_json(file) for file in files]
     more: list[Json] = [view.to_json(d) for d in findings]
     drawn = view.draw(with_lines(shown), screen.paint)
-    lines = [drawn] * bool(drawn) + [_summary(file) for file in files]
+    lines = [drawn] * bool(drawn) + [line for file in files for line in (_summary(file), *_mends(file))]
     screen.result(lambda: {"files": rows, "diagnostics": more, "exit_code": code}, lambda: lines)
     return code
 
@@ -172,6 +174,16 @@ def _summary(file: Checked) -> str:
         f"{inspection.format}, {plural(inspection.examples, 'example')}, " if inspection.examples else ""
     )
     return f"{name}: {examples}{size(inspection.bytes)}: {found or 'nothing found'}"
+
+
+def _mends(file: Checked) -> Iterator[str]:
+    """The command that mends some of the findings."""
+    found = [rule for rule in MENDED if rule in file.data.inspection.counts]
+    source = file.data.source
+    if found and source.where is None and Path(source.shown).is_file():
+        options = sorted({option for rule in found for option in MENDED[rule]})
+        words = snippet("ftops", "data", "clean", source.shown, "clean.jsonl", *options)
+        yield f"{clean(words)} mends {', '.join(found)}"
 
 
 def _to_json(file: Checked) -> dict[str, Json]:

@@ -40,7 +40,7 @@ Offer = Mapping[str, functions.Function]
 ORDER_RULES = ("chat/role-order", "chat/system-late")
 """Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
-_NULL_TEXTS = ("null", "None", "")
+NULL_TEXTS = ("null", "None", "")
 NO_OFFER: Offer = {}
 
 
@@ -216,7 +216,7 @@ def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: S
         hint = "Write it in double quotes, or as a list of parts."
         yield Finding("chat/type", f"`content` is {describe(content)}, not text", here, hint)
     elif has_calls:
-        if content.strip() in _NULL_TEXTS:
+        if content.strip() in NULL_TEXTS:
             yield Finding("chat/empty-content", f"`content` is {describe(content)} next to calls", here)
     elif not content or content.isspace():
         if role == "assistant":

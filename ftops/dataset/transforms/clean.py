@@ -18,13 +18,21 @@ from xxhash import xxh3_128_intdigest
 from ftops.core.confined_files import opened
 from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
 from ftops.dataset.formats import OUTPUTS
-from ftops.dataset.formats.chat import SYSTEM
+from ftops.dataset.formats.chat import NULL_TEXTS, SYSTEM
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.profile.tokens import calls
 from ftops.dataset.rules.findings import Finding
 
-MENDED = frozenset({"data/duplicate", "chat/null-content", "chat/empty-message", "chat/role-order"})
-"""Rules whose findings may disappear."""
+MENDED: Mapping[str, tuple[str, ...]] = {
+    "file/mark-inside": (),
+    "file/line-ends": (),
+    "chat/null-content": (),
+    "chat/empty-content": (),
+    "chat/empty-message": (),
+    "chat/role-order": ("--merge-assistants",),
+    "data/duplicate": (),
+}
+"""Rules whose findings may disappear, and the option of the command that this takes."""
 _OPTIONAL = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls")
 """Keys of an example that mean the same if they are null or absent."""
 
@@ -140,7 +148,8 @@ def _mend(example: Example, consecutive: Consecutive) -> Iterator[tuple[str, str
 def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterator[tuple[str, str]]:
     for message in messages:
         empty = [key for key, value in message.items() if value is None]
-        if message.get("content") == "" and any(calls(message)):
+        content = message.get("content")
+        if isinstance(content, str) and content.strip() in NULL_TEXTS and any(calls(message)):
             empty.append("content")
         for key in empty:
             del message[key]

@@ -75,7 +75,7 @@ def _of_rules(reported: Reported) -> Iterator[Advice]:
         if grade not in GRADES or not mine:
             continue
         lines = tuple(dict.fromkeys(f.line for f in mine if f.line))
-        mended = ("ftops", "data", "clean", reported.file.name, "clean.jsonl")
+        mended = ("ftops", "data", "clean", reported.file.name, "clean.jsonl", *MENDED.get(rule, ()))
         first = mine[0].summary + (f" {mine[0].other}" if mine[0].other else "")
         more = f", and {count - 1:,} more" if count > 1 else ""
         yield Advice(
