@@ -87,7 +87,7 @@ FILES: Mapping[str, Rule] = {
     "file/empty": error("The file has examples.", "", "Write one example per line."),
     "file/too-few-examples": error(
         "The file has at least 10 examples.",
-        "The service requires at least 10 to train on; of fewer validation examples, the result says little.",
+        "The service requires 10 to train on. A result of fewer validation examples says little.",
         "Add examples.",
     ),
     "file/few-examples": note(
