@@ -20,7 +20,7 @@ from ftops.core.project import display
 from ftops.dataset.profile.diff import Compared, difference
 from ftops.dataset.profile.profiler import excerpts
 from ftops.dataset.profile.report import SEED, FileReport, gather
-from ftops.dataset.profile.tokens import NoEncoding, counter
+from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
 from ftops.planning.cost import estimator
 from ftops.views.report.advice import Reported, advice, verdict
 from ftops.views.report.page import Report, to_html
@@ -62,9 +62,9 @@ def command(
     if len(paths) > 2:
         raise UsageError(f"{len(paths)} files are too many", "", "give one file, or an old and a new version")
     check_target(out, [*paths, *([valid] if valid else [])], force)
-    known = catalog.load(Path.cwd(), os.environ)
-    entry = known.find(model) if model else None
-    name = _countable(screen, encoding_of(known, model))
+    known = catalog.load(Path.cwd(), os.environ) if model else None
+    entry = known.find(model) if known and model else None
+    name = _countable(screen, encoding_of(known, model) if known else ENCODINGS[0])
     grades = chosen_severity(settings)
     other = (valid, display(valid.absolute())) if valid else None
     limit = entry.example_tokens if entry else None

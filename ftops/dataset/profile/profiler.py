@@ -199,7 +199,8 @@ class _Block:
         sums.examples += 1
         sums.messages += len(messages)
         sums.labels[label(example, messages)] += 1
-        called = sum(map(self._add_message, messages))
+        is_plain = len(example) == 1 and "messages" in example and all(map(_is_plain, messages))
+        called = 0 if is_plain else sum(map(self._add_message, messages))
         sums.messages_each[len(messages)] += 1
         sums.calls_each[called] += 1
         sums.turns_each[sum(m.get("role") == "user" for m in messages)] += 1
@@ -212,12 +213,10 @@ class _Block:
         offered = holder.get("tools") or holder.get("functions")
         if offered:
             sums.offers.add(example_digest.short(offered))
-        tokens = 0
-        if self._count:
-            if len(example) == 1 and "messages" in example and all(map(_is_plain, messages)):
-                tokens = self._add_plain(messages, self._count)
-            else:
-                tokens = self._add_tokens(example, self._count)
+        if is_plain:
+            tokens = self._add_plain(messages)
+        else:
+            tokens = self._add_tokens(example, self._count) if self._count else 0
         row = (number, tokens, example, messages, self._is_comparable)
         self.rows.append(example_digest.pack_row(*row))
         if self.details:
@@ -245,19 +244,27 @@ class _Block:
             sums.calls.update(called)
         return len(called)
 
-    def _add_plain(self, messages: example_digest.Messages, counter: Counter) -> int:
-        """A faster `_add_tokens` for conversations that have only texts, as most do."""
-        sums, roles, count = self.sums, self.sums.roles, counter.count
+    def _add_plain(self, messages: example_digest.Messages) -> int:
+        """A faster `_add_message` and `_add_tokens` for conversations that have only texts, as most do."""
+        sums, roles = self.sums, self.sums.roles
+        count = self._count.count if self._count else None
         framing, texts = REPLY, 0
         for message in messages:
-            role = message["role"]
-            around, tokens = MESSAGE + count(role), count(message["content"])
+            role, content = message["role"], message["content"]
+            sums.turns[role] += 1
+            if role in ("system", "developer"):
+                sums.systems.add(_system(content))
+            if count is None:
+                continue
+            around, tokens = MESSAGE + count(role), count(content)
             framing += around
             texts += tokens
             roles[role] += tokens
             if role == "assistant":
                 sums.trained += around + tokens
-                sums.answer_tokens[tokens] += 1
+                self._add_answer(tokens)
+        if count is None:
+            return 0
         roles["framing"] += framing
         sums.tokens += framing + texts
         return framing + texts
