@@ -212,7 +212,8 @@ def test_the_document(folder: Folder) -> None:
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
         "outputs", "unchanged", "held", "summary", "warnings", "estimate",
         "destination", "digest", "findings", "diagnostics",
-        "moves", "settings", "known", "verdict", "policy", "reads", "ttl", "expires_at", "pins", "pinning",
+        "moves", "settings", "known", "verdict", "policy", "reads", "ttl", "expires_at", "pins",
+        "pinning", "off",
     }  # fmt: skip
     assert document["summary"]["create"] == 5
     assert [c["address"] for c in document["changes"]] == [
