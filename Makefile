@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help demo test test-busy conformance explore explore-http lint format bench \
+.PHONY: help demo test test-busy conformance explore explore-http browser lint format bench \
 	lock licenses sbom audit dist clean
 
 help: ## what can be made
@@ -53,6 +53,9 @@ explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HIS
 
 explore-http: $(VENV)/.dev ## the same over HTTP, against emulators
 	@$(BIN)/python -m tests.explore http
+
+browser: $(VENV)/.dev ## the page of `ftops data report` in Chromium, if it is installed
+	@$(BIN)/python -m pytest -q -m slow tests/functional/test_report_in_browser.py $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .
