@@ -71,6 +71,11 @@ def also_markdown_and_calendar(function: Command) -> Command:
     return _also(function, (MARKDOWN, CALENDAR), "Text (the default), JSON, Markdown or iCalendar.")
 
 
+def also_csv_and_markdown(function: Command) -> Command:
+    """-o csv and -o markdown: a table. Goes below the other decorators."""
+    return _also(function, ("csv", MARKDOWN), "Text (the default), JSON, CSV or Markdown.")
+
+
 def also_tables(function: Command) -> Command:
     """-o csv and -o parquet: a row for each example. Goes below the other decorators."""
     return _also(function, TABLES, "Text (the default), JSON, or a row for each example as CSV or Parquet.")

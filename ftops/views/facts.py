@@ -24,10 +24,10 @@ Row = tuple[str, Fact]
 
 def to_csv(rows: Iterable[Row]) -> Iterator[str]:
     """Lines with their ends, the first with the names of the columns. Lists are separated by semicolons."""
-    yield _csv_line(COLUMNS)
+    yield csv_line(COLUMNS)
     for file, fact in rows:
-        cells = (";".join(map(_plain, v)) if isinstance(v, tuple) else v for v in fact)
-        yield _csv_line((_plain(file), *cells))
+        cells = (";".join(map(plain, v)) if isinstance(v, tuple) else v for v in fact)
+        yield csv_line((plain(file), *cells))
 
 
 def write_parquet(rows: Iterable[Row], path: Path) -> int:
@@ -63,13 +63,14 @@ def _cells(row: Row) -> tuple[object, ...]:
     return (clean(file), *(list(map(clean, v)) if isinstance(v, tuple) else v for v in fact))
 
 
-def _csv_line(cells: Iterable[object]) -> str:
+def csv_line(cells: Iterable[object]) -> str:
+    """A line with its end."""
     buffer = StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(cells)
     return buffer.getvalue()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line that isn't a formula: spreadsheets run cells that begin with certain characters."""
     shown = clean(text)
     return f"'{shown}" if shown[:1] in "=+-@" and shown else shown

@@ -9,7 +9,7 @@ import click
 from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.console import Screen
 from ftops.cli.options import check_limit, limit_option, parallelism_option, refresh_option, spec_options
-from ftops.cli.output_options import also_markdown
+from ftops.cli.output_options import also_csv_and_markdown, also_markdown
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
@@ -86,14 +86,25 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 @click.command("results")
 @click.argument("address", type=AddressType("job"))
 @click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
+@click.option("--sort", metavar="COLUMN", help="Order of the jobs of a sweep; default: the best metric.")
 @spec_options
-def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool) -> int:
-    """Show the training metrics of job ADDRESS: loss and accuracy by step, read from the service."""
+@also_csv_and_markdown
+def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool, sort: str | None) -> int:
+    """Show the training metrics of job ADDRESS: loss and accuracy by step, read from the service.
+
+    An address without a key stands for all jobs of a `for_each`: one row for each, with what differs
+    between them.
+    """
+    from ftops.cli.sweeps import is_sweep, show_sweep
     from ftops.views.results import draw_results, results_to_json
 
     with Session.open(read(spec)) as session:
+        if is_sweep(session, address):
+            return show_sweep(screen, session, address, sort)
         found = session.results(address)
-    if as_csv and not screen.json:
+    if sort or screen.markdown:
+        raise click.UsageError(f"{address} is a single job: --sort and -o markdown are for a sweep")
+    if (as_csv or screen.format == "csv") and not screen.json:
         screen.raw(found.text)
         return 0
     return screen.result(

@@ -1,0 +1,220 @@
+"""Sweeps: the jobs of a `for_each` side by side, by their training results and their records in the state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops import catalog
+from ftops.catalog import Catalog
+from ftops.core.address import Address, Json, encode
+from ftops.core.errors import FtopsError, UsageError
+from ftops.core.model_names import base_of
+from ftops.core.normal_form import Leaf, leaves
+from ftops.core.resource_types import kind_of
+from ftops.core.suggestions import did_you_mean
+from ftops.planning.moves import nothing_recorded
+from ftops.providers.training_results import Measure, Results, deciding, results_of
+from ftops.session.session import Session
+from ftops.state.state import ResourceState, Status
+
+_ACCURACIES = tuple(f"{data}_mean_token_accuracy" for data in ("full_valid", "valid", "train"))
+_LOSS = Measure("train_loss", False)
+
+
+class Trial(Struct, frozen=True):
+    """One job of a sweep. What isn't known is None."""
+
+    address: Address
+    status: str
+    differs: Mapping[str, Json]
+    """The inputs that aren't the same in all jobs, by path; hyperparameters by their name."""
+    last: float | None = None
+    best: float | None = None
+    """The metric by which jobs are compared: at the last step that has it, and the best of all steps."""
+    accuracy: float | None = None
+    tokens: int | None = None
+    """Tokens that were billed."""
+    dollars: float | None = None
+    """What they cost, by the catalogue."""
+    checkpoint: str | None = None
+    """The model of the best checkpoint, and its step."""
+    step: int | None = None
+    scores: Mapping[str, float] = {}
+    """By evaluation: the score of the job's model, or of its checkpoint that was asked."""
+    note: str = ""
+    """Why it has no metrics."""
+
+
+class Sweep(Struct, frozen=True):
+    """`metric` is empty if no job has any."""
+
+    address: Address
+    metric: str
+    is_reward: bool
+    accuracy: str
+    trials: tuple[Trial, ...]
+
+
+def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
+    """All recorded jobs of a `for_each`, the best one first, or sorted by a column. Results are read from the
+    service. Raises FtopsError, ProviderError, UsageError."""
+    jobs = [session.job(one) for one in instances(session.state.resources, address)]
+    if not jobs:
+        raise nothing_recorded(session.state.resources, address)
+    read = [_read(session, job) for job in jobs]
+    rows = [row for one in read if isinstance(one, Results) for row in one.rows]
+    measure = deciding(rows) or _LOSS
+    names = {name for row in rows for name in row}
+    accuracy = next((name for name in _ACCURACIES if name in names), "")
+    differing = _differing(jobs, session.state.resources)
+    known = catalog.load(session.config.project, os.environ)
+    trials = [
+        _trial(job, results, differs, measure, accuracy, session, known)
+        for job, results, differs in zip(jobs, read, differing, strict=True)
+    ]
+    has_metric = any(trial.best is not None for trial in trials)
+    found = Sweep(address, measure.name if has_metric else "", measure.is_reward, accuracy, tuple(trials))
+    return _sorted(found, sort)
+
+
+def instances(recorded: Iterable[Address], address: Address) -> list[Address]:
+    """The addresses of a `for_each` without its key."""
+    same = (a for a in recorded if a[:2] == address[:2] and a.key is not None)
+    return sorted(same, key=lambda a: a.sort_key)
+
+
+def sort_columns(sweep: Sweep) -> dict[str, Callable[[Trial], Any]]:
+    """The values that a sweep can be sorted by, by the name of their column."""
+    scores = sorted({name for trial in sweep.trials for name in trial.scores})
+    differing = sorted({name for trial in sweep.trials for name in trial.differs})
+    return {
+        "last": lambda trial: trial.last,
+        "best": lambda trial: trial.best,
+        "accuracy": lambda trial: trial.accuracy,
+        "tokens": lambda trial: trial.tokens,
+        "cost": lambda trial: trial.dollars,
+        **{name: _of(name, "scores") for name in scores},
+        **{name: _of(name, "differs") for name in differing},
+    }
+
+
+def _of(name: str, attribute: str) -> Callable[[Trial], Any]:
+    return lambda trial: getattr(trial, attribute).get(name)
+
+
+def _sorted(sweep: Sweep, sort: str) -> Sweep:
+    """The highest first of rewards, accuracies and scores, else the lowest; last, what has no value."""
+    columns = sort_columns(sweep)
+    column = sort or "best"
+    if column not in columns:
+        hint = did_you_mean(column, columns)
+        raise UsageError(f"{sweep.address} can't be sorted by `{column}`", "", hint)
+    scores = {name for trial in sweep.trials for name in trial.scores}
+    falls = column in {"accuracy", *scores} or (column in ("last", "best") and sweep.is_reward)
+
+    def order(trial: Trial) -> tuple[int, float, str]:
+        value = columns[column](trial)
+        if isinstance(value, int | float):
+            return (0, -value if falls else value, "")
+        return (2, 0, "") if value is None else (1, 0, str(value))
+
+    return replace(sweep, trials=tuple(sorted(sweep.trials, key=order)))
+
+
+def _read(session: Session, job: ResourceState) -> Results | str:
+    """The results of a job, or why it has none."""
+    try:
+        return results_of(session.providers(job.provider), job)
+    except FtopsError as error:
+        if job.status is not Status.READY:
+            return job.message or str(job.outputs.get("status") or job.status.value)
+        return "no result file" if not job.outputs.get("result_files") else error.summary
+
+
+def _trial(
+    job: ResourceState,
+    results: Results | str,
+    differs: Mapping[str, Json],
+    measure: Measure,
+    accuracy: str,
+    session: Session,
+    known: Catalog,
+) -> Trial:
+    rows = results.rows if isinstance(results, Results) else ()
+    values = [value for row in rows if (value := measure.value(row)) is not None]
+    accuracies = [float(row[accuracy]) for row in rows if isinstance(row.get(accuracy), int | float)]
+    tokens = job.outputs.get("trained_tokens")
+    billed = tokens if isinstance(tokens, int) else None
+    checkpoints: Any = job.outputs.get("checkpoint") or {}
+    best = checkpoints.get("best")
+    steps = [int(step) for step, model in checkpoints.items() if step.isdigit() and model == best]
+    return Trial(
+        job.address,
+        str(job.outputs.get("status") or job.status.value),
+        differs,
+        last=values[-1] if values else None,
+        best=measure.best(values) if values else None,
+        accuracy=accuracies[-1] if accuracies else None,
+        tokens=billed,
+        dollars=_dollars(job, billed, known),
+        checkpoint=best,
+        step=steps[0] if steps else None,
+        scores=dict(_scores(job, session.state.resources)),
+        note=results if isinstance(results, str) else "",
+    )
+
+
+def _dollars(job: ResourceState, tokens: int | None, known: Catalog) -> float | None:
+    model = known.find(base_of(str(job.inputs.get("model") or "")))
+    training_type = str(job.inputs.get("training_type") or "standard")
+    price = model.training_per_million.get(training_type) if model else None
+    return None if price is None or tokens is None else price * tokens / 1e6
+
+
+def _scores(job: ResourceState, recorded: Mapping[Address, ResourceState]) -> Iterator[tuple[str, float]]:
+    """Of the job's final model, else of the best of its checkpoints that were asked."""
+    checkpoints: Any = job.outputs.get("checkpoint") or {}
+    final = str(job.outputs.get("fine_tuned_model") or "")
+    for address, record in sorted(recorded.items(), key=lambda one: one[0].sort_key):
+        if not kind_of(address).is_record:
+            continue
+        scores: Any = record.outputs.get("scores") or {
+            record.outputs.get("best"): record.outputs.get("score")
+        }
+        asked = [scores.get(final)] if final in scores else [scores.get(m) for m in checkpoints.values()]
+        numbers = [float(score) for score in asked if isinstance(score, int | float)]
+        if numbers:
+            yield str(address), max(numbers)
+
+
+def _differing(
+    jobs: Sequence[ResourceState], recorded: Mapping[Address, ResourceState]
+) -> list[dict[str, Json]]:
+    """The inputs of each job that aren't the same in all, with addresses in place of IDs."""
+    named: dict[object, Json] = {}
+    for address, record in recorded.items():
+        ids = (record.remote_id, record.outputs.get("fine_tuned_model"))
+        named |= {value: str(address) for value in ids if value}
+    row = kind_of(jobs[0].address)
+    inputs = ({name: value for name, value in job.inputs.items() if name not in row.local} for job in jobs)
+    found = [{leaf.path: leaf for _, leaf in leaves(one, row.spelling)} for one in inputs]
+    said: dict[str, list[Leaf | None]] = {
+        path: [one.get(path) for one in found] for path in sorted({path for one in found for path in one})
+    }
+    differing = {
+        path: every for path, every in said.items() if len({one and one.meaning for one in every}) > 1
+    }
+
+    def shown(leaf: Leaf | None) -> Json:
+        value = leaf.value if leaf else None
+        return named.get(value, value) if isinstance(value, str) else encode(value)
+
+    return [
+        {path.removeprefix("hyperparameters."): shown(every[index]) for path, every in differing.items()}
+        for index in range(len(jobs))
+    ]

@@ -1,0 +1,112 @@
+"""Sweeps as a table: a row for each job, as text, CSV, Markdown and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from ftops.core.address import Json
+from ftops.planning.estimate import dollars
+from ftops.session.sweep import Sweep, Trial
+from ftops.views.facts import csv_line, plain
+from ftops.views.markdown_text import cell as escaped
+from ftops.views.markdown_text import table
+from ftops.views.paint import Painter, clean
+from ftops.views.values import aligned, show
+
+_WIDTH = 40
+
+
+def draw_sweep(sweep: Sweep, paint: Painter) -> list[str]:
+    """The rows below a heading."""
+    heading, *rows = ("  ".join(cells).rstrip() for cells in aligned(_rows(sweep)))
+    return [paint(heading, "bold"), *rows]
+
+
+def sweep_to_markdown(sweep: Sweep) -> str:
+    """The same as a table."""
+    heading, *rows = ([escaped(cell) if cell else "" for cell in row] for row in _rows(sweep))
+    return table(heading, rows)
+
+
+def sweep_to_csv(sweep: Sweep) -> Iterator[str]:
+    """Lines with their ends, the first with the names of the columns. Numbers aren't rounded."""
+    rows = [_flat(_trial_to_json(trial)) for trial in sweep.trials]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    yield csv_line(names)
+    for row in rows:
+        yield csv_line(_plain(row.get(name)) for name in names)
+
+
+def sweep_to_json(sweep: Sweep) -> dict[str, Json]:
+    """The document that `results -o json` prints for a sweep; docs/json-output.md describes it."""
+    return {
+        "address": str(sweep.address),
+        "metric": sweep.metric or None,
+        "mode": "max" if sweep.is_reward else "min",
+        "accuracy": sweep.accuracy or None,
+        "trials": [_trial_to_json(trial) for trial in sweep.trials],
+    }
+
+
+def _trial_to_json(trial: Trial) -> dict[str, Json]:
+    return {
+        "address": str(trial.address),
+        "key": trial.address.key,
+        "status": trial.status,
+        "inputs": dict(trial.differs),
+        "last": trial.last,
+        "best": trial.best,
+        "token_accuracy": trial.accuracy,
+        "trained_tokens": trial.tokens,
+        "dollars": trial.dollars,
+        "best_step": trial.step,
+        "best_checkpoint": trial.checkpoint,
+        "scores": dict(trial.scores),
+        "note": trial.note,
+    }
+
+
+def _flat(row: dict[str, Json]) -> dict[str, Json]:
+    flat: dict[str, Json] = {}
+    for name, value in row.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _plain(value: Json) -> object:
+    return "" if value is None else plain(value) if isinstance(value, str) else value
+
+
+def _rows(sweep: Sweep) -> list[list[str]]:
+    """The heading and a row for each job. A column without any value is left out."""
+    differing = dict.fromkeys(name for trial in sweep.trials for name in trial.differs)
+    scores = dict.fromkeys(name for trial in sweep.trials for name in trial.scores)
+    columns: dict[str, Callable[[Trial], str]] = {
+        "key": lambda trial: clean(trial.address.key or ""),
+        **{clean(name): partial(_input, name) for name in differing},
+        f"best {sweep.metric}": lambda trial: _number(trial.best),
+        f"last {sweep.metric}": lambda trial: _number(trial.last),
+        "accuracy": lambda trial: _number(trial.accuracy),
+        "tokens": lambda trial: "" if trial.tokens is None else f"{trial.tokens:,}",
+        "cost": lambda trial: "" if trial.dollars is None else dollars(trial.dollars),
+        "best step": lambda trial: "" if trial.step is None else str(trial.step),
+        **{name: partial(_score, name) for name in scores},
+        "": lambda trial: clean(trial.note),
+    }
+    drawn = {name: [cell(trial) for trial in sweep.trials] for name, cell in columns.items()}
+    kept = {name: cells for name, cells in drawn.items() if any(cells)}
+    return [list(kept), *map(list, zip(*kept.values(), strict=True))]
+
+
+def _input(name: str, trial: Trial) -> str:
+    value = trial.differs.get(name)
+    return "" if value is None else show(value, _WIDTH)
+
+
+def _score(name: str, trial: Trial) -> str:
+    return _number(trial.scores.get(name))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
