@@ -7,13 +7,16 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from ftops.config.loader.environments import pattern_of
-from ftops.config.loader.files import read
+from ftops.config.loader.files import Source, read
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
+from ftops.core.address import scan
+from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import content, real
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import project_root
@@ -41,20 +44,22 @@ class CiService(Struct, frozen=True):
 
 
 class CiFiles(NamedTuple):
-    """The texts of files, and what is to be done next."""
+    """The texts of files, what is to be done next, and the environment that they are for."""
 
     texts: Mapping[Path, str]
     next_steps: tuple[str, ...]
+    environment: str
 
 
-_STATE = "store the state in a bucket: `ftops: {state: …}`"
+_STATE = "store the state in a bucket: `ftops: {name: {name}, state: …}` in the spec"
+_ENVIRON = "give the jobs what the spec reads: {environ}"
+_NEW_SPEC = "fill in `providers`, at the end of the spec"
 CI_SERVICES: Mapping[str, CiService] = {
     "github": CiService(
         {f".github/workflows/{name}": f"github/{name}" for name in _GITHUB},
         (
             f"replace {_TO_FILL_IN} in the workflows by the Action of ftops and a commit of it",
-            _STATE,
-            "create identities, environments and variables: ftops ci setup github, and docs/ci.md",
+            "create identities, environments and variables: ftops ci setup github{spec}",
         ),
         previews={".github/workflows/ftops-preview.yml": "github/ftops-preview.yml"},
     ),
@@ -62,8 +67,7 @@ CI_SERVICES: Mapping[str, CiService] = {
         {".gitlab-ci.yml": "gitlab/ftops.yml"},
         (
             "fill in FTOPS_SOURCE and FTOPS_REVISION in {file}: ftops and a commit of it",
-            _STATE,
-            "create identities, environments and variables: ftops ci setup gitlab, and docs/ci.md",
+            "create identities, environments and variables: ftops ci setup gitlab{spec}",
         ),
         {".gitlab-ci.yml": ".gitlab/ftops.yml"},
     ),
@@ -71,9 +75,7 @@ CI_SERVICES: Mapping[str, CiService] = {
         {f".azure-pipelines/{name}": f"azure/{name}" for name in ("ftops.yml", "ftops-steps.yml")},
         (
             "fill in `source` and `revision` in .azure-pipelines/ftops-steps.yml: ftops and a commit of it",
-            _STATE,
-            "create a pipeline from .azure-pipelines/ftops.yml",
-            "create identities, service connections and environments: ftops ci setup azure, and docs/ci.md",
+            "create identities, service connections and a pipeline: ftops ci setup azure{spec}",
         ),
     ),
 }
@@ -82,9 +84,9 @@ _INCLUDES = {".gitlab/ftops.yml": "add `include: [{local: .gitlab/ftops.yml}]` t
 
 
 def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) -> CiFiles:
-    """The files, for one environment of the spec in this folder. A new spec has no environments yet. Raises
+    """The files, for one environment of the spec in this folder, which may be about to be created. Raises
     UsageError and SpecError."""
-    spec = _Spec() if is_new else _of_spec(folder)
+    spec = NEW_SPEC if is_new else spec_in(folder)
     environment = _chosen(spec.environments, wanted)
     root = project_root(real(folder))
     place = real(folder).relative_to(root).as_posix()
@@ -97,24 +99,45 @@ def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) ->
         row.instead.get(path, path) if os.path.lexists(root / path) else path: template
         for path, template in {**row.files, **(row.previews if spec.preview else {})}.items()
     }
-    more = [step for path, step in _INCLUDES.items() if path in templates]
-    steps = tuple(step.replace("{file}", next(iter(templates))) for step in (*more, *row.next_steps))
     texts = {
         root / path: _filled_in(template, place, environment, spec) for path, template in templates.items()
     }
-    return CiFiles(texts, steps)
+    more = [step for path, step in _INCLUDES.items() if path in templates]
+    steps = [*more, *row.next_steps[:1], *_steps_in(spec, is_new=is_new), *row.next_steps[1:]]
+    words = {"{file}": next(iter(templates)), "{spec}": "" if folder == Path() else f" {quote(str(folder))}"}
+    for word, value in words.items():
+        steps = [step.replace(word, value) for step in steps]
+    return CiFiles(texts, tuple(steps), environment)
 
 
-class _Spec(NamedTuple):
-    """What the files depend on: the environments with names of their own, whether there is a policy, and the
-    pattern of previews that expire."""
+class Spec(NamedTuple):
+    """What the files and the next steps depend on: the environments with names of their own, whether there is
+    a policy, the pattern of previews that expire, the name, whether the state is in a bucket, and the
+    variables that are read with `${env.…}`."""
 
     environments: tuple[str, ...] = ()
     has_policy: bool = False
     preview: str = ""
+    name: str = ""
+    is_shared: bool = False
+    environ: tuple[str, ...] = ()
 
 
-def _filled_in(template: str, folder: str, environment: str, spec: _Spec) -> str:
+NEW_SPEC = Spec(("dev", "prod"), environ=("AZURE_SUBSCRIPTION_ID",))
+"""What the starter for a CI declares."""
+
+
+def _steps_in(spec: Spec, *, is_new: bool) -> list[str]:
+    """What is to be done in the spec, and for it."""
+    steps = [_NEW_SPEC] if is_new else []
+    if not spec.is_shared:
+        steps.append(_STATE.replace("{name}", spec.name or "…"))
+    if spec.environ:
+        steps.append(_ENVIRON.replace("{environ}", ", ".join(spec.environ)))
+    return steps
+
+
+def _filled_in(template: str, folder: str, environment: str, spec: Spec) -> str:
     text = content(_TEMPLATES / template).decode()
     title, _, jobs = text.partition("\n---\n")
     if jobs:  # a component of GitLab, whose inputs are known here
@@ -129,7 +152,8 @@ def _filled_in(template: str, folder: str, environment: str, spec: _Spec) -> str
     return _POLICY.sub("", text) if spec.has_policy else text
 
 
-def _of_spec(folder: Path) -> _Spec:
+def spec_in(folder: Path) -> Spec:
+    """That of a folder. Raises SpecError."""
     findings: list[Diagnostic] = []
     source = read(folder, (), findings, outline=True)
     if findings:
@@ -137,7 +161,18 @@ def _of_spec(folder: Path) -> _Spec:
     declared = source["environments"].values()
     named = tuple(one.name for one in declared if not pattern_of(one))
     expiring = (pattern_of(one) for one in declared if one.value("ttl"))
-    return _Spec(named, "policy" in source.lists, next(filter(None, expiring), ""))
+    settings = source["ftops"]
+    name = str(settings["name"].data) if "name" in settings else ""
+    is_shared = "state" in settings and settings["state"].value("backend") not in (None, LOCAL)
+    preview = next(filter(None, expiring), "")
+    return Spec(named, "policy" in source.lists, preview, name, is_shared, _environ(source))
+
+
+def _environ(source: Source) -> tuple[str, ...]:
+    """Variables of the environment that the spec reads."""
+    texts = (str(entry.data) for section in source.sections.values() for entry in section.values())
+    found = (fragment.text for text in texts for fragment in scan(text) if fragment.is_expression)
+    return tuple(sorted({name.removeprefix("env.") for name in found if name.startswith("env.")}))
 
 
 def _chosen(known: Sequence[str], wanted: str | None) -> str:

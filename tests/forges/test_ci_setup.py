@@ -276,6 +276,19 @@ def test_several_environments_and_previews(tmp_path: Path) -> None:
     assert setup(spec, "github", "--env", "test").code == 1
 
 
+def test_an_environment_changes_only_the_accounts_that_it_uses(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    here = Folder(tmp_path)
+    here.ok("init", "--ci", "github")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    done = here.run("ci", "setup", "github", "--repository", "contoso/models", environ=environ)
+    assert done.code == 0, done
+    assert "apply-prod" in done.out
+    assert "dev" not in done.out + done.err
+    named = here.run("ci", "setup", "github", "--repository", "contoso/models", "--env", "dev")
+    assert "no environment uses an Azure OpenAI account" in named.err
+
+
 def test_branches_of_gitlab_only_read(spec: Folder, tmp_path: Path) -> None:
     assert "jobs for merge requests can't sign in" in setup(spec, "gitlab").err
     done = setup(spec, "gitlab", "--all-branches")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ftops.cli.workflows import NEW_SPEC, spec_in
 from tests.forges.conftest import MERGE, Job, github_variables
 from tests.forges.github_api import GitHub
 from tests.forges.stand_in import Merged, running
@@ -166,6 +167,25 @@ def test_a_new_spec_gets_workflows_too(tmp_path: Path) -> None:
     assert created[:3] == ["ftops.yaml", "data/train.jsonl", ".gitignore"]
     assert created[3:] == [f".github/workflows/{name}.yml" for name in NAMES]
     assert here.run("init", "--env", "prod").err.startswith("error: --env needs --ci")
+    assert 'env: "prod"' in texts(tmp_path)["ftops-plan"]
+    assert spec_in(tmp_path)._replace(name="") == NEW_SPEC
+    assert "Plan: 3 to create" in here.ok("plan", "--offline")
+    assert here.ok("fmt", "--check") == ""
+
+
+def test_the_next_steps_are_those_that_are_left(tmp_path: Path) -> None:
+    """Of a new spec, and of one whose state is in a bucket."""
+    (tmp_path / ".git").mkdir()
+    here = Folder(tmp_path)
+    new = here.ok("init", "--ci", "github", "new models")
+    assert "fill in `providers`" in new
+    assert "give the jobs what the spec reads: AZURE_SUBSCRIPTION_ID" in new
+    assert "ftops ci setup github 'new models'" in new
+    assert "ftops plan 'new models' --env prod" in new
+    shared = SPEC + "ftops: {name: drone, state: {backend: s3, bucket: states, region: eu-west-1}}\n"
+    here.write("old/ftops.yaml", shared.replace("ftops: {name: drone}\n", "", 1))
+    old = here.ok("init", "--ci", "gitlab", "old")
+    assert not any(words in old for words in ("bucket", "give the jobs", "fill in `providers`"))
 
 
 @pytest.mark.parametrize("pattern", ['{pattern: "pr-*"}', "{}"])

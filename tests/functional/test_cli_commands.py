@@ -108,7 +108,8 @@ def test_init_leaves_a_gitignore_as_it_is(tmp_path: Path, kind: str) -> None:
     there = own.is_symlink() or own.exists()
     done = here.run("init")
     assert done.code == 0
-    assert "Add `.ftops/` and `/state/` to" in done.out
+    assert ("Create" if kind == "project around it" else "Add") + " " in done.out
+    assert "`.ftops/` and `/state/`" in done.out
     assert "Created .gitignore" not in done.out
     assert (own.is_symlink() or own.exists()) is there
     assert kind not in ("file", "link") or own.read_text() == "mine\n"

@@ -208,7 +208,8 @@ def _setup(given: Arguments, warnings: list[Diagnostic]) -> Setup:
     def scope(word: str) -> Scope:
         return known.setdefault(word, Scope(f"ACCOUNT_{len(known) + 1}", word))
 
-    accounts = {name: tuple(map(scope, words)) for name, words in _accounts(configs, warnings).items()}
+    found = _accounts(configs, given.environments, warnings)
+    accounts = {name: tuple(map(scope, words)) for name, words in found.items()}
     first = next(iter(configs.values()))
     state, url = _state(first, warnings)
     setup = Setup(
@@ -231,18 +232,21 @@ def _setup(given: Arguments, warnings: list[Diagnostic]) -> Setup:
     return replace(setup, preview_state=Scope("PREVIEW_STATE", _container(given.preview_storage, container)))
 
 
-def _accounts(configs: Mapping[str, Config], warnings: list[Diagnostic]) -> dict[str, list[str]]:
-    """Shell words for the ARM IDs of accounts, by environment."""
+def _accounts(
+    configs: Mapping[str, Config], named: tuple[str, ...], warnings: list[Diagnostic]
+) -> dict[str, list[str]]:
+    """Shell words for the ARM IDs of the accounts that its resources are in, by environment. One without is
+    left out, with a warning if it was named."""
     found = {}
     for name, config in configs.items():
         words = [
             _account(provider)
             for provider in config.providers.values()
-            if PROVIDER_TYPES[provider.type].control_plane
+            if PROVIDER_TYPES[provider.type].control_plane and provider.name in config.used_providers
         ]
         if words:
             found[name] = [*dict.fromkeys(words)]
-        else:
+        elif name in named:
             warnings.append(_warning(f"the environment `{name}` uses no Azure OpenAI account", "", ""))
     if not found:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -11,10 +12,15 @@ import click
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
 from ftops.cli.workflows import CI_SERVICES, CiFiles, ci_files
-from ftops.config.loader.settings import slug
+from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, slug
 from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
+
+_COMMENTED_OUT = "#\n# providers:"
+"""Where the starter begins to be about Azure."""
+_COMMENT = re.compile(r"^# ?", re.MULTILINE)
+_GUIDE = "docs/ci.md of ftops"
 
 
 @click.command("init")
@@ -34,16 +40,16 @@ def command(screen: Screen, folder: Path, ci: str | None, environment: str | Non
     if environment is not None and ci is None:
         raise click.UsageError("--env needs --ci")
     is_new = ci is None or not _specs(folder)
-    files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, ())
+    files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
         _refuse_existing([*files.texts], project_root(real(folder)))
-    created, advised = _create_spec(folder) if is_new else ([], "")
+    created, advised = _create_spec(folder, with_azure=ci is not None) if is_new else ([], "")
     for path, text in files.texts.items():
         _write(path, text)
     names = [*created, *map(display, files.texts)]
     return screen.result(
         lambda: {"created": names},
-        lambda: _report(screen, folder, names, advised, files.next_steps),
+        lambda: _report(screen, folder, names, advised, files),
     )
 
 
@@ -51,9 +57,12 @@ def _specs(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.y*ml"))
 
 
-def _create_spec(folder: Path) -> tuple[list[str], str]:
-    """The files that were created, and a .gitignore that the user has to change."""
+def _create_spec(folder: Path, *, with_azure: bool) -> tuple[list[str], str]:
+    """The files that were created, and what the user has to add to a .gitignore."""
     spec = _starter("ftops.yaml").replace("NAME", slug(real(folder).name) or "spec", 1)
+    if with_azure:
+        head, mark, tail = spec.partition(_COMMENTED_OUT)
+        spec = head.replace(" and remove the #", "") + _COMMENT.sub("", mark + tail).lstrip()
     targets = {folder / "ftops.yaml": spec, folder / "data" / "train.jsonl": _starter("train.jsonl")}
     _refuse_to_overwrite(folder, list(targets))
     for path, text in targets.items():
@@ -64,7 +73,13 @@ def _create_spec(folder: Path) -> tuple[list[str], str]:
     if creates_ignore:
         targets[folder / ".gitignore"] = _starter("gitignore")
         _write(folder / ".gitignore", targets[folder / ".gitignore"])
-    return [path.as_posix() for path in targets], "" if creates_ignore else display(ignore_file)
+    if creates_ignore:
+        advice = ""
+    elif os.path.lexists(ignore_file):
+        advice = f"Add `.ftops/` and `/state/` to {display(ignore_file)}; init doesn't change it."
+    else:
+        advice = f"Create {display(ignore_file)} with the lines `.ftops/` and `/state/`."
+    return [path.as_posix() for path in targets], advice
 
 
 def _starter(name: str) -> str:
@@ -108,13 +123,14 @@ def _write(path: Path, text: str) -> None:
         raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
 
 
-def _report(
-    screen: Screen, folder: Path, names: list[str], ignore_file: str, next_steps: tuple[str, ...]
-) -> list[str]:
+def _report(screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles) -> list[str]:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
-    if ignore_file:
-        lines += ["", f"Add `.ftops/` and `/state/` to {ignore_file}; init doesn't change it."]
+    if advice:
+        lines += ["", advice]
     lines += ["", "Next:"]
-    lines += [f"  {step}" for step in next_steps]
+    if files.texts:
+        chosen = "" if files.environment == DEFAULT_ENVIRONMENT else f" --env {files.environment}"
+        last = f"see what would be created: ftops plan{spec}{chosen}"
+        return [*lines, *(f"  {step}" for step in (*files.next_steps, last)), "", f"The whole way: {_GUIDE}"]
     return [*lines, f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
