@@ -30,10 +30,10 @@ from ftops.planning.plan import MAKING, Change, Mode, Options, Plan
 from ftops.planning.saved.grant_record import GrantRecord, read_record, record_text, recorded_config
 from ftops.planning.saved.plan_digest import destination_of, elsewhere, plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
-from ftops.session.own_marks import is_marked, set_marks
+from ftops.session.own_marks import is_marked, own_objects, set_marks
 from ftops.session.session import Session
 from ftops.state.backends.base import fact, lock_info
-from ftops.state.state import Grant
+from ftops.state.state import Grant, recorded_objects
 
 LASTS = 14 * 86400.0
 """How long an approval lasts, in seconds, if the spec sets no other time."""
@@ -126,6 +126,7 @@ def plan_rest(
     except FtopsError as error:
         raise GrantRefused(error.summary, f"{_shown(grant)} {error.detail}", error.hint) from error
     approved, working = record.saved.plan, session.config
+    _check_objects(session, grant, approved)
     _check_place(session, grant, record)
     config = recorded_config(record, working, _known_secrets(record, working, grant))
 
@@ -154,12 +155,26 @@ def _check_valid(session: Session, grant: Grant) -> None:
     if expired := expiry(grant):
         raise expired
     if not is_marked(session, _MARKS, _name(grant), _mark(grant)):
-        raise GrantRefused(
-            "the approval can't be trusted here",
-            f"{_shown(grant)} It is in a local state that isn't encrypted, and wasn't recorded on this "
-            "machine: it may come from somebody else's checkout.",
-            "store the state in a bucket, encrypt it, or approve a plan here",
-        )
+        raise _not_trusted(grant, "the approval", "It")
+
+
+def _check_objects(session: Session, grant: Grant, approved: Plan) -> None:
+    """Raises GrantRefused if the state has other objects than the plan was made with, or than were recorded
+    since then here."""
+    state, own = session.state, own_objects(session)
+    named = {change.remote_id for change in approved.changes}
+    for (address, _), record in recorded_objects(state.resources, state.deposed):
+        if address in grant.addresses and record.remote_id not in named and record.remote_id not in own:
+            raise _not_trusted(grant, str(address), f"The object {record.remote_id}")
+
+
+def _not_trusted(grant: Grant, what: str, it: str) -> GrantRefused:
+    return GrantRefused(
+        f"{what} can't be trusted here",
+        f"{_shown(grant)} {it} is in a local state that isn't encrypted, and wasn't recorded on this "
+        "machine: it may come from somebody else's checkout.",
+        "store the state in a bucket, encrypt it, or approve a plan here",
+    )
 
 
 def _check_place(session: Session, grant: Grant, record: GrantRecord) -> None:

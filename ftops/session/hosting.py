@@ -18,7 +18,7 @@ from ftops.core.errors import FtopsError
 from ftops.planning.hosting import is_due
 from ftops.planning.moves import located
 from ftops.planning.plan import Plan
-from ftops.session.own_marks import is_marked, set_marks
+from ftops.session.own_marks import is_marked, own_objects, set_marks
 from ftops.session.session import Session
 from ftops.state.state import ResourceState
 
@@ -60,7 +60,7 @@ def plan_switching(session: Session, addresses: Collection[Address], parallelism
 def _refusal(session: Session, record: ResourceState) -> HoursRefused | None:
     """Why a deployment must not be switched here."""
     address = record.address
-    if not is_marked(session, _MARKS, _name(record), b""):
+    if not _is_approved(session, record):
         return HoursRefused(
             f"the hosting hours of {address} can't be trusted here",
             "They are in a local state that isn't encrypted, and weren't applied on this machine: the state "
@@ -74,16 +74,25 @@ def _refusal(session: Session, record: ResourceState) -> HoursRefused | None:
     return None
 
 
+def _is_approved(session: Session, record: ResourceState) -> bool:
+    """Whether these hours were approved here, and for this object: or for none yet, and it was made here."""
+    name, id = _name(record), record.remote_id
+    if is_marked(session, _MARKS, name, id.encode()):
+        return True
+    return is_marked(session, _MARKS, name, b"") and id in own_objects(session)
+
+
 def _given(wanted: Collection[Secret]) -> dict[Secret, str]:
     """The values of secrets that are environment variables."""
     return {s: os.environ[s.name] for s in wanted if s.scope == "env" and s.name in os.environ}
 
 
 def mark_hours(session: Session, addresses: Collection[Address]) -> None:
-    """After an approved run: remembers the hours that it has recorded for these addresses."""
+    """After an approved run: remembers what it has recorded for these addresses: hours and objects."""
     records = session.state.resources
     hosted = {a: _name(record) for a, record in records.items() if "hosting" in record.inputs}
-    set_marks(session, _MARKS, {hosted[a]: b"" for a in addresses if a in hosted}, hosted.values())
+    marks = {hosted[a]: records[a].remote_id.encode() for a in addresses if a in hosted}
+    set_marks(session, _MARKS, marks, hosted.values())
 
 
 def _name(record: ResourceState) -> str:

@@ -1,22 +1,29 @@
-"""Own marks: what this machine has approved itself.
+"""Own marks: what this machine has approved and recorded itself.
 
 A local state that isn't encrypted may come from somebody else's checkout. So what it says was approved counts
-only where the approval was given. A state in a bucket, or an encrypted one, needs no marks.
+only where the approval was given, and only for objects that were recorded there. A state in a bucket, or an
+encrypted one, needs no marks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from ftops.core.confined_files import content
-from ftops.core.private_files import write_private
+from ftops.core.private_files import open_private, write_private
 from ftops.core.project import ignore, made_here, make_own, own_folder
+from ftops.state.backends.base import Journal
 from ftops.state.backends.factory import is_protected
+from ftops.state.state import Begun, Entry, Recorded, State, recorded_objects
 
 if TYPE_CHECKING:
     from ftops.session.session import Session
+
+_OBJECTS = "objects"
 
 
 def is_marked(session: Session, topic: str, name: str, mark: bytes) -> bool:
@@ -44,6 +51,80 @@ def set_marks(session: Session, topic: str, marks: Mapping[str, bytes], still: C
             path.unlink(missing_ok=True)
     for name, mark in marks.items():
         write_private(folder / _file(session, name), mark)
+
+
+def own_objects(session: Session) -> OwnObjects:
+    """What was recorded here. Never raises: what can't be read wasn't."""
+    if is_protected(session.store):
+        return OwnObjects(None)
+    folder = own_folder(session.config.project, _OBJECTS)
+    known: list[str] = []
+    with suppress(OSError, UnicodeDecodeError):
+        known = content(folder / _file(session, "")).decode().splitlines() if made_here(folder) else []
+    return OwnObjects(frozenset(known))
+
+
+class OwnObjects(Struct, frozen=True):
+    """The ids and tokens of objects that this machine has recorded; None: all of them count."""
+
+    known: frozenset[str] | None
+
+    def __contains__(self, id: str) -> bool:
+        return self.known is None or not id or id in self.known
+
+
+def noting(session: Session, journal: Journal, before: State) -> Journal:
+    """The same journal; it remembers the objects that it records, unless they are in the state already."""
+    if is_protected(session.store):
+        return journal
+    known = {record.remote_id for _, record in recorded_objects(before.resources, before.deposed)}
+    known |= {operation.token for operation in before.pending.values()}
+    return _NotingJournal(journal, session, known)
+
+
+class _NotingJournal(Struct):
+    """Before an object is in the journal, it is remembered: so it counts wherever a run is killed."""
+
+    _journal: Journal
+    _session: Session
+    _known: set[str]
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        entries = list(entries)
+        new = {id for entry in entries if (id := _id_of(entry)) and id not in self._known}
+        _remember(self._session, new)
+        self._known |= new
+        self._journal.append(entries)
+
+    def sync(self) -> None:
+        self._journal.sync()
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def fold(self, state: State) -> None:
+        self._journal.fold(state)
+
+
+def _remember(session: Session, ids: Collection[str]) -> None:
+    """They were recorded here. If that can't be written, what is unattended is refused, but no more."""
+    if not ids or is_protected(session.store):
+        return
+    folder = own_folder(session.config.project, _OBJECTS)
+    with suppress(OSError):
+        ignore(session.config.project)
+        make_own(folder)
+        with open(folder / _file(session, ""), "ab", opener=open_private) as file:
+            file.write("".join(f"{id}\n" for id in sorted(ids)).encode())
+
+
+def _id_of(entry: Entry) -> str:
+    match entry:
+        case Recorded(resource):
+            return resource.remote_id
+        case Begun(operation):
+            return operation.token
+    return ""
 
 
 def _file(session: Session, name: str) -> str:

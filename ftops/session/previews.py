@@ -18,9 +18,18 @@ from ftops.applying.run import Report, Settings
 from ftops.core.errors import FtopsError, StateError
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Mode, Options
+from ftops.session.own_marks import own_objects
 from ftops.session.session import Session
 from ftops.state.backends.factory import is_own_preview, open_store, plan_store, recorded_environments
-from ftops.state.state import Recorded, ResourceState, State, owner_mark
+from ftops.state.state import (
+    Entry,
+    Recorded,
+    Removed,
+    ResourceState,
+    State,
+    owner_mark,
+    recorded_objects,
+)
 
 _DESTROY = Options(Mode.DESTROY)
 Show = Callable[[Event], None]
@@ -44,11 +53,14 @@ def check_preview(session: Session) -> None:
             "Its state says that it doesn't expire: it was applied without a `ttl`.",
             "`ftops destroy` deletes it",
         )
-    if not is_own_preview(config, session.store, state.lineage):
+    own = own_objects(session)
+    ids = [record.remote_id for _, record in recorded_objects(state.resources, state.deposed)]
+    ids += [operation.token for operation in state.pending.values()]
+    if not (is_own_preview(config, session.store, state.lineage) and all(id in own for id in ids)):
         raise NoPreview(
             f"the state of `{config.environment}` can't be trusted here",
-            "It is a local state that isn't encrypted, and another machine made it a preview: it may come "
-            "from somebody else's checkout.",
+            "It is a local state that isn't encrypted, and another machine made it a preview, or recorded "
+            "objects in it: it may come from somebody else's checkout.",
             "store the state in a bucket, or encrypt it; `ftops destroy` deletes what it has",
         )
 
@@ -61,14 +73,8 @@ def remove_preview(
     `locked`. Raises NoPreview, Blocked, and what planning raises."""
     check_preview(session)
     session.confirm_lock()
-    recorded, adopted = session.state.resources.values(), _adopted_elsewhere(session)
-    others = [
-        one
-        for one in recorded
-        if not one.shared and (one.remote_id in adopted or not _is_made_here(one, session.state))
-    ]
-    if others:
-        session.record(Recorded(replace(one, shared=True)) for one in others)
+    if entries := _forgetting(session):
+        session.record(entries)
     report = None
     if not session.state.is_empty:
         made = session.plan(_DESTROY, parallelism=settings.parallelism)
@@ -78,6 +84,18 @@ def remove_preview(
         plan_store(session.config).prune(inf)
         session.remove_state()
     return report
+
+
+def _forgetting(session: Session) -> list[Entry]:
+    """Entries after which what others have made or use isn't deleted."""
+    state, adopted = session.state, _adopted_elsewhere(session)
+
+    def is_kept(one: ResourceState) -> bool:
+        return one.remote_id in adopted or not _is_made_here(one, state)
+
+    others = [one for one in state.resources.values() if not one.shared and is_kept(one)]
+    old = [Removed(*key) for key, one in state.deposed.items() if is_kept(one)]
+    return [*(Recorded(replace(one, shared=True)) for one in others), *old]
 
 
 def _adopted_elsewhere(session: Session) -> set[str]:

@@ -33,6 +33,7 @@ from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
 from ftops.providers import Providers
 from ftops.providers.base import Controls, Queues, ReportsProgress
+from ftops.session.own_marks import noting
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.factory import (
     check_location,
@@ -445,7 +446,7 @@ class Session(Struct):
             record_ownership(self.config)
         record_location(self.config, self.store)
         state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
-        journal = self.store.open_journal(state)
+        journal = noting(self, self.store.open_journal(state), state)
         if any(isinstance(entry, ExpirySet) and entry.at for entry in first):
             record_preview(self.config, self.store, state.lineage)
         if self.digest_key != state.digest_key:

@@ -22,6 +22,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftops.config.loader import load
+from ftops.core.address import Address
 from ftops.planning.plan import Overridden
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalStore
@@ -509,6 +510,25 @@ def test_a_grant_that_was_edited_does_not_count(scene: Scene, field: str) -> Non
     changes = {"record": record.replace('"n_epochs":2', '"n_epochs":9'), "budget": 99.0}
     scene.regrant(**{field: changes.get(field, "2099-01-01T00:00:00Z")})
     scene.reconcile(3)
+
+
+def test_an_object_that_somebody_else_has_put_into_the_state_is_left(scene: Scene) -> None:
+    """A branch with a state in Git, in which what is approved to be replaced is the job of another spec."""
+    scene.cloud.admin("PATCH", "settings", {"min_training_seconds": 0})
+    assert scene.run("apply", "-y").code == 0
+    scene.cloud.admin("PATCH", "settings", {"min_training_seconds": 9 * HOURS})
+    scene.folder.edit("n_epochs: 2", "n_epochs: 3")
+    scene.submitted()
+    scene.hours(10)
+    state, job = scene.store.read(), Address("job", "copilot")
+    other = replace(state.resources[job], remote_id="ftjob-of-somebody-else")
+    for forged in ({"resources": {**state.resources, job: other}}, {"deposed": {(job, "0"): other}}):
+        scene.store.write(replace(state, **forged))
+        (grant,) = scene.reconcile(3)
+        assert "job.copilot can't be trusted here" in grant["diagnostics"][0]["summary"]
+    assert not scene.log("DELETE")
+    scene.store.write(state)
+    scene.reconcile(0)
 
 
 def test_an_encrypted_state_holds_its_grants_encrypted(scene: Scene, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.applying.run import Settings
 from ftops.config.loader import load
@@ -247,6 +248,20 @@ def test_hours_in_somebody_elses_checkout_are_refused(office: Office, tmp_path: 
     assert office.created() == 1
     other.apply()
     assert (office.created(), other.reconcile(), other.reconcile(at=LATER)[0]["result"]) == (2, [], "done")
+
+
+def test_hours_of_another_object_are_refused(office: Office) -> None:
+    """A branch with a state in Git, in which the deployment that is deleted in the evening is another one."""
+    office.spec(ON, rest="  vital: {model: gpt-4o-mini}\n")
+    office.apply()
+    state, vital = office.state, Address("deployment", "vital")
+    records = {**state.resources}
+    records[COPILOT] = replace(records[COPILOT], remote_id=records.pop(vital).remote_id)
+    store = LocalStore(office.folder.path / "state", "office", "default")
+    store.write(replace(state, resources=records))
+    (one,) = office.reconcile(3, LATER)
+    assert "can't be trusted here" in one["diagnostics"][0]["summary"]
+    assert office.deployments().keys() == {"copilot", "vital"}
 
 
 def test_hours_at_another_account_are_refused(office: Office) -> None:

@@ -281,6 +281,28 @@ def test_a_local_state_from_elsewhere_is_refused(scene: Scene) -> None:
     assert scene.left() == before
 
 
+@pytest.mark.parametrize("kind", ["resources", "deposed", "pending"])
+def test_objects_that_somebody_else_has_put_into_its_state_are_refused(scene: Scene, kind: str) -> None:
+    """A branch with a state in Git, in which a preview of this machine lists objects of prod."""
+    scene.apply("prod")
+    scene.apply("pr-1")
+    before, prod, mine = scene.left(), scene.store("prod").read().resources, scene.store("pr-1").read()
+    job = prod[Address("job", "copilot")]
+    intent = PendingOperation(
+        job.address, Operation.CREATE, job.provider, job.token, job.inputs, account=job.account
+    )
+    forged: dict[str, State] = {
+        "resources": replace(mine, resources=prod),
+        "deposed": replace(mine, deposed={(job.address, "0"): job}),
+        "pending": replace(mine, pending={job.address: intent}),
+    }
+    scene.store("pr-1").write(forged[kind])
+    assert scene.gc(code=1) == {"pr-1": "refused"}
+    assert scene.left() == before
+    scene.store("pr-1").write(mine)
+    assert scene.gc() == {"pr-1": "deleted"}
+
+
 def test_nothing_is_deleted_through_a_link(scene: Scene) -> None:
     """A checkout whose link takes the place of the versions of a state."""
     mine = scene.folder.path / "mine"
