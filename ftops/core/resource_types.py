@@ -195,6 +195,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "trained_tokens",
                     "finished_at",
                     "checkpoint.*",
+                    "metrics.*",
                     "result_files",
                     "hyperparameters",
                     "seed",

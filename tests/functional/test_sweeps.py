@@ -73,6 +73,7 @@ def test_a_row_for_each_job(trained: Folder) -> None:
         recorded = trained.run("state", "show", address, "-o", "json").json["resource"]["outputs"]
         assert job["best_checkpoint"] == recorded["checkpoint"]["best"]
         assert recorded["checkpoint"][str(job["best_step"])] == job["best_checkpoint"]
+        assert recorded["metrics"]["full_valid_loss"] == pytest.approx(job["last"])
 
 
 def test_the_same_as_text_csv_and_markdown(trained: Folder) -> None:

@@ -257,6 +257,18 @@ def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> di
     return ({"best": best} if best else {}) | names
 
 
+def final_metrics(checkpoints: Iterable[Mapping[str, Any]]) -> dict[str, Json]:
+    """The metrics of the final model, which are those of the last checkpoint. The service reports a negative
+    loss if it has none."""
+    last = max(checkpoints, key=lambda c: _number(c.get("step_number"), 0), default={})
+    return {
+        str(name): value
+        for name, value in sorted(_flat(object_at(last, "metrics")).items())
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not (value < 0 and str(name).endswith("loss"))
+    }
+
+
 def _flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics, with those of `scores` and `usage.samples` beside them."""
     return {**object_at(metrics, "usage", "samples"), **object_at(metrics, "scores"), **metrics}

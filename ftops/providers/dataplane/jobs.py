@@ -192,10 +192,12 @@ class Jobs:
         if remote.status is not Status.READY:
             return remote
         # The checkpoints of a finished job don't change: recorded ones are not requested again.
-        checkpoints = recorded.get("checkpoint") or wire.checkpoint_names(
-            self._saved(str(job["id"])), str(job.get("fine_tuned_model") or "")
-        )
-        return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
+        known = {name: recorded[name] for name in ("checkpoint", "metrics") if name in recorded}
+        if not known.get("checkpoint") or "metrics" not in known:
+            saved = self._saved(str(job["id"]))
+            names = wire.checkpoint_names(saved, str(job.get("fine_tuned_model") or ""))
+            known = {"checkpoint": names, "metrics": wire.final_metrics(saved)}
+        return replace(remote, attributes={**remote.attributes, **known})
 
     def _paused(
         self, job: Mapping[str, Any], address: Address, inputs: Mapping[str, Json], remote: RemoteObject
