@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ftops.core.address import Address
+from ftops.core.project import SPEC_SUFFIXES
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -41,7 +42,24 @@ class AddressType(click.ParamType[Address]):
         return _matching(map(str, _known(ctx, self._kinds)), incomplete)
 
 
+class AddressOrSpec(AddressType):
+    """The same, or the path of a spec: for an optional ADDRESS before SPEC."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "[" not in value and is_spec(value):  # a key may contain anything
+            return Path(value)
+        return value if isinstance(value, Path) else super().convert(value, param, ctx)
+
+
 ADDRESS = AddressType()
+
+
+def is_spec(word: str) -> bool:
+    """Whether an argument is the path of a spec, not a name or an address."""
+    path = Path(word)
+    if "/" in word or word in (".", "..") or path.suffix in SPEC_SUFFIXES:
+        return True
+    return path.is_dir() and any(child.suffix in SPEC_SUFFIXES for child in path.iterdir())
 
 
 def complete_name(kind: str) -> Complete:

@@ -36,6 +36,8 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "import": _row("import_:command", "Import an existing object."),
         "force-unlock": _row("state_edit:force_unlock", "Release the lock of a dead run."),
         "job": _row("groups:job", "Pause, resume or cancel a job in progress."),
+        "jobs": _row("jobs:jobs", "Show how jobs train, and how long they still take."),
+        "logs": _row("jobs:logs", "Show the events of a job."),
         "results": _row("service:results", "Show the training metrics of a job."),
         "eval": _row("eval:command", "Compare deployments by their answers."),
         "answers": _row("groups:answers", "List or delete cached answers of evaluations."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -57,6 +58,11 @@ class Screen:
         return self._out.isatty()
 
     @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None where lines may have any length."""
+        return shutil.get_terminal_size().columns if self.is_terminal else None
+
+    @property
     def is_live(self) -> bool:
         """Whether lines can be redrawn."""
         is_text = not (self.json or self.markdown)
@@ -87,6 +93,14 @@ class Screen:
     def lines(self, lines: Iterable[str]) -> None:
         """For people, without line ends."""
         self.text("".join(f"{line}\n" for line in lines))
+
+    def redrawn(self, lines: Sequence[str], before: int) -> int:
+        """Lines in place of the `before` lines that were drawn last, as many as the terminal has room for.
+        Only if `is_live`. Returns their number."""
+        shown = lines[: max(1, shutil.get_terminal_size().lines - 1)]
+        up = f"\x1b[{before}A" if before else ""
+        self._write(self._out, f"{up}\r\x1b[J" + clean_lines("".join(f"{line}\n" for line in shown)))
+        return len(shown)
 
     def document(self, document: Mapping[str, Json]) -> None:
         """The one JSON document of a command."""

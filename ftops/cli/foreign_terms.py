@@ -18,7 +18,6 @@ COMMANDS: Mapping[str, str] = {
     "lint": "`ftops validate`",
     "list": "`ftops state list`",
     "login": "`az login`: ftops keeps no credentials",
-    "logs": "`ftops results`, or `ftops audit`",
     "mv": "`ftops state mv`",
     "outputs": "`ftops output`",
     "preview": "`ftops plan`",
@@ -32,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "unlock": "`ftops force-unlock`",
     "untaint": "`ftops state show`; a plan shows the reason for each replacement",
     "up": "`ftops apply`",
+    "watch": "`ftops jobs --follow`",
     "workspace": "`--env NAME`: one of the environments that the spec declares",
 }
 OPTIONS: Mapping[str, str] = {

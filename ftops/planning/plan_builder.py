@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -44,7 +45,7 @@ from ftops.planning.reconcile import reconcile
 from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
-from ftops.providers.base import Discovers, all_instant
+from ftops.providers.base import Discovers, Provider, all_instant
 from ftops.state.state import (
     Observed,
     Operation,
@@ -202,6 +203,15 @@ class PlanBuilder(Struct, frozen=True):
         records = {(resource.address, str(n)): resource for n, resource in enumerate(resources)}
         seen = refresh(State("", deposed=records), self._reader).deposed.values()
         return {remote.remote_id: remote.status for remote in seen if remote is not None}
+
+    def ask_all(
+        self, resources: Iterable[ResourceState], ask: Callable[[Provider, ResourceState], object]
+    ) -> dict[Address, Any]:
+        """What the providers of recorded objects say, by address. Temporary failures are retried. Raises
+        ProviderError."""
+        return self._reader.gather(
+            {r.address: (r.provider, partial(ask, self.providers(r.provider), r)) for r in resources}
+        )
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec

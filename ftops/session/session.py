@@ -32,7 +32,7 @@ from ftops.planning.moves import Replacement, located, nothing_recorded, replace
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
 from ftops.providers import Providers
-from ftops.providers.base import Controls, Queues, ReportsProgress
+from ftops.providers.base import Controls, Provider, Queues, ReportsProgress
 from ftops.session.own_marks import noting
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.factory import (
@@ -389,6 +389,12 @@ class Session(Struct):
         """The states of recorded objects as they are now, by id; jobs whose models are gone are TAINTED, and
         what doesn't exist is left out. Raises ProviderError."""
         return self._plan_builder().observe_all(resources)
+
+    def ask_all(
+        self, resources: Iterable[ResourceState], ask: Callable[[Provider, ResourceState], object]
+    ) -> dict[Address, Any]:
+        """What the providers of recorded objects say, by address. Raises ProviderError."""
+        return self._plan_builder().ask_all(resources, ask)
 
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
         """Reads an object of the service and records it under an address. Only within `locked`. Raises

@@ -411,6 +411,8 @@ def test_options_of_every_command_may_stand_before_it(applied: Folder, argv: tup
         ("ftops eval --deployment c", ["copilot"]),
         ("ftops eval --deployment copilot --against b", ["base"]),
         ("ftops results job.", ["job.copilot"]),
+        ("ftops jobs j", ["job.copilot"]),
+        ("ftops logs j", ["job.copilot"]),
         ("ftops data generate . t", ["train"]),
     ],
 )

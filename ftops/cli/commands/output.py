@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from ftops.cli.addresses import is_spec
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
 from ftops.cli.sessions import looking
@@ -16,7 +17,6 @@ from ftops.config.config import Config
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Secret, fill
 from ftops.core.errors import FtopsError
-from ftops.core.project import SPEC_SUFFIXES
 from ftops.core.suggestions import did_you_mean
 from ftops.views.state import draw_outputs, draw_raw, is_known, output_to_json
 from ftops.views.values import show
@@ -35,7 +35,7 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
 
     A single argument that is a path is taken as SPEC.
     """
-    if name is not None and spec.path == Path() and _is_spec(name):
+    if name is not None and spec.path == Path() and is_spec(name):
         spec = replace(spec, path=Path(name), words=(shlex.quote(name), *spec.words))
         name = None
     if raw and name is None:
@@ -63,14 +63,6 @@ def _outputs(screen: Screen, spec: SpecArguments, name: str | None) -> tuple[Con
         declared = session.outputs()
     hidden = {name for name, output in declared.items() if output.sensitive}
     return config, declared | {name: value for name, value in recorded.items() if name not in hidden}
-
-
-def _is_spec(word: str) -> bool:
-    """Whether an argument is a path of a spec, not the name of an output."""
-    path = Path(word)
-    if "/" in word or word in (".", "..") or path.suffix in SPEC_SUFFIXES:
-        return True
-    return path.is_dir() and any(child.suffix in SPEC_SUFFIXES for child in path.iterdir())
 
 
 def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, raw: bool) -> None:

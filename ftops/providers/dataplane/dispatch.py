@@ -17,6 +17,7 @@ from ftops.providers.dataplane.datasets import Datasets
 from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.providers.dataplane.grader_runs import refusal_of_grader, run_grader
 from ftops.providers.dataplane.jobs import Jobs
+from ftops.providers.training_run import JobEvent, TrainingRun
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
 
@@ -77,9 +78,10 @@ class ByKind:
         self._service = clients.dialect.service
         self._datasets = Datasets(clients)
         self._evaluations = Evaluations(self, deployments)
+        self._jobs = Jobs(clients)
         self._kinds: Mapping[str, Kind] = {
             "dataset": self._datasets,
-            "job": Jobs(clients),
+            "job": self._jobs,
             "deployment": deployments,
             "evaluation": self._evaluations,
         }
@@ -122,6 +124,14 @@ class ByKind:
         """The events of a job; other kinds have none."""
         kind = self._kinds.get(resource.address.kind)
         return kind.progress(resource, seen) if isinstance(kind, ReportsProgress) else ([], seen)
+
+    def training_run(self, resource: ResourceState) -> TrainingRun | None:
+        """How a job trains; None if it doesn't exist."""
+        return self._jobs.training_run(resource)
+
+    def job_events(self, resource: ResourceState, seen: str) -> list[JobEvent]:
+        """The events of a job after one that was seen."""
+        return self._jobs.job_events(resource, seen)
 
     def ask(self, deployment: str, question: Question) -> Answer:
         """The answer of a deployment to a question; one that the content filter refused is empty."""

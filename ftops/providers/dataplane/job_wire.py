@@ -15,7 +15,7 @@ from ftops.core.nested import list_at, object_at
 from ftops.core.normal_form import squeezed
 from ftops.core.timestamps import iso_timestamp
 from ftops.providers.account_facts import RUNNING_LIMITS
-from ftops.providers.base import Progress, Request
+from ftops.providers.base import Request
 from ftops.providers.dataplane.errors import Refusal
 from ftops.providers.training_results import deciding
 from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
@@ -39,7 +39,7 @@ _STATUS: Mapping[str, Status] = {
     "expired": Status.TAINTED,
 }
 """Any other status (pending, queued, running, pausing, or a new one) means pending."""
-_QUEUED = frozenset({"created", "pending", "queued", "notrunning", "validating_files"})
+QUEUED = frozenset({"created", "pending", "queued", "notrunning", "validating_files"})
 _RUNNING = frozenset({"running", "resuming", "pausing"})
 _TRAINING_TYPES: Mapping[str, tuple[str, str]] = {
     "standard": ("Standard", "standard"),
@@ -56,18 +56,6 @@ _LIMIT_CODES = frozenset({"", "429", "quotaexceeded", "toomanyrequests", "rate_l
 _OF_UNFINISHED_JOBS = re.compile(
     r"\b(queued|running|pending|active|concurrent|simultaneous|in progress)\b|too many (fine-tun\w+ )?jobs",
     re.IGNORECASE,
-)
-_STEP_OF = re.compile(r"\bstep\s+(\d{1,18})\s*(?:/|of)\s*(\d{1,18})\b", re.IGNORECASE)
-_METRICS = (
-    ("train_loss", "loss"),
-    ("train_mean_token_accuracy", "token accuracy"),
-    ("valid_loss", "valid loss"),
-    ("valid_mean_token_accuracy", "valid token accuracy"),
-    ("full_valid_loss", "full valid loss"),
-    *((name, "reward") for name in ("train_reward_mean", "train_mean_reward")),
-    *((name, "valid reward") for name in ("valid_reward_mean", "valid_mean_reward")),
-    *((name, "full valid reward") for name in ("full_valid_reward_mean", "full_valid_mean_reward")),
-    *((f"{data}_reasoning_tokens_mean", f"{data} reasoning tokens") for data in ("train", "valid")),
 )
 
 
@@ -162,7 +150,7 @@ def job_counts(jobs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     for job in jobs:
         status = str(job.get("status") or "").lower()
         limit = RUNNING_LIMITS.get(own_training_type(job) or "standard") if status in _RUNNING else None
-        if name := "queued_jobs" if status in _QUEUED else limit:
+        if name := "queued_jobs" if status in QUEUED else limit:
             counts[name] += 1
     return counts
 
@@ -204,9 +192,8 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
         if job.get(name) is not None:
             attributes[name] = job[name]
     for name in ("created_at", "finished_at"):  # `estimated_finish` may be months too late
-        seconds = job.get(name)
-        if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
-            attributes[name] = iso_timestamp(datetime.fromtimestamp(seconds, UTC))
+        if moment := moment_of(job.get(name)):
+            attributes[name] = moment
     if job.get("result_files"):
         attributes["result_files"] = [str(file) for file in list_at(job, "result_files")]
     if hyperparameters := hyperparameters_of(job):
@@ -249,7 +236,7 @@ def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> di
         str(int(_number(c.get("step_number"), 0))): str(c["fine_tuned_model_checkpoint"]) for c in named
     }
     best = final or (str(named[-1]["fine_tuned_model_checkpoint"]) if named else "")
-    metrics = [_flat(object_at(checkpoint, "metrics")) for checkpoint in named]
+    metrics = [flat_metrics(object_at(checkpoint, "metrics")) for checkpoint in named]
     if measure := deciding(metrics):
         values = [measure.value(row) for row in metrics]
         highest = measure.best(value for value in values if value is not None)
@@ -263,15 +250,22 @@ def final_metrics(checkpoints: Iterable[Mapping[str, Any]]) -> dict[str, Json]:
     last = max(checkpoints, key=lambda c: _number(c.get("step_number"), 0), default={})
     return {
         str(name): value
-        for name, value in sorted(_flat(object_at(last, "metrics")).items())
+        for name, value in sorted(flat_metrics(object_at(last, "metrics")).items())
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not (value < 0 and str(name).endswith("loss"))
     }
 
 
-def _flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics, with those of `scores` and `usage.samples` beside them."""
     return {**object_at(metrics, "usage", "samples"), **object_at(metrics, "scores"), **metrics}
+
+
+def moment_of(seconds: object) -> str:
+    """A time of the service in ISO 8601; empty for what is none."""
+    if not isinstance(seconds, int | float) or not 0 < seconds < _NO_MOMENT:
+        return ""
+    return iso_timestamp(datetime.fromtimestamp(int(seconds), UTC))
 
 
 def carries(job: Mapping[str, Any], token: str) -> bool | None:
@@ -314,23 +308,6 @@ def started_at(operation: PendingOperation) -> float:
         return 0.0
 
 
-def progress_of(event: Mapping[str, Any]) -> Progress:
-    """One event, to be shown."""
-    message = str(event.get("message") or "")
-    steps = _STEP_OF.search(message)
-    percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
-    metrics = {
-        str(name): float(value)
-        for name, value in _flat(object_at(event, "data")).items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
-    if "step" not in metrics:
-        return Progress(message, percent, metrics)
-    shown = ", ".join(f"{label} {metrics[name]:.4g}" for name, label in _METRICS if name in metrics)
-    step = f"step {int(metrics['step'])}" + (f"/{steps[2]}" if steps else "")
-    return Progress(f"{step}: {shown}" if shown else step, percent, metrics)
-
-
 def is_paused(job: Mapping[str, Any]) -> bool:
     return str(job.get("status") or "").lower() == "paused"
 
@@ -348,10 +325,9 @@ def paused_text(events: Iterable[Mapping[str, Any]], checkpoints: Mapping[str, J
     """Of a paused job: since when, by the newest event that says so, and what can be done. `resume`: the
     command that resumes it; empty if the service does."""
     said = next((e for e in events if "paus" in str(e.get("message") or "").lower()), {})
-    at = said.get("created_at")
     text = "paused"
-    if isinstance(at, int | float) and 0 < at < _NO_MOMENT:
-        text += f" since {iso_timestamp(datetime.fromtimestamp(at, UTC))}"
+    if at := moment_of(said.get("created_at")):
+        text += f" since {at}"
     text += f" ({str(said['message']).rstrip('.')})" if said else ""
     if not resume:
         return f"{text}; the service resumes it"

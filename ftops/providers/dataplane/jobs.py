@@ -21,10 +21,15 @@ from ftops.providers.dataplane.client import DataPlane, items_of, object_of, pla
 from ftops.providers.dataplane.datasets import delete_file, unchangeable
 from ftops.providers.dataplane.errors import Refusal, is_absent, refusal_from, unless_refused
 from ftops.providers.dataplane.listing import existing_job
+from ftops.providers.dataplane.run_wire import event_of, jobs_ahead, progress_of, run_of
+from ftops.providers.training_run import JobEvent, TrainingRun
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PAGE = 100
 _EVENT_PAGES_AT_MOST = 5
+_ALL_EVENT_PAGES = 200
+_NONE_SEEN = "-"
+"""The ID of no event: every page is read."""
 
 
 class Jobs:
@@ -146,10 +151,33 @@ class Jobs:
             new = self._events_since(resource.address, resource.remote_id, seen)
         except ProviderError:
             return [], seen
-        return [wire.progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
+        return [progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
 
-    def _events_since(self, address: Address, job: str, seen: str) -> list[dict[str, Any]]:
-        """Newest first, as the service lists them."""
+    def training_run(self, resource: ResourceState) -> TrainingRun | None:
+        """The job with its newest events and its checkpoints; None if it doesn't exist."""
+        action = f"read {resource.address}"
+        job = self._get(resource.remote_id, action)
+        if job is None:
+            return None
+        events = self._events_since(resource.address, resource.remote_id, "")
+        others: list[dict[str, Any]] = []
+        if jobs_ahead(job, ()) is not None:  # it waits: those ahead are among the newest jobs, too
+            with self._clients.calling(action):
+                others = next(items_of(partial(self._jobs.list, limit=_PAGE), action), [])
+        return run_of(job, reversed(events), self._saved(resource.remote_id), others, self._pause)
+
+    def job_events(self, resource: ResourceState, seen: str) -> list[JobEvent]:
+        """Events after `seen`, all if it is empty, the oldest first; none if the job doesn't exist."""
+        action = f"list the events of {resource.address}"
+        if self._get(resource.remote_id, action) is None:
+            return []
+        new = self._events_since(resource.address, resource.remote_id, seen or _NONE_SEEN, _ALL_EVENT_PAGES)
+        return [event_of(event) for event in reversed(new)]
+
+    def _events_since(
+        self, address: Address, job: str, seen: str, pages_at_most: int = _EVENT_PAGES_AT_MOST
+    ) -> list[dict[str, Any]]:
+        """Newest first, as the service lists them; the latest page if nothing was seen."""
         new: list[dict[str, Any]] = []
         action = f"follow {address}"
         with self._clients.calling(action):
@@ -157,7 +185,7 @@ class Jobs:
             for number, page in enumerate(items_of(fetch, action), 1):
                 ids = [event["id"] for event in page]
                 new += page[: ids.index(seen)] if seen in ids else page
-                if seen in ids or not seen or number == _EVENT_PAGES_AT_MOST:
+                if seen in ids or not seen or number == pages_at_most:
                     break
         return new
 

@@ -110,6 +110,8 @@ class EmulatorProvider:
     model_exists = _forwarded(AzureProvider.model_exists)
     queued = _forwarded(AzureProvider.queued)
     progress = _forwarded(AzureProvider.progress)
+    training_run = _forwarded(AzureProvider.training_run)
+    job_events = _forwarded(AzureProvider.job_events)
     ask = _forwarded(AzureProvider.ask)
     grade = _forwarded(AzureProvider.grade)
     why_gone = _forwarded(AzureProvider.why_gone)

@@ -15,8 +15,9 @@ from ftops.config.schema.resources import Job
 from ftops.core.address import Address
 from ftops.core.errors import SpecError
 from ftops.providers.base import Request
-from ftops.providers.dataplane.job_wire import job_body, job_counts, progress_of
+from ftops.providers.dataplane.job_wire import job_body, job_counts
 from ftops.providers.dataplane.listing import job_inputs
+from ftops.providers.dataplane.run_wire import progress_of
 
 ROOT = Path(__file__).parents[3]
 METHODS = ("supervised", "dpo", "reinforcement")

@@ -1,0 +1,172 @@
+"""Training: how recorded jobs train, and how long they still take. It records nothing, takes no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec import Struct
+
+from ftops.core.address import Address
+from ftops.core.errors import FtopsError, UsageError
+from ftops.core.model_names import base_of
+from ftops.core.nested import object_at
+from ftops.core.resource_types import kind_of
+from ftops.planning.cost.durations import comparable
+from ftops.planning.moves import located, nothing_recorded
+from ftops.planning.targeting import matching
+from ftops.providers.base import Provider
+from ftops.providers.training_run import JobEvent, TrainingRun, WatchesTraining, recorded_run
+from ftops.session.session import Session
+from ftops.state.state import ResourceState, State, Status
+
+
+class Expected(Struct, frozen=True):
+    """Seconds until a job ends, and what says so: `pace` of its own steps, or the `recorded` durations of
+    comparable jobs. Both are 0 for one that takes longer than any of those."""
+
+    least: float
+    most: float
+    by: str
+
+
+class Training(Struct, frozen=True):
+    """A recorded job and its run. `steps` is the number of all steps, if it is known; seconds are None if
+    their ends aren't."""
+
+    address: Address
+    run: TrainingRun
+    steps: int | None = None
+    elapsed: float | None = None
+    trained: float | None = None
+    """Seconds since training started, without the time in the queue."""
+    expected: Expected | None = None
+    is_gone: bool = False
+    """Whether the service doesn't have the job any more."""
+
+    @property
+    def is_ended(self) -> bool:
+        return self.run.state is not Status.PENDING
+
+
+def jobs_of(session: Session, address: Address | None) -> list[ResourceState]:
+    """The recorded jobs at an address, which means all its instances if it has no key; all without one.
+    Raises FtopsError."""
+    if address is not None and not kind_of(address).trains:
+        raise UsageError(f"{address} isn't a job", "only jobs train.", "write `job.` and its name")
+    known = session.state.resources
+    if address in session.state.pending:
+        raise FtopsError(
+            f"{address} isn't recorded yet",
+            "a run is creating it, or was interrupted while it did.",
+            "try again in a moment; `ftops plan` looks for it",
+        )
+    jobs = [one for one in known if kind_of(one).trains]
+    wanted = matching([address], jobs) if address else set(jobs)
+    if address and not wanted:
+        raise nothing_recorded(known, address)
+    resources = located(session.state, session.config)[0].resources
+    return [resources[one] for one in sorted(wanted, key=lambda one: one.sort_key)]
+
+
+def trainings(session: Session, jobs: Sequence[ResourceState]) -> list[Training]:
+    """How these jobs train now. Raises ProviderError."""
+    asked = session.ask_all(jobs, _run_of)
+    now = session.wall_clock()
+    return [_training(job, asked[job.address], session.state, now) for job in jobs]
+
+
+def events_of(session: Session, job: ResourceState, seen: str = "") -> list[JobEvent]:
+    """The events of a job after one that was seen. Raises FtopsError, ProviderError."""
+    found: list[JobEvent] = session.ask_all([job], partial(_events_of, seen=seen))[job.address]
+    return found
+
+
+def standings(session: Session, addresses: Collection[Address]) -> Mapping[Address, Training]:
+    """How recorded jobs in progress train."""
+    resources = located(session.state, session.config)[0].resources
+    jobs = [resources[a] for a in addresses if a in resources and kind_of(a).trains]
+    running = [job for job in jobs if job.status is Status.PENDING]
+    return {training.address: training for training in trainings(session, running)}
+
+
+def _run_of(provider: Provider, job: ResourceState) -> TrainingRun | None:
+    if isinstance(provider, WatchesTraining):
+        return provider.training_run(job)
+    return recorded_run(job)
+
+
+def _events_of(provider: Provider, job: ResourceState, seen: str) -> list[JobEvent]:
+    if isinstance(provider, WatchesTraining):
+        return provider.job_events(job, seen)
+    raise UsageError(f"{job.address} has no events", f"the provider {job.provider} keeps none.")
+
+
+def _training(job: ResourceState, run: TrainingRun | None, state: State, now: datetime) -> Training:
+    if run is None:
+        return Training(job.address, recorded_run(job), is_gone=True)
+    steps = run.steps or _steps_of(job, state)
+    newest = max((event.at for event in run.events), default="")
+    is_ended = run.state is not Status.PENDING
+    # The clock of the service may be ahead of the one here.
+    until = _time(run.finished_at or newest) if is_ended else max(filter(None, (now, _time(newest))))
+    created, started = _time(run.created_at), _time(run.started_at)
+    elapsed = _seconds(created, until)
+    expected = None if is_ended else _by_pace(run, steps, until) or _by_records(job, elapsed, state)
+    return Training(job.address, run, steps, elapsed, _seconds(started, until), expected)
+
+
+def _steps_of(job: ResourceState, state: State) -> int | None:
+    """From the examples and the hyperparameters, if the service doesn't choose these."""
+    chosen = object_at(job.inputs, "hyperparameters")
+    reported = object_at(job.outputs, "hyperparameters")
+    epochs, batch = (_count(reported.get(n)) or _count(chosen.get(n)) for n in ("n_epochs", "batch_size"))
+    file = job.inputs.get("training")
+    examples = next(
+        (
+            _count(resource.outputs.get("examples"))
+            for resource in state.resources.values()
+            if resource.remote_id == file
+        ),
+        None,
+    )
+    return -(-examples // batch) * epochs if examples and epochs and batch else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _by_pace(run: TrainingRun, steps: int | None, now: datetime | None) -> Expected | None:
+    """The steps that are left, at the pace of all that are done and of the later half of them."""
+    started = _time(run.started_at)
+    done = [(e.step, at) for e in run.events if e.step and (at := _time(e.at))]
+    if started is None or now is None or steps is None or not done:
+        return None
+    step, at = done[-1]
+    half, half_at = next((pair for pair in reversed(done) if 2 * pair[0] <= step), (0, started))
+    paces = [
+        (at - since).total_seconds() / (step - before) for before, since in ((0, started), (half, half_at))
+    ]
+    if step >= steps or min(paces) <= 0:
+        return None
+    left = [max(0.0, pace * (steps - step) - (now - at).total_seconds()) for pace in paces]
+    return Expected(min(left), max(left), "pace")
+
+
+def _by_records(job: ResourceState, elapsed: float | None, state: State) -> Expected | None:
+    base, *how = (str(job.inputs.get(name) or "") for name in ("model", "method", "training_type"))
+    hours = comparable(base_of(base), how[0], how[1], state.resources.values())
+    if not hours or elapsed is None:
+        return None
+    least, most = (max(0.0, 3600 * end - elapsed) for end in (hours[0], hours[-1]))
+    return Expected(least, most, "recorded")
+
+
+def _time(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else max(0.0, (end - start).total_seconds())

@@ -1,0 +1,203 @@
+"""Jobs in progress and their events, as a table, as lines and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ftops.core.address import Json
+from ftops.core.plurals import agree, plural
+from ftops.providers.training_results import deciding
+from ftops.providers.training_run import JobEvent, SavedCheckpoint
+from ftops.session.training import Expected, Training
+from ftops.state.state import Status
+from ftops.views.paint import Painter, clean
+from ftops.views.values import aligned, duration
+
+_COLUMNS: Mapping[str, Sequence[str]] = {
+    "loss": ("train_loss",),
+    "valid loss": ("valid_loss", "full_valid_loss"),
+    "reward": ("train_reward_mean", "train_mean_reward"),
+    "valid reward": (
+        "valid_reward_mean",
+        "valid_mean_reward",
+        "full_valid_reward_mean",
+        "full_valid_mean_reward",
+    ),
+    "preferred": ("train_accuracy", "train_reward_accuracy", "rewards/accuracies"),
+    "accuracy": ("train_mean_token_accuracy",),
+}
+"""What a table shows: its heading, and the names of the metric."""
+_LESS_NEEDED = ("accuracy", "tokens", "elapsed", "loss", "reward", "to expect")
+"""Columns in the order in which they are left out of a table that is too wide."""
+_STYLES = {Status.READY: "good", Status.TAINTED: "error", Status.PENDING: "update"}
+_BY = {"pace": "at the pace of its steps", "recorded": "as long as recorded jobs like it took"}
+
+
+def draw_jobs(trainings: Sequence[Training], paint: Painter, width: int | None = None) -> list[str]:
+    """A table with a row for each job, or all about a single one."""
+    if len(trainings) == 1:
+        return _detail(trainings[0], paint)
+    rows = [_row(training) for training in trainings]
+    columns = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
+    for name in _LESS_NEEDED:
+        if width is not None and _width(rows, columns) > width and name in columns:
+            columns.remove(name)
+    table = aligned([columns, *([row[name] or "-" for name in columns] for row in rows)]) if rows else []
+    drawn = ["  ".join(cells).rstrip() for cells in table[1:]]
+    return [paint("  ".join(table[0]).rstrip(), "bold"), *drawn] if table else []
+
+
+def standing(training: Training) -> str:
+    """Where a job stands, in a few words: `running, step 64 of 96, loss 0.087`."""
+    row = _row(training)
+    parts = [row["state"], f"step {row['step']}" if row["step"] else ""]
+    parts += [f"{name} {row[name]}" for name in list(_COLUMNS)[:4] if row[name]]
+    parts += [_ahead(training), f"{row['to expect']} to expect" if row["to expect"] else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def draw_standing(training: Training, paint: Painter) -> str:
+    """The same as a line of its own."""
+    return f"{paint(str(training.address), 'bold')}: {paint(standing(training))}"
+
+
+def draw_event(event: JobEvent, paint: Painter) -> str:
+    """`2026-11-30T10:00:00Z  Step 10: training loss=0.5`"""
+    level = "" if event.level == "info" else f"{paint(event.level, 'warning')}: "
+    message = event.progress.message if event.progress.metrics else event.message
+    return f"{paint(event.at or '-', 'dim')}  {level}{paint(message)}"
+
+
+def event_to_json(event: JobEvent) -> dict[str, Json]:
+    return {
+        "id": event.id,
+        "at": event.at or None,
+        "level": event.level,
+        "message": event.message,
+        "step": event.step,
+        "steps": event.steps,
+        "metrics": dict(event.progress.metrics),
+    }
+
+
+def training_to_json(training: Training) -> dict[str, Json]:
+    """A job; docs/json-output.md describes it."""
+    run, expected = training.run, training.expected
+    return {
+        "address": str(training.address),
+        "remote_id": run.remote_id,
+        "status": run.status,
+        "ended": training.is_ended,
+        "gone": training.is_gone,
+        "message": run.message,
+        "step": run.step,
+        "steps": training.steps,
+        "metrics": dict(run.metrics),
+        "tokens": run.tokens,
+        "created_at": run.created_at or None,
+        "started_at": run.started_at or None,
+        "finished_at": run.finished_at or None,
+        "elapsed": training.elapsed,
+        "expected": {"least": expected.least, "most": expected.most, "by": expected.by} if expected else None,
+        "ahead": run.ahead,
+        "checkpoints": [
+            {"step": saved.step, "model": saved.model, "metrics": dict(saved.metrics)}
+            for saved in run.checkpoints
+        ],
+    }
+
+
+def best_of(checkpoints: Sequence[SavedCheckpoint]) -> SavedCheckpoint | None:
+    """The checkpoint that `checkpoint.best` means, if a metric decides it."""
+    measure = deciding([saved.metrics for saved in checkpoints])
+    known = [
+        (value, saved)
+        for saved in checkpoints
+        if measure and (value := measure.value(saved.metrics)) is not None
+    ]
+    if measure is None or not known:
+        return None
+    best = measure.best(value for value, _ in known)
+    return next(saved for value, saved in known if value == best)
+
+
+def _row(training: Training) -> dict[str, str]:
+    run, metrics = training.run, training.run.metrics
+    shown = {
+        name: next((f"{metrics[m]:.4g}" for m in names if m in metrics), "")
+        for name, names in _COLUMNS.items()
+    }
+    return {
+        "job": clean(str(training.address)),
+        "state": "gone" if training.is_gone else clean(run.status),
+        "step": _step(training),
+        **shown,
+        "tokens": f"{run.tokens:,}" if run.tokens is not None else "",
+        "elapsed": duration(training.elapsed) if training.elapsed is not None else "",
+        "to expect": _range(training.expected),
+    }
+
+
+def _step(training: Training) -> str:
+    step, steps = training.run.step, training.steps
+    if step is None:
+        return ""
+    return f"{step:,} of {steps:,}" if steps else f"{step:,}"
+
+
+def _range(expected: Expected | None) -> str:
+    """`5m10s to 7m00s`"""
+    if expected is None:
+        return ""
+    if not expected.most:
+        return "longer than usual"
+    least, most = duration(expected.least), duration(expected.most)
+    if not expected.least:
+        return f"up to {most}"
+    return most if least == most else f"{least} to {most}"
+
+
+def _ahead(training: Training) -> str:
+    count = training.run.ahead
+    if count is None:
+        return ""
+    return (
+        f"{plural(count, 'job')} of this account {agree(count, 'is', 'are')} ahead"
+        if count
+        else "next in the queue of this account"
+    )
+
+
+def _width(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
+    return sum(max(len(name), *(len(row[name]) for row in rows)) + 2 for name in columns) - 2
+
+
+def _detail(training: Training, paint: Painter) -> list[str]:
+    run, row = training.run, _row(training)
+    state = paint(row["state"], "error" if training.is_gone else _STYLES.get(run.state, ""))
+    percent = f" ({100 * (run.step or 0) / training.steps:.0f} %)" if training.steps and run.step else ""
+    waited = "" if training.trained is None else f", of which {duration(training.trained)} training"
+    lines = {
+        "why": run.message,
+        "step": row["step"] + percent,
+        **{name: row[name] for name in _COLUMNS},
+        "tokens": row["tokens"],
+        "elapsed": row["elapsed"] + waited,
+        "to expect": _expected(training.expected),
+        "queue": _ahead(training),
+        "checkpoints": _checkpoints(run.checkpoints),
+        "gone": "the service doesn't have the job any more; this is what the state has" * training.is_gone,
+    }
+    head = f"{paint(str(training.address), 'bold')}  {state}  {paint(run.remote_id, 'dim')}"
+    return [head, *(f"  {name:<13}{paint(text)}" for name, text in lines.items() if text)]
+
+
+def _expected(expected: Expected | None) -> str:
+    if expected is None:
+        return ""
+    return f"{_range(expected)} ({_BY[expected.by]})"
+
+
+def _checkpoints(saved: Sequence[SavedCheckpoint]) -> str:
+    best = best_of(saved)
+    return ", ".join(f"step {one.step}{' (best)' if one is best else ''}" for one in saved)

@@ -1,0 +1,207 @@
+"""ftops jobs and logs: a job in the queue, while it trains and afterwards, also beside an apply; errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, running_cloud, until
+from tests.golden.cli import Folder
+from tests.support.command import FTOPS, environment
+
+SWEEP = """
+ftops: {{name: tone}}
+providers: {{m: {{type: emulator, url: "{url}", api_key: "{key}"}}}}
+datasets: {{train: {{path: data/train.jsonl}}, valid: {{path: data/valid.jsonl}}}}
+jobs:
+  tone:
+    for_each: [1, 2]
+    model: {model}
+    training: train
+    validation: valid
+    hyperparameters: {{n_epochs: "${{each.value}}", batch_size: 1}}
+"""
+FIRST, SECOND = 'job.tone["1"]', 'job.tone["2"]'
+
+
+@pytest.fixture
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def folder(cloud: Cloud, tmp_path: Path) -> Folder:
+    return Folder.make(tmp_path, SWEEP.format(url=cloud.url, key=cloud.key, model=BASE_MODEL))
+
+
+def submitted(cloud: Cloud, folder: Folder, **settings: float) -> None:
+    cloud.admin("PATCH", "settings", settings)
+    assert folder.run("apply", "-y", "--no-wait").code == 4
+
+
+def jobs(folder: Folder, *address: str) -> list[Any]:
+    found: list[Any] = folder.run("jobs", *address, "-o", "json").json["jobs"]
+    return found
+
+
+def running_jobs(folder: Folder) -> list[Any]:
+    """Those that have left the queue, and report that."""
+    return [job for job in jobs(folder) if job["status"] == "running" and job["started_at"]]
+
+
+def ended(cloud: Cloud, folder: Folder) -> None:
+    """Lets the jobs end, by the clock of the service."""
+
+    def look() -> bool:
+        advance(cloud, 600)
+        return all(job["ended"] for job in jobs(folder))
+
+    until(look)
+
+
+def advance(cloud: Cloud, seconds: float) -> None:
+    cloud.admin("POST", "clock", {"advance": seconds})
+
+
+def test_a_job_is_seen_in_the_queue_while_it_trains_and_afterwards(cloud: Cloud, folder: Folder) -> None:
+    submitted(cloud, folder, queue_seconds=600, min_training_seconds=1200, running_jobs_limit=1)
+    before = folder.path / "state"
+    recorded = {path: path.read_bytes() for path in before.rglob("*.json")}
+    waiting = jobs(folder)
+    assert [job["address"] for job in waiting] == [FIRST, SECOND]
+    assert sorted(job["ahead"] for job in waiting) in ([0, 0], [0, 1])  # both may be created in one second
+    assert "of this account" in folder.ok("jobs", FIRST)
+    assert (waiting[0]["status"], waiting[0]["step"], waiting[0]["expected"]) == ("pending", None, None)
+
+    advance(cloud, 601)
+    until(lambda: running_jobs(folder))
+    advance(cloud, 1100)
+    until(lambda: any(job["step"] for job in jobs(folder)))
+    [running] = running_jobs(folder)
+    assert running["steps"] == {FIRST: 12, SECOND: 24}[running["address"]]
+    assert 0 < running["step"] < running["steps"]
+    assert running["expected"]["by"] == "pace"
+    assert 0 < running["expected"]["most"] < 1200
+    assert 1000 <= running["elapsed"] < 3000
+    assert {"train_loss", "train_mean_token_accuracy"} <= running["metrics"].keys()
+    text = folder.ok("jobs", running["address"])
+    assert f"step         {running['step']} of {running['steps']}" in text
+    assert "at the pace of its steps" in text
+    assert {path: path.read_bytes() for path in before.rglob("*.json")} == recorded, "nothing is recorded"
+
+    ended(cloud, folder)
+    for job in jobs(folder):
+        assert (job["status"], job["step"], job["expected"]) == ("succeeded", job["steps"], None)
+        assert [c["step"] for c in job["checkpoints"]][-1] == job["steps"]
+        assert job["tokens"] > 0
+    lines = folder.ok("jobs").splitlines()
+    assert lines[0].split()[:3] == ["job", "state", "step"]
+    assert [line.split()[0] for line in lines[1:]] == [FIRST, SECOND]
+    followed = folder.run("jobs", "--follow")
+    assert (followed.code, [line.partition(",")[0] for line in followed.out.splitlines()]) == (
+        0,
+        [f"{FIRST}: succeeded", f"{SECOND}: succeeded"],
+    )
+
+
+def test_recorded_durations_say_what_to_expect(cloud: Cloud, folder: Folder) -> None:
+    submitted(cloud, folder, queue_seconds=0, min_training_seconds=600)
+    ended(cloud, folder)
+    folder.ok("apply", "-y")
+    folder.edit("[1, 2]", "[1, 2, 3]")
+    submitted(cloud, folder, queue_seconds=300)
+    [third] = jobs(folder, 'job.tone["3"]')
+    assert third["expected"]["by"] == "recorded"
+    assert 0 <= third["expected"]["least"] <= third["expected"]["most"]
+    assert third["expected"]["most"] >= 500
+    assert "as long as recorded jobs like it took" in folder.ok("jobs", 'job.tone["3"]')
+
+
+def test_the_events_of_a_job(cloud: Cloud, folder: Folder) -> None:
+    submitted(cloud, folder, **dict.fromkeys(("queue_seconds", "min_training_seconds"), 0.0))
+    ended(cloud, folder)
+    events = folder.run("logs", SECOND, "-o", "json").json["events"]
+    assert events[0]["message"].startswith("Job enqueued.")
+    assert events[-1]["message"].startswith("Training tokens billed")
+    assert [e["step"] for e in events if e["metrics"]] == sorted(e["step"] for e in events if e["metrics"])
+    lines = folder.ok("logs", SECOND).splitlines()
+    assert len(lines) == len(events)
+    assert any("  step 20: loss " in line for line in lines)
+    assert folder.ok("logs", SECOND, "--follow").splitlines() == lines
+    followed = folder.run("logs", SECOND, "-f", "-o", "json").lines
+    assert [line["id"] for line in followed] == [event["id"] for event in events]
+
+
+def test_following_ends_with_the_job_beside_an_apply(cloud: Cloud, folder: Folder) -> None:
+    cloud.admin("PATCH", "settings", {"min_training_seconds": 5.0})
+    with subprocess.Popen(
+        [*FTOPS, "apply", "-y"], cwd=folder.path, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as run:
+        assert run.stdout is not None
+        next(line for line in run.stdout if "step" in line)
+        shown = folder.run("jobs", "--follow", "-o", "json")
+        run.stdout.read()
+    assert (run.returncode, shown.code) == (0, 0)
+    last = {line["address"]: line for line in map(json.loads, shown.out.splitlines())}
+    assert {a: line["ended"] for a, line in last.items()} == {FIRST: True, SECOND: True}
+
+
+@pytest.mark.parametrize("command", [("jobs", "--follow"), ("logs", FIRST, "--follow")])
+def test_an_interrupt_leaves_the_job_running(cloud: Cloud, folder: Folder, command: tuple[str, ...]) -> None:
+    submitted(cloud, folder, queue_seconds=3600)
+    with subprocess.Popen(
+        [*FTOPS, *command], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(),
+    ) as run:  # fmt: skip
+        assert run.stdout is not None and run.stderr is not None
+        assert run.stdout.readline()
+        os.kill(run.pid, signal.SIGINT)
+        error = run.stderr.read()
+    assert run.returncode == 130
+    assert "Stopped watching" in error
+    assert "at the service" in error
+    assert {job["status"] for job in jobs(folder)} == {"pending"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (("jobs", "dataset.train"), "dataset.train isn't a job", "job."),
+        (("logs", "dataset.train"), "dataset.train isn't a job", "job."),
+        (("jobs", "job.nowhere"), "job.nowhere is not recorded", "Known here"),
+        (("jobs", 'job.tone["9"]'), 'job.tone["9"] is not recorded', "recorded are"),
+        (("logs", "job.tone"), "job.tone has 2 jobs", "such as job.tone"),
+        (("jobs", "tone"), "is not an address", "job.tone"),
+        (("jobs", ".", "nowhere"), "no address", ""),
+    ],
+)
+def test_what_is_no_job_is_said(
+    cloud: Cloud, folder: Folder, words: tuple[str, ...], message: str, hint: str
+) -> None:
+    submitted(cloud, folder)
+    done = folder.run(*words)
+    assert done.code == 1
+    assert message in done.err
+    assert hint.lower() in done.err.lower()
+
+
+def test_before_and_after_a_job_exists(cloud: Cloud, folder: Folder) -> None:
+    nothing = folder.run("jobs")
+    assert (nothing.code, nothing.out, "`ftops apply`" in nothing.err) == (0, "", True)
+    assert folder.run("jobs", "-o", "json").json["jobs"] == []
+    submitted(cloud, folder, **SETTLED)
+    ended(cloud, folder)
+    folder.ok("apply", "-y")
+    folder.edit(f'"{cloud.key}"', '"wrong"')
+    refused = folder.run("jobs")
+    assert refused.code == 1
+    assert "Traceback" not in refused.err
+    assert "401" in refused.err or "key" in refused.err
