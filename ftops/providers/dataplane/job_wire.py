@@ -245,12 +245,16 @@ def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> di
 
 
 def final_metrics(checkpoints: Iterable[Mapping[str, Any]]) -> dict[str, Json]:
-    """The metrics of the final model, which are those of the last checkpoint. The service reports a negative
-    loss if it has none."""
+    """The metrics of the final model, which are those of the last checkpoint."""
     last = max(checkpoints, key=lambda c: _number(c.get("step_number"), 0), default={})
+    return dict(sorted(metrics_of(object_at(last, "metrics")).items()))
+
+
+def metrics_of(reported: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that have a value. The service reports a negative loss if it has none."""
     return {
         str(name): value
-        for name, value in sorted(flat_metrics(object_at(last, "metrics")).items())
+        for name, value in flat_metrics(reported).items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not (value < 0 and str(name).endswith("loss"))
     }

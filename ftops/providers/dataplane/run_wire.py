@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,8 +12,8 @@ from ftops.providers.dataplane.job_wire import (
     QUEUED,
     attributes_of,
     created_at,
-    flat_metrics,
     message_of,
+    metrics_of,
     moment_of,
     own_training_type,
     status_of,
@@ -41,7 +40,7 @@ def progress_of(event: Mapping[str, Any]) -> Progress:
     message = str(event.get("message") or "")
     steps = _STEP_OF.search(message)
     percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
-    metrics = _numbers(object_at(event, "data"))
+    metrics = metrics_of(object_at(event, "data"))
     if "step" not in metrics:
         return Progress(message, percent, metrics)
     shown = ", ".join(f"{label} {metrics[name]:.4g}" for name, label in _METRICS if name in metrics)
@@ -70,7 +69,7 @@ def checkpoint_of(checkpoint: Mapping[str, Any]) -> SavedCheckpoint:
     return SavedCheckpoint(
         int(checkpoint.get("step_number") or 0),
         str(checkpoint.get("fine_tuned_model_checkpoint") or ""),
-        _numbers(object_at(checkpoint, "metrics")),
+        metrics_of(object_at(checkpoint, "metrics")),
     )
 
 
@@ -111,12 +110,3 @@ def run_of(
         jobs_ahead(job, others),
         pause if state is Status.PENDING else None,
     )
-
-
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are finite numbers."""
-    return {
-        str(name): float(value)
-        for name, value in flat_metrics(metrics).items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
