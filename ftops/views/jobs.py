@@ -128,7 +128,7 @@ def _row(training: Training) -> dict[str, str]:
         for name, names in _COLUMNS.items()
     }
     return {
-        "job": clean(str(training.address)),
+        "address": clean(str(training.address)),
         "state": "gone" if training.is_gone else clean(run.status),
         "step": _step(training),
         **shown,

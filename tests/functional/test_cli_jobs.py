@@ -48,7 +48,7 @@ def submitted(cloud: Cloud, folder: Folder, **settings: float) -> None:
 
 
 def jobs(folder: Folder, *address: str) -> list[Any]:
-    found: list[Any] = folder.run("jobs", *address, "-o", "json").json["jobs"]
+    found: list[Any] = folder.run("jobs", *address, "-o", "json").json["trainings"]
     return found
 
 
@@ -103,7 +103,7 @@ def test_a_job_is_seen_in_the_queue_while_it_trains_and_afterwards(cloud: Cloud,
         assert [c["step"] for c in job["checkpoints"]][-1] == job["steps"]
         assert job["tokens"] > 0
     lines = folder.ok("jobs").splitlines()
-    assert lines[0].split()[:3] == ["job", "state", "step"]
+    assert lines[0].split()[:3] == ["address", "state", "step"]
     assert [line.split()[0] for line in lines[1:]] == [FIRST, SECOND]
     followed = folder.run("jobs", "--follow")
     assert (followed.code, [line.partition(",")[0] for line in followed.out.splitlines()]) == (
@@ -196,7 +196,7 @@ def test_what_is_no_job_is_said(
 def test_before_and_after_a_job_exists(cloud: Cloud, folder: Folder) -> None:
     nothing = folder.run("jobs")
     assert (nothing.code, nothing.out, "`ftops apply`" in nothing.err) == (0, "", True)
-    assert folder.run("jobs", "-o", "json").json["jobs"] == []
+    assert folder.run("jobs", "-o", "json").json["trainings"] == []
     submitted(cloud, folder, **SETTLED)
     ended(cloud, folder)
     folder.ok("apply", "-y")

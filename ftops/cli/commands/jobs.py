@@ -55,7 +55,7 @@ def jobs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
     if not found:
         screen.note("No job is recorded: `ftops apply` starts those of the spec.\n")
     return screen.result(
-        lambda: {"jobs": [training_to_json(one) for one in found]},
+        lambda: {"trainings": [training_to_json(one) for one in found]},
         lambda: draw_jobs(found, screen.paint, screen.width),
     )
 
