@@ -40,6 +40,13 @@ def at_depth(inner: Any) -> dict[str, Any]:
     return schema(properties={"height": {"type": "integer"}, "more": inner})
 
 
+def nested(inner: Any, depth: int) -> Any:
+    for _ in range(depth):
+        inner = {"type": "object", "properties": {"a": inner}}
+    return inner
+
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 REF = {"$ref": "#/$defs/A"}
 SCHEMAS: RULES = {
     name: (tools(call(), definition=definition), rules)
@@ -93,6 +100,26 @@ SCHEMAS: RULES = {
         ("a long description", defined(description="é" * 1025), {"requests": 1}),
         ("a description that just fits", defined(description="é" * 1024), {}),
         ("a dot in a name", defined(name="a.f"), {"definition": 1, "not-offered": 1}),
+        ("a title far down", at_depth(nested({"type": "string", "title": "A"}, 40)), {"extras": 1}),
+        ("a title in unevaluatedProperties", schema(unevaluatedProperties={"title": "A"}), {"extras": 1}),
+        (
+            "a title in items of an older dialect",
+            schema(
+                **{"$schema": DRAFT_7},
+                properties={
+                    "height": {"type": "integer"},
+                    "more": {"type": "array", "items": [{"title": "A"}]},
+                },
+            ),
+            {"extras": 1},
+        ),
+        (
+            "a broken schema beside a $ref to another document",
+            schema(properties={"height": {"type": "integr"}, "a": {"$ref": "https://example.com/a.json"}}),
+            {"schema": 1},
+        ),
+        ("nulls of an SDK", defined(description=None, strict=None), {}),
+        ("parameters that are null", defined(parameters=None), {}),
         ("a key of a tool", {**TOOL, "strict": True}, {"chat/unknown-key": 1}),
         ("a key of a function", defined(kind="x"), {"chat/unknown-key": 1}),
     )
@@ -105,6 +132,20 @@ MESSAGES: RULES = {
             definition=schema(properties={"height": REF}, **{"$defs": {"A": {"type": "integer"}}}),
         ),
         {"arguments-schema": 1},
+    ),
+    "wrong arguments beside a $ref to another document": (
+        tools(
+            call('{"height": "high"}'),
+            definition=schema(
+                properties={"height": {"type": "integer"}, "a": {"$ref": "https://example.com/a.json#/b"}}
+            ),
+        ),
+        {"arguments-schema": 1},
+    ),
+    "arguments with a very long number": (tools(call(f'{{"height": {"9" * 5000}}}')), {"arguments": 1}),
+    "a dot in the name of a call, none defined": (
+        chat(ASK, call(name="a.f")),
+        {"call": 1, "none-offered": 1},
     ),
     "arguments with a large number": (tools(call('{"height": 1e400}')), {"arguments": 1}),
     "arguments with NaN": (tools(call('{"height": NaN}')), {"arguments": 1}),
@@ -121,10 +162,32 @@ MESSAGES: RULES = {
         chat(ASK, call(), RESULTS[0], legacy(), {"role": "function", "name": "rise", "content": "5"}, REPLY),
         {"mixed": 1, "none-offered": 2},
     ),
+    "a legacy result of a tool call": (
+        tools(call(), {"role": "function", "name": "rise", "content": "5"}, REPLY),
+        {"mixed": 1},
+    ),
+    "a tool result of a legacy call": (
+        chat(ASK, legacy(), RESULTS[0], REPLY, functions=[TOOL["function"]]),
+        {"mixed": 1},
+    ),
+    "functions and tools of one name": (
+        chat(ASK, REPLY, tools=[TOOL], functions=[TOOL["function"]]),
+        {"mixed": 1},
+    ),
     "a legacy conversation": (chat(ASK, legacy(), functions=[TOOL["function"]]), {}),
     "content null as text": (tools({**call(), "content": "null"}), {"chat/empty-content": 1}),
     "content None as text": (tools({**call(), "content": " None "}), {"chat/empty-content": 1}),
     "content empty next to calls": (tools({**call(), "content": ""}), {"chat/empty-content": 1}),
+    "content nan next to calls": (tools({**call(), "content": "NaN"}), {"chat/empty-content": 1}),
+    "no parts next to calls": (tools({**call(), "content": []}), {"chat/empty-content": 1}),
+    "a part null next to calls": (
+        tools({**call(), "content": [{"type": "text", "text": "null"}]}),
+        {"chat/empty-content": 1},
+    ),
+    "content null next to a refusal": (
+        chat(ASK, {"role": "assistant", "content": None, "refusal": "No."}),
+        {"chat/null-content": 1},
+    ),
     "content next to calls": (tools({**call(), "content": "Let me see."}), {}),
     "content null next to calls": (tools({**call(), "content": None}), {"chat/null-content": 1}),
     "nulls of an SDK": (
@@ -144,6 +207,17 @@ MESSAGES: RULES = {
     "nulls of an SDK beside calls": (
         tools({**call(), "refusal": None, "function_call": None, "annotations": None}),
         {},
+    ),
+    "nulls of a table": (
+        chat(
+            {"role": "user", "content": "x", "name": None, "weight": None, "tool_call_id": None},
+            {"role": "assistant", "content": "x", "name": None, "weight": None, "tool_calls": None},
+        ),
+        {},
+    ),
+    "a result with null for its call": (
+        tools(call(), {**RESULTS[0], "tool_call_id": None}, REPLY),
+        {"result": 1, "no-result": 1},
     ),
     "nulls of an example": (chat(ASK, REPLY, tools=None, functions=None, parallel_tool_calls=None), {}),
     "null of an unknown key": (

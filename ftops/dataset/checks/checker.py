@@ -207,13 +207,14 @@ class _Run:
 
     def _check_kind(self, first: bytes) -> None:
         """Reports a file that isn't JSON Lines in UTF-8, by its first bytes."""
+        first = first.removeprefix(BOM)
         if kind := kind_of(first):
             self._refuse("file/compressed", f"the file is {kind}", TO_CONVERT if kind == PARQUET else "")
         elif first.startswith(LFS_POINTER):
             self._refuse("file/git-lfs", "the file is a Git LFS pointer, not the data")
         elif encoding := wide_encoding(first):
             self._refuse("file/not-utf8", f"the file is {encoding}, not UTF-8")
-        elif b"\n" not in first and len(first.split(b"\r", 2)) > 2 and detect(first.split(b"\r", 1)[0]):
+        elif b"\n" not in first and len(parts := first.split(b"\r", 2)) > 2 and detect(parts[0]):
             self._refuse("file/line-ends", "lines end with carriage returns only")
         elif is_document(first.decode(errors="replace")):
             self._refuse("file/document", "the file is one JSON document, not JSON Lines", TO_CONVERT)

@@ -29,8 +29,8 @@ _MESSAGE_KEYS: Mapping[str, frozenset[str]] = {
     "tool": _COMMON_KEYS | {"weight", "tool_call_id"},
 }
 _ALL_KEYS = frozenset[str]().union(*_MESSAGE_KEYS.values())
-_OF_SDKS = frozenset({"refusal", "function_call", "tool_calls", "audio", "annotations", "reasoning_content"})
-"""Keys that SDKs write as null into every message: they mean nothing then."""
+_OF_SDKS = (_ALL_KEYS - {"role", "content"}) | {"audio", "annotations", "reasoning_content"}
+"""Keys that SDKs and tables write as null into every message: they mean nothing then."""
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LISTED = ", ".join(ROLES)
 
@@ -40,7 +40,7 @@ Offer = Mapping[str, functions.Function]
 ORDER_RULES = ("chat/role-order", "chat/system-late")
 """Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
-NULL_TEXTS = ("null", "None", "")
+_NULL_TEXTS = ("null", "none", "nan", "")
 NO_OFFER: Offer = {}
 
 
@@ -103,6 +103,13 @@ def check_keys(holder: Mapping[str, Any], known: frozenset[str], at: Steps) -> I
         yield Finding("chat/unknown-key", f"unknown key {quote(key)}", (*at, Key(key)), hint)
 
 
+def means_nothing(content: object) -> bool:
+    """Whether the `content` beside calls has no meaning: no text, or a null that was written as text."""
+    if isinstance(content, list):
+        return all(isinstance(part, dict) and means_nothing(part.get("text")) for part in content)
+    return isinstance(content, str) and content.strip().lower() in _NULL_TEXTS
+
+
 def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, Sequence[Finding]]:
     """The functions that an example (or the input of a pair) offers."""
     offered = {key: holder[key] for key in _OFFER if holder.get(key) is not None}
@@ -117,7 +124,9 @@ def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
     findings: list[Finding] = []
     for key in ("tools", "functions"):
         if key in holder:
-            findings += functions.check_definitions(holder[key], key, (*at, key), by_name)
+            defined: dict[str, functions.Function] = {}
+            findings += functions.check_definitions(holder[key], key, (*at, key), defined)
+            by_name = defined | by_name
     if "tools" in holder and "functions" in holder:
         findings.append(Finding("tools/mixed", "both `tools` and `functions`", (*at, Key("functions"))))
     parallel = holder.get("parallel_tool_calls")
@@ -208,31 +217,30 @@ def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: S
             detail = "Its message has neither `content` nor `tool_calls` nor `function_call`."
             yield Finding("chat/empty-reply", "the assistant message is empty", at, detail=detail)
     elif content is None:
-        rule = "chat/null-content" if has_calls or role != "assistant" else "chat/empty-reply"
-        yield Finding(rule, "`content` is null", here)
+        is_reply = role == "assistant" and not has_calls and not refusal
+        yield Finding("chat/empty-reply" if is_reply else "chat/null-content", "`content` is null", here)
+    elif has_calls and means_nothing(content):
+        yield Finding("chat/empty-content", f"`content` is {describe(content)} next to calls", here)
     elif isinstance(content, list):
-        yield from _check_parts(content, role, has_calls, here)
+        yield from _check_parts(content, role, here)
     elif not isinstance(content, str):
         hint = "Write it in double quotes, or as a list of parts."
         yield Finding("chat/type", f"`content` is {describe(content)}, not text", here, hint)
-    elif has_calls:
-        if content.strip() in NULL_TEXTS:
-            yield Finding("chat/empty-content", f"`content` is {describe(content)} next to calls", here)
-    elif not content or content.isspace():
+    elif not has_calls and (not content or content.isspace()):
         if role == "assistant":
             yield Finding("chat/empty-reply", "the assistant message is empty", here)
         elif role not in functions.RESULTS:
             yield Finding("chat/empty-message", f"the message with the role {role} is empty", here)
 
 
-def _check_parts(parts: Sequence[Any], role: str, has_calls: bool, at: Steps) -> Iterator[Finding]:
+def _check_parts(parts: Sequence[Any], role: str, at: Steps) -> Iterator[Finding]:
     yield from vision.check_parts(parts, role, at)
     if role == "function":
         yield Finding("chat/type", "`content` is a list, not text", at, "Write the result as text.")
     elif role == "tool":
         yield Finding("tools/result-text", "the result is a list of parts, not text", at)
     is_blank = [isinstance(part, dict) and vision.is_blank(part) for part in parts]
-    if all(is_blank) and not has_calls:
+    if all(is_blank):
         rule = "chat/empty-reply" if role == "assistant" else "chat/empty-message"
         yield Finding(rule, f"the message with the role {role} is empty", at)
     elif any(is_blank):

@@ -20,17 +20,20 @@ RESULTS = ("tool", "function")
 MAX_FUNCTIONS = 128
 MAX_DESCRIPTION = 1024
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NAMES = "Use at most 64 letters, digits, `_` and `-`."
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
 _TOOL_KEYS = frozenset({"type", "function"})
 _CALL_KEYS = frozenset({"id", "type", "function"})
 _CALLED_KEYS = frozenset({"name", "arguments"})
 _FORMS = {"tools": "tool_calls", "functions": "function_call"}
 """Keys of definitions, and of calls of the functions that they define."""
-_OF_SCHEMAS = ("items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames")
-_OF_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_OF_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-"""Keys of a JSON Schema whose values are schemas, lists of them, or schemas by name."""
-_CHECK_DEPTH = 30
+_OF_SCHEMAS = (
+    *("items", "additionalItems", "unevaluatedItems", "contains", "not", "if", "then", "else"),
+    *("additionalProperties", "unevaluatedProperties", "propertyNames"),
+)
+_OF_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems", "items")
+_OF_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
+"""Keys of a JSON Schema, of any dialect, whose values are schemas, lists of them, or schemas by name."""
 
 
 class Function(Struct, frozen=True):
@@ -141,7 +144,7 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
     elif name in known:
         yield Finding("tools/definition", f"two functions with the name {quote(name)}", (*at, "name"))
     yield from _unknown_keys(item, _FUNCTION_KEYS, "a function", at)
-    description = item.get("description", "")
+    description = item.get("description") or ""
     if not isinstance(description, str):
         summary = f"`description` is {describe(description)}, not text"
         yield Finding("chat/type", summary, (*at, "description"))
@@ -149,7 +152,7 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
         summary = f"a description of {len(description):,} characters, more than {MAX_DESCRIPTION:,}"
         yield Finding("tools/requests", summary, (*at, "description"), "Shorten it.")
     parameters = ""
-    if "parameters" in item:
+    if item.get("parameters") is not None:
         findings = list(_check_schema(item["parameters"], (*at, "parameters")))
         yield from findings
         if not any(f.rule == "tools/schema" for f in findings):
@@ -174,9 +177,9 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
         yield from _extras(inner, where)
 
 
-def _schemas(schema: object, at: Steps) -> Iterator[tuple[Mapping[str, Any], Steps]]:
+def _schemas(schema: object, at: Steps) -> Iterator[tuple[dict[str, Any], Steps]]:
     """A JSON Schema and all schemas in it, with their paths."""
-    if not isinstance(schema, dict) or len(at) > _CHECK_DEPTH:
+    if not isinstance(schema, dict):
         return
     yield schema, at
     for key in _OF_SCHEMAS:
@@ -229,6 +232,9 @@ def _check_call(call: object, offered: Mapping[str, Function], at: Steps) -> Ite
         parameters = offered[name].parameters if name in offered else ""
         for rule, summary in _wrong_arguments(call["arguments"], parameters):
             yield Finding(rule, summary, (*at, "arguments"))
+    if not offered and not _NAME.fullmatch(name):
+        summary = f"the name {quote(name)} of a called function is not allowed"
+        yield Finding("tools/call", summary, (*at, "name"), _NAMES)
     if not offered:
         yield Finding("tools/none-offered", f"{quote(name)} is called, but the example has no functions", at)
     elif name not in offered:
@@ -242,6 +248,11 @@ def _check_result(
 ) -> Iterator[Finding]:
     key = "tool_call_id" if role == "tool" else "name"
     name = message.get(key)
+    if waiting and all((where[-1] == "function_call") is (role == "tool") for where in waiting.values()):
+        other = "function_call" if role == "tool" else "tool_calls"
+        yield Finding("tools/mixed", f"a result with the role {role} of a call in `{other}`", (*at, "role"))
+        del waiting[next(iter(waiting))]
+        return
     if not isinstance(name, str) or not name:
         yield Finding("tools/result", f"a result without `{key}`", (*at, key) if key in message else at)
     elif name not in waiting:
@@ -273,8 +284,12 @@ def _wrong_arguments(arguments: str, parameters: str) -> tuple[tuple[str, str], 
         return (("tools/arguments", f"the number {error} in the arguments {why}"),)
     except Duplicate as error:
         return (("tools/arguments", f"the arguments have the key {quote(str(error))} twice"),)
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         return (("tools/arguments", f"the arguments {quote(arguments)} are not JSON"),)
+    except RecursionError:
+        return (("tools/arguments", f"the arguments {quote(arguments)} are nested too deeply"),)
+    except ValueError:
+        return (("tools/arguments", "a number in the arguments has too many digits"),)
     if not isinstance(value, dict):
         return (("tools/arguments", f"the arguments are {describe(value)}, not an object"),)
     if not parameters:
@@ -293,8 +308,10 @@ def _validator(schema: str) -> tuple[Any, str]:
     import jsonschema_rs  # only if there are functions to check
 
     document = json.loads(schema)
-    for attempt in (document, {key: value for key, value in document.items() if key != "$schema"}):
-        # A dialect that isn't known changes nothing for the service: the schema is read as the usual one.
+    usual = {key: value for key, value in document.items() if key != "$schema"}
+    # A dialect that isn't known changes nothing for the service: the schema is read as the usual one. What
+    # refers to other documents accepts everything.
+    for attempt in (document, usual, _confined(usual)):
         try:
             return jsonschema_rs.validator_for(attempt, retriever=_fetch_nothing), ""
         except jsonschema_rs.ValidationError as error:
@@ -304,6 +321,15 @@ def _validator(schema: str) -> tuple[Any, str]:
         except (ValueError, RecursionError):
             return None, ""
     return None, why
+
+
+def _confined(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a JSON Schema without references to other documents."""
+    copy: dict[str, Any] = json.loads(json.dumps(schema))
+    for inner, _ in _schemas(copy, ()):
+        if not str(inner.get("$ref", "#")).startswith("#"):
+            del inner["$ref"]
+    return copy
 
 
 def _fetch_nothing(url: str) -> Any:

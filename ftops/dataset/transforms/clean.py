@@ -18,7 +18,7 @@ from xxhash import xxh3_128_intdigest
 from ftops.core.confined_files import opened
 from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
 from ftops.dataset.formats import OUTPUTS
-from ftops.dataset.formats.chat import NULL_TEXTS, SYSTEM
+from ftops.dataset.formats.chat import SYSTEM, means_nothing
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.profile.tokens import calls
 from ftops.dataset.rules.findings import Finding
@@ -149,7 +149,7 @@ def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterato
     for message in messages:
         empty = [key for key, value in message.items() if value is None]
         content = message.get("content")
-        if isinstance(content, str) and content.strip() in NULL_TEXTS and any(calls(message)):
+        if means_nothing(content) and any(calls(message)):
             empty.append("content")
         for key in empty:
             del message[key]

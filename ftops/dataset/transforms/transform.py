@@ -31,12 +31,12 @@ from typing import Any
 
 from ftops.core.errors import Diagnostic, Place
 from ftops.dataset.files.derived_files import derive
-from ftops.dataset.files.jsonl_io import DataError, Example, Line, Writer, dump, read_strictly
+from ftops.dataset.files.jsonl_io import DataError, Example, Line, Writer, dump, list_at, read_strictly
 from ftops.dataset.formats import OUTPUTS, offering
 from ftops.dataset.formats.foreign import Unconvertible
 from ftops.dataset.transforms.parts import PARTS, Source, Split, part, sample
 
-VERSION = 2
+VERSION = 3
 _UNSLIMMED = "no example has function definitions from which `slim` removes {}"
 _UNCONVERTED = "no example has function calls or definitions to convert to `{}`"
 _AS_IT_IS = "The examples stay as they are."
@@ -130,9 +130,10 @@ Message = dict[str, Any]
 
 
 def to_tools(example: Example) -> Example:
-    """The example with `tools`; calls get ids that are unique in it. A result belongs to the latest call of
-    its name that has no result yet. Raises Unconvertible."""
-    numbers = count(1)
+    """The example with `tools`; legacy calls get ids that are unique in it. A result belongs to the latest
+    call of its name that has no result yet. Raises Unconvertible."""
+    text = dump(example)
+    numbers = (n for n in count(1) if b'"call_%d"' % n not in text)
     open_calls: defaultdict[str, list[str]] = defaultdict(list)
     """Ids by the name of the function."""
 
@@ -142,6 +143,9 @@ def to_tools(example: Example) -> Example:
             open_calls[str(call.get("name"))].append(id)
             calls = [{"id": id, "type": "function", "function": call}]
             return _renamed(message, {"function_call": ("tool_calls", lambda _: calls)})
+        for call in list_at(message, "tool_calls"):
+            if isinstance(call, dict) and isinstance(function := call.get("function"), dict):
+                open_calls[str(function.get("name"))].append(str(call.get("id")))
         if message.get("role") != "function":
             return message
         name = str(message.get("name"))
