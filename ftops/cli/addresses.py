@@ -32,8 +32,13 @@ class AddressType(click.ParamType[Address]):
         except ValueError as error:
             unquoted = "[" in value and '"' not in value
             hint = "The shell removed the quotes: write 'job.copilot[\"fr\"]'." if unquoted else ""
+            is_argument = ctx is not None and isinstance(param, click.Argument)
             if len(self._kinds) == 1 and value.isidentifier():
                 hint = f"Write {self._kinds[0]}.{value}."
+            elif is_argument and ctx is not None and Path(value).exists():
+                hint = (
+                    f"It is a path, which comes after the address: `{ctx.command_path} job.copilot {value}`."
+                )
             self.fail(f"{error}. {hint}".rstrip(), param, ctx)
 
     def shell_complete(

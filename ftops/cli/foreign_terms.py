@@ -8,29 +8,53 @@ from collections.abc import Collection, Mapping, Sequence
 from ftops.core.suggestions import nearest
 
 COMMANDS: Mapping[str, str] = {
-    "check": "`ftops validate`",
+    "cancel": "`ftops job cancel ADDRESS`",
     "cat": "`ftops show`",
+    "chat": "`ftops exec`: it runs your program with the endpoint and the key of a deployment",
+    "check": "`ftops validate`, or `ftops data check`",
+    "clean": "`ftops data clean`, or `ftops gc`",
+    "convert": "`ftops data convert`",
+    "cost": "`ftops plan`: it shows the costs of the changes; `ftops models` lists prices",
+    "costs": "`ftops plan`: it shows the costs of the changes; `ftops models` lists prices",
+    "create": "`ftops apply`; `ftops init` creates a spec",
+    "delete": "`ftops apply`, after you have removed the resource from the spec",
+    "deploy": "`ftops apply`: it uploads, trains and deploys what the spec declares",
     "diff": "`ftops plan`, or `ftops state diff`",
     "down": "`ftops destroy`",
+    "evaluate": "`ftops eval`",
+    "files": "`ftops state list`",
+    "fine-tune": "`ftops apply`: it uploads, trains and deploys what the spec declares",
+    "finetune": "`ftops apply`: it uploads, trains and deploys what the spec declares",
     "format": "`ftops fmt`",
+    "generate": "`ftops data generate`",
     "get": "`ftops output`",
     "history": "`ftops audit`, or `ftops state history`",
     "lint": "`ftops validate`",
     "list": "`ftops state list`",
     "login": "`az login`: ftops keeps no credentials",
+    "metrics": "`ftops results ADDRESS`",
+    "model": "`ftops models`",
     "mv": "`ftops state mv`",
+    "new": "`ftops init`",
     "outputs": "`ftops output`",
+    "pause": "`ftops job pause ADDRESS`",
     "preview": "`ftops plan`",
+    "prices": "`ftops models`",
     "providers": "the section `providers` of the spec",
     "refresh": "`ftops apply --refresh-only`",
+    "remove": "`ftops apply`, after you have removed the resource from the spec",
+    "resume": "`ftops job resume ADDRESS`",
     "rm": "`ftops state rm`",
     "run": "`ftops apply`, or `ftops exec`",
     "status": "`ftops plan`, or `ftops show`",
     "taint": "`ftops apply --replace ADDRESS`",
     "test": "`ftops validate`, or `ftops exec` for a test of yours",
+    "train": "`ftops apply`: it uploads, trains and deploys what the spec declares",
+    "tune": "`ftops apply`: it uploads, trains and deploys what the spec declares",
     "unlock": "`ftops force-unlock`",
     "untaint": "`ftops state show`; a plan shows the reason for each replacement",
     "up": "`ftops apply`",
+    "upload": "`ftops apply`: it uploads the datasets of the spec",
     "watch": "`ftops jobs --follow`",
     "workspace": "`--env NAME`: one of the environments that the spec declares",
 }
@@ -47,6 +71,8 @@ OPTIONS: Mapping[str, str] = {
     "--workspace": "--env",
     "--yes": "-y",
 }
+DELETING = frozenset({"destroy", "force-unlock", "gc", "rm"})
+"""Commands that no hint suggests only because the names are alike."""
 _ONE_DASH = re.compile(r"-([a-z][a-z-]{2,})(=.*)?\Z", re.DOTALL)
 
 

@@ -50,9 +50,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self._rows and not ctx.resilient_parsing:
-            from ftops.cli.foreign_terms import command_hint
+            from ftops.cli.foreign_terms import DELETING, command_hint
 
-            hint = command_hint(name) or did_you_mean(name, self._rows)
+            hint = command_hint(name) or did_you_mean(name, self._rows.keys() - DELETING)
             raise click.UsageError(f"unknown command `{name}`. {hint}", ctx)
         if ctx.obj is not None:
             ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()

@@ -331,7 +331,8 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     path = str(resource.inputs.get("path"))
     files, are = ("files", "are") if dataset.is_pattern(path) else ("file", "is")
     named = f"The {files} of {resource.address} {are} {path}."
-    return replace(diagnostic, place=resource.place, detail=f"{named} {diagnostic.detail}".rstrip())
+    written = resource.places.get("path", resource.place)
+    return replace(diagnostic, place=written, detail=f"{named} {diagnostic.detail}".rstrip())
 
 
 def _with_name(resource: Resource) -> Resource:

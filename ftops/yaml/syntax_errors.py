@@ -10,6 +10,8 @@ import yaml
 
 from ftops.core.errors import Diagnostic, Place
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class _Row(NamedTuple):
     """A common mistake. `pattern` must match in the parser's message; what follows a `\\n` in it matches the
@@ -26,6 +28,25 @@ _QUOTE = _Row(
     "an expression must be quoted here",
     "Inside `{…}` and `[…]`, YAML reads the brace of `${` as the start of a mapping.",
     'Put quotes around the value: "${…}".',
+)
+
+_OPEN_QUOTE = _Row(
+    "",
+    "a quote is not closed",
+    "The text goes on to the next quote, which is in a line below.",
+    "Close the quote in this line.",
+)
+_NO_COLON = _Row(
+    "",
+    "a colon is missing in this line",
+    "A mapping has one `key: value` per line, or a `key:` above the lines that are indented below it.",
+    "Write a colon and a space after the key.",
+)
+_NO_SPACE = _Row(
+    "",
+    "a space is missing after the colon",
+    "Only a colon with a space after it ends a key; this line is read as text.",
+    "Write `key: value`.",
 )
 
 _ROWS = (
@@ -65,6 +86,12 @@ _ROWS = (
         "a list can't start here",
         "The `- ` of a list must be at the start of a line.",
         "Put the list on the next lines, or write it as `[a, b]`.",
+    ),
+    _Row(
+        r"(?:did not find expected key|expected <block end>)[^\n]*\n- ",
+        "a list can't start among the keys of a mapping",
+        "The lines above are `key: value`; an entry of a list starts with `- `.",
+        "Remove the `- ` and write `name:` with its keys below it; sections name their entries by keys.",
     ),
     _Row(
         "did not find expected key|expected <block end>",
@@ -135,6 +162,9 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
         return _character(error, text, place_at)
     if not isinstance(error, yaml.MarkedYAMLError):
         return Diagnostic("invalid YAML", str(error), "", place_at(0, 0))
+    if cause := _open_quote(error, text) or _no_colon(error, text):
+        row, line, column = cause
+        return Diagnostic(row.summary, row.detail, row.hint, place_at(line, column))
     place = _visible(place_at(*_mark(error)), place_at)
     says = f"{error.context or ''} {error.problem or ''}".strip()
     before, rest = place.text[: place.column - 1], place.text[place.column - 1 :]
@@ -146,6 +176,48 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
         place = _whole_expression(place) if row is _QUOTE else place
         return Diagnostic(row.summary, row.detail, row.hint, place)
     return Diagnostic("invalid YAML", f"The parser says: {says}.", "", place)
+
+
+def _open_quote(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The opening quote of a text that ends right before the error, in a later line: at the opening quote of
+    another text."""
+    stop = error.problem_mark
+    if stop is None:
+        return None
+    try:
+        for token in yaml.scan(text, Loader=_LOADER):
+            if not isinstance(token, yaml.ScalarToken) or token.plain or token.style not in ("'", '"'):
+                continue
+            start, end = token.start_mark, token.end_mark
+            if start.line < end.line and (end.line, end.column) == (stop.line, stop.column):
+                return _OPEN_QUOTE, start.line, start.column
+    except yaml.YAMLError:
+        return None  # it is the error itself
+    return None
+
+
+def _no_colon(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The line without a colon that is read as one text with the line of the error."""
+    stop = error.problem_mark
+    if stop is None or "mapping values are not allowed" not in (error.problem or ""):
+        return None
+    lines = text.splitlines()
+    above = [n for n in range(stop.line) if lines[n].strip() and not lines[n].lstrip().startswith("#")]
+    if not above or _KEY.search(line := lines[above[-1]]):
+        return None
+    before = lines[above[-2]] if len(above) > 1 else ":"
+    continues = _indent(line) > _indent(before) and not before.rstrip().endswith(":")
+    if continues or line.lstrip()[:1] in ("-", "'", '"', "{", "["):
+        return None
+    joined = re.match(r"\s*[A-Za-z_][A-Za-z0-9_-]*:(?!//)", line)
+    return (_NO_SPACE, above[-1], joined.end() - 1) if joined else (_NO_COLON, above[-1], _indent(line))
+
+
+_KEY = re.compile(r":(?:\s|$)")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _visible(place: Place, place_at: Callable[[int, int], Place]) -> Place:

@@ -24,6 +24,7 @@ from ftops.config.loader.environments import (
     named_environments,
     variation_of,
 )
+from ftops.config.loader.expression_errors import not_written_as_expression
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
@@ -46,6 +47,7 @@ from ftops.core.project import display, project_root
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
+from ftops.yaml.document import Plain
 
 if TYPE_CHECKING:
     from ftops.catalog import Catalog
@@ -151,10 +153,16 @@ def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:
     return veiled(finding) if finding.place and finding.place.file in source.veiled else finding
 
 
-def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope, *, is_recorded: bool) -> Config:
+def _config(
+    source: Source, wanted: str | None, givers: Givers, scope: Scope, *, is_recorded: bool
+) -> Config | None:
+    """None, with a finding, if the wanted environment isn't declared: other errors may follow from that."""
     findings = scope.findings
     name, state = settings.read_settings(source, __version__, scope)
+    before = len(findings)
     environment = choose_environment(source, wanted, findings, is_recorded=is_recorded)
+    if environment is None and wanted not in (None, settings.DEFAULT_ENVIRONMENT) and findings[before:]:
+        return None
     variation = variation_of(environment, wanted or settings.DEFAULT_ENVIRONMENT)
     variables = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
     scope.variables = variables
@@ -356,6 +364,9 @@ def _output(entry: Entry, scope: Scope) -> tuple[Output | None, list[Use]]:
     if block is None:
         return None, evaluator.uses
     value = None if is_null else block.value
+    if type(written) is Plain and (finding := not_written_as_expression(written, is_model=False)):
+        place = entry.place(("value",)) if is_mapping else entry.value_place()
+        scope.findings.append(Diagnostic(*finding, place))
     is_sensitive = block.sensitive or names_secret(value)
     return Output(entry.name, value, block.description, is_sensitive, entry.mark()), evaluator.uses
 

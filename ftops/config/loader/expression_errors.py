@@ -124,6 +124,32 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
     return unknown_scope(head)
 
 
+_KINDS = {
+    **{kind: kind for kind in RESOURCE_TYPES},
+    **{row.section: kind for kind, row in RESOURCE_TYPES.items()},
+}
+_BARE = re.compile(
+    rf"(?:\{{\{{\s*|\$)?(?P<head>{'|'.join((*_KINDS, 'var', 'env', 'each'))})\."
+    r"(?P<rest>[A-Za-z_][^{}]*?)(?:\s*\}\})?"
+)
+
+
+def not_written_as_expression(text: str, *, is_model: bool = True) -> tuple[str, str, str] | None:
+    """The error about a text that is an expression without `${` and `}`, such as `job.chat.fine_tuned_model`;
+    None for any other. `is_model`: an address alone stands for the model of the resource."""
+    match = _BARE.fullmatch(text)
+    if not match:
+        return None
+    inside = f"{_KINDS.get(match['head'], match['head'])}.{match['rest']}"
+    if match["head"] in _KINDS and "." not in re.sub(r"\[.*\]", "", match["rest"]):
+        names = [a for a in sorted(RESOURCE_TYPES[_KINDS[match["head"]]].model_attributes) if "*" not in a]
+        if not is_model or not names:
+            return None
+        inside = f"{inside}.{names[0]}"
+    detail = "Text is used as it is; only `${…}` is replaced by a value."
+    return f"`{text}` isn't an expression", detail, f'Write "${{{inside}}}".'
+
+
 def _not_computed(what: str) -> tuple[str, str, str]:
     detail = f"A spec is plain data: it has no {what}, and nothing in it is executed."
     hint = "Compute the value beforehand and pass it with `--var`."

@@ -12,12 +12,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from ftops.config.loader.unknown_keys import section_hint
 from ftops.config.schema import LISTS, sections
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.snippets import command
-from ftops.core.suggestions import did_you_mean
 from ftops.yaml import document as yaml_document
 from ftops.yaml.document import Document
 
@@ -324,7 +324,7 @@ class _Merge(Struct):
         name = key.value
         if name not in sections():
             detail = "The top-level keys of a spec are its sections."
-            hint = did_you_mean(name, sections())
+            hint = section_hint(name, sections())
             place = _without_values(document.place_of(key), key, node)
             self.findings.append(Diagnostic(f"unknown section `{name}`", detail, hint, place))
         elif name in LISTS:

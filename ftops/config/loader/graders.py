@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.validate import explained
 from ftops.config.schema.block import Faulty
-from ftops.config.schema.graders import GRADER
+from ftops.config.schema.graders import GRADER, Grader
 from ftops.core.address import references
 from ftops.core.errors import Diagnostic
 from ftops.core.nested import object_at
@@ -68,7 +68,9 @@ def body_faults(grader: Any) -> Iterator[Fault]:
     try:
         block = GRADER.read(grader)
     except Faulty as faulty:
-        yield from (Fault(e.keys, e.summary, e.detail, e.hint, e.at_key) for e in explained(faulty.faults))
+        yield from (
+            Fault(e.keys, e.summary, e.detail, e.hint, e.at_key) for e in explained(faulty.faults, Grader)
+        )
         return
     for problem in problems(block.as_data()):
         if problem.severity == "error":

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
+from ftops.config.loader.expression_errors import not_written_as_expression
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
@@ -19,6 +20,7 @@ from ftops.core.address import EVERY, Address, Reference, Template, references
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
 from ftops.core.suggestions import did_you_mean
+from ftops.yaml.document import Plain
 
 
 class Linker(Struct):
@@ -57,6 +59,8 @@ class Linker(Struct):
                 hint = "Write nothing before or after the expression."
                 summary = f"`{value}` can't be a part of a text"
                 draft.entry.report(self.findings, path, summary, "It stands for several models.", hint)
+            elif type(value) in (str, Plain) and (finding := not_written_as_expression(value)):
+                draft.entry.report(self.findings, path, *finding)
 
     def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
         """The addresses that are used, each with its first place; findings about those that don't exist."""

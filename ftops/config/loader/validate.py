@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ftops.config.loader.files import Entry, Keys
+from ftops.config.loader.unknown_keys import Meant, meaning_of
 from ftops.config.schema.block import Block, Fault, Faulty, Field
 from ftops.config.schema.field_types import Unknown
 from ftops.core.errors import Diagnostic
-from ftops.core.suggestions import did_you_mean, nearest
+from ftops.yaml.document import Plain
 
 B = TypeVar("B", bound=Block)
 
@@ -32,7 +33,7 @@ def read_block(
     try:
         return model.read(data)
     except Faulty as faulty:
-        errors = explained(faulty.faults)
+        errors = explained(faulty.faults, model)
     for error in errors:
         at_value = len(error.keys) == own and not error.at_key
         place = entry.value_place() if at_value else entry.place(error.keys[own:], key=error.at_key)
@@ -40,26 +41,22 @@ def read_block(
     return None
 
 
-def explained(faults: Iterable[Fault]) -> Iterator[Explained]:
-    """The faults in words, without those that follow from others."""
+def explained(faults: Iterable[Fault], root: type[Block]) -> Iterator[Explained]:
+    """The faults in words, without those that follow from others. `root`: the block that has them."""
     known = [fault for fault in faults if fault.kind == "unknown" or not isinstance(fault.given, Unknown)]
-    near = {
-        (*fault.keys[:-1], nearest(str(fault.keys[-1]), _keys(fault)))
-        for fault in known
-        if fault.kind == "unknown"
-    }
+    meant = {fault.keys: meaning_of(fault, root) for fault in known if fault.kind == "unknown"}
+    given = {(*keys[:-1], one.key) for keys, one in meant.items()}
     for fault in known:
-        if (
-            fault.kind != "missing" or fault.keys not in near
-        ):  # else an unknown key is probably meant to be it
+        if fault.kind == "unknown":
+            yield _unknown_key(fault, meant[fault.keys])
+        elif fault.kind != "missing" or fault.keys not in given:
             yield _EXPLAIN[fault.kind](fault)
 
 
-def _unknown_key(fault: Fault) -> Explained:
-    key = str(fault.keys[-1])
-    hint = did_you_mean(key, _keys(fault), nothing="It takes no keys.", limit=24)
+def _unknown_key(fault: Fault, meant: Meant) -> Explained:
+    summary = f"unknown key `{fault.keys[-1]}` in {_noun(fault)}"
     detail = "ftops doesn't know this key, so it would have no effect."
-    return Explained(fault.keys, f"unknown key `{key}` in {_noun(fault)}", detail, hint, at_key=True)
+    return Explained(fault.keys, summary, detail, meant.hint, at_key=True)
 
 
 def _missing(fault: Fault) -> Explained:
@@ -73,7 +70,21 @@ def _no_container(fault: Fault) -> Explained:
     if not keys:
         hint = "Write its keys below it, or in `{…}`."
         return Explained(keys, f"{_noun(fault)} must be a {fault.kind}", "", hint)
-    return Explained(keys, f"{_label(keys)} must be a {fault.kind}", _description(fault))
+    return Explained(keys, f"{_label(keys)} must be a {fault.kind}", _description(fault), _wrapped(fault))
+
+
+def _wrapped(fault: Fault) -> str:
+    """A hint, if the value is that of the first key of the mapping: `{name: Standard}`."""
+    field = next((field for field in _fields(fault) if field.key == fault.keys[-1]), None)
+    inner = field.type if field and isinstance(field.type, type) and issubclass(field.type, Block) else None
+    first = next(iter(inner.fields.values()), None) if inner else None
+    if inner is None or first is None or type(fault.given) is not Plain:
+        return ""
+    try:
+        inner.read({first.key: fault.given})
+    except Faulty:
+        return ""
+    return f"Write `{fault.keys[-1]}: {{{first.key}: {fault.given}}}`."
 
 
 def _refused(fault: Fault) -> Explained:
@@ -83,7 +94,6 @@ def _refused(fault: Fault) -> Explained:
 
 
 _EXPLAIN: Mapping[str, Callable[[Fault], Explained]] = {
-    "unknown": _unknown_key,
     "missing": _missing,
     "mapping": _no_container,
     "list": _no_container,
@@ -97,10 +107,6 @@ def _noun(fault: Fault) -> str:
 
 def _fields(fault: Fault) -> Iterable[Field]:
     return fault.owner.fields.values() if fault.owner else ()
-
-
-def _keys(fault: Fault) -> list[str]:
-    return [field.key for field in _fields(fault)]
 
 
 def _description(fault: Fault) -> str:

@@ -12,7 +12,7 @@ from ftops.config.loader.expressions import Evaluator, Scope, VariableValue
 from ftops.config.loader.files import Entry, Source, entries_of, read_document, veiled
 from ftops.config.loader.phases import FIXED
 from ftops.config.loader.validate import read_block
-from ftops.config.schema.field_types import UNKNOWN, one_of
+from ftops.config.schema.field_types import UNKNOWN, one_of, unit_hint
 from ftops.config.schema.settings import Variable
 from ftops.core.address import render
 from ftops.core.confined_files import leads_out
@@ -248,6 +248,7 @@ def _converted(block: Variable, given: Candidate, entry: Entry, findings: list[D
     else:
         shown = "" if value is None and isinstance(given.value, Given) else _shown(given.value)
         hint = f"Remove the quotes: {given.value}" if quoted else ""
+        hint = hint or (unit_hint(given.value) if block.type in ("integer", "number") else "")
     detail = f"The value comes from {given.giver}{shown}.{meaning}"
     findings.append(Diagnostic(f"variable `{entry.name}` {problem}", detail, hint, place))
     return UNKNOWN

@@ -156,6 +156,8 @@ class Block:
     noun: ClassVar[str] = ""
     fields: ClassVar[Mapping[str, Field]] = {}
     """By the name in Python."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """What other tools call a key → its name here, for hints."""
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _required: ClassVar[frozenset[str]] = frozenset()
     _readers: ClassVar[Mapping[str, tuple[str, Reader]]] = {}

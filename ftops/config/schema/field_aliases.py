@@ -26,6 +26,15 @@ FIXED_TEXT = Text(closed=True)
 FLAG = Boolean(closed=True)
 AMOUNT = Number(minimum=0, closed=True)
 HOURS = WeeklyHours(closed=True)
+METHOD = Choice(
+    words=("supervised", "dpo", "reinforcement"),
+    closed=True,
+    elsewhere={
+        **dict.fromkeys(("sft", "fine-tune", "finetune", "full", "lora"), "supervised"),
+        **dict.fromkeys(("preference", "preferences", "orpo"), "dpo"),
+        **dict.fromkeys(("rft", "rl", "grpo", "ppo", "rlhf"), "reinforcement"),
+    },
+)
 NAME = Text(
     NAME_PATTERN,
     "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",

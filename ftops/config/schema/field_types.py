@@ -207,6 +207,10 @@ class Spelled(Text, frozen=True):
         return super().schema() | {"examples": list(dict.fromkeys(self.spellings.values()))}
 
 
+_EXPRESSION_ALONE = re.compile(r"(?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}]*\Z")
+"""What is in the braces of an expression."""
+
+
 class _Typed(FieldType, frozen=True, kw_only=True):
     """Base of all types but text. They take no Template: text around an expression gives text."""
 
@@ -220,6 +224,8 @@ class _Typed(FieldType, frozen=True, kw_only=True):
     def hint(self, value: Any) -> str:
         if type(value) is str and self.convert(Plain(value)) is not None:
             return f"Remove the quotes: {value}"
+        if type(value) in (str, Plain) and _EXPRESSION_ALONE.match(value):
+            return f'Write it as an expression: "${{{value}}}"'
         return ""
 
     def _word(self, value: Any) -> str | None:
@@ -230,6 +236,15 @@ class _Typed(FieldType, frozen=True, kw_only=True):
         return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
 
 
+_WITH_UNIT = re.compile(r"[0-9][0-9_.,']*\s*[A-Za-z%$€]")
+
+
+def unit_hint(value: Any) -> str:
+    """A hint about a number that is written with a unit, such as `10k`."""
+    has_unit = type(value) in (str, Plain) and _WITH_UNIT.match(value)
+    return "Write digits only, without a unit." if has_unit else ""
+
+
 class Number(_Typed, frozen=True):
     """A number within limits, or one of a few words."""
 
@@ -238,6 +253,9 @@ class Number(_Typed, frozen=True):
     above: float | None = None
     noun: ClassVar[str] = "a number"
     json_type: ClassVar[str] = "number"
+
+    def hint(self, value: Any) -> str:
+        return unit_hint(value) or super().hint(value)
 
     @property
     def expected(self) -> str:
@@ -306,9 +324,11 @@ class Boolean(_Typed, frozen=True):
 
 
 class Choice(_Typed, frozen=True):
-    """One of a few words. `spellings`: other accepted words → the word that they stand for."""
+    """One of a few words. `spellings`: other accepted words → the word that they stand for. `elsewhere`: what
+    other tools call them → the word that a hint names."""
 
     spellings: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def expected(self) -> str:
@@ -318,7 +338,11 @@ class Choice(_Typed, frozen=True):
         return self.spellings.get(value, self._word(value)) if isinstance(value, str) else None
 
     def hint(self, value: Any) -> str:
-        near = nearest(value, self.words) if isinstance(value, str) and not isinstance(value, Given) else None
+        if isinstance(value, dict) and value.get("type") in self.words:  # as in the service's API
+            return f"Write the word alone: `{value['type']}`."
+        if not isinstance(value, str) or isinstance(value, Given):
+            return ""
+        near = self.elsewhere.get(value.lower()) or nearest(value, self.words)
         return f"Did you mean `{near}`?" if near else ""
 
     def schema(self) -> JsonSchema:

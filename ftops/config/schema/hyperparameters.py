@@ -1,5 +1,8 @@
 """Hyperparameters of a job, inline or shared by name."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ftops.config.schema.block import Block, optional
 from ftops.config.schema.field_aliases import AUTO, NAME
 from ftops.config.schema.field_types import Choice, Integer, Number
@@ -7,6 +10,16 @@ from ftops.config.schema.field_types import Choice, Integer, Number
 
 class Hyperparameters(Block, noun="hyperparameters"):
     """Hyperparameters of training. With `auto`, the service chooses."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "epochs": "n_epochs",
+        "num_epochs": "n_epochs",
+        "num_train_epochs": "n_epochs",
+        "lr": "learning_rate_multiplier",
+        "learning_rate": "learning_rate_multiplier",
+        "lr_multiplier": "learning_rate_multiplier",
+        "batch": "batch_size",
+    }
 
     n_epochs = optional(Integer(1, 50, words=AUTO), "Number of passes over the training examples.")
     batch_size = optional(Integer(1, 256, words=AUTO), "Number of examples per training step.")

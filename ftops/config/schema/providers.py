@@ -1,6 +1,8 @@
 """Schema of `providers`: the settings of each type, and the defaults that it gives its resources."""
 
+from collections.abc import Mapping
 from math import isinf
+from typing import ClassVar
 
 from ftops.config.schema.block import Block, Field, FieldsOfRows, MapOf, optional, required
 from ftops.config.schema.field_aliases import (
@@ -38,6 +40,13 @@ RECREATE_AFTER = (
 
 class Sku(Block, noun="`sku`"):
     """SKU and capacity of a deployment."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "type": "name",
+        "tier": "name",
+        "tpm": "capacity",
+        "size": "capacity",
+    }
 
     name = optional(SKU_NAME, "SKU, such as GlobalStandard; default: that of the provider, else Standard.")
     capacity = optional(Integer(1), "Thousands of tokens per minute; default: that of the provider, else 1.")

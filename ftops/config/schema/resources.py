@@ -1,5 +1,8 @@
 """Resources: the blocks of datasets, jobs and deployments."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ftops.config.schema.block import Block, ListOf, MapOf, OneOrMore, OrName, optional, required
 from ftops.config.schema.field_aliases import (
     ACCELERATOR_TYPE,
@@ -11,6 +14,7 @@ from ftops.config.schema.field_aliases import (
     FIXED_TEXT,
     FLAG,
     HOURS,
+    METHOD,
     MODEL_VERSION,
     OPEN_TEXT,
     SERVICE_TIER,
@@ -98,6 +102,14 @@ class StepBlock(Block, noun="a step of `transform`"):
 class Dataset(ResourceBlock, noun="a dataset"):
     """A file of training examples."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "file": "path",
+        "filename": "path",
+        "source": "path",
+        "uri": "url",
+        "type": "format",
+    }
+
     path = optional(FIXED_TEXT, "File of examples, or a pattern for several; relative to this spec file.")
     generate = optional(GenerateBlock, "What `ftops data generate` makes the examples from.")
     url = optional(OPEN_TEXT, "URL that the service downloads the examples from.")
@@ -117,8 +129,19 @@ class Dataset(ResourceBlock, noun="a dataset"):
 class Job(ResourceBlock, noun="a job"):
     """A fine-tuning job."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "training_file": "training",
+        "validation_file": "validation",
+        "train": "training",
+        "valid": "validation",
+        "dataset": "training",
+        "data": "training",
+        "base_model": "model",
+        "trainingType": "training_type",
+        "hyper_parameters": "hyperparameters",
+    }
     model = required(OPEN_TEXT, "Model to start from: a base model, or ${job.other.fine_tuned_model}.")
-    method = optional(choice("supervised", "dpo", "reinforcement"), "Fine-tuning method.", "supervised")
+    method = optional(METHOD, "Fine-tuning method.", "supervised")
     training = required(OPEN_TEXT, "Name of the training dataset.")
     validation = optional(OPEN_TEXT, "Name of the validation dataset.")
     hyperparameters = optional(OrName(JobHyperparameters), "The name of named hyperparameters, or a mapping.")
@@ -200,6 +223,12 @@ class HostingBlock(Block, noun="`hosting`"):
 
 class Deployment(ResourceBlock, noun="a deployment"):
     """A deployed model."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "model_name": "model",
+        "deployment_name": "name",
+        "content_filter": "rai_policy",
+    }
 
     name = optional(
         DEPLOYMENT_NAME, "Name of the deployment, used by callers; default: the name of the resource."

@@ -203,6 +203,7 @@ def spills_over(situation: Situation) -> Iterator[Diagnostic]:
             f"write `${{{meant[0]}.name}}`"
             if meant
             else did_you_mean(wanted, known - {"", _name(change.after)}, nothing="declare it"),
+            at="spillover",
         )
 
 

@@ -126,15 +126,17 @@ class Situation:
         return self.accounts[provider].limits.get(name, self.catalog_of(provider).limits.get(name))
 
     def finding(
-        self, address: Address, summary: str, detail: str, hint: str, severity: str = "error"
+        self, address: Address, summary: str, detail: str, hint: str, severity: str = "error", at: str = ""
     ) -> Diagnostic:
-        """A finding about one resource, with its place."""
+        """A finding about one resource, with its place: that of the input `at` it, if the spec sets that."""
         resource = self.resources.get(address)
-        place = resource.place if resource else None
+        places = resource.places if resource else {}
+        written = places.get(at) or places.get(at.partition(".")[0])
+        place = written or (resource.place if resource else None)
         return Diagnostic(f"{address}: {summary}", detail, hint, place, severity)
 
-    def warning(self, address: Address, summary: str, detail: str, hint: str) -> Diagnostic:
-        return self.finding(address, summary, detail, hint, "warning")
+    def warning(self, address: Address, summary: str, detail: str, hint: str, at: str = "") -> Diagnostic:
+        return self.finding(address, summary, detail, hint, "warning", at)
 
     def about_provider(
         self, provider: str, summary: str, detail: str, hint: str, severity: str = "error"

@@ -54,4 +54,6 @@ def refused_graders(situation: Situation, replies: Replies, secrets: Secrets) ->
             continue
         if refusal:
             hint = "correct `grader`; nothing has been uploaded or trained yet"
-            yield situation.finding(address, "the service refuses its grader", clean.text(refusal), hint)
+            yield situation.finding(
+                address, "the service refuses its grader", clean.text(refusal), hint, at="grader"
+            )

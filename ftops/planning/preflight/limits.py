@@ -173,6 +173,10 @@ def _listed_usage(situation: Situation, provider: str, size: Size) -> str:
     return next((s.usage for s in (model.skus or () if model else ()) if s.name.casefold() == asked), "")
 
 
+_CAPACITY = "sku.capacity"
+"""The input that a finding about quota is placed at."""
+
+
 def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint: str) -> Diagnostic:
     used, limit = f"{usage.used:g}", f"{usage.limit:g}"
     left = f"{max(found.left, 0):g}"
@@ -187,13 +191,13 @@ def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint
     if found.is_sure:
         summary = f"not enough quota: {usage.title} ({usage.name})"
         hint += _TEMPORARY_HINT if take.is_returned else ""
-        return situation.finding(take.step.address, summary, detail, hint)
+        return situation.finding(take.step.address, summary, detail, hint, at=_CAPACITY)
     summary = f"quota may run short: {usage.title} ({usage.name})"
     if take.amount > found.left:
         detail += " Other steps of the plan free enough, but aren't certain to run first."
-        return situation.warning(take.step.address, summary, detail, _LATER_HINT)
+        return situation.warning(take.step.address, summary, detail, _LATER_HINT, _CAPACITY)
     detail += f" Temporary deployments of evaluations may need {found.beside:g} at the same time."
-    return situation.warning(take.step.address, summary, detail, _IN_TURN_HINT)
+    return situation.warning(take.step.address, summary, detail, _IN_TURN_HINT, _CAPACITY)
 
 
 _MEGABYTE = 1_000_000
@@ -245,6 +249,7 @@ def file_size(situation: Situation) -> Iterator[Diagnostic]:
                 f"the file is too large: {_megabytes(size)}",
                 f"The account accepts files of up to {_megabytes(limit)}.",
                 "remove examples, or split them over several jobs that continue from each other's models",
+                at="path",
             )
 
 

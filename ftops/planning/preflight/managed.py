@@ -36,6 +36,7 @@ def asset_known(situation: Situation) -> Iterator[Diagnostic]:
             "The service takes the ID of a model in a registry, which the catalogue doesn't have.",
             "write it as `model`: azureml://registries/…/models/…/versions/… (the model's page in the "
             "Foundry portal shows it), or add it to ftops.catalog.yaml",
+            at="model",
         )
 
 
@@ -52,6 +53,7 @@ def target_fits(situation: Situation) -> Iterator[Diagnostic]:
                 f"its target {target} isn't on managed compute",
                 f"It is {serving_of(inputs)}. An adapter can only be on GPUs that serve its base model.",
                 f"give {target} {_ON_GPUS}, or choose another target",
+                at="target",
             )
             continue
         base, served = _base(situation, change), _model(situation, change, inputs)
@@ -61,6 +63,7 @@ def target_fits(situation: Situation) -> Iterator[Diagnostic]:
                 f"its target {target} serves {served.id}",
                 f"Its model is fine-tuned from {base.id}. An adapter only fits the model it was made for.",
                 f"choose a target that serves {base.id}",
+                at="target",
             )
 
 
@@ -95,6 +98,7 @@ def target_exists(situation: Situation) -> Iterator[Diagnostic]:
                 f"its target {name} doesn't exist",
                 f"Account {situation.accounts[change.provider].name} has no such managed deployment.",
                 did_you_mean(name, facts.targets, nothing=f"deploy the base model with {_ON_GPUS}"),
+                at="target",
             )
 
 
@@ -123,6 +127,7 @@ def _shortage(situation: Situation, usage: Usage, found: Shortage) -> Diagnostic
         f"{usage.used:g} of {usage.limit:g} {agree(usage.used, 'is', 'are')} in use now.",
         "lower sku.capacity, delete a deployment on managed compute, choose another accelerator_type, or "
         "ask for more quota",
+        at="sku.capacity",
         severity="error" if found.is_sure else "warning",
     )
 

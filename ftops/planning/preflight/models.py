@@ -59,6 +59,7 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
             f"{name} isn't how the account spells this model",
             f"Account {account_name(situation, change)} lists {spelling}, and may refuse another spelling.",
             f"write {spelling}",
+            at="model",
         )
 
 
@@ -79,10 +80,12 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
                 )
                 summary = f"{model.base} isn't listed as one that can be fine-tuned"
                 hint = "nothing to do, unless the service refuses the job"
-                yield situation.warning(change.address, summary, detail, hint)
+                yield situation.warning(change.address, summary, detail, hint, at="model")
             else:
                 detail = f"Account {where} doesn't offer it."
-                yield situation.finding(change.address, f"{model.base} can't be fine-tuned", detail, hint)
+                yield situation.finding(
+                    change.address, f"{model.base} can't be fine-tuned", detail, hint, at="model"
+                )
 
 
 def versioned(situation: Situation) -> Iterator[Diagnostic]:
@@ -96,6 +99,7 @@ def versioned(situation: Situation) -> Iterator[Diagnostic]:
             f"{model.base} has no version",
             "The service lists models for fine-tuning by name and version, and may refuse a name alone.",
             f"write {offered.id}",
+            at="model",
         )
 
 
@@ -113,6 +117,7 @@ def training_type_listed(situation: Situation) -> Iterator[Diagnostic]:
             f"the catalogue has no training type {asked} for {model.base}",
             f"It is sent to the service as it is ({known.source}).",
             did_you_mean(asked, known.training),
+            at="training_type",
         )
 
 
@@ -130,6 +135,7 @@ def method(situation: Situation) -> Iterator[Diagnostic]:
             f"{model.base} doesn't support the method {asked}",
             f"It supports {' or '.join(sorted(listed.methods))} ({listed.source}).",
             hint,
+            at="method",
         )
 
 
@@ -150,6 +156,7 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
             f"{asked} training of {model.base} isn't available {where}",
             f"{available} ({listed.source}).",
             _other_types(listed.training, location, asked) + _CORRECT,
+            at="training_type",
         )
 
 
@@ -167,6 +174,7 @@ def format_(situation: Situation) -> Iterator[Diagnostic]:
                 f"the format {own} isn't that of {model.base}",
                 f"Account {account_name(situation, change)} lists it with {theirs}.",
                 f"write `format: {theirs}`, or leave it out",
+                at="format",
             )
         elif listed is not None and not (own or theirs or listed.format):
             yield situation.warning(
@@ -174,6 +182,7 @@ def format_(situation: Situation) -> Iterator[Diagnostic]:
                 f"the format of {model.base} isn't known",
                 "Neither the account nor the catalogue says it, so OpenAI is sent, which may be refused.",
                 "set `format` of the deployment",
+                at="format",
             )
 
 
@@ -197,6 +206,7 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
                 "There, each is an adapter on a deployment of the base model.",
                 f"deploy {model.base} with `sku: {{name: {MANAGED_SKU}}}`, and the model with `target` "
                 "instead of `sku`; an evaluation asks it there if it `depends_on` that deployment",
+                at="sku.name",
             )
         elif own is None:
             names = [s.name for s in skus]
@@ -206,6 +216,7 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
                 f"{model.base} isn't available with the SKU {size.sku}",
                 f"Available SKUs: {', '.join(names)}.",
                 did_you_mean(size.sku, names) + unsure,
+                at="sku.name",
             )
         elif size.capacity > (own.maximum or size.capacity) and own.usage not in quotas:
             yield situation.finding(
@@ -213,6 +224,7 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
                 f"capacity {size.capacity} is too much for a deployment of {model.base}",
                 f"With the SKU {own.name} it is at most {own.maximum}.",
                 "lower sku.capacity",
+                at="sku.capacity",
             )
 
 
@@ -229,7 +241,12 @@ def _unknown(
     elif catalogued is not None and catalogued.training:
         detail += " It exists: another region may have it."
     hint = did_you_mean(model.base, [m.id for m in base], nothing=OTHER_MODEL)
-    return situation.finding(change.address, f"model {asked} isn't available in this account", detail, hint)
+    jobs = (a for a in situation.resources if a.name == model.base and kind_of(a).trains)
+    if job := next(jobs, None):
+        hint = f"{job} is a job of the spec: write `${{{job}.fine_tuned_model}}` for its model"
+    return situation.finding(
+        change.address, f"model {asked} isn't available in this account", detail, hint, at="model"
+    )
 
 
 def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
@@ -245,6 +262,7 @@ def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterat
         "deleted.",
         "refer to the job that makes it: ${job.<name>.fine_tuned_model}",
         severity="error" if change.remote_id else "warning",
+        at="model",
     )
 
 
@@ -265,6 +283,7 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
             f"unknown model {model.base}",
             "The catalogue has no model of that name, and the account wasn't asked or lists none.",
             f"did you mean {near}?" if near else "`ftops models` lists those that can be fine-tuned",
+            at="model",
         )
 
 

@@ -40,6 +40,7 @@ def training_retires(situation: Situation) -> Iterator[Diagnostic]:
                 f"The base model ended on {base.isoformat()}: since then only customers who have tuned it "
                 "before may train it.",
                 OTHER_MODEL,
+                at="model",
             )
 
 
@@ -57,6 +58,7 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
                 f"{model.base} is being retired",
                 f"The account lists it as {offered.lifecycle}; new deployments of it may be refused.",
                 OTHER_MODEL,
+                at="model",
             )
 
 
@@ -131,14 +133,14 @@ def _said_of(situation: Situation, address: Address, what: str, end: End | None)
     hint = f"{OTHER_MODEL}, and move to it before that day"
     if left <= 0 and not end.is_earliest:
         detail = f"The service no longer accepts it{by}."
-        yield situation.finding(address, f"{what} ended on {day}", detail, OTHER_MODEL)
+        yield situation.finding(address, f"{what} ended on {day}", detail, OTHER_MODEL, at="model")
     elif left <= 0:
         detail = f"It may have: {day} is the earliest day that was announced{by}."
-        yield situation.warning(address, f"{what} may have ended", detail, hint)
+        yield situation.warning(address, f"{what} may have ended", detail, hint, at="model")
     elif left <= SOON_DAYS:
         days = "a day" if left == 1 else f"{left} days"
         detail = f"It ends on {day}{' at the earliest' if end.is_earliest else ''}{by}."
-        yield situation.warning(address, f"{what} ends in {days}", detail, hint)
+        yield situation.warning(address, f"{what} ends in {days}", detail, hint, at="model")
 
 
 def _last_day(offered: OfferedModel, change: Change) -> date | None:
