@@ -114,6 +114,17 @@ FAMILIAR: Mapping[str, tuple[str, str]] = {
     "yes": ("apply --yes", "In ftops, use `-y`."),
     "taint": ("taint job.copilot", "In ftops, use `ftops apply --replace ADDRESS`."),
     "workspace": ("workspace list", "In ftops, use `--env NAME`"),
+    "deploy": ("deploy", "In ftops, use `ftops apply`: it uploads, trains and deploys"),
+    "train": ("train", "In ftops, use `ftops apply`: it uploads, trains and deploys"),
+    "upload": ("upload data.jsonl", "In ftops, use `ftops apply`"),
+    "watch": ("watch", "In ftops, use `ftops results ADDRESS`"),
+    "cancel": ("cancel job.copilot", "In ftops, use `ftops job cancel ADDRESS`."),
+    "cost": ("cost", "In ftops, use `ftops plan`"),
+    "chat": ("chat", "In ftops, use `ftops exec`"),
+    "a path before the address": (
+        "results . job.copilot",
+        "It is a path, which comes after the address: `ftops results job.copilot .`.",
+    ),
     "near": ("plan --targt x", "Did you mean `--target`?"),
     "nothing near": ("init --upgrade", "See `ftops init --help`"),
 }
@@ -125,6 +136,13 @@ def test_words_of_terraform_are_understood(folder: Folder, name: str) -> None:
     done = folder.run(*line.split())
     assert (done.code, done.out) == (1, "")
     assert f"  hint: {hint}" in done.err
+
+
+@pytest.mark.parametrize("name", ["destory", "destro", "depoly", "force-unlok", "gcc"])
+def test_no_hint_suggests_a_command_that_deletes(folder: Folder, name: str) -> None:
+    said = folder.run(name).err
+    assert f"unknown command `{name}`" in said
+    assert not any(f"Did you mean `{command}`" in said for command in foreign_terms.DELETING)
 
 
 def test_what_is_called_otherwise_here_is_no_command_of_ours() -> None:
