@@ -134,7 +134,6 @@ class Job(ResourceBlock, noun="a job"):
         "validation_file": "validation",
         "train": "training",
         "valid": "validation",
-        "dataset": "training",
         "data": "training",
         "base_model": "model",
         "trainingType": "training_type",
