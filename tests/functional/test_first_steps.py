@@ -117,7 +117,7 @@ FAMILIAR: Mapping[str, tuple[str, str]] = {
     "deploy": ("deploy", "In ftops, use `ftops apply`: it uploads, trains and deploys"),
     "train": ("train", "In ftops, use `ftops apply`: it uploads, trains and deploys"),
     "upload": ("upload data.jsonl", "In ftops, use `ftops apply`"),
-    "watch": ("watch", "In ftops, use `ftops results ADDRESS`"),
+    "watch": ("watch", "In ftops, use `ftops jobs --follow`."),
     "cancel": ("cancel job.copilot", "In ftops, use `ftops job cancel ADDRESS`."),
     "cost": ("cost", "In ftops, use `ftops plan`"),
     "chat": ("chat", "In ftops, use `ftops exec`"),
