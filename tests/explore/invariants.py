@@ -236,6 +236,8 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
         if old is None or heir is None:
             continue
         deletion = next((e for e in run.events if e.verb == "delete" and e.thing.uid == old.uid), None)
+        if is_off(run.spec.serving(heir).hours, run):
+            continue  # nothing is to answer at that time
         if run.is_partial and not any(c.address == heir for c in run.plan.changes):
             continue  # who names what goes by its address means just that
         if change.deposed and any(c.address == heir and c.action in TAKES for c in run.plan.changes):
