@@ -275,9 +275,9 @@ class StepOrder(Struct):
     def _goes_anyway(self, removal: Change, other: str) -> bool:
         """Whether an object is deleted even if a gate keeps that step of a user, which doesn't need it any
         more, from being done."""
-        if RESOURCE_TYPES[removal.address.kind].is_record:
-            return bool(self._steps[other].gates)
         step = self._steps[other]
+        if RESOURCE_TYPES[removal.address.kind].is_record:
+            return any(self._steps[s].gates for s in (other, *self._steps_of(step.address)))
         user = self._record_of(step)
         if not step.deposed or user is None or _needs(user):
             return False

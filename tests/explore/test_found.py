@@ -164,14 +164,16 @@ def test_a_renamed_deployment_stays_while_its_gate_holds_its_new_model(
     story.end()
 
 
+@pytest.mark.parametrize("blue_green", [False, True])
 def test_an_evaluation_that_is_renamed_is_forgotten_though_the_new_one_holds_its_deployment(
-    story: Story,
+    story: Story, blue_green: bool
 ) -> None:
     clone = story.world.clones[0]
-    gated = replace(PLAIN, items={**PLAIN.items, V: Exam(J), D: Serving("chat", J, gate=V)})
+    serving = Serving("chat", J, blue_green=blue_green, gate=V)
+    gated = replace(PLAIN, items={**PLAIN.items, V: Exam(J), D: serving})
     story.respec(clone, "gated", gated)
     story.apply(clone)
-    worse = Spec({A: Data(), J: Job(A, epochs=2), W: Exam(J), D: Serving("chat", J, gate=W)})
+    worse = Spec({A: Data(), J: Job(A, epochs=2), W: Exam(J), D: replace(serving, gate=W)})
     story.respec(clone, "another model, and another evaluation", worse)
     run = story.apply(clone)
     assert run.is_held
