@@ -14,6 +14,12 @@ def object_at(holder: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return holder
 
 
+def number_at(holder: Mapping[str, Any], key: str) -> int:
+    """The whole number at a key; 0 if there is none."""
+    value = holder.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def list_at(holder: Mapping[str, Any], key: str) -> list[Any]:
     """The list at a key; empty if there is none."""
     value = holder.get(key)

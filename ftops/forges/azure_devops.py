@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftops.core.nested import list_at, object_at
+from ftops.core.nested import list_at, number_at, object_at
 from ftops.forges.service import Comment, Pull, Request, Service, Status, Target, Variables
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _merged(client: ForgeClient, target: Target) -> Iterable[Pull]:
         for raw in list_at(result, target.commit) if isinstance(result, dict) else ():
             if isinstance(raw, dict) and raw.get("status") == "completed":
                 commit = object_at(raw, "lastMergeCommit").get("commitId")
-                yield Pull(int(raw.get("pullRequestId") or 0), (str(commit or ""),))
+                yield Pull(number_at(raw, "pullRequestId"), (str(commit or ""),))
 
 
 AZURE_DEVOPS = Service(

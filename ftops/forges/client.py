@@ -96,7 +96,7 @@ class ForgeClient:
             found = _NEXT.search(reply.headers.get("link", ""))
             if found is None:
                 return
-            url = urljoin(str(self._url(url)), found[1])
+            url = str(self._url(found[1], self._url(url)))
         raise ForgeError(f"can't {what}", f"{self._access.title} lists more than {_MOST_PAGES:,} pages.")
 
     def send(
@@ -132,11 +132,14 @@ class ForgeClient:
             self._patience -= wait
             self._clock.sleep(wait)
 
-    def _url(self, path: str) -> httpx2.URL:
-        """Raises ForgeError if it leads to another server."""
+    def _url(self, path: str, base: httpx2.URL | None = None) -> httpx2.URL:
+        """`path` is relative to the API, or as a link on the page `base`. Raises ForgeError if it leads to
+        another server."""
         try:
+            if base is not None:
+                path = urljoin(str(base), path)
             url = httpx2.URL(path if "://" in path else self._access.api + path)
-        except httpx2.InvalidURL as error:
+        except (httpx2.InvalidURL, ValueError) as error:
             raise ForgeError(f"{self._access.title} named an address that isn't one", f"{error}.") from error
         if url.copy_with(raw_path=b"/", fragment=None) != self._origin:
             raise ForgeError(
@@ -154,7 +157,7 @@ class ForgeClient:
             location = reply.headers.get("location", "")
             if not (300 <= reply.status < 400 and location):
                 return reply
-            url = self._url(urljoin(str(url), location))
+            url = self._url(location, url)
             if method != "GET" and reply.status not in _KEPT:
                 raise ForgeError(
                     f"can't {what}",
@@ -250,6 +253,6 @@ def _sign_in(title: str, status: int) -> Refused:
 def _date(text: str, now: float) -> float:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return now + LONGEST_WAIT
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

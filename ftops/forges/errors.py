@@ -37,3 +37,9 @@ class Busy(ForgeError):
 
 class Unanswered(ForgeError):
     pass
+
+
+def unnamed(what: str, title: str) -> ForgeError:
+    """The error if a reply to a creation doesn't have the object that was created."""
+    hint = "check the URL of the API, and whether a proxy answers in its place"
+    return ForgeError(f"can't {what}", f"{title} doesn't say that it did: its answer has no id.", hint)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ftops.core.nested import number_at
 from ftops.forges.errors import Gone
 from ftops.forges.folding import folded, is_folded
 from ftops.forges.github import (
@@ -52,9 +53,9 @@ def _label(client: ForgeClient, target: Target, name: str) -> int:
     for page in client.pages(f"{path}?limit=50", "list the labels"):
         for raw in page if isinstance(page, list) else ():
             if isinstance(raw, dict) and raw.get("name") == name:
-                return int(raw["id"])
+                return number_at(raw, "id")
     body = {"name": name, "color": _COLOR}
-    return int(client.send("POST", path, body, what="create the label").fields.get("id") or 0)
+    return number_at(client.send("POST", path, body, what="create the label").fields, "id")
 
 
 def _merged(client: ForgeClient, target: Target) -> Iterable[Pull]:

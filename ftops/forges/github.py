@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftops.core.nested import list_at, object_at
+from ftops.core.nested import list_at, number_at, object_at
 from ftops.forges.errors import ForgeError, Unanswered
 from ftops.forges.service import (
     Check,
@@ -115,7 +115,7 @@ def comment_issue(target: Target, issue: Issue, body: str) -> Request:
 
 
 def pull_of(raw: Any) -> Pull:
-    return Pull(int(raw.get("number") or 0), (str(raw.get("merge_commit_sha") or ""),))
+    return Pull(number_at(raw, "number"), (str(raw.get("merge_commit_sha") or ""),))
 
 
 def _merged(client: ForgeClient, target: Target) -> Iterable[Pull]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftops.core.nested import list_at, object_at
+from ftops.core.nested import list_at, number_at, object_at
 from ftops.forges.folding import folded
 from ftops.forges.service import Comment, Issue, Issues, Pull, Request, Service, Status, Target, Variables
 
@@ -99,7 +99,7 @@ def _merged(client: ForgeClient, target: Target) -> Iterable[Pull]:
         for raw in page if isinstance(page, list) else ():
             if isinstance(raw, dict) and raw.get("state") == "merged":
                 commits = tuple(str(raw.get(name) or "") for name in _COMMITS_OF)
-                yield Pull(int(raw.get("iid") or 0), commits)
+                yield Pull(number_at(raw, "iid"), commits)
 
 
 GITLAB = Service(

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from ftops.forges.errors import ForgeError, Gone, TooLong, Unanswered
-from ftops.forges.service import Comment, Service, Target
+from ftops.forges.errors import ForgeError, Gone, TooLong, Unanswered, unnamed
+from ftops.forges.service import Comment, Request, Service, Target
 
 if TYPE_CHECKING:
     from ftops.forges.client import ForgeClient
@@ -115,12 +115,20 @@ class StickyComment:
         """One comment, even if the reply to a request is lost."""
         request = self._service.create(self._target, body)
         try:
-            return self._service.created(self._client.send(*request, what="post the comment").body)
+            return self._created(request)
         except Unanswered:
             posted = [comment for comment in self._mine() if self._is_same(comment.body, body)]
             if posted:
                 return posted[-1]
-        return self._service.created(self._client.send(*request, what="post the comment").body)
+        return self._created(request)
+
+    def _created(self, request: Request) -> Comment:
+        """Raises ForgeError if the reply doesn't say which comment it is."""
+        what = "post the comment"
+        created = self._service.created(self._client.send(*request, what=what).fields)
+        if not created.id:
+            raise unnamed(what, self._service.title)
+        return created
 
     def _is_same(self, one: str, other: str) -> bool:
         """Services may store other line ends, and no space at the end. The link to another run of the same

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ftops.forges.errors import ForgeError, Gone, Unanswered
+from ftops.forges.errors import ForgeError, Gone, Unanswered, unnamed
 from ftops.forges.service import Issue, Issues, Request, Service, Target
 
 if TYPE_CHECKING:
@@ -143,12 +143,12 @@ class StickyIssue:
         label = self._issues.label(self._client, self._target, self._subject.label)
         request = self._issues.create(self._target, self._drawn(wanted), label)
         try:
-            created = self._issues.created(self._client.send(*request, what="create the issue").body)
+            created = self._created(request)
         except Unanswered:
             posted = [one for one in self._mine() if self._digest(one) == wanted.digest and one.is_open]
             if posted:
                 return posted[-1]
-            created = self._issues.created(self._client.send(*request, what="create the issue").body)
+            created = self._created(request)
         if self._subject.label not in created.labels:
             self._close([created])
             raise ForgeError(
@@ -156,6 +156,14 @@ class StickyIssue:
                 f"{self._service.title} leaves it out if the token may not set labels; the issue was closed.",
                 f"the token needs {self._service.rights['issue']}",
             )
+        return created
+
+    def _created(self, request: Request) -> Issue:
+        """Raises ForgeError if the reply doesn't say which issue it is."""
+        what = "create the issue"
+        created = self._issues.created(self._client.send(*request, what=what).fields)
+        if not created.id:
+            raise unnamed(what, self._service.title)
         return created
 
     def _close(self, issues: Sequence[Issue]) -> tuple[str, ...]:

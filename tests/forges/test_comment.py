@@ -422,10 +422,13 @@ def test_pitfall_22_a_long_limit_is_not_waited_for(github: GitHub, job: Job, sta
         (Fault("GET", COMMENTS, 410, {"message": "Issues are disabled"}), "Issues are disabled"),
         (Fault("GET", COMMENTS, 200, "<html>Sign in"), "something else than JSON"),
         (Fault("POST", COMMENTS, 422, {"message": "Validation Failed", "errors": ["spam"]}), "spam"),
+        (Fault("POST", COMMENTS, 201, {}), "its answer has no id"),
+        (Fault("POST", COMMENTS, 201, [{"id": 3}]), "its answer has no id"),
         (
             Fault("GET", COMMENTS, 301, None, {"Location": "https://evil.example/x"}),
             "leads to another server",
         ),
+        (Fault("GET", COMMENTS, 301, None, {"Location": "https://[evil/x"}), "address that isn't one"),
         (
             Fault("GET", COMMENTS, 200, [], {"Link": '<https://evil.example/2>; rel="next"'}),
             "leads to another server",

@@ -264,6 +264,7 @@ def test_pitfall_22_a_token_that_may_not_write_issues(case: Case) -> None:
         (Fault("POST", ISSUES, 422, {"message": "Validation Failed"}), "Validation Failed"),
         (Fault("GET", ISSUES, 200, "<html>Sign in</html>"), "page for signing in"),
         (Fault("GET", ISSUES, 404, {"message": "Not Found"}), "the repository"),
+        (Fault("POST", ISSUES, 201, [3]), "its answer has no id"),
     ],
     ids=lambda value: getattr(value, "status", value),
 )

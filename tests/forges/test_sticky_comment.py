@@ -179,6 +179,7 @@ def scheduled(
         (403, "limit", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW) + 30)}, [30.0]),
         (403, "You have exceeded a secondary rate limit", {}, [60.0]),
         (429, "slow down", {"Retry-After": "Mon, 24 Nov 2025 16:00:20 GMT"}, [20.0]),
+        (429, "slow down", {"Retry-After": f"Mon, 24 Nov 2025 16:00:20 +{'9' * 20}"}, [60.0]),
         (429, "slow down", {"RateLimit-Remaining": "0", "RateLimit-Reset": str(int(NOW) - 5)}, [1.0]),
         (503, "busy", {}, [1.0]),
     ],
