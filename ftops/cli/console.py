@@ -203,7 +203,7 @@ class Screen:
         return fitted(with_lines(diagnostics), self.words, is_untrusted=self.is_untrusted)
 
     def _drawn(self, diagnostics: Sequence[Diagnostic]) -> str:
-        drawn = diagnostics_view.draw(diagnostics, self._paint_err)
+        drawn = diagnostics_view.draw(diagnostics, self._paint_err, _columns(self._err))
         return f"{drawn}\n" if drawn else ""
 
     def _json(self, document: Mapping[str, Json], indent: int | None) -> str:
@@ -235,6 +235,14 @@ def _ready(stream: TextIO | None) -> TextIO:
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
     return stream
+
+
+def _columns(stream: TextIO) -> int:
+    """Those of a terminal; what doesn't go to one is as wide as it likes."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or sys.maxsize
+    except (OSError, ValueError):
+        return sys.maxsize
 
 
 def _silence(stream: TextIO) -> None:

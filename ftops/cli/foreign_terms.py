@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, str] = {
     "workspace": "`--env NAME`: one of the environments that the spec declares",
 }
 OPTIONS: Mapping[str, str] = {
+    "--all": "`-C FOLDER` for one spec after the other",
     "--approve": "-y",
     "--assume-yes": "-y",
     "--backend-config": "`state` under `ftops` in the spec",

@@ -100,7 +100,7 @@ def calendar(shown: Shown) -> str:
 
 def _event(shown: Shown, one: Deadline, day: date) -> Iterator[str]:
     name = "\n".join((shown.subject, str(one.address), one.what))
-    title = f"{_resource(one)}: {one.what} {'may end' if one.is_earliest else 'ends'}"
+    title = f"{_resource(one)}: {one.what} {'may end' if one.is_earliest else 'will end'}"
     yield "BEGIN:VEVENT"
     yield f"UID:{hashlib.sha256(name.encode()).hexdigest()[:32]}@ftops"
     yield f"DTSTAMP:{shown.today:%Y%m%d}T000000Z"

@@ -15,7 +15,8 @@ from ftops.core.plurals import plural
 from ftops.views.paint import Painter
 
 WIDTH = 100
-"""Explanations are wrapped to this width, and longer source lines cut."""
+"""Explanations are wrapped to this width, less in a narrower terminal, and longer source lines cut."""
+_INDENT, _NARROWEST = 2, 30
 _WORD = re.compile(r"(?:`[^`]*`|[^\s`])+|`")
 """Lines are wrapped between words; text in backticks counts as one."""
 _FIELDS = ("severity", "summary", "detail", "hint")
@@ -23,9 +24,10 @@ _LEAD = 60
 """A dataset's line that is cut on the left has its column at this index (ftops.dataset)."""
 
 
-def draw(diagnostics: Iterable[Diagnostic], paint: Painter) -> str:
-    """All of them, separated by blank lines."""
-    return "\n".join("\n".join(_lines(d, paint)) + "\n" for d in diagnostics)
+def draw(diagnostics: Iterable[Diagnostic], paint: Painter, columns: int = WIDTH + _INDENT) -> str:
+    """All of them, separated by blank lines, for a terminal with so many columns."""
+    width = max(_NARROWEST, min(WIDTH, columns - _INDENT))
+    return "\n".join("\n".join(_lines(d, paint, width)) + "\n" for d in diagnostics)
 
 
 def count(diagnostics: Sequence[Diagnostic]) -> str:
@@ -45,7 +47,7 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Json]:
     return fields
 
 
-def _lines(diagnostic: Diagnostic, paint: Painter) -> Iterable[str]:
+def _lines(diagnostic: Diagnostic, paint: Painter, width: int) -> Iterable[str]:
     severity = diagnostic.severity
     head = f"{severity}[{diagnostic.rule}]" if diagnostic.rule else severity
     yield f"{paint(head, severity)}{paint(': ' + diagnostic.summary, 'bold')}"
@@ -59,10 +61,10 @@ def _lines(diagnostic: Diagnostic, paint: Painter) -> Iterable[str]:
     bar = paint("|", "dim")
     if place is not None and place.text and (diagnostic.detail or diagnostic.hint):
         yield f"{gutter} {bar}"
-    for line in _wrapped(_sentence(diagnostic.detail)):
+    for line in _wrapped(_sentence(diagnostic.detail), width):
         yield f"  {paint(line)}"
     if diagnostic.hint:
-        first, *rest = _wrapped(_sentence(diagnostic.hint), WIDTH - 6)
+        first, *rest = _wrapped(_sentence(diagnostic.hint), width - 6)
         yield f"  {paint('hint:', 'hint')} {paint(first)}"
         yield from (f"        {paint(line)}" for line in rest)
 
@@ -106,7 +108,7 @@ def _columns(text: str) -> int:
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _wrapped(text: str, width: int = WIDTH) -> list[str]:
+def _wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width`; line ends and indents of the text are kept. Text in backticks is there to be
     copied: it is never broken, even if it is longer."""
     lines: list[str] = []

@@ -67,7 +67,7 @@ def candidate_lines(
             str(one.number or "*"),
             one.served.model,
             str(one.served.trained_by),
-            one.served.at,
+            f"{one.served.at[:19]}Z",
             one.served.evaluated or "-",
             "serves now" if not one.number else "" if one.is_there else "deleted",
         )

@@ -60,10 +60,10 @@ def draw_due(found: Sequence[Looked], paint: Painter) -> list[str]:
     return lines
 
 
-def draw(found: Sequence[Looked], paint: Painter) -> list[str]:
-    """A line for each preview."""
+def draw(found: Sequence[Looked], paint: Painter, wanted: str | None = None) -> list[str]:
+    """A line for each preview, or for the one that is wanted."""
     if not found:
-        return ["No previews."]
+        return [f"Nothing to delete: nothing is recorded of {clean(wanted)}." if wanted else "No previews."]
     lines = []
     for one in found:
         result = paint(one.result.replace("-", " "), _STYLES.get(one.result, "error"))

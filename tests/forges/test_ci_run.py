@@ -94,6 +94,17 @@ def test_what_is_planned_is_applied_by_its_digest(github: GitHub, step: Step) ->
     assert step.outputs["exit-code"] == "0"
 
 
+def test_an_apply_without_a_pull_request_says_so_once(github: GitHub, step: Step) -> None:
+    step.run("plan", comment="never")
+    event = step.folder / "event"
+    event.write_text("{}", "utf-8")
+    step.job.environ["GITHUB_EVENT_PATH"] = str(event)
+    done = step.run("apply", digest=step.outputs["digest"])
+    assert done.out.count("no pull request was merged") == 1
+    assert github.comments == []
+    assert github.statuses
+
+
 def test_an_untrusted_plan_is_shown_in_the_log_and_summary_only(github: GitHub, step: Step) -> None:
     step.job.folder.edit("n_epochs: 3", 'n_epochs: "\\n::set-output name=digest::x"')
     done = step.run("plan", code=1, untrusted="true")

@@ -8,13 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ftops.cli import command_table, foreign_terms
+from ftops.cli.console import Screen
 from ftops.config.loader import load
+from ftops.core.errors import Diagnostic
 from ftops.providers.dataplane.job_wire import attributes_of
 from ftops.session.session import Session
 from tests.golden.cli import SPEC, Folder
@@ -67,6 +70,20 @@ def test_an_output_that_is_nowhere_says_what_is_wrong_with_the_spec(unreadable: 
 
 def test_the_environment_has_to_be_declared_all_the_same(unreadable: Folder) -> None:
     assert "there is no environment `prd`" in unreadable.run("state", "list", "--env", "prd").err
+
+
+def test_explanations_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    explained = Diagnostic("it is long", " ".join(["word"] * 40), " ".join(["hint"] * 40))
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 60))
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        Screen([], {"NO_COLOR": "1"}).fail([explained], 1)
+        monkeypatch.undo()
+        lines = os.read(master, 10_000).decode().splitlines()
+    os.close(master)
+    assert 55 < max(map(len, lines)) <= 60
+    assert len(lines) > 8
 
 
 # exec

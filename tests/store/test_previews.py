@@ -54,6 +54,7 @@ def test_previews_in_a_bucket(service: Service, cloud: Cloud, tmp_path: Path) ->
     done = run(later, "gc", "-y", "--expired", "-o", "json").json["previews"]
     assert {one["environment"]: one["result"] for one in done} == {"pr-1": "deleted", "pr-2": "deleted"}
     assert run(later, "gc", "--expired", "--dry-run").out == "No previews.\n"
+    assert "nothing is recorded of pr-9" in run(later, "gc", "-y", "--env", "pr-9").out
     assert len(cloud.admin("GET", "objects")["files"]) == 1
     bucket = open_bucket(service.backend, service.settings, f"previews/{number}")
     kept = {name for name in bucket.names("") if "/audit/" not in name and "/prod/" not in name}

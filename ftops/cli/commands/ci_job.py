@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.cli.ci_documents import APPLYING, Document, diagnostics_of, read_document
 from ftops.cli.ci_posting import MOST_SUMMARY, client_of, current_run
@@ -175,7 +176,8 @@ def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
     try:
         with _set(PULL_REQUEST, str(pull)) if pull else nullcontext():
             if inputs.command == "apply":
-                _show_beginning(screen, runner, inputs, file)
+                told = inputs if pull else replace(inputs, comment="never")  # the result says why
+                _show_beginning(screen, runner, told, file)
             with _signed_in(file.with_name("id-token")), runner.closed_log(screen), _set(TOKEN):
                 code = _captured(inputs.words, file)
             outputs["exit-code"] = str(code)
@@ -184,8 +186,9 @@ def _run(screen: Screen, inputs: Inputs, file: Path) -> int:
                 outputs |= outputs_of(document)
                 runner.report([one.plan for one in (document, *(document.parts or ())) if one.plan])
             runner.summarise(screen, document.draw(MOST_SUMMARY).text)
-            with runner.closed_log(screen):
-                screen.text(runner.harmless(draw(document.found, PLAIN)))
+            if document.found:
+                with runner.closed_log(screen):
+                    screen.text(runner.harmless(draw(document.found, PLAIN)))
             shown = _shown(screen, runner, inputs, document, file, outputs)
     finally:
         runner.write_outputs(screen, outputs)

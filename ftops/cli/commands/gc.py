@@ -67,7 +67,10 @@ def command(
         if one.diagnostics and not screen.json:
             screen.fail(one.diagnostics, exit_code([one]))
     shown = draw_due(due, screen.paint) if dry_run else []
-    screen.result(lambda: to_document(found, outline.name), lambda: [*shown, *draw(found, screen.paint)])
+    screen.result(
+        lambda: to_document(found, outline.name),
+        lambda: [*shown, *draw(found, screen.paint, spec.environment)],
+    )
     return exit_code(found)
 
 

@@ -6,6 +6,7 @@ Durations are seconds of the virtual clock. The defaults make a whole run quick.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -252,7 +253,9 @@ def from_file(stored: Mapping[str, Any]) -> Settings:
 def _checked(name: str, value: Any) -> Any:
     expected = TYPES.get(name)
     if expected is None:
-        raise ValueError(f"unknown setting {name!r}; known: {', '.join(sorted(TYPES))}")
+        near = get_close_matches(name, TYPES, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(TYPES))}"
+        raise ValueError(f"unknown setting {name!r}; {advice}")
     value = float(value) if expected is float and type(value) is int else value
     if type(value) is not expected:
         raise ValueError(f"{name} must be a {expected.__name__}, not {value!r}")

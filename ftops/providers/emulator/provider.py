@@ -345,7 +345,7 @@ class _Server:
         if status != 200:
             raise Permanent(
                 f"provider {self._name}: the emulator rejects its settings",
-                reply[:800],
+                _message(reply),
                 f"check providers.{self._name}.settings",
                 code="Settings",
             )
@@ -411,6 +411,14 @@ def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
         if status == 200 and isinstance(names := json.loads(reply), dict):
             return names
     return {}
+
+
+def _message(reply: str) -> str:
+    """What an error of the server says."""
+    try:
+        return str(json.loads(reply)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return reply[:800]
 
 
 def _call(connection: Mapping[str, Json], method: str, path: str, body: object = None) -> tuple[int, str]:
