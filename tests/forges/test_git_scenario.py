@@ -93,6 +93,9 @@ class Team:
                 return
         raise AssertionError("it is still in progress")
 
+    def deployed(self) -> list[str]:
+        return sorted(each["name"] for each in self.cloud.get("objects")["deployments"])
+
     def has_one_of_each(self) -> bool:
         """A file, a job and a deployment, and no more was ever created."""
         objects = self.cloud.get("objects")
@@ -178,7 +181,7 @@ def team(tmp_path: Path, bucket: Service) -> Iterator[Team]:
 def _begin(team: Team, named: str) -> None:
     models = team.clone / "models"
     models.mkdir()
-    named += "environments: {prod: {}}\npolicy: []\n"
+    named += 'environments: {prod: {}, pr: {pattern: "pr-*", ttl: 72h, sample: 10}}\npolicy: []\n'
     spec = SPEC.replace("ftops: {name: small}\n", named).replace("data: cloud", f"data: {team.folder}/cloud")
     (models / "ftops.yaml").write_text(spec, "utf-8")
     (models / "train.jsonl").write_text("".join(map(example, range(12))), "utf-8")
@@ -234,7 +237,30 @@ def test_from_a_pull_request_to_an_apply_without_drift(team: Team) -> None:
     assert len([each for each in team.forge.comments if each.pull == 12]) == 1
 
 
-@pytest.mark.parametrize("at", (1, 4, 9, 14))
+def test_a_preview_comes_and_goes_with_its_pull_request(team: Team) -> None:
+    team.git("checkout", "-q", "-b", "change")
+    team.edit("n_epochs: 1", "n_epochs: 2")
+    head = team.commit("change")
+    assert team.pull(head, "opened")["apply"].result == "skipped"
+    labels = ("preview",)
+    for action in ("labeled", "synchronize"):
+        made = team.pull(head, action, labels=labels)["apply"]
+        assert made.result == "success", made.log
+        assert team.deployed() == ["pr-12-prod"]
+    merged = team.squash("change")
+    assert merged["apply"].result == "success"
+    team.until_applied()
+    assert team.deployed() == ["pr-12-prod", "prod"]
+    removed = team.pull(head, "closed", labels=labels)["remove"]
+    assert removed.result == "success", removed.log
+    assert team.deployed() == ["prod"]
+    assert team.on_schedule()["gc"].result == "success"
+    assert team.deployed() == ["prod"]
+
+
+@pytest.mark.parametrize(
+    "at", (4, 14, *(pytest.param(at, marks=pytest.mark.slow) for at in (1, 2, 7, 9, 11)))
+)
 def test_a_merge_whose_job_was_killed(team: Team, at: int) -> None:
     """Before the nth write to the bucket: what follows is a schedule, or the same workflow again."""
     killed = team.kill_at(at)
