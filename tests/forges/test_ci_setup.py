@@ -315,6 +315,8 @@ REMOTES = {
     "https://github.com/contoso": ("github", ""),
     "/srv/models.git": ("gitlab", ""),
     "https://github.com/con*so/models": ("github", ""),
+    "https://github.com/contoso/..": ("github", ""),
+    "https://dev.azure.com/contoso/_git/..": ("azure", ""),
 }
 
 
@@ -345,6 +347,7 @@ def test_the_token_goes_to_no_server_that_a_remote_names(github: GitHub, spec: F
     ("words", "said"),
     [
         (("--repository", "contoso/*"), "`contoso/*` isn't a repository"),
+        (("--repository", "contoso/.."), "`contoso/..` isn't a repository"),
         (("--repository", "models"), "Name it: --repository OWNER/NAME"),
         (("--branch", "ma in"), "isn't the name of a branch"),
         (("--branch", "--force"), "isn't the name of a branch"),

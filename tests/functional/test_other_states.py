@@ -86,6 +86,14 @@ def test_a_plan_has_the_values_and_says_where_they_come_from(project: Folder) ->
     assert line in shown.out
 
 
+def test_only_states_where_the_environment_says_are_read(project: Folder) -> None:
+    """A branch that names the state of somebody else in the same project."""
+    project.write("app/ftops.yaml", APP.replace("{name: app}", "{name: app, state: {path: apps}}"))
+    place = str(project.path / "apps")
+    failed(project.run("plan", "app", environ={"FTOPS_STATE": place}), "isn't where FTOPS_STATE says")
+    assert plan(project)["reads"]
+
+
 def test_the_graph_lists_what_is_read(project: Folder) -> None:
     assert "state.shared  model, tags of shared (default)" in project.ok("graph", "app")
     (state,) = project.run("graph", "app", "-o", "json").json["states"]

@@ -168,7 +168,7 @@ def _repository(given: Arguments) -> tuple[str, str]:
         name = row.rename(found["name"]) if found else ""
         if found and given.server is None and given.service != "azure":
             host = f"https://{found['host']}"
-    if not re.fullmatch(row.name, name):
+    if not re.fullmatch(row.name, name) or {".", ".."} & {*name.split("/")}:
         told = given.repository is not None
         raise UsageError(
             f"`{name}` isn't a repository" if told else "can't tell which repository it is",
