@@ -63,6 +63,12 @@ class Screen:
         return shutil.get_terminal_size().columns if self.is_terminal else None
 
     @property
+    def has_braille(self) -> bool:
+        """Whether the terminal shows braille characters, as far as can be told: that of Linux has none."""
+        is_unicode = (self._out.encoding or "").lower().replace("-", "") == "utf8"
+        return self.is_live and is_unicode and self._environ.get("TERM") != "linux"
+
+    @property
     def is_live(self) -> bool:
         """Whether lines can be redrawn."""
         is_text = not (self.json or self.markdown)

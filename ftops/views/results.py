@@ -1,9 +1,15 @@
-"""Training results as a table: each evaluation, every tenth step, and the best reward or loss."""
+"""Training results: curves, or a table of each evaluation and every tenth step; and a verdict."""
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from ftops.core.address import Address, Json
+from ftops.core.nested import object_at
+from ftops.providers.training_curves import curves_of, verdict_of
 from ftops.providers.training_results import Results, deciding
+from ftops.state.state import ResourceState
+from ftops.views.curves import draw_curves
 from ftops.views.paint import Painter, clean
 
 _EVERY = 10
@@ -26,13 +32,43 @@ def draw_results(address: Address, results: Results, paint: Painter) -> list[str
     return lines
 
 
-def results_to_json(address: Address, results: Results) -> dict[str, Json]:
+def draw_result_curves(
+    job: ResourceState, results: Results, width: int, is_braille: bool, paint: Painter
+) -> list[str]:
+    """The same as curves, for a terminal."""
+    step = best_checkpoint(job)[0]
+    return draw_curves(curves_of(results), step, width, is_braille, paint)
+
+
+def draw_verdict(job: ResourceState, results: Results, paint: Painter) -> list[str]:
+    """How training went, by which rule, and the best checkpoint."""
+    verdict, (step, model) = verdict_of(curves_of(results)), best_checkpoint(job)
+    lines = (
+        [f"{paint('Verdict:', 'bold')} {paint(verdict.text)}.", f"  {paint(verdict.rule, 'dim')}"]
+        if verdict
+        else []
+    )
+    return lines + ([f"Best checkpoint: step {step}, {paint(model)}"] if step is not None else [])
+
+
+def best_checkpoint(job: ResourceState) -> tuple[int | None, str]:
+    """The step and the model of `checkpoint.best`; None if the service kept no checkpoints."""
+    names = object_at(job.outputs, "checkpoint")
+    best = names.get("best")
+    steps = (int(step) for step, name in names.items() if name == best and step.isdecimal())
+    return max(steps, default=None), str(best or "")
+
+
+def results_to_json(job: ResourceState, results: Results) -> dict[str, Json]:
     """The document that `results -o json` prints; docs/json-output.md describes it."""
+    verdict, (step, model) = verdict_of(curves_of(results)), best_checkpoint(job)
     return {
-        "address": str(address),
+        "address": str(job.address),
         "file": results.file,
         "columns": list(results.columns),
         "rows": [dict(row) for row in results.rows],
+        "verdict": asdict(verdict) if verdict else None,
+        "best_checkpoint": {"step": step, "model": model} if step is not None else None,
     }
 
 

@@ -140,6 +140,20 @@ def test_the_events_of_a_job(cloud: Cloud, folder: Folder) -> None:
     assert [line["id"] for line in followed] == [event["id"] for event in events]
 
 
+def test_results_name_the_best_checkpoint_and_judge(cloud: Cloud, folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    shown = folder.run("results", SECOND, "-o", "json").json
+    recorded = folder.run("state", "show", SECOND, "-o", "json").json["resource"]["outputs"]["checkpoint"]
+    best = shown["best_checkpoint"]
+    assert recorded[str(best["step"])] == recorded["best"] == best["model"]
+    assert shown["verdict"]["kind"] in ("falling", "flat", "overfitting", "worse", "unclear")
+    text = folder.ok("results", SECOND)
+    assert f"Verdict: {shown['verdict']['text']}." in text
+    assert f"Best checkpoint: step {best['step']}, {best['model']}" in text
+    assert "⠉" not in text
+    assert "line:" not in text, "no curves in a pipe"
+
+
 def test_following_ends_with_the_job_beside_an_apply(cloud: Cloud, folder: Folder) -> None:
     cloud.admin("PATCH", "settings", {"min_training_seconds": 5.0})
     with subprocess.Popen(

@@ -90,23 +90,30 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 @spec_options
 @also_csv_and_markdown
 def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool, sort: str | None) -> int:
-    """Show the training metrics of job ADDRESS: loss and accuracy by step, read from the service.
+    """Show how the training of job ADDRESS went: curves on a terminal, else a table of its metrics by step,
+    and a verdict. Read from the service.
 
     An address without a key stands for all jobs of a `for_each`: one row for each, with what differs
     between them.
     """
     from ftops.cli.sweeps import is_sweep, show_sweep
-    from ftops.views.results import draw_results, results_to_json
+    from ftops.views.results import draw_result_curves, draw_results, draw_verdict, results_to_json
 
     with Session.open(read(spec)) as session:
         if is_sweep(session, address):
             return show_sweep(screen, session, address, sort)
-        found = session.results(address)
+        job, found = session.job(address), session.results(address)
     if sort or screen.markdown:
         raise click.UsageError(f"{address} is a single job: --sort and -o markdown are for a sweep")
     if (as_csv or screen.format == "csv") and not screen.json:
         screen.raw(found.text)
         return 0
-    return screen.result(
-        lambda: results_to_json(address, found), lambda: draw_results(address, found, screen.paint)
-    )
+
+    def lines() -> list[str]:
+        if screen.is_live and found.rows:
+            shown = draw_result_curves(job, found, screen.width or 80, screen.has_braille, screen.paint)
+        else:
+            shown = [*draw_results(address, found, screen.paint), ""]
+        return shown + draw_verdict(job, found, screen.paint)
+
+    return screen.result(lambda: results_to_json(job, found), lines)

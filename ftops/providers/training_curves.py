@@ -1,0 +1,154 @@
+"""Training curves: the columns of a result file by what they measure, and a verdict. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from statistics import fmean
+
+from msgspec import Struct
+
+from ftops.providers.training_results import Measure, Results
+
+ON_DATA = ("train", "valid", "full_valid")
+_PREFIXES: Mapping[str, str] = {
+    "full_valid_": "full_valid",
+    "full_validation_": "full_valid",
+    "validation_": "valid",
+    "valid_": "valid",
+    "train_": "train",
+}
+"""Prefix of a column → the data on which it is measured. The longest come first."""
+_ORDER = ("loss", "mean_reward", "reward_mean", "mean_token_accuracy")
+FEW = 4
+"""With fewer evaluations on all validation data, those on a part of them are judged."""
+_NOISY_WINDOW = 3
+_CHANGE = 0.01
+_RISE = 0.02
+_WORSE_FOR = 2
+
+Points = tuple[tuple[int, float], ...]
+
+
+class Curve(Struct, frozen=True):
+    """One quantity by step, on one kind of data: `quantity` is the column without its prefix."""
+
+    column: str
+    quantity: str
+    data: str
+    points: Points
+
+
+class Verdict(Struct, frozen=True):
+    """How training went. `kind` is `falling`, `rising`, `flat`, `overfitting`, `worse` or `unclear`; `change`
+    is relative, over `evaluations`; `since` is the step of the best one."""
+
+    kind: str
+    column: str
+    text: str
+    rule: str
+    since: int | None = None
+    change: float | None = None
+    evaluations: int = 0
+
+
+def curves_of(results: Results) -> list[Curve]:
+    """The curves, losses and rewards first. Counts of errors are none."""
+    found = [curve for name in results.columns if (curve := _curve(name, results))]
+    ranks = {curve.quantity: number for number, curve in enumerate(found)}
+    ranks |= {quantity: number - len(_ORDER) for number, quantity in enumerate(_ORDER)}
+    return sorted(found, key=lambda one: (ranks[one.quantity], ON_DATA.index(one.data)))
+
+
+def panels(curves: Sequence[Curve]) -> list[list[Curve]]:
+    """Curves of one quantity together."""
+    return [list(group) for _, group in groupby(curves, key=lambda one: one.quantity)]
+
+
+def smoothed(points: Points, window: int) -> Points:
+    """Each value as the mean of the last `window` ones."""
+    values = [value for _, value in points]
+    return tuple((step, fmean(values[max(0, n + 1 - window) : n + 1])) for n, (step, _) in enumerate(points))
+
+
+def window_of(curve: Curve) -> int:
+    """Over how many values a curve is smoothed: those of single batches are noisy."""
+    return {"train": max(1, len(curve.points) // 20), "valid": _NOISY_WINDOW}.get(curve.data, 1)
+
+
+def verdict_of(curves: Sequence[Curve]) -> Verdict | None:
+    """By the first quantity, which is the loss or the reward; None if there is none."""
+    if not curves:
+        return None
+    found = {curve.data: curve for curve in next(iter(panels(curves)))}
+    full, valid, train = found.get("full_valid"), found.get("valid"), found.get("train")
+    judged = full if full and (len(full.points) >= FEW or not valid) else valid or train
+    return _judged(judged, train) if judged else None
+
+
+def _judged(curve: Curve, train: Curve | None) -> Verdict:
+    window = window_of(curve)
+    points = smoothed(curve.points, window)
+    if len(points) < _WORSE_FOR + 1:
+        few = f"unclear: only {len(points)} values of {curve.column}"
+        return Verdict("unclear", curve.column, few, f"A verdict needs {_WORSE_FOR + 1} evaluations.")
+    measure = Measure(curve.column, "reward" in curve.quantity or "accuracy" in curve.quantity)
+    sign = -1.0 if measure.is_reward else 1.0
+    values = [sign * value for _, value in points]
+    best = values.index(min(values))
+    after, lately = len(values) - 1 - best, max(_WORSE_FOR, len(values) // 3)
+    how = "" if window == 1 else f" Each value is the mean of {window}."
+    if after >= _WORSE_FOR and curve.data != "train" and (rise := _change(values[best], values[-1])) >= _RISE:
+        return _worse(curve, train, points[best][0], sign * rise, after, how)
+    change = _change(values[-1 - lately], values[-1])
+    moved = f"{abs(change):.1%} over the last {lately} evaluations"
+    on_train = " It is measured on the training data, which says nothing of overfitting." * (
+        curve.data == "train"
+    )
+    rule = f"By {curve.column}: a change of less than {_CHANGE:.0%} counts as flat.{how}{on_train}"
+    better = "rising" if measure.is_reward else "falling"
+    texts = {
+        better: f"still {better}: {curve.column} {'rose' if measure.is_reward else 'fell'} by {moved}; "
+        "more epochs may help",
+        "flat": f"flat: {curve.column} changed by {moved}",
+        "unclear": f"unclear: {curve.column} got worse by {moved}",
+    }
+    kind = "flat" if abs(change) < _CHANGE else better if change < 0 else "unclear"
+    return Verdict(kind, curve.column, texts[kind], rule, None, sign * change, lately)
+
+
+def _worse(curve: Curve, train: Curve | None, since: int, change: float, after: int, how: str) -> Verdict:
+    """Of a curve that got worse after its best value: overfitting, unless training got worse, too."""
+    sign = 1.0 if change > 0 else -1.0
+    later = (
+        [sign * value for step, value in smoothed(train.points, window_of(train)) if step >= since]
+        if train
+        else []
+    )
+    is_learning = len(later) < 2 or later[-1] <= later[0]
+    kind, name = ("overfitting", "overfitting") if is_learning else ("worse", "getting worse")
+    word = "rose" if change > 0 else "fell"
+    text = f"{name} since step {since}: {curve.column} {word} by {abs(change):.1%} over {after} evaluations"
+    rule = (
+        f"By {curve.column}: {_WORSE_FOR} evaluations or more after the best one, the last of them at least "
+        f"{_RISE:.0%} worse{', while the training data got no worse' if is_learning else ''}.{how}"
+    )
+    return Verdict(kind, curve.column, text, rule, since, change, after)
+
+
+def _change(before: float, now: float) -> float:
+    """Relative; positive is an increase."""
+    return (now - before) / max(abs(before), 1e-9)
+
+
+def _curve(column: str, results: Results) -> Curve | None:
+    prefix = next((prefix for prefix in _PREFIXES if column.startswith(prefix)), None)
+    if prefix is None or column.endswith("_count"):
+        return None
+    measure = Measure(column, not column.endswith("loss"))
+    points = tuple(
+        (int(step), value)
+        for row in results.rows
+        if isinstance(step := row.get("step"), int | float) and (value := measure.value(row)) is not None
+    )
+    return Curve(column, column.removeprefix(prefix), _PREFIXES[prefix], points) if points else None

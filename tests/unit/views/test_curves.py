@@ -1,0 +1,114 @@
+"""Curves and verdicts: what each shape of a curve is called, and what a terminal shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from ftops.providers.training_curves import curves_of, panels, verdict_of
+from ftops.providers.training_results import Results
+from ftops.views.curves import draw_curves
+from ftops.views.paint import PLAIN, Painter
+from tests.golden.cli import golden
+
+
+def results(**columns: Sequence[float | None]) -> Results:
+    """Rows of these columns, one for each step."""
+    count = max(map(len, columns.values()))
+    rows: tuple[dict[str, float | str], ...] = tuple(
+        {"step": n + 1, **{name: v for name, values in columns.items() if (v := values[n]) is not None}}
+        for n in range(count)
+    )
+    return Results("file-1", "", ("step", *columns), rows)
+
+
+FALLING = [4.0, 3.0, 2.0, 1.5, 1.0, 0.8]
+OVERFIT = [4.0, 2.0, 1.0, 1.2, 1.4, 1.6]
+REWARDS = [0.1, 0.2, 0.4, 0.6, 0.7, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "text"),
+    [
+        ({"train_loss": FALLING, "full_valid_loss": FALLING}, "falling", "fell by 46.7% over the last 2"),
+        (
+            {"train_loss": FALLING, "full_valid_loss": OVERFIT},
+            "overfitting",
+            "overfitting since step 3: full_valid_loss rose by 60.0% over 3 evaluations",
+        ),
+        ({"train_loss": OVERFIT, "full_valid_loss": OVERFIT}, "worse", "getting worse since step 3"),
+        ({"train_loss": FALLING, "full_valid_loss": [1.0] * 6}, "flat", "changed by 0.0%"),
+        ({"full_valid_loss": [2.0, 1.0, 1.0, 1.0, 1.0, 1.05]}, "overfitting", "since step 2"),
+        ({"full_valid_loss": [4.0, 3.0, 2.0, 1.0, 0.5, 1.05]}, "unclear", "got worse by 5.0%"),
+        ({"train_loss": FALLING}, "falling", "train_loss fell"),
+        ({"train_loss": OVERFIT}, "unclear", "train_loss got worse"),
+        ({"valid_loss": [1.0, 0.5]}, "unclear", "only 2 values"),
+        ({"train_mean_reward": REWARDS, "full_valid_mean_reward": REWARDS}, "rising", "rose by 33.3%"),
+        (
+            {"train_mean_reward": REWARDS, "full_valid_mean_reward": REWARDS[::-1]},
+            "overfitting",
+            "since step 1: full_valid_mean_reward fell by 87.5% over 5 evaluations",
+        ),
+        # the service writes -1 for a loss that it doesn't have
+        ({"train_loss": FALLING, "full_valid_loss": [-1.0] * 6}, "falling", "train_loss fell"),
+        # few evaluations on all data: those on batches are judged, as means
+        (
+            {"valid_loss": FALLING, "full_valid_loss": [None, None, 2.0, None, None, 3.0]},
+            "falling",
+            "valid_loss",
+        ),
+    ],
+)
+def test_the_verdict(columns: dict[str, list[float]], kind: str, text: str) -> None:
+    verdict = verdict_of(curves_of(results(**columns)))
+    assert verdict is not None
+    assert (verdict.kind, text in verdict.text) == (kind, True), verdict.text
+    assert verdict.column in verdict.rule or kind == "unclear"
+
+
+def test_a_rule_says_what_is_smoothed_and_what_training_data_say() -> None:
+    noisy = verdict_of(curves_of(results(train_loss=FALLING, valid_loss=FALLING)))
+    assert noisy is not None
+    assert "the mean of 3" in noisy.rule
+    trained = verdict_of(curves_of(results(train_loss=FALLING)))
+    assert trained is not None
+    assert "says nothing of overfitting" in trained.rule
+
+
+def test_each_quantity_has_a_chart_of_its_own() -> None:
+    """Whatever a method measures: rewards, margins of preferences; but no counts of errors."""
+    found = results(
+        train_other_error_count=[0.0, 1.0],
+        train_rewards_margins=[0.1, 0.2],
+        train_mean_token_accuracy=[0.5, 0.6],
+        valid_rewards_margins=[0.1, 0.3],
+        train_loss=[1.0, 0.5],
+    )
+    shown = [[curve.column for curve in panel] for panel in panels(curves_of(found))]
+    assert shown == [
+        ["train_loss"],
+        ["train_mean_token_accuracy"],
+        ["train_rewards_margins", "valid_rewards_margins"],
+    ]
+    assert verdict_of(curves_of(results(train_other_error_count=[1.0]))) is None
+
+
+@pytest.mark.parametrize("is_braille", [True, False], ids=["braille", "ascii"])
+def test_the_charts(is_braille: bool) -> None:
+    train = [2.0 * 0.93**n + 0.1 * (n % 3) for n in range(60)]
+    valid = [(2.0 * 0.9**n + n / 60 if n % 12 == 11 else None) for n in range(60)]
+    found = curves_of(results(train_loss=train, full_valid_loss=valid))
+    lines = draw_curves(found, 24, 80, is_braille, PLAIN)
+    assert max(map(len, lines)) <= 80
+    assert sum(line.count("*") for line in lines) == 2, "in the chart and in its legend"
+    golden(f"curves-{'braille' if is_braille else 'ascii'}", "\n".join(line.rstrip() for line in lines))
+    assert "\x1b[" in "".join(draw_curves(found, 24, 80, is_braille, Painter(True)))
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0, 1.0], [1e-9, 1e9]])
+@pytest.mark.parametrize("width", [0, 20, 80, 1000])
+def test_odd_curves_are_drawn(values: list[float], width: int) -> None:
+    lines = draw_curves(curves_of(results(train_loss=values)), None, width, True, PLAIN)
+    assert len(lines) == 11
+    assert max(map(len, lines)) <= 100 or not width
