@@ -16,6 +16,7 @@ from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.console import Screen
 from ftops.cli.output_options import CHDIR, FILE, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
+from ftops.cli.switches import ENVIRONMENT, SPEC
 from ftops.config.loader.policy_sources import POLICY_OPTION
 from ftops.core.address import Address
 from ftops.core.errors import UsageError
@@ -250,8 +251,14 @@ _MANY = (
 )
 
 _SPEC = (
-    click.argument("path", metavar="[SPEC]", default=".", type=PATH),
-    click.option("--env", "environment", metavar="NAME", help="The environment of the spec."),
+    click.argument("path", metavar="[SPEC]", default=".", type=PATH, envvar=SPEC),
+    click.option(
+        "--env",
+        "environment",
+        metavar="NAME",
+        envvar=ENVIRONMENT,
+        help=f"The environment of the spec (default: {ENVIRONMENT}).",
+    ),
     click.option(
         "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable. Repeatable."
     ),

@@ -1,4 +1,4 @@
-"""Switches: environment variables that are on or off, all by the same rule."""
+"""Switches: environment variables that are on or off, all by the same rule, and defaults of options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ UNTRUSTED = "FTOPS_UNTRUSTED"
 """On: specs are untrusted here."""
 CI = "CI"
 DEBUG = "FTOPS_DEBUG"
+ENVIRONMENT = "FTOPS_ENV"
+"""The default of --env."""
+SPEC = "FTOPS_SPEC"
+"""The default of the argument SPEC."""
 COMPLETE = "_FTOPS_COMPLETE"
 """Set by a completion script: click answers with the words that can follow."""
 _OFF = frozenset({"", "0", "false", "no", "off"})

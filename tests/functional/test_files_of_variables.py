@@ -45,6 +45,9 @@ FILES = {
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES.keys())
 def test_a_file_that_was_not_passed_shows_no_line(folder: Folder, argv: tuple[str, ...], text: str) -> None:
     folder.write("s/secrets.yaml", text)
+    skipped = folder.run(*argv, environ=KEY)
+    assert "VERYSECRET" not in skipped.out + skipped.err
+    (folder.path / "s/ftops.yaml").rename(folder.path / "s/chat.yaml")  # now every file is read
     done = folder.run(*argv, environ=KEY)
     assert done.code == 1
     assert "s/secrets.yaml" in done.out + done.err
@@ -75,6 +78,7 @@ def test_an_unknown_section_shows_no_value(folder: Folder) -> None:
 
 def test_what_looks_like_a_file_of_variables_is_to_be_passed(folder: Folder) -> None:
     folder.write("s/dev.yaml", "cap: 5\n")
+    (folder.path / "s/ftops.yaml").rename(folder.path / "s/chat.yaml")
     done = folder.run("plan", "s", environ=KEY)
     assert done.code == 1
     assert "s/dev.yaml looks like a variable file" in done.err

@@ -200,7 +200,7 @@ def _config(
         environments=named_environments(source),
         is_named="name" in source["ftops"],
         files=source.files,
-        warnings=tuple(scope.warnings),
+        warnings=(*source.skipped, *scope.warnings),
     )
     _check_paths(config, source, findings)
     return config

@@ -12,12 +12,14 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ftops.config.loader.unknown_keys import section_hint
+from ftops.config.loader.unknown_keys import is_misspelled_section, section_hint
 from ftops.config.schema import LISTS, sections
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.plurals import agree
 from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.snippets import command
+from ftops.core.suggestions import some
 from ftops.yaml import document as yaml_document
 from ftops.yaml.document import Document
 
@@ -113,6 +115,8 @@ class Source(Struct, frozen=True):
     sections: Mapping[str, Mapping[str, Entry]]
     lists: Mapping[str, Sequence[Entry]]
     """The entries of the sections that are lists, where these are given."""
+    skipped: tuple[Diagnostic, ...] = ()
+    """Notes about files of the folder that belong to other tools, or have values of variables."""
 
     def __getitem__(self, section: str) -> Mapping[str, Entry]:
         return self.sections.get(section, {})
@@ -122,12 +126,16 @@ def read(
     path: Path, variable_files: Sequence[Path], findings: list[Diagnostic], *, outline: bool = False
 ) -> Source:
     """Reads a spec file or folder, without the variable files in it: those of `variable_files` and, if there
-    are any or only an `outline` is wanted, those that look like one."""
+    are any or only an `outline` is wanted, those that look like one. If the folder has a file with the usual
+    name of a spec, others without a section are skipped."""
     path = path.absolute()
     files = _spec_files(path, {real(file) for file in variable_files}, findings)
     folder = spec_folder(path)
     merge = _Merge(findings)
-    documents = _documents(files, project_root(folder), path in files, findings)
+    skips = any(file.stem == _USUAL_NAME for file in files)
+    others: list[str] = []
+    assigning: list[str] = []
+    documents = _documents(files, project_root(folder), path in files, findings, others if skips else None)
     declared = {name.value for document in documents for name, _ in _variables(document)}
     spec_files = []
     for document in documents:
@@ -136,6 +144,8 @@ def read(
         if is_spec:
             spec_files.append(document.file)
             merge.add(document)
+        elif skips and not any(map(is_misspelled_section, keys)):
+            (assigning if keys and keys <= declared else others).append(document.file)
         elif not keys or keys - declared:
             merge.add_veiled(document)
         elif not (variable_files or outline):
@@ -149,7 +159,23 @@ def read(
         hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
         findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
     veiled_files = frozenset(document.file for document in documents if document.is_veiled)
-    return Source(folder, tuple(spec_files), veiled_files, merge.sections, merge.lists)
+    notes = () if variable_files or outline else tuple(_not_read(others, assigning))
+    return Source(folder, tuple(spec_files), veiled_files, merge.sections, merge.lists, notes)
+
+
+_USUAL_NAME = "ftops"
+
+
+def _not_read(others: Sequence[str], assigning: Sequence[str]) -> Iterator[Diagnostic]:
+    """Notes about files of a folder that aren't part of the spec."""
+    if others:
+        summary = f"{some(sorted(others), 6)} {agree(len(others), 'is', 'are')} skipped"
+        detail = "Without a section of a spec, a file beside ftops.yaml isn't read as a part of it."
+        yield Diagnostic(summary, detail, "", Place(min(others)).veiled(), "note")
+    for file in assigning:
+        detail = "All of its keys are names of variables; none is a section of a spec."
+        hint = f"Pass it with {command('--var-file', file)} if its values should count."
+        yield Diagnostic(f"{file} is skipped", detail, hint, Place(file).veiled(), "note")
 
 
 def merged(folder: Path, documents: Sequence[Document], findings: list[Diagnostic]) -> Source:
@@ -171,7 +197,11 @@ def parsed(raw: bytes, shown: str, findings: list[Diagnostic], size: int = 0) ->
 
 
 def _documents(
-    files: Sequence[Path], root: Path, is_named: bool, findings: list[Diagnostic]
+    files: Sequence[Path],
+    root: Path,
+    is_named: bool,
+    findings: list[Diagnostic],
+    skipped: list[str] | None,
 ) -> list[Document]:
     """The parsed files. A file that the command line names may be anywhere; those of a folder must be in the
     project. No line is shown of a file that
@@ -179,6 +209,8 @@ def _documents(
     - has a key with the name of a sensitive variable;
     - has no section of a spec, and is one of several files or a link that leads out of the project;
     - is one of several files, isn't valid YAML, and has other keys than sections.
+
+    `skipped` gets the name of each file that isn't valid YAML and has no section; without it, an error.
     """
     within = None if is_named else root
     parsed: list[tuple[Path, Document | None, list[Diagnostic]]] = []
@@ -191,7 +223,9 @@ def _documents(
         names = _names(document) if document else _names_in_text(file, within)
         is_secret = not names.isdisjoint(sensitive)
         is_other = names.isdisjoint(sections()) and (len(files) > 1 or leads_out(file, root))
-        if document is None:
+        if document is None and skipped is not None and names and not any(map(is_misspelled_section, names)):
+            skipped.append(display(file))
+        elif document is None:
             has_more = len(files) > 1 and not names.issubset(sections())
             findings += map(veiled, errors) if is_secret or is_other or has_more else errors
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from ftops.config.schema import resource_block
+from ftops.config.schema import resource_block, sections
 from ftops.config.schema.block import Block, Fault, OrName
 from ftops.config.schema.resources import COMMON_KEYS, ResourceBlock
 from ftops.config.schema.settings import Settings
@@ -35,6 +36,15 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
         return Meant(hint)
     listed = did_you_mean(key, keys, nothing="It takes no keys.", limit=24)
     return Meant(listed, nearest(key, keys))
+
+
+def is_misspelled_section(name: str) -> bool:
+    """Whether a top-level key is so near to a section that the file is probably a part of the spec."""
+    known = set(sections()) - {"states"}  # `stages` are those of DVC, GitLab and others
+    return bool(get_close_matches(name.lower(), known, n=1, cutoff=_PROBABLY))
+
+
+_PROBABLY = 0.75
 
 
 def section_hint(name: str, known: Collection[str]) -> str:

@@ -1,0 +1,83 @@
+"""Files of other tools beside a spec are skipped with a note, and defaults come from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import Folder
+
+OTHERS: Mapping[str, str] = {
+    "environment.yml": "name: ml\nchannels: [conda-forge]\ndependencies:\n  - python=3.11\n",
+    "azure.yaml": "name: app\nservices:\n  web: {host: appservice}\n",
+    "params.yaml": "lr: 0.1\ntrain: {epochs: 3}\n",
+    "dvc.yaml": "stages:\n  train: {cmd: python train.py}\n",
+    "compose.yaml": "services: {}\nvolumes: {}\n",
+    "chart.yaml": "replicas: {{ .Values.replicas }}\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    here = Folder(tmp_path)
+    here.ok("init")
+    return here
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_file_of_another_tool_is_skipped(folder: Folder, name: str) -> None:
+    folder.write(name, OTHERS[name])
+    done = folder.run("validate")
+    assert (done.code, done.out) == (0, folder.ok("validate"))
+    assert f"note: {name} is skipped" in done.err
+    folder.write("ftops.yaml", (folder.path / "ftops.yaml").read_text() + "\n")
+    assert folder.run("plan").code == 0
+
+
+def test_several_are_one_note_without_their_lines(folder: Folder) -> None:
+    for name, text in OTHERS.items():
+        folder.write(name, text)
+    said = folder.run("validate").err
+    assert said.count("note: ") == 1
+    assert "note: azure.yaml, chart.yaml, compose.yaml, dvc.yaml, environment.yml, params.yaml are" in said
+    assert "conda-forge" not in said
+
+
+def test_values_of_variables_beside_the_spec_are_not_taken_by_themselves(folder: Folder) -> None:
+    folder.write("prod.yaml", "capacity: 77\n")
+    done = folder.run("plan")
+    assert (done.code, "77" in done.out) == (0, False)
+    assert "note: prod.yaml is skipped" in done.err and "--var-file prod.yaml" in done.err
+    passed = folder.run("plan", "--var-file", "prod.yaml")
+    assert "sku.capacity = 77" in passed.out and "skipped" not in passed.err
+
+
+_MISSPELLED = ("job:\n  a: {}\n", "jbos: {}\n", "deployment: {}\n", "polcy: {}\n", "Jobs: {}\n")
+
+
+@pytest.mark.parametrize("text", _MISSPELLED)
+def test_a_misspelled_section_is_an_error(folder: Folder, text: str) -> None:
+    folder.write("more.yaml", text)
+    done = folder.run("validate")
+    assert done.code == 1 and f"unknown section `{text.partition(':')[0]}`" in done.err
+
+
+def test_without_a_file_of_the_usual_name_every_file_is_read(folder: Folder) -> None:
+    (folder.path / "ftops.yaml").rename(folder.path / "chat.yaml")
+    folder.write("params.yaml", OTHERS["params.yaml"])
+    done = folder.run("validate")
+    assert done.code == 1 and "unknown section `lr`" in done.err
+
+
+def test_defaults_from_the_environment(folder: Folder) -> None:
+    spec = (folder.path / "ftops.yaml").read_text()
+    folder.write("ftops.yaml", spec + "\nenvironments:\n  staging: {variables: {capacity: 33}}\n")
+    outside = Folder(folder.path.parent)
+    environ = {"FTOPS_ENV": "staging", "FTOPS_SPEC": folder.path.name}
+    assert "sku.capacity = 33" in outside.run("plan", environ=environ).out
+    given = outside.run("plan", folder.path.name, "--env", "default", environ={"FTOPS_ENV": "staging"})
+    assert "sku.capacity = 10" in given.out
+    wrong = outside.run("plan", environ={**environ, "FTOPS_ENV": "stagin"})
+    assert wrong.code == 1 and "Did you mean `staging`?" in wrong.err
