@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftops.config.config import Config, OutputsRead, StateSource
 from ftops.config.loader import load_outline
+from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
 from ftops.core.address import decode, encode
 from ftops.core.errors import FtopsError, SpecError, StateError, UsageError
 from ftops.core.project import display, project_root
@@ -42,7 +43,8 @@ def read_outputs(
         raise UsageError(f"the state of {title} is in a bucket", "No service is contacted here.", hint)
     state = _state(source, outline)
     if not state.lineage:
-        where = command("ftops", "apply", display(source.path))
+        chosen = () if outline.environment == DEFAULT_ENVIRONMENT else ("--env", outline.environment)
+        where = command("ftops", "apply", display(source.path), *chosen)
         hint = "apply it first" + (f": {where}" if not source.spec else ", or check its name and place")
         summary = f"{title} hasn't been applied yet"
         raise FtopsError(summary, "Its outputs are known when it has.", hint)

@@ -174,7 +174,7 @@ def test_the_environment_is_that_of_the_plan_or_the_declared_one(project: Folder
     failed(
         project.run("plan", "app", "--env", "dev"),
         "shared (dev) hasn't been applied yet",
-        "ftops apply shared",
+        "`ftops apply shared --env dev`",
     )
     project.edit("{spec: ../shared}", "{spec: ../shared, env: prod}", "app/ftops.yaml")
     (change,) = plan(project, "app", "--env", "dev")["changes"]
