@@ -17,6 +17,7 @@ from ftops.dataset.rules.sensitive_data import mask
 from ftops.views.paint import Painter
 
 WIDTH = 76
+_PIECE = 100 * WIDTH
 _ANSWERS: Mapping[str, str] = {
     "preferred_output": "preferred answer",
     "non_preferred_output": "rejected answer",
@@ -127,9 +128,15 @@ def _message(shown: Shown, message: Mapping[str, Any], trained: bool, paint: Pai
 def _content(message: Mapping[str, Any]) -> Iterator[str]:
     for text in texts_of(message):
         for line in text.split("\n"):
-            yield from wrap(line, WIDTH, replace_whitespace=False) or [""]
+            yield from _wrapped(line, replace_whitespace=False) or [""]
     for call in calls_of(message):
-        yield from wrap(call, WIDTH, subsequent_indent="  ")
+        yield from _wrapped(call, subsequent_indent="  ")
+
+
+def _wrapped(text: str, **options: Any) -> list[str]:
+    """Lines of WIDTH characters. A long word takes `wrap` the square of its length, so it gets pieces."""
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+    return [line for piece in pieces for line in wrap(piece, WIDTH, **options)]
 
 
 def texts_of(message: Mapping[str, Any]) -> Iterator[str]:

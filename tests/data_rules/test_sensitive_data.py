@@ -55,6 +55,8 @@ SAMPLES = [
     "postgres://jo:pa55word@localhost:5432/x",
     "postgres://jo:pa55word@127.0.0.1/x",
     "redis://:s3cr3t@[::1]:6379",
+    "amqp://guest:guest@rabbitmq:5672",
+    "postgres://postgres:postgres@db:5432/app",
     "mysql://user:password@db.acme.net/x",
     "mysql://user:${PASSWORD}@db.acme.net/x",
     "mysql://user:<password>@db.acme.net/x",

@@ -331,11 +331,21 @@ def test_what_changes_nothing_is_a_warning(folder: Folder, arguments: str) -> No
     assert [d["severity"] for d in told["diagnostics"]] == ["warning"]
 
 
+def test_other_keys_of_our_examples_are_left_out(folder: Folder) -> None:
+    question, answer = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "x"}
+    folder.write("ours.jsonl", lines({"messages": [{**question, "name": None}, answer], "source": "faq"}))
+    told = folder.ok("data", "convert", "ours.jsonl", "plain.jsonl")
+    assert "left out keys that the format doesn't have: source" in told
+    assert json.loads((folder.path / "plain.jsonl").read_text()) == {"messages": [question, answer]}
+    assert folder.run("data", "convert", "plain.jsonl", "again.jsonl").code == 1
+
+
 BAD_COMMANDS = {
     "columns of one name": ("convert twice.csv out.jsonl --user {q} --assistant {a}", "two columns `a`"),
     "a document that isn't JSON": ("convert bad.json out.jsonl", "not JSON"),
     "a row of no known format": ("convert mixed.json out.jsonl", "mixed.json:2"),
     "target exists": ("convert calls.jsonl chat.jsonl --to tools", "chat.jsonl exists"),
+    "target is a pipe": ("convert calls.jsonl pipe --to tools --force", "not a regular file"),
     "onto itself": ("slim calls.jsonl calls.jsonl", "is the input file"),
     "nothing to do": ("convert calls.jsonl out.jsonl", "nothing to convert"),
     "no source": ("convert nowhere.jsonl out.jsonl --to tools", "can't read nowhere.jsonl"),
@@ -367,6 +377,7 @@ BAD_COMMANDS = {
 @pytest.mark.parametrize("name", BAD_COMMANDS)
 def test_refused_and_nothing_is_written(folder: Folder, name: str) -> None:
     call = {"type": "function", "function": {"name": "route", "arguments": "{}"}}
+    os.mkfifo(folder.path / "pipe")
     many = {"messages": [{"role": "assistant", "tool_calls": [{"id": "a", **call}, {"id": "b", **call}]}]}
     for file, text in {
         "many.jsonl": lines(many),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from html.parser import HTMLParser
 from io import StringIO
@@ -196,6 +197,7 @@ BAD = {
     "too many files": ("report mixed.jsonl mixed.jsonl mixed.jsonl", "3 files are too many"),
     "page exists": ("report mixed.jsonl --out here.html", "here.html exists"),
     "no such folder": ("report mixed.jsonl --out no/such/a.html", "There is no folder"),
+    "page is a pipe": ("report mixed.jsonl --out pipe --force", "not a regular file"),
     "page is the data": ("report mixed.jsonl --out mixed.jsonl --force", "is the input file"),
     "page is a folder": ("report mixed.jsonl --out data", "directory"),
     "report: no such model": ("report mixed.jsonl --model lama", "no encoding of the model lama"),
@@ -224,6 +226,7 @@ BAD = {
 def test_refused_and_nothing_is_written(folder: Folder, name: str) -> None:
     folder.write("here.html", "here before")
     folder.write("empty.jsonl", "")
+    os.mkfifo(folder.path / "pipe")
     before = {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()}
     command, told = BAD[name]
     done = folder.run("data", *command.split())

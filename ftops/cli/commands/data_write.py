@@ -16,7 +16,7 @@ from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.suggestions import did_you_mean
-from ftops.dataset.files.jsonl_io import BOM, Writer, dump, has_mark, read, read_strictly
+from ftops.dataset.files.jsonl_io import BOM, Writer, dump, has_mark, read, read_strictly, refuse_to_replace
 from ftops.dataset.formats import offering
 from ftops.dataset.profile.tokens import definitions
 from ftops.dataset.transforms import sources, tabular, transform
@@ -68,6 +68,8 @@ def convert(
     is_table = sources.is_table(source)
     templates = _templates({"system": system, "user": user, "assistant": assistant}, mapping)
     is_foreign = not templates and sources.is_foreign(source, delimiter)
+    if not (is_table or is_foreign) and to is None and mark is None:
+        is_foreign = sources.has_others_keys(source)
     if bool(templates) > is_table or is_table > (bool(templates) or is_foreign):
         raise UsageError(
             "a table needs message templates" if is_table else f"{source} isn't a table",
@@ -248,8 +250,7 @@ def check_target(target: Path, sources: Sequence[Path], force: bool) -> None:
         raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
     if any(target.exists() and source.exists() and target.samefile(source) for source in sources):
         raise UsageError(f"{target} is the input file", "", "choose another name with --out")
-    if target.exists() and not force:
-        raise UsageError(f"{target} exists", "nothing was written.", "--force overwrites it")
+    refuse_to_replace(target, force)
 
 
 def writer_of(source: Path, target: Path, force: bool, mark: bool | None = None) -> Writer:

@@ -131,13 +131,21 @@ def has_mark(path: Path) -> bool:
         raise unreadable(path, error) from error
 
 
+def refuse_to_replace(path: Path, force: bool) -> None:
+    """Raises UsageError if the file exists and `force` isn't set, or if it isn't a file: a pipe or a device
+    would be replaced, not written to."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"can't write {path}: it is not a regular file", "", "give the name of a file")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", "nothing was written.", "--force overwrites it")
+
+
 class Writer:
     """Writes a file completely or not at all: to a temporary file that gets its name at the end."""
 
     def __init__(self, path: Path, *, force: bool = False, mark: bool = False) -> None:
-        """Raises UsageError if the file exists and `force` isn't set. `mark`: write a byte order mark."""
-        if path.exists() and not force:
-            raise UsageError(f"{path} exists", "nothing was written.", "--force overwrites it")
+        """Raises UsageError as `refuse_to_replace`. `mark`: write a byte order mark."""
+        refuse_to_replace(path, force)
         self.path = path
         self.count = 0
         self.bytes = 0

@@ -31,6 +31,7 @@ _ROLES = {
 _CALL = "call_{}"
 _END_OF_PROMPT, _END_OF_COMPLETION = re.compile(r"\s+(?:###|->)\Z"), re.compile(r"\s+(?:###|END)\Z")
 """What completion models needed to tell where a text ends, as their guide had it."""
+_TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 _OFFER = ("tools", "functions", "parallel_tool_calls")
 
 
@@ -170,9 +171,9 @@ def _has_choice(example: Example) -> bool:
 def _from_choice(example: Example) -> dict[str, Any]:
     """A pair of answers, as texts, or as conversations that may begin with the prompt."""
     prompt = example.get("prompt")
-    asked = [_message("user", prompt)] if isinstance(prompt, str) else prompt or []
+    asked = _spoken("user", prompt) if isinstance(prompt, str) else prompt or []
     outputs = [
-        [_message("assistant", value)] if isinstance(value, str) else value
+        _spoken("assistant", value) if isinstance(value, str) else value
         for value in (example["chosen"], example["rejected"])
     ]
     shared = 0
@@ -187,6 +188,15 @@ def _from_choice(example: Example) -> dict[str, Any]:
         "input": {"messages": _without_nulls(asked)},
         **{key: _without_nulls(output) for key, output in zip(OUTPUTS, outputs, strict=True)},
     }
+
+
+def _spoken(role: str, text: str) -> list[dict[str, Any]]:
+    """A text as one message, or a transcript (`Human: … Assistant: …`) as its messages."""
+    before, *turns = _TURN.split(text.strip())
+    if before or not turns:
+        return [_message(role, text)]
+    said = zip(turns[::2], map(str.strip, turns[1::2]), strict=True)
+    return [_message(_ROLES[name.lower()], text) for name, text in said if text]
 
 
 def _system(example: Example) -> list[dict[str, Any]]:

@@ -71,6 +71,7 @@ _SAMPLES = (
     rb"|^ghp_16C7e42F292c6912E7710c838347Ae178B4a|^AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"
     rb"|([A-Za-z0-9*.])\1{7}|1234567890abcdef|abcdefghijklmnop"
     rb"|(?i:your[_-]|[_-]here\b|placeholder|redacted|changeme|dummy|not-a-real)"
+    rb"|://([^\s/:@]{1,80}):\2@$"
     rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
 )
 """Keys in documentation, and what stands for one: `sk-xxxxxxxxxxxx`, `hf_your_token_here`, `jo:password@`."""

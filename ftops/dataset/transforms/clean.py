@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from itertools import groupby, pairwise
+from itertools import compress, groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from xxhash import xxh3_128_intdigest
 
 from ftops.core.confined_files import opened
 from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
-from ftops.dataset.formats import OUTPUTS
+from ftops.dataset.formats import OUTPUTS, vision
 from ftops.dataset.formats.chat import SYSTEM, means_nothing
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.profile.tokens import calls
@@ -151,6 +151,11 @@ def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterato
         content = message.get("content")
         if means_nothing(content) and any(calls(message)):
             empty.append("content")
+        if isinstance(content, list) and 0 < sum(texts := [not _is_blank(part) for part in content]) < len(
+            texts
+        ):
+            message["content"] = [*compress(content, texts)]
+            yield "empty-part", "removed a part without text"
         for key in empty:
             del message[key]
             yield "null", f"removed empty `{key}` of a message"
@@ -160,6 +165,10 @@ def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterato
             del messages[index]
     if consecutive is not Consecutive.LEAVE:
         yield from _join(messages, consecutive)
+
+
+def _is_blank(part: object) -> bool:
+    return isinstance(part, dict) and vision.is_blank(part)
 
 
 def _is_superfluous(messages: list[Message], index: int) -> bool:

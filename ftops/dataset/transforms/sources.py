@@ -89,6 +89,12 @@ def is_foreign(path: Path, delimiter: str = "") -> bool:
     return _is_document(start) or any(recognise(example) for example in _first(examples) if example)
 
 
+def has_others_keys(path: Path) -> bool:
+    """Whether examples of ours have keys or nulls that their format doesn't have. Raises UsageError."""
+    examples = (line.example for line in lines_of(_start(path)))
+    return any(example and own(example) not in (None, example) for example in _first(examples))
+
+
 def is_table(path: Path) -> bool:
     """Whether it is a CSV or a Parquet file. Raises UsageError if it can't be read."""
     return path.suffix.lower() in (*tabular.TEXT, *tabular.PARQUET) or kind_of(_start(path)) == PARQUET

@@ -17,6 +17,7 @@ USER: dict[str, Any] = {"role": "user", "content": "Hello?"}
 ANSWER: dict[str, Any] = {"role": "assistant", "content": "Hi."}
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CALLING: dict[str, Any] = {"role": "assistant", "tool_calls": [CALL]}
+BLANK = {"type": "text", "text": " "}
 EMPTY: dict[str, Any] = {"role": "assistant", "content": ""}
 
 
@@ -40,6 +41,13 @@ def line(*messages: dict[str, Any], **more: Any) -> bytes:
         ([USER, {**ANSWER, "refusal": None, "tool_calls": None}], [USER, ANSWER], ["null", "null"]),
         ([USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}], [USER, CALLING], ["null"]),
         ([USER, {"role": "assistant", "content": "", "tool_calls": [CALL]}], [USER, CALLING], ["null"]),
+        ([USER, {"role": "assistant", "content": [], "tool_calls": [CALL]}], [USER, CALLING], ["null"]),
+        (
+            [{"role": "user", "content": [BLANK, {"type": "text", "text": "x"}]}, ANSWER],
+            [{"role": "user", "content": [{"type": "text", "text": "x"}]}, ANSWER],
+            ["empty-part"],
+        ),
+        ([{"role": "user", "content": [BLANK]}, ANSWER], None, []),
         ([{"role": "system", "content": " "}, USER, ANSWER], [USER, ANSWER], ["empty-message"]),
         ([{"role": "user", "content": ""}, USER, ANSWER], [USER, ANSWER], ["empty-message"]),
         ([{"role": "user", "content": ""}, ANSWER], None, []),

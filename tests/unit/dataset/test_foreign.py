@@ -92,6 +92,11 @@ def test_pairs_of_answers_become_preferences() -> None:
         {"prompt": "Where?", "chosen": "There.", "rejected": "No."},
         {"prompt": [U], "chosen": [A], "rejected": [B]},
         {"prompt": "Where?", "chosen": [U, A], "rejected": [U, B]},
+        {
+            "chosen": "\n\nHuman: Where?\n\nAssistant: There.",
+            "rejected": "\n\nHuman: Where?\n\nAssistant: No.",
+        },
+        {"prompt": "\n\nHuman: Where?\n\nAssistant:", "chosen": "There.", "rejected": "No."},
     ):
         foreign = recognise(example)
         assert foreign is not None
@@ -196,6 +201,10 @@ FORMS: dict[str, tuple[Callable[[str], bytes], str]] = {
     "utf-16 of the other order": (lambda text: text.encode("utf-16-be"), "file/not-utf8"),
     "utf-32": (lambda text: text.encode("utf-32"), "file/not-utf8"),
     "carriage returns": (lambda text: text.replace("\n", "\r").encode(), "file/line-ends"),
+    "carriage returns after a mark": (
+        lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r").encode(),
+        "file/line-ends",
+    ),
     "parquet": (lambda text: b"PAR1" + text.encode(), "file/compressed"),
 }
 

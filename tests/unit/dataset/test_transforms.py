@@ -13,7 +13,7 @@ from ftops.dataset import inspect
 from ftops.dataset.files.jsonl_io import DataError
 from ftops.dataset.formats import OUTPUTS
 from ftops.dataset.profile.tokens import definitions
-from ftops.dataset.transforms.transform import apply
+from ftops.dataset.transforms.transform import apply, to_tools
 
 CITY = {"type": "string", "description": "Name of city"}
 PARAMETERS = {
@@ -106,3 +106,17 @@ def test_one_changed_example_is_enough(tmp_path: Path) -> None:
     found = applied(tmp_path / "a.jsonl", [plain, example("chat", "functions")], {"convert": "tools"})
     assert found[0] == plain
     assert applied(tmp_path / "a.jsonl", [], {"slim": "functions"}) == []
+
+
+def test_results_in_the_old_form_belong_to_tool_calls_too() -> None:
+    """Ids that are made differ from those that are there."""
+    call = {"name": "rise", "arguments": "{}"}
+    mixed = [
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
+        {"role": "function", "name": "rise", "content": "5"},
+        {"role": "assistant", "function_call": call},
+        {"role": "function", "name": "rise", "content": "6"},
+    ]
+    messages = to_tools({"messages": mixed})["messages"]
+    assert [m["tool_calls"][0]["id"] for m in messages[::2]] == ["call_1", "call_2"]
+    assert [m["tool_call_id"] for m in messages[1::2]] == ["call_1", "call_2"]
