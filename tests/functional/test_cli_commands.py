@@ -39,6 +39,26 @@ def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
     assert here.ok("fmt", "--check", "my specs") == ""
 
 
+@pytest.mark.parametrize(("template", "count"), [("quickstart", 3), ("sweep", 5), ("dpo", 3)])
+def test_each_template_is_applied_on_the_emulator(tmp_path: Path, template: str, count: int) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", template)
+    assert f"Plan: {count} to create" in here.ok("plan")
+    assert here.ok("fmt", "--check") == ""
+    here.ok("apply", "-y")
+    assert "No changes" in here.ok("plan")
+
+
+def test_the_template_for_azure_has_two_environments(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", "azure")
+    assert "Plan: 3 to create" in here.ok("plan", "--env", "dev")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    assert here.run("validate", "--env", "prod", environ=environ).code == 0
+    wrong = here.run("init", "--template", "swep", "other")
+    assert wrong.code == 1 and "is not one of 'quickstart', 'azure', 'sweep', 'dpo'" in wrong.err
+
+
 def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.ok("init")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -23,6 +25,23 @@ _COMMENT = re.compile(r"^# ?", re.MULTILINE)
 _GUIDE = "docs/ci.md of ftops"
 
 
+class _Template(NamedTuple):
+    """A spec to start from. The names are those of files in the folder `starter`."""
+
+    spec: str = "ftops.yaml"
+    data: str = "train.jsonl"
+    with_azure: bool = False
+    """Whether the part about Azure counts, which is a comment otherwise."""
+
+
+_TEMPLATES: Mapping[str, _Template] = {
+    "quickstart": _Template(),
+    "azure": _Template(with_azure=True),
+    "sweep": _Template("templates/sweep.yaml"),
+    "dpo": _Template("templates/dpo.yaml", "templates/pairs.jsonl"),
+}
+
+
 @click.command("init")
 @click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
 @click.option(
@@ -30,20 +49,33 @@ _GUIDE = "docs/ci.md of ftops"
     type=click.Choice([*CI_SERVICES]),
     help="Also create workflows of a CI: plan, apply, reconcile, drift. The folder may have a spec already.",
 )
+@click.option(
+    "--template",
+    type=click.Choice([*_TEMPLATES]),
+    help="What to start from (default: quickstart).",
+)
 @click.option("--env", "environment", metavar="NAME", help="The environment that the workflows are for.")
 @screen_options
-def command(screen: Screen, folder: Path, ci: str | None, environment: str | None) -> int:
+def command(
+    screen: Screen, folder: Path, ci: str | None, template: str | None, environment: str | None
+) -> int:
     """Create a small spec to start from, with a dozen training examples. Nothing is overwritten.
 
     If the folder isn't in a project already, a .gitignore is created too.
     """
     if environment is not None and ci is None:
         raise click.UsageError("--env needs --ci")
+    if template is not None and ci is not None:
+        raise click.UsageError("--template can't be combined with --ci; run init twice")
     is_new = ci is None or not _specs(folder)
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
         _refuse_existing([*files.texts], project_root(real(folder)))
-    created, advised = _create_spec(folder, with_azure=ci is not None) if is_new else ([], "")
+    created, advised = (
+        _create_spec(folder, _TEMPLATES[template or ("azure" if ci else "quickstart")])
+        if is_new
+        else ([], "")
+    )
     for path, text in files.texts.items():
         _write(path, text)
     names = [*created, *map(display, files.texts)]
@@ -57,13 +89,16 @@ def _specs(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.y*ml"))
 
 
-def _create_spec(folder: Path, *, with_azure: bool) -> tuple[list[str], str]:
+def _create_spec(folder: Path, template: _Template) -> tuple[list[str], str]:
     """The files that were created, and what the user has to add to a .gitignore."""
-    spec = _starter("ftops.yaml").replace("NAME", slug(real(folder).name) or "spec", 1)
-    if with_azure:
+    spec = _starter(template.spec).replace("NAME", slug(real(folder).name) or "spec", 1)
+    if template.with_azure:
         head, mark, tail = spec.partition(_COMMENTED_OUT)
         spec = head.replace(" and remove the #", "") + _COMMENT.sub("", mark + tail).lstrip()
-    targets = {folder / "ftops.yaml": spec, folder / "data" / "train.jsonl": _starter("train.jsonl")}
+    targets = {
+        folder / "ftops.yaml": spec,
+        folder / "data" / Path(template.data).name: _starter(template.data),
+    }
     _refuse_to_overwrite(folder, list(targets))
     for path, text in targets.items():
         _write(path, text)
