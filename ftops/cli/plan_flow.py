@@ -15,11 +15,12 @@ from ftops.cli.plans import save_plan
 from ftops.cli.spec_args import SpecArguments, read, read_to_destroy, read_with_data
 from ftops.cli.untrusted import at_recorded_accounts, left_out
 from ftops.config.config import Config
-from ftops.core.address import Json
+from ftops.core.address import Address, Json
 from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, StateError, UsageError
+from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.plan import Mode, Plan
+from ftops.planning.plan import Action, Mode, Plan
 from ftops.planning.plan_document import plan_to_json
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.session.session import Session
@@ -28,6 +29,7 @@ from ftops.state.state import State
 from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
 from ftops.views.markdown_text import Source
+from ftops.views.paint import Painter
 from ftops.views.plan import has_changes
 
 CHANGES = 2
@@ -138,10 +140,11 @@ def make_plan(
 
 
 class Planned(NamedTuple):
-    """A plan, and the warnings about its spec and data."""
+    """A plan, the warnings about its spec and data, and a line for each job that it found in progress."""
 
     plan: Plan
     warnings: tuple[Diagnostic, ...]
+    running: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -156,9 +159,10 @@ def planned(
     copy: Path | None = None,
     out: Path | None = None,
     is_kept: bool = False,
+    paint: Painter | None = None,
 ) -> Planned:
-    """The plan of a spec, with a copy of the state if there is one, saved if it can be applied. Raises
-    FtopsError."""
+    """The plan of a spec, with a copy of the state if there is one, saved if it can be applied. `paint`: for
+    lines about running jobs, which are asked for only then. Raises FtopsError."""
     config, warnings = read_for(spec, request)
     with planning_session(config, request, copy) as session:
         plan = make_plan(session, request, on_progress, offline=request.offline)
@@ -169,7 +173,18 @@ def planned(
         plan = plan.to_approve if is_saved else plan
         if is_saved and not plan.is_blocked:
             save_plan(session, plan, request, spec, out, is_kept)
+        running = _running(plan) if paint and request.refresh and copy is None else []
+        if running and paint:
+            from ftops.cli.running_jobs import standing_lines  # only for running jobs
+
+            return Planned(plan, warnings, tuple(standing_lines(session, running, paint)))
     return Planned(plan, warnings)
+
+
+def _running(plan: Plan) -> list[Address]:
+    """The jobs that were in progress when the plan was made."""
+    pending = (c for c in plan.changes if c.action is Action.RESUME and c.reason.code == "pending")
+    return [change.address for change in pending if kind_of(change.address).trains]
 
 
 def made_now() -> Source:

@@ -96,6 +96,15 @@ def test_a_job_is_seen_in_the_queue_while_it_trains_and_afterwards(cloud: Cloud,
     assert f"step         {running['step']} of {running['steps']}" in text
     assert "at the pace of its steps" in text
     assert {path: path.read_bytes() for path in before.rglob("*.json")} == recorded, "nothing is recorded"
+    said = f"{running['address']}: running, step {running['step']} of {running['steps']}, loss "
+    assert said in folder.ok("plan")
+    assert said not in folder.ok("plan", "-o", "markdown")
+    assert said not in folder.ok("plan", "--no-refresh")
+    assert said in folder.ok("state", "show", running["address"])
+    cloud.fault("GET *events*", status=403, times=9)
+    for words in ("plan",), ("state", "show", running["address"]):
+        assert "Where running jobs stand isn't known: " in folder.ok(*words)
+    cloud.clear_faults()
 
     ended(cloud, folder)
     for job in jobs(folder):

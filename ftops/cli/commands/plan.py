@@ -115,7 +115,8 @@ def command(
 
         code = plan_all(screen, spec, request, revision, is_kept, limit)
         return code if code != CHANGES or detailed_exitcode else 0
-    made = planned(spec, request, screen.counter(REFRESHING), copy, out, is_kept)
+    paint = None if screen.format not in ("", "text") or is_untrusted else screen.paint
+    made = planned(spec, request, screen.counter(REFRESHING), copy, out, is_kept, paint)
     show_plan(screen, made, spec, out, is_kept, limit)
     return made.exit_code if made.plan.is_blocked or detailed_exitcode else 0
 
@@ -124,7 +125,8 @@ def show_plan(
     screen: Screen, made: Planned, spec: SpecArguments, out: Path | None, is_kept: bool, limit: int | None
 ) -> None:
     """In the format that was asked for, with the command that comes next."""
-    next_step = _next_step(made.plan, spec, out, is_kept, screen)
+    running = "".join(f"{line}\n" for line in made.running)
+    next_step = running + _next_step(made.plan, spec, out, is_kept, screen)
     _show(screen, made.plan, made.warnings, limit, next_step)
 
 

@@ -18,12 +18,13 @@ from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.core.plurals import plural
+from ftops.core.resource_types import kind_of
 from ftops.planning.moves import nothing_recorded
 from ftops.planning.plan_document import pin_to_json
 from ftops.session.session import Session
 from ftops.state.backends.factory import move_in
 from ftops.state.file_format import record_to_json
-from ftops.state.state import ResourceState, State
+from ftops.state.state import ResourceState, State, Status
 from ftops.views.audit import draw_runs, runs_to_json
 from ftops.views.history import (
     Comparison,
@@ -33,6 +34,7 @@ from ftops.views.history import (
     draw_versions,
     versions_to_json,
 )
+from ftops.views.paint import Painter
 from ftops.views.pins import pin_line
 from ftops.views.state import draw_list, draw_resource, list_to_json
 
@@ -49,14 +51,25 @@ def list_(screen: Screen, spec: SpecArguments) -> int:
 @click.argument("address", type=ADDRESS)
 @spec_options
 def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
-    """Show everything in the state about the object at ADDRESS."""
-    state = _recorded(screen, spec)
-    found, pin = _find(state, address), state.pins.get(address)
+    """Show everything in the state about the object at ADDRESS, and where it stands if it is a job that was
+    in progress."""
+    with looking(screen, spec) as session:
+        state = session.state
+        found, pin = _find(state, address), state.pins.get(address)
+        running = [] if screen.json else _standing(session, found, screen.paint)
     pinned: dict[str, Json] = {"pin": pin_to_json(pin)} if pin else {}
     return screen.result(
         lambda: {"resource": record_to_json(found), **pinned},
-        lambda: [*([pin_line(pin), ""] if pin else []), *draw_resource(found, screen.paint)],
+        lambda: [*([pin_line(pin), ""] if pin else []), *draw_resource(found, screen.paint), *running],
     )
+
+
+def _standing(session: Session, found: ResourceState, paint: Painter) -> list[str]:
+    if found.status is not Status.PENDING or not kind_of(found.address).trains:
+        return []
+    from ftops.cli.running_jobs import standing_lines  # asks the service, which other objects don't need
+
+    return ["", *standing_lines(session, [found.address], paint)]
 
 
 @click.command("history")
