@@ -175,6 +175,9 @@ class OutcomeHandler(Struct, frozen=True):
             step.seen = result.seen
             result = result.remote
         change = step.change
+        if step.stays:
+            self.reporter.progress(step, Progress("unchanged: the best of the sweep is the same"))
+            return NodeResult.DONE
         if step.discarding:
             return self._discarded(step, result, entries)
         if step.acts in (Action.DELETE, Action.FORGET):

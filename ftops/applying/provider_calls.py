@@ -16,7 +16,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.applying.events import Event
-from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, encode, fill
+from ftops.config.sweeps import Sweeps, chosen, is_best
+from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, decode, encode, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, GateHeld, Permanent
 from ftops.core.hosting_hours import is_off_at
@@ -24,7 +25,7 @@ from ftops.core.resource_types import kind_of
 from ftops.core.serving import deployment_name
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.desired import at, no_value
+from ftops.planning.desired import at, lacking
 from ftops.planning.gating import reasons_to_hold
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import (
@@ -88,6 +89,8 @@ class Step(Struct):
     announced: bool = False
     held: bool = False
     """A gate doesn't let it begin."""
+    stays: bool = False
+    """The best of a sweep is the same as before: nothing is done."""
     has_place: bool = False
     """There was room for its object in the queue of the account when that was looked at last."""
     refusals: int = 0
@@ -138,6 +141,7 @@ class ProviderCalls(Struct, frozen=True):
     live: LiveState
     context: Context
     say: Callable[[str, Progress], None]
+    sweeps: Sweeps = {}
     full: set[str] = field(default_factory=set)
     """Queues of accounts that aren't looked at again, because the run doesn't wait."""
     _queues: dict[str, str | None] = field(default_factory=dict)
@@ -154,6 +158,9 @@ class ProviderCalls(Struct, frozen=True):
         if queue is not None:
             return self._find_place(step, queue)
         try:
+            if step.change.unless and step.operation is None and self._stays(step):
+                step.stays = True
+                return lambda: None
             self._check_gates(step)
             if step.acts is None:
                 step.acts = self._by_hours(step)
@@ -359,11 +366,23 @@ class ProviderCalls(Struct, frozen=True):
         """The value of a reference to an object that exists by now. A `spared` one may not."""
         if isinstance(reference, Secret):
             return reference
-        resource = self.live.resources.get(reference.address)
-        value: Value = at(resource.outputs, reference.attribute) if resource else None
+        named = chosen(reference, self.sweeps, self._result) if is_best(reference) else reference
+        if isinstance(named, str):
+            return named
+        resource = self.live.resources.get(named.address) if named else None
+        value: Value = at(resource.outputs, named.attribute) if named and resource else None
         if value is None and str(reference.address) not in spared:
-            raise Permanent(*no_value(reference, resource.outputs if resource else {}))
+            raise Permanent(*lacking(reference, self.sweeps, self._outputs))
         return value
+
+    def _outputs(self, address: Address) -> Mapping[str, Json]:
+        recorded = self.live.resources.get(address)
+        return recorded.outputs if recorded else {}
+
+    def _stays(self, step: Step) -> bool:
+        """Whether the best of a sweep is the same as before, so that nothing has to be done."""
+        wanted = ((decode(text), before) for text, before in step.change.unless.items())
+        return all(encode(fill(value, self._value)) == before for value, before in wanted)
 
     def _secret(self, reference: Reference | Secret) -> Value:
         return self.context.secrets[reference] if isinstance(reference, Secret) else reference

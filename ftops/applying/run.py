@@ -62,7 +62,7 @@ class Apply:
         self._awaited: dict[str, int] = {}
         """By kind, the number of steps that wait for room, as last told."""
         self._executor = DagExecutor(plan.waits_for, self, pool, context.clock, settings.parallelism)
-        self._calls = ProviderCalls(self._live, context, self._executor.say)
+        self._calls = ProviderCalls(self._live, context, self._executor.say, plan.sweeps)
         clean = redaction(context.secrets)
         self._reporter = EventEmitter(self._calls, clean, context.clock.now())
         self._outcomes = OutcomeHandler(
@@ -84,7 +84,8 @@ class Apply:
         self._journal.sync()
         result = self._result(fates)
         held = (*plan.held, *self._outcomes.held)
-        self._reporter.run_finished(plan, result, fates)
+        changed = {node: fate for node, fate in fates.items() if not self._steps[node].stays}
+        self._reporter.run_finished(plan, result, changed)
         return Report(result, self._live.freeze(), fates, tuple(self._outcomes.failures), held)
 
     def stop(self) -> None:
@@ -156,7 +157,7 @@ class Apply:
     def _call(self, step: Step) -> Call:
         call = self._calls.next(step)
         is_looking = not step.has_place and self._calls.queue(step.change) is not None
-        if step.started is None and not (step.held or is_looking):
+        if step.started is None and not (step.held or step.stays or is_looking):
             step.started = self._context.clock.now()
             self._reporter.step(events.ChangeStarted, step)
         return call

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from ftops.config.config import Config, Resource
+from ftops.config.sweeps import Sweeps, sweeps_of
 from ftops.core.address import SCALARS, Address, references
 from ftops.core.dag import find_cycle, sort
 from ftops.core.errors import Diagnostic, Place, SpecError
@@ -18,6 +19,7 @@ class Graph(Struct, frozen=True):
     resources: Mapping[Address, Resource]
     dependencies: Mapping[Address, tuple[Address, ...]]
     order: tuple[Address, ...]
+    sweeps: Sweeps = {}
 
 
 def build(config: Config) -> Graph:
@@ -27,7 +29,7 @@ def build(config: Config) -> Graph:
     order = sort(dependencies, lambda address: address.sort_key)
     if len(order) < len(resources):
         raise SpecError([_cycle_diagnostic(find_cycle(dependencies), resources)])
-    return Graph(resources, dependencies, tuple(order))
+    return Graph(resources, dependencies, tuple(order), sweeps_of(resources))
 
 
 def dependencies_of(resource: Resource) -> tuple[Address, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ftops.config.config import Output
-from ftops.core.address import Address, Reference, Secret, Value, fill, references, secrets
+from ftops.core.address import Reference, Secret, Value, fill, references, secrets
 
 
 class OutputValue(NamedTuple):
@@ -21,15 +21,15 @@ class OutputValue(NamedTuple):
 def evaluate(
     declared: Iterable[Output],
     look_up: Callable[[Reference | Secret], Value],
-    is_ready: Callable[[Address], bool],
+    is_ready: Callable[[Reference], bool],
 ) -> dict[str, OutputValue]:
     """Output values by name. An output with a secret is always sensitive. `is_ready`: whether all attributes
-    of an object are known."""
+    of the object of a reference are known."""
     return {output.name: _evaluated(output, look_up, is_ready) for output in declared}
 
 
 def _evaluated(
-    output: Output, look_up: Callable[[Reference | Secret], Value], is_ready: Callable[[Address], bool]
+    output: Output, look_up: Callable[[Reference | Secret], Value], is_ready: Callable[[Reference], bool]
 ) -> OutputValue:
     lacking: list[Reference] = []
 
@@ -39,7 +39,7 @@ def _evaluated(
         if isinstance(value, list):
             return [filled(item) for item in value]
         result = fill(value, look_up)
-        missing = [reference for reference in references(result) if is_ready(reference.address)]
+        missing = [reference for reference in references(result) if is_ready(reference)]
         lacking.extend(missing)
         return None if missing else result
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec.structs import replace
 
 from ftops.config.config import Lifecycle, Resource
+from ftops.config.sweeps import is_best
 from ftops.core.address import Address, Reference, Secret, Value, encode, references, secrets
 from ftops.core.normal_form import leaves
 from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement, is_tuned
@@ -44,7 +45,9 @@ def _note(resource: Resource, difference: Difference) -> str:
     if source:
         return f"{head}.{source}"
     value = resource.inputs.get(head)
-    return str(value.address) if isinstance(value, Reference) else ""
+    if isinstance(value, Reference):
+        return f"the best of {value.address._replace(key=None)}" if is_best(value) else str(value.address)
+    return ""
 
 
 def keeping_present(
@@ -137,7 +140,9 @@ def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, 
     parts = []
     for change in attributes:
         after = change.after
-        if isinstance(after, Reference) and after.address in decisions:
+        if is_best(after):
+            parts.append(f"{change.path} is {change.note}, which may be another one")
+        elif isinstance(after, Reference) and after.address in decisions:
             fate = will_be(decisions[after.address])
             parts.append(f"{change.path} comes from {after.address}, which {fate}")
         else:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ftops.config.config import Config, Lifecycle, Removal, Resource
 from ftops.config.graph import Graph
 from ftops.config.outputs import evaluate, null_warnings
+from ftops.config.sweeps import named_by
 from ftops.core.address import SCALARS, Address, Json, Reference, Secret, Value, encode, references
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Blocked, Diagnostic, SpecError
@@ -117,7 +118,7 @@ class Decider(Struct):
                 desired = self.resolver.resolve(resource)
                 if address in self.selected:
                     missing += resource.faults
-                    missing += missing_values(resource, desired, self._complete)
+                    missing += missing_values(resource, desired, self._complete, self.graph.sweeps)
                     if arriving:
                         self._arrive(resource, desired)
                     self._decide(resource, desired)
@@ -195,7 +196,7 @@ class Decider(Struct):
 
     def _resolver(self) -> Resolver:
         facts = {address: resource.facts for address, resource in self.graph.resources.items()}
-        return Resolver(self._known, facts, self.secret_digests)
+        return Resolver(self._known, facts, self.secret_digests, self.graph.sweeps)
 
     @property
     def _wanted(self) -> Mapping[Address, Resource]:
@@ -228,7 +229,7 @@ class Decider(Struct):
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
         if self.options.targets or self.options.excludes:
             return ()
-        now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
+        now = evaluate(declared, self._resolver().look_up, self._is_ready)
         self.warnings += null_warnings(now)
         changes = []
         left = {output.name for output in declared if self._is_held_back(output.value)}
@@ -239,6 +240,9 @@ class Decider(Struct):
             if not (value and value.sensitive) and after != before:
                 changes.append(OutputChange(name, before, after))
         return tuple(changes)
+
+    def _is_ready(self, reference: Reference) -> bool:
+        return all(self._complete(a) is not None for a in named_by(reference, self.graph.sweeps))
 
     def _is_held_back(self, value: Value) -> bool:
         """Whether it needs what a gate keeps from being made: the recorded value stays."""

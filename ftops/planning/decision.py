@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from msgspec import Struct
 
 from ftops.config.config import Resource
-from ftops.core.address import Address, references
+from ftops.config.sweeps import is_best
+from ftops.core.address import Address, Json, encode, references
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.desired import Desired
 from ftops.planning.gating import gates_of
@@ -38,6 +40,12 @@ class Decision(Struct, frozen=True):
         is_new = self.action in (Action.CREATE, Action.REPLACE)
         changes_model = is_new or any(a.path == "model" for a in self.attributes)
         return gates_of(self.resource) if changes_model and self.action in MAKING else ()
+
+    @property
+    def unless(self) -> Mapping[str, Json]:
+        """The values of expressions with which there is nothing to do: those of the best of a sweep."""
+        follows = self.reason.code == "inputs" and all(is_best(a.after) for a in self.attributes)
+        return {str(a.after): encode(a.before) for a in self.attributes} if follows else {}
 
     @property
     def goes_on_without(self) -> tuple[Address, ...]:

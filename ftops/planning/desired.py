@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from ftops.config.config import Resource
+from ftops.config.sweeps import NO_SWEEPS, Sweeps, chosen, is_best, named_by, no_best
 from ftops.core.address import (
     EXPRESSIONS,
     HIDDEN,
@@ -57,6 +58,7 @@ class Resolver(Struct):
     outputs: Outputs
     facts: Mapping[Address, Mapping[str, Json]]
     secret_digests: Mapping[Secret, str]
+    sweeps: Sweeps = {}
     fingerprints: dict[Address, str] = field(default_factory=dict)
     contents: dict[Address, str] = field(default_factory=dict)
     """What is in the files of datasets."""
@@ -69,9 +71,10 @@ class Resolver(Struct):
         records: Mapping[Address, ResourceState],
         facts: Mapping[Address, Mapping[str, Json]] = {},
         secret_digests: Mapping[Secret, str] = {},
+        sweeps: Sweeps = NO_SWEEPS,
     ) -> Resolver:
         """For which all recorded outputs are known."""
-        return cls(lambda a: records[a].outputs if a in records else None, facts, secret_digests)
+        return cls(lambda a: records[a].outputs if a in records else None, facts, secret_digests, sweeps)
 
     def resolve(self, resource: Resource) -> Desired:
         kind = RESOURCE_TYPES[resource.address.kind]
@@ -133,8 +136,11 @@ class Resolver(Struct):
         """The value of a reference; the reference itself if it isn't known."""
         if isinstance(reference, Secret):
             return reference
-        known = self.outputs(reference.address)
-        value = None if known is None else at(known, reference.attribute)
+        named = chosen(reference, self.sweeps, self.outputs)
+        if not isinstance(named, Reference):
+            return reference if named is None else named
+        known = self.outputs(named.address)
+        value = None if known is None else at(known, named.attribute)
         if value is None:
             value = at(self.facts.get(reference.address, {}), reference.attribute)
         return reference if value is None else value
@@ -221,18 +227,31 @@ def at(tree: Mapping[str, Any], path: str) -> Any:
 
 
 def missing_values(
-    resource: Resource, desired: Desired, outputs: Callable[[Address], Mapping[str, Json] | None]
+    resource: Resource,
+    desired: Desired,
+    outputs: Callable[[Address], Mapping[str, Json] | None],
+    sweeps: Sweeps,
 ) -> list[Diagnostic]:
     """Errors for references to attributes that ready objects don't have. `outputs` is None if an object may
     still get some."""
     found = []
     for value in desired.inputs.values():
         for reference in () if isinstance(value, SCALARS) else references(value):
-            known = outputs(reference.address)
-            if known is not None:
+            if all(outputs(address) is not None for address in named_by(reference, sweeps)):
                 place = resource.reference_places.get(reference.address, resource.place)
-                found.append(Diagnostic(*no_value(reference, known), place))
+                found.append(Diagnostic(*lacking(reference, sweeps, outputs), place))
     return found
+
+
+def lacking(
+    reference: Reference, sweeps: Sweeps, outputs: Callable[[Address], Mapping[str, Json] | None]
+) -> tuple[str, str, str]:
+    """The error for a reference without a value, which may be to the best of a sweep."""
+    if is_best(reference) and (why := no_best(reference, sweeps, outputs)):
+        return why
+    named = chosen(reference, sweeps, outputs)
+    reference = named if isinstance(named, Reference) else reference
+    return no_value(reference, outputs(reference.address) or {})
 
 
 def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, str, str]:

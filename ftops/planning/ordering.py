@@ -150,9 +150,12 @@ class StepOrder(Struct):
             waits.add(step)
         self._add(_making(decision), waits)
         if decision.creates_first and decision.recorded is not None:
-            self._remove_deposed(address, deposed_key(decision.recorded), decision.recorded)
+            key = deposed_key(decision.recorded)
+            self._remove_deposed(address, key, decision.recorded, decision.unless)
 
-    def _remove_deposed(self, address: Address, key: str, old: ResourceState) -> None:
+    def _remove_deposed(
+        self, address: Address, key: str, old: ResourceState, unless: Mapping[str, Json] = {}
+    ) -> None:
         if self._is_held(f"the old object of {address}", old):
             return
         decision = self.decisions.get(address)
@@ -161,7 +164,7 @@ class StepOrder(Struct):
         change = self._removing(
             f"{address}#{key}", old, Reason("replaced", "it has been replaced"), retain, key
         )
-        self._add(change)
+        self._add(replace(change, unless=unless))
 
     def _using(self) -> Mapping[Address, list[Address]]:
         """The users of each resource: by recorded dependencies, and by ids among recorded inputs."""
@@ -439,4 +442,9 @@ def _making(decision: Decision) -> Change:
 def _gating(decision: Decision) -> dict[str, Any]:
     """What all steps of a gated resource know of its gates."""
     spared = tuple(map(str, decision.goes_on_without))
-    return {"gates": decision.gates, "override": decision.override, "goes_on_without": spared}
+    return {
+        "gates": decision.gates,
+        "override": decision.override,
+        "goes_on_without": spared,
+        "unless": decision.unless,
+    }

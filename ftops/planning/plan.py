@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ftops.config.config import OutputsRead, Resource
 from ftops.config.policy import RuleChange
+from ftops.config.sweeps import Sweeps
 from ftops.core.address import Address, Json, Value
 from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
@@ -201,6 +202,8 @@ class Change(Struct, frozen=True, omit_defaults=True):
     """Those of `waits_for` that only have to end: they may fail."""
     promoted: Promoted | None = None
     """Where it comes from, if another environment made it."""
+    unless: Mapping[str, Json] = {}
+    """Nothing is done if all of these expressions have these values by then: the best of a sweep stays."""
 
     @property
     def symbol(self) -> str:
@@ -324,6 +327,8 @@ class Plan(Struct, frozen=True):
     """The values of expressions in `after` that are known already, for display: apply resolves them again."""
     reads: tuple[OutputsRead, ...] = ()
     """Outputs of other specs that it was made with. Their values count; the serial is for display."""
+    sweeps: Sweeps = {}
+    """Those whose best job its changes refer to."""
     ttl: str = ""
     """How long the environment lasts after an apply, as written; empty: it doesn't expire."""
     expires_at: str = ""

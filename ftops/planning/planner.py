@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ftops.config.accounts import accounts_of
 from ftops.config.config import Config
 from ftops.config.graph import Graph
+from ftops.config.sweeps import used_sweeps
 from ftops.core.address import Secret
 from ftops.planning.decider import Decider
 from ftops.planning.guards import (
@@ -92,6 +93,7 @@ def plan(
         off=tuple(off_at(decider.hosted(), observed.moment)),
         warnings=(*warnings, *decider.warnings, *lifted_protection(decisions.values())),
         known=decider.known(changes),
+        sweeps=used_sweeps((value for change in changes for value in change.after.values()), graph.sweeps),
     )
 
 

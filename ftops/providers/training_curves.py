@@ -8,7 +8,8 @@ from statistics import fmean
 
 from msgspec import Struct
 
-from ftops.providers.training_results import Measure, Results
+from ftops.core.measures import Measure
+from ftops.providers.training_results import Results
 
 ON_DATA = ("train", "valid", "full_valid")
 _PREFIXES: Mapping[str, str] = {

@@ -6,9 +6,6 @@ import base64
 import binascii
 import csv
 import io
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -71,40 +68,3 @@ def _number(cell: str) -> float | str:
         return int(cell) if cell.lstrip("-").isdigit() else float(cell)
     except ValueError:
         return cell
-
-
-class Measure(NamedTuple):
-    """A metric by which models are compared."""
-
-    name: str
-    is_reward: bool
-
-    def value(self, metrics: Mapping[str, Any]) -> float | None:
-        """Its value; None if there is none. The service reports a negative loss if it has none."""
-        value = metrics.get(self.name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            return None
-        return float(value) if self.is_reward or value >= 0 else None
-
-    def best(self, values: Iterable[float]) -> float:
-        return max(values) if self.is_reward else min(values)
-
-
-_LOSSES = ("full_valid_loss", "valid_loss")
-_DATA = ("full_valid", "valid", "train")
-
-
-def deciding(rows: Sequence[Mapping[str, Any]]) -> Measure | None:
-    """The measure that says which of several measurements is the best. A reward counts more than a loss, all
-    validation data more than a part of it; only rewards of the training data count, since a low loss on them
-    says little."""
-    names = {str(name) for row in rows for name in row}
-    measures = [Measure(name, True) for name in sorted(names, key=_rank) if _rank(name)[0] < len(_DATA)]
-    measures += [Measure(name, False) for name in _LOSSES]
-    return next((m for m in measures if any(m.value(row) is not None for row in rows)), None)
-
-
-def _rank(name: str) -> tuple[int, bool, str]:
-    """Of the spellings of a mean reward, such as `full_valid_mean_reward` and `valid_reward_mean`."""
-    found = [place for place, data in enumerate(_DATA) if "reward" in name and data in name]
-    return min(found, default=len(_DATA)), "mean" not in name, name

@@ -19,7 +19,8 @@ from ftops.config.data_files import inspect_data, with_data
 from ftops.config.graph import Graph, build
 from ftops.config.outputs import OutputValue, evaluate
 from ftops.config.policy import Policy
-from ftops.core.address import Address, decode
+from ftops.config.sweeps import named_by
+from ftops.core.address import Address, Reference, decode
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.durations import seconds_of
 from ftops.core.errors import Blocked, Diagnostic, StateError, UsageError
@@ -572,6 +573,11 @@ class Session(Struct):
         return located(self.state, self.config)[0].resources[address]
 
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
-        resolver = Resolver.of_records(state.resources)
-        ready = {a for a, resource in state.resources.items() if resource.status is Status.READY}
-        return evaluate(self.config.outputs, resolver.look_up, ready.__contains__)
+        sweeps = self.graph.sweeps
+        ready = {a: one for a, one in state.resources.items() if one.status is Status.READY}
+        resolver = Resolver.of_records(state.resources, sweeps=sweeps)
+
+        def is_ready(reference: Reference) -> bool:
+            return all(address in ready for address in named_by(reference, sweeps))
+
+        return evaluate(self.config.outputs, resolver.look_up, is_ready)

@@ -13,12 +13,13 @@ from ftops import catalog
 from ftops.catalog import Catalog
 from ftops.core.address import Address, Json, encode
 from ftops.core.errors import FtopsError, UsageError
+from ftops.core.measures import Measure, deciding
 from ftops.core.model_names import base_of
 from ftops.core.normal_form import Leaf, leaves
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 from ftops.planning.moves import nothing_recorded
-from ftops.providers.training_results import Measure, Results, deciding, results_of
+from ftops.providers.training_results import Results, results_of
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, Status
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ftops.core.address import Json
+from ftops.core.measures import deciding
 from ftops.core.plurals import agree, plural
-from ftops.providers.training_results import deciding
 from ftops.providers.training_run import JobEvent, SavedCheckpoint
 from ftops.session.training import Expected, Training
 from ftops.state.state import Status

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec.structs import asdict
 
 from ftops.core.address import Address, Json
+from ftops.core.measures import deciding
 from ftops.core.nested import object_at
 from ftops.providers.training_curves import curves_of, verdict_of
-from ftops.providers.training_results import Results, deciding
+from ftops.providers.training_results import Results
 from ftops.state.state import ResourceState
 from ftops.views.curves import draw_curves
 from ftops.views.paint import Painter, clean

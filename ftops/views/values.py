@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ftops.config.outputs import names_secret
+from ftops.config.sweeps import is_best
 from ftops.core.address import EXPRESSIONS, Reference, Value, stands_for_secret
 from ftops.core.plurals import plural
 from ftops.views.paint import Painter, clean
@@ -30,7 +31,8 @@ def show(value: Value, width: int = WIDTH) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Reference):
-        return clean(f"(known after apply: {value.address}.{value.attribute})")
+        address = value.address._replace(key=None) if is_best(value) else value.address
+        return clean(f"(known after apply: {address}.{value.attribute})")
     if names_secret(value):
         return SENSITIVE
     if isinstance(value, EXPRESSIONS):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from tests.golden.cli import Folder
+from tests.golden.cli import ROOT, Folder
+from tests.support.emulator_admin import Admin
 
 SPEC = """
 ftops: {name: sweep}
@@ -47,6 +50,18 @@ def with_data(folder: Folder) -> Folder:
     for start, name in enumerate(("train", "other", "valid")):
         folder.write(f"{name}.jsonl", "".join(conversation(100 * start + n) for n in range(12)))
     return folder
+
+
+def test_the_page_about_sweeps(tmp_path: Path) -> None:
+    """Its commands run, one after the other."""
+    text = (ROOT / "docs" / "sweeps.md").read_text("utf-8")
+    (spec,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    folder = with_data(Folder.make(tmp_path, spec))
+    said = {command: folder.ok(*shlex.split(command)[1:]) for command in commands.splitlines()}
+    rows = said["ftops results job.sweep"].splitlines()
+    assert len(rows) == 5
+    assert said["ftops output winner"].strip().strip('"') == rows[1].split()[0]
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +142,173 @@ jobs: {sweep: {for_each: [a, b], model: gpt-4.1-nano-2025-04-14, training: train
     assert [row.split() for row in rows] == [[k, f'"{k}"', "no", "result", "file"] for k in ("a", "b")]
     found = folder.run("results", "job.sweep", "-o", "json").json
     assert found["metric"] is None and found["trials"][0]["best"] is None
+
+
+BEST = """
+ftops: {name: best}
+providers: {local: {type: emulator}}
+datasets:
+  train: {path: train.jsonl}
+  valid: {path: valid.jsonl}
+jobs:
+  sweep:
+    for_each: KEYS
+    model: gpt-4.1-nano-2025-04-14
+    training: train
+    validation: valid
+    best: {metric: step, MODE}
+    hyperparameters: {n_epochs: "${each.value}", batch_size: 2}
+    seed: 3
+deployments:
+  chat: {model: "${job.sweep.best.fine_tuned_model}"}
+outputs: {winner: '${job.sweep.best.key}'}
+"""
+
+
+def best(keys: str, mode: str = "mode: min") -> str:
+    return BEST.replace("KEYS", keys).replace("MODE", mode)
+
+
+def steps(folder: Folder) -> dict[str, float]:
+    recorded = folder.run("state", "pull").json["resources"]
+    return {
+        address.split('"')[1]: one["outputs"]["metrics"]["step"]
+        for address, one in recorded.items()
+        if address.startswith("job.")
+    }
+
+
+def served(folder: Folder) -> tuple[str, str]:
+    """The model that the deployment serves, and when that was created."""
+    found = folder.run("state", "show", "deployment.chat", "-o", "json").json["resource"]
+    return found["outputs"]["model"], found["created_at"]
+
+
+def model_of(folder: Folder, key: str) -> str:
+    found = folder.run("state", "show", f'job.sweep["{key}"]', "-o", "json").json["resource"]
+    return str(found["outputs"]["fine_tuned_model"])
+
+
+def test_the_best_is_deployed_and_replaced_only_by_a_better_one(tmp_path: Path) -> None:
+    folder = with_data(Folder.make(tmp_path, best("{mid: 2, low: 3}")))
+    said = folder.ok("plan")
+    assert "(known after apply: job.sweep.best.fine_tuned_model)" in said
+    assert "winner = (known after apply: job.sweep.best.key)" in said
+    folder.ok("apply", "-y")
+    found = steps(folder)
+    first = min(found, key=lambda key: found[key])
+    before = served(folder)
+    assert before[0] == model_of(folder, first)
+    assert "No changes." in folder.ok("plan")
+
+    folder.write("ftops.yaml", best("{mid: 2, low: 3, worse: 4}"))
+    said = folder.ok("plan")
+    assert "model is the best of job.sweep, which may be another one" in said
+    said = folder.ok("apply", "-y")
+    assert steps(folder)["worse"] > found[first]
+    assert "unchanged: the best of the sweep is the same" in said
+    assert "1 created, 0 updated, 0 replaced, 0 deleted" in said
+    assert served(folder) == before
+    assert "No changes." in folder.ok("plan")
+
+    folder.write("ftops.yaml", best("{mid: 2, low: 3, worse: 4, better: 1}"))
+    folder.ok("apply", "-y")
+    found = steps(folder)
+    assert min(found, key=lambda key: found[key]) == "better"
+    assert served(folder)[0] == model_of(folder, "better")
+    assert folder.ok("output", "winner", "--raw").strip() == "better"
+    assert "No changes." in folder.ok("plan")
+
+    folder.write("ftops.yaml", best("{mid: 2, low: 3, worse: 4, better: 1}", "mode: max"))
+    said = folder.ok("plan")
+    assert "1 to replace" in said and "will be replaced" in said
+    folder.ok("apply", "-y")
+    assert served(folder)[0] == model_of(folder, max(found, key=lambda key: found[key]))
+
+    folder.write("ftops.yaml", best("{mid: 2, low: 3}"))
+    folder.ok("apply", "-y")
+    assert served(folder)[0] == model_of(folder, first)
+    assert "No changes." in folder.ok("plan")
+
+
+def test_blue_green_stays_with_the_best_too(tmp_path: Path) -> None:
+    blue_green = 'fine_tuned_model}", replace: blue_green}'
+    spec = best("{mid: 2}").replace('fine_tuned_model}"}', blue_green)
+    folder = with_data(Folder.make(tmp_path, spec))
+    folder.ok("apply", "-y")
+    before = served(folder)
+    folder.write("ftops.yaml", spec.replace("{mid: 2}", "{mid: 2, worse: 4}"))
+    assert "1 created, 0 updated, 0 replaced, 0 deleted" in folder.ok("apply", "-y")
+    assert served(folder) == before
+    folder.write("ftops.yaml", spec.replace("{mid: 2}", "{mid: 2, worse: 4, better: 1}"))
+    assert "1 created, 0 updated, 1 replaced, 0 deleted" in folder.ok("apply", "-y")
+    assert served(folder)[0] == model_of(folder, "better")
+    assert "No changes." in folder.ok("plan")
+
+
+def test_a_job_that_fails_keeps_the_deployment_as_it_is(tmp_path: Path) -> None:
+    folder = with_data(Folder.make(tmp_path, best("{mid: 2}")))
+    folder.ok("apply", "-y")
+    before = served(folder)
+    fault = {"match": "POST /openai*/fine_tuning/jobs", "job": {"fail": "training"}}
+    Admin.of(tmp_path).post("faults", fault)
+    folder.write("ftops.yaml", best("{mid: 2, better: 1}"))
+    done = folder.run("apply", "-y")
+    assert done.code != 0 and "skipped" in done.out + done.err
+    assert served(folder) == before
+    trials = folder.run("results", "job.sweep", "-o", "json").json["trials"]
+    assert [(one["key"], bool(one["note"])) for one in trials] == [("mid", False), ("better", True)]
+    folder.ok("apply", "-y")
+    assert served(folder)[0] == model_of(folder, "better")
+
+
+def test_a_metric_that_the_jobs_lack(tmp_path: Path) -> None:
+    spec = best("{mid: 2, low: 3}").replace("metric: step", "metric: full_valid_mean_reward")
+    folder = with_data(Folder.make(tmp_path, spec))
+    done = folder.run("apply", "-y")
+    assert done.code != 0
+    assert (
+        'the best of job.sweep can\'t be chosen: job.sweep["low"] has no full_valid_mean_reward'
+        in done.err + done.out
+    )
+    done = folder.run("plan")
+    assert "can't be chosen" in done.err and "train_loss" in done.err
+    folder.write("ftops.yaml", best("{mid: 2, low: 3}"))
+    folder.ok("apply", "-y")
+    assert served(folder)[0] in {model_of(folder, "mid"), model_of(folder, "low")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("best.fine_tuned_model", "best.fine_tuned", "the best job has no `fine_tuned`"),
+        ("best.key", "best.best.key", "the best job has no `best.key`"),
+        ("best.fine_tuned_model", "best.key", "`model` must be a model"),
+        ("job.sweep.best.key", 'job.sweep["low"].best.key', "has no `best`"),
+        ("    for_each: {a: 1, low: 2}\n", "", "job.sweep has no `best`"),
+        ("    for_each: {a: 1, low: 2}\n", "", "`best` needs a `for_each`"),
+        ("{a: 1, low: 2}", "{}", "stands for no resource"),
+        (
+            "metric: step",
+            'metric: "${each.key}"',
+            "can't be compared: their `best` or `provider` differs",
+        ),
+        ("mode: min", "mode: least", "`mode` must be"),
+        ("job.sweep.best.fine", "job.swep.best.fine", "there is no job `swep`"),
+    ],
+)
+def test_what_has_no_best(tmp_path: Path, old: str, new: str, said: str) -> None:
+    spec = best("{a: 1, low: 2}").replace('"${each.value}"', "1")
+    assert old in spec
+    folder = with_data(Folder.make(tmp_path, spec.replace(old, new)))
+    done = folder.run("validate")
+    assert done.code == 1 and said in done.err
+
+
+def test_a_job_can_not_start_from_the_best(tmp_path: Path) -> None:
+    more = "deployments:\n"
+    spec = best("{a: 1, low: 2}").replace(
+        more, "  next: {model: '${job.sweep.best.fine_tuned_model}', training: train}\n" + more
+    )
+    folder = with_data(Folder.make(tmp_path, spec))
+    assert "a job can't start from the best of a sweep" in folder.run("validate").err

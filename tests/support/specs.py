@@ -214,5 +214,5 @@ def steps(planned: Plan) -> list[str]:
     return [f"{change.action.value} {change.step}" for change in planned.changes]
 
 
-def _ready(state: State) -> Callable[[Address], bool]:
+def _ready(state: State) -> Callable[[Reference], bool]:
     return {a for a, r in state.resources.items() if r.status is Status.READY}.__contains__

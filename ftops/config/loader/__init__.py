@@ -39,6 +39,7 @@ from ftops.config.outputs import names_secret
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown, has_unknown
 from ftops.config.schema.resources import COMMON_KEYS, LifecycleBlock
 from ftops.config.schema.settings import OutputBlock
+from ftops.config.sweeps import is_best
 from ftops.core.address import Scalar, Secret, render
 from ftops.core.confined_files import allow_hint, outside
 from ftops.core.errors import Diagnostic, Place, SpecError
@@ -282,14 +283,20 @@ class _Resources:
             version = self.providers.setting(provider, "api_version")
             inputs.check_described(draft, prepared.inputs, type_, version, self.findings)
         bare = self.linker.bare_names(draft, prepared.inputs)
-        places = self.linker.check([*draft.uses, *prepared.uses, *bare])
+        uses = [*draft.uses, *prepared.uses, *bare]
+        places = self.linker.check(uses)
         self.linker.model(draft, prepared.inputs)
         self.linker.expand(draft, prepared.inputs)
         depends_on = self.linker.depends_on(draft)
+        linked, best = prepared.inputs, [use.reference for use in uses if is_best(use.reference)]
+        if best:
+            linked = {name: self.linker.with_first_job(value) for name, value in linked.items()}
+            jobs = [job for reference in best for job in self.linker.named(reference)]
+            depends_on |= {job: places[job] for job in jobs}
         return Resource(
             address=draft.address,
             provider=provider,
-            inputs=prepared.inputs,
+            inputs=linked,
             depends_on=tuple(sorted(depends_on, key=lambda a: a.sort_key)),
             lifecycle=_lifecycle(draft, self.findings),
             sources=prepared.sources,
@@ -344,7 +351,7 @@ def _outputs(source: Source, scope: Scope, linker: Linker) -> tuple[Output, ...]
         output, uses = _output(entry, scope)
         linker.check(uses)
         if output is not None:
-            outputs.append(output)
+            outputs.append(replace(output, value=linker.with_first_job(output.value)))
     return tuple(outputs)
 
 

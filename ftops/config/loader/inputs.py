@@ -194,7 +194,10 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
         values = {key: value for key, value in sorted(values.items()) if value != "auto"}
         if values:
             inputs["hyperparameters"] = values
-    for key in ("grader", "response_format"):
+    if "best" in inputs and draft.address.key is None:
+        summary, detail = "`best` needs a `for_each`", "It chooses among the jobs of one."
+        draft.entry.report(context.findings, ("best",), summary, detail, "Remove it.", key=True)
+    for key in ("grader", "response_format", "best"):
         if key in inputs:
             inputs[key] = inputs[key].as_data()
     _check_method(draft, inputs, context.findings)

@@ -16,7 +16,8 @@ from ftops.config.loader.expression_errors import not_written_as_expression
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
-from ftops.core.address import EVERY, Address, Reference, Template, references
+from ftops.config.sweeps import BEST, is_best
+from ftops.core.address import EVERY, Address, Reference, Secret, Template, Value, fill, references
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
 from ftops.core.suggestions import did_you_mean
@@ -52,7 +53,13 @@ class Linker(Struct):
             if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
                 fits = kind_of(value.address).model_attributes
                 is_known = admits(kind_of(value.address).computed, value.attribute)
-                if is_known and not admits(fits, value.attribute):
+                attribute = value.attribute.removeprefix(BEST) if is_best(value) else value.attribute
+                if is_best(value) and "model" in kind_of(draft.address).compared_by_content:
+                    detail = "It would be trained again whenever another job is the best."
+                    hint = f"Name the job: `${{{value.address._replace(key='…')}.{attribute}}}`."
+                    summary = "a job can't start from the best of a sweep"
+                    draft.entry.report(self.findings, path, summary, detail, hint)
+                elif is_known and not admits(fits, attribute):
                     hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
                     self._wrong_reference(value, path, "a model", hint, draft.entry)
             elif isinstance(value, Template) and any(is_several(r) for r in references(value)):
@@ -66,9 +73,11 @@ class Linker(Struct):
         """The addresses that are used, each with its first place; findings about those that don't exist."""
         places: dict[Address, Place] = {}
         for use in uses:
-            if self.exists(use.reference.address, use.entry, use.path, str(use.reference)):
+            if is_best(use.reference):
+                self._check_best(use)
+            elif self.exists(use.reference.address, use.entry, use.path, str(use.reference)):
                 self._check_attribute(use)
-            for address in self._instances(use.reference.address):
+            for address in self.named(use.reference):
                 if address not in places:
                     places[address] = use.entry.mark(use.path)
         return places
@@ -82,6 +91,48 @@ class Linker(Struct):
         if not isinstance(item, Reference) or item.address.key != EVERY:
             return item
         return [replace(item, address=address) for address in self._instances(item.address)]
+
+    def named(self, reference: Reference) -> list[Address]:
+        """The addresses that a reference stands for: all jobs of a sweep for its best one."""
+        address = reference.address
+        return self._instances(address._replace(key=EVERY) if is_best(reference) else address)
+
+    def _check_best(self, use: Use) -> None:
+        address, attribute = use.reference.address, use.reference.attribute.removeprefix(BEST)
+        row, base = kind_of(address), address._replace(key=None)
+        keys = self.declared.keys.get((address.kind, address.name), {})
+        if not row.trains:
+            return self._check_attribute(use)
+        if address.key is not None or (keys and None in keys):
+            detail = "It chooses among all jobs of a `for_each`."
+            hint = f"Write `${{{base}.{use.reference.attribute}}}`, and give {base} a `for_each`."
+            use.entry.report(self.findings, use.path, f"{address} has no `best`", detail, hint)
+        elif (address.kind, address.name) not in self.declared.keys:
+            self.exists(address, use.entry, use.path, str(use.reference))
+        elif self.exists(address._replace(key=EVERY), use.entry, use.path, str(use.reference)):
+            one = Reference(self.named(use.reference)[0], attribute)
+            is_known = attribute == "key" or (admits(row.computed, attribute) and not is_best(one))
+            if not is_known or is_several(one):
+                detail = "It is an attribute of the best job, or `key`."
+                hint = did_you_mean(attribute, {*row.computed, "key"} - {"best.*"})
+                use.entry.report(self.findings, use.path, f"the best job has no `{attribute}`", detail, hint)
+            drafts = (draft for draft in self.declared.drafts if draft.address[:2] == address[:2])
+            if len({repr((d.block.provider, d.block.best and d.block.best.as_data())) for d in drafts}) > 1:
+                summary = f"the jobs of {base} can't be compared: their `best` or `provider` differs"
+                detail = "`best` says how all of them are compared, and only one account has the model."
+                use.entry.report(self.findings, use.path, summary, detail)
+        return None
+
+    def with_first_job(self, value: Value) -> Value:
+        """The value, in which `best` of a sweep has the address of its first job: see `config.sweeps`."""
+
+        def first(reference: Reference | Secret) -> Value:
+            if not is_best(reference) or not isinstance(reference, Reference):
+                return reference
+            jobs = self.named(reference)
+            return replace(reference, address=jobs[0]) if jobs else reference
+
+        return fill(value, first)
 
     def _instances(self, address: Address) -> list[Address]:
         """The address, or those that `[*]` stands for."""

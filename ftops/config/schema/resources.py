@@ -126,6 +126,13 @@ class Dataset(ResourceBlock, noun="a dataset"):
     )
 
 
+class BestBlock(Block, noun="`best`"):
+    """How the best job of a `for_each` is chosen."""
+
+    metric = optional(FIXED_TEXT, "Metric of the final model; default: reward, or validation loss.")
+    mode = optional(choice("min", "max"), "Whether lower or higher is better; default: by the metric.")
+
+
 class Job(ResourceBlock, noun="a job"):
     """A fine-tuning job."""
 
@@ -160,6 +167,7 @@ class Job(ResourceBlock, noun="a job"):
     metadata = optional(
         MapOf(OPEN_TEXT), "Entries to store with the job; a change of them trains nothing again."
     )
+    best = optional(BestBlock, "How ${job.name.best.…} chooses among the jobs of a for_each.")
     grader = optional(GRADER, "Grader that scores the answers (reinforcement).", method="reinforcement")
     response_format = optional(
         ResponseFormat, "Format of the answers (reinforcement).", method="reinforcement"

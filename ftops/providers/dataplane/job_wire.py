@@ -11,13 +11,13 @@ from typing import Any
 
 from ftops.config.schema.resources import Job
 from ftops.core.address import Json
+from ftops.core.measures import deciding
 from ftops.core.nested import list_at, object_at
 from ftops.core.normal_form import squeezed
 from ftops.core.timestamps import iso_timestamp
 from ftops.providers.account_facts import RUNNING_LIMITS
 from ftops.providers.base import Request
 from ftops.providers.dataplane.errors import Refusal
-from ftops.providers.training_results import deciding
 from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
 
 TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
