@@ -26,7 +26,7 @@ from ftops.dataset.rules import sensitive_data
 from ftops.dataset.rules.findings import Finding
 from tests.data_rules.examples import EXAMPLES, TOOL, spread
 
-TEXTS = st.sampled_from(["", " ", "Hi", 'say "role": "x"', "ä\u2028€", "\n", "<|", "weight"])
+TEXTS = st.sampled_from(["", " ", "Hi", 'say "role": "x"', "ä\u2028€", "\n", "<|", "weight", "null", "NaN"])
 SEEN = {"height": st.integers() | st.text(max_size=2)}
 CALLS = st.fixed_dictionaries(
     {
@@ -34,12 +34,13 @@ CALLS = st.fixed_dictionaries(
         "type": st.just("function"),
         "function": st.fixed_dictionaries(
             {
-                "name": st.sampled_from(["rise", "fall"]),
+                "name": st.sampled_from(["rise", "fall", "a.f"]),
                 "arguments": st.fixed_dictionaries({}, optional=SEEN).map(json.dumps) | TEXTS,
             }
         ),
     }
 )
+PARTS = TEXTS.map(lambda text: {"type": "text", "text": text})
 MESSAGE = st.fixed_dictionaries(
     {
         "role": st.sampled_from(
@@ -47,12 +48,13 @@ MESSAGE = st.fixed_dictionaries(
         )
     },
     optional={
-        "content": TEXTS | st.none(),
-        "weight": st.sampled_from([0, 1, 1.0, True, 2]),
-        "name": st.sampled_from(["rise", "a b"]),
+        "content": TEXTS | st.none() | st.lists(PARTS, max_size=2),
+        "weight": st.sampled_from([0, 1, 1.0, True, 2, None]),
+        "name": st.sampled_from(["rise", "a b", None]),
+        "refusal": st.sampled_from(["No.", None]),
         "tool_calls": st.lists(CALLS, max_size=2),
         "function_call": st.just({"name": "rise", "arguments": '{"height": 1}'}),
-        "tool_call_id": st.sampled_from(["1", "2"]),
+        "tool_call_id": st.sampled_from(["1", "2", None]),
         "x": st.none(),
     },
 )

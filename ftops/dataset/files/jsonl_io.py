@@ -154,15 +154,18 @@ class Writer:
         self._stream: BinaryIO | None = None
 
     def write(self, raw: bytes) -> None:
-        """Writes one line, given without its line end."""
-        assert self._stream is not None  # noqa: S101 - only within `with`
-        self.bytes += self._stream.write(raw) + self._stream.write(b"\n")
+        """Writes one line, given without its line end. Raises UsageError."""
+        self.copy(raw)
+        self.copy(b"\n")
         self.count += 1
 
     def copy(self, block: bytes) -> None:
-        """Writes lines as they are."""
+        """Writes bytes as they are. Raises UsageError, such as for a disk that is full."""
         assert self._stream is not None  # noqa: S101 - only within `with`
-        self.bytes += self._stream.write(block)
+        try:
+            self.bytes += self._stream.write(block)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     def __enter__(self) -> Writer:
         try:

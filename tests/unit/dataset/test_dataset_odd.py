@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ftops.core.errors import UsageError
 from ftops.dataset.files import jsonl_io
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import difference
@@ -114,3 +116,16 @@ def test_half_a_surrogate_pair_in_big_files_is_measured_by_several_as_by_one(tmp
     one, two = (measure(path, "o200k_base", processes) for processes in (1, 2))
     assert one == two
     assert one.sums.labels == {"? ok": 3000, "fine": 3000}
+
+
+def test_a_file_that_can_not_grow_leaves_nothing(tmp_path: Path) -> None:
+    """As on a disk that is full."""
+    path = tmp_path / "a.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(UsageError, match=r"can't write .*a\.jsonl"), jsonl_io.Writer(path) as writer:
+            writer.write(b"x" * 1_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [*tmp_path.iterdir()]
