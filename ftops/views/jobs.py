@@ -150,7 +150,7 @@ def _range(expected: Expected | None) -> str:
     if expected is None:
         return ""
     if not expected.most:
-        return "longer than usual"
+        return "any moment" if expected.by == "pace" else "longer than usual"
     least, most = duration(expected.least), duration(expected.most)
     if not expected.least:
         return f"up to {most}"

@@ -1,0 +1,51 @@
+"""The table of running jobs: at 80 columns, with text of a service, and what is expected."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftops.core.address import Address
+from ftops.providers.base import Progress
+from ftops.providers.training_run import JobEvent, TrainingRun
+from ftops.session.training import Expected, Training
+from ftops.state.state import Status
+from ftops.views.jobs import draw_event, draw_jobs, standing
+from ftops.views.paint import PLAIN
+
+
+def training(key: str, expected: Expected | None = None, status: str = "running") -> Training:
+    metrics = {"train_loss": 0.087, "valid_loss": 0.116, "train_mean_token_accuracy": 0.9, "step": 64.0}
+    event = JobEvent("e1", "2026-11-30T10:00:00Z", "info", "Step 64", Progress("", None, metrics), 64)
+    run = TrainingRun("ftjob-1", status, Status.PENDING, events=(event,), tokens=1_234_567)
+    return Training(Address("job", "a-rather-long-name", key), run, 96, 724.0, 400.0, expected)
+
+
+def test_a_table_fits_and_keeps_step_and_validation_loss() -> None:
+    rows = [training(key, Expected(300, 420, "pace")) for key in ("fr", "de")]
+    narrow, wide = draw_jobs(rows, PLAIN, 80), draw_jobs(rows, PLAIN)
+    assert max(map(len, narrow)) <= 80 < max(map(len, wide))
+    assert ("64 of 96" in narrow[1], "0.116" in narrow[1]) == (True, True)
+    assert "5m00s to 7m00s" in wide[1]
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        (None, "loss 0.087, valid loss 0.116"),
+        (Expected(300, 420, "pace"), "5m00s to 7m00s to expect"),
+        (Expected(60, 60, "pace"), "1m00s to expect"),
+        (Expected(0, 60, "recorded"), "up to 1m00s to expect"),
+        (Expected(0, 0, "pace"), "any moment to expect"),
+        (Expected(0, 0, "recorded"), "longer than usual to expect"),
+    ],
+)
+def test_where_a_job_stands(expected: Expected | None, text: str) -> None:
+    said = standing(training("fr", expected))
+    assert said.startswith("running, step 64 of 96, ")
+    assert said.endswith(text)
+
+
+def test_text_of_a_service_cannot_change_the_screen() -> None:
+    event = JobEvent("e1", "", "warn", "\x1b[2Jgone", Progress("\x1b[2Jgone"))
+    assert draw_event(event, PLAIN) == "-  warn: \\x1b[2Jgone"
+    assert "\x1b" not in "".join(draw_jobs([training("fr", status="\x1b[2J")], PLAIN))
