@@ -219,7 +219,10 @@ class Linker(Struct):
         detail = f"Its `for_each` creates {len(keys)} resources, and the key says which one."
         if address.key is not None:
             nothing = "Its `for_each` is empty." if not keys else "Check its `for_each`."
-            known = (key for key in keys if key is not None)
+            known = [key for key in keys if key is not None]
+            ordered = ",".join(sorted(address.key.split(",")))  # as the keys of a `matrix` are made
+            if ordered in keys:
+                return f'{base} has no key "{address.key}"', "", f"Did you mean `{ordered}`?"
             hint = did_you_mean(address.key, known, nothing=nothing, said=len(self.findings))
             return f'{base} has no key "{address.key}"', "", hint
         own = isinstance(entry.data, dict) and "for_each" in entry.data
