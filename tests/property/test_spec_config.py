@@ -91,7 +91,7 @@ def meaning(config: Config) -> Config:
     return replace(
         config,
         files=(),
-        resources=tuple(replace(r, place=None, reference_places={}) for r in config.resources),
+        resources=tuple(replace(r, place=None, places={}, reference_places={}) for r in config.resources),
         outputs=tuple(replace(o, place=None) for o in config.outputs),
         providers={name: replace(p, place=None) for name, p in config.providers.items()},
     )
