@@ -109,7 +109,8 @@ def _gitlab_settings(setup: Setup, found: tuple[Identity, ...]) -> Iterator[Sect
     known = set[str]()
     for identity in found:
         kind, _, environment = identity.name.partition("-")
-        for scope in (f"ftops-{environment or kind}", *["ftops-reconcile"] * bool(environment)):
+        own = f"ftops-{environment or kind}" + "/*" * (kind == "preview")  # an environment for each
+        for scope in (own, *["ftops-reconcile"] * bool(environment)):
             if scope not in known:  # one that several have is that of the first
                 value = f'FTOPS_{kind.upper()}_CLIENT_ID "${identity.variable}_APP"'
                 commands.append(f"glab variable set {value} --scope {quote(scope)} {where}")
@@ -122,7 +123,11 @@ def _gitlab_settings(setup: Setup, found: tuple[Identity, ...]) -> Iterator[Sect
     schedules = [
         f"glab schedule create --cron {quote(cron)} --description {quote(f'ftops {name}')} "
         f"--ref {quote(setup.branch)} --variable FTOPS_SCHEDULE:{name} {where}"
-        for name, cron in (("reconcile", "7,27,47 * * * *"), ("drift", "23 5 * * *"))
+        for name, cron in (
+            ("reconcile", "7,27,47 * * * *"),
+            ("drift", "23 5 * * *"),
+            *[("gc", "13 * * * *")] * bool(setup.preview),
+        )
     ]
     yield Section("Schedules", tuple(schedules))
     yield Section(

@@ -28,7 +28,6 @@ _TO_FILL_IN = "OWNER/REPOSITORY@000…"
 _UNKNOWN = {"source": "https://github.com/OWNER/REPOSITORY", "revision": "0" * 40}
 _POLICY = re.compile(r"# (?=(policy-ref|policyRef|IN_POLICY_REF): )")
 """Only a base with a policy can be named."""
-_NUMBER = "${{ github.event.pull_request.number }}"
 _GITHUB = ("ftops-plan.yml", "ftops-apply.yml", "ftops-reconcile.yml", "ftops-drift.yml")
 
 
@@ -41,6 +40,8 @@ class CiService(Struct, frozen=True):
     instead: Mapping[str, str] = {}
     previews: Mapping[str, str] = {}
     """More files for a spec whose previews expire."""
+    number: str = ""
+    """What stands for the number of a pull request in them."""
 
 
 class CiFiles(NamedTuple):
@@ -62,6 +63,7 @@ CI_SERVICES: Mapping[str, CiService] = {
             "create identities, environments and variables: ftops ci setup github{spec}",
         ),
         previews={".github/workflows/ftops-preview.yml": "github/ftops-preview.yml"},
+        number="${{ github.event.pull_request.number }}",
     ),
     "gitlab": CiService(
         {".gitlab-ci.yml": "gitlab/ftops.yml"},
@@ -70,6 +72,8 @@ CI_SERVICES: Mapping[str, CiService] = {
             "create identities, environments and variables: ftops ci setup gitlab{spec}",
         ),
         {".gitlab-ci.yml": ".gitlab/ftops.yml"},
+        previews={".gitlab/ftops-preview.yml": "gitlab/ftops-preview.yml"},
+        number="$CI_MERGE_REQUEST_IID",
     ),
     "azure": CiService(
         {f".azure-pipelines/{name}": f"azure/{name}" for name in ("ftops.yml", "ftops-steps.yml")},
@@ -79,8 +83,11 @@ CI_SERVICES: Mapping[str, CiService] = {
         ),
     ),
 }
-_INCLUDES = {".gitlab/ftops.yml": "add `include: [{local: .gitlab/ftops.yml}]` to .gitlab-ci.yml"}
-"""What else is to be done if a file went elsewhere."""
+_INCLUDES = {
+    f".gitlab/{name}": f"add `include: [{{local: .gitlab/{name}}}]` to .gitlab-ci.yml"
+    for name in ("ftops.yml", "ftops-preview.yml")
+}
+"""What else is to be done for a file that nothing names yet."""
 
 
 def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) -> CiFiles:
@@ -100,7 +107,10 @@ def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) ->
         for path, template in {**row.files, **(row.previews if spec.preview else {})}.items()
     }
     texts = {
-        root / path: _filled_in(template, place, environment, spec) for path, template in templates.items()
+        root / path: _filled_in(template, place, environment, spec).replace(
+            "NAME_OF_PREVIEW", spec.preview.replace("*", row.number)
+        )
+        for path, template in templates.items()
     }
     more = [step for path, step in _INCLUDES.items() if path in templates]
     steps = [*more, *row.next_steps[:1], *_steps_in(spec, is_new=is_new), *row.next_steps[1:]]
@@ -148,7 +158,6 @@ def _filled_in(template: str, folder: str, environment: str, spec: Spec) -> str:
     for word, value in (("FOLDER", folder), ("ENVIRONMENT", environment)):
         text = f": {json.dumps(value)}\n".join(text.split(f": {word}\n"))
     text = text.replace("ENVIRONMENT", environment)
-    text = text.replace("NAME_OF_PREVIEW", spec.preview.replace("*", _NUMBER))
     return _POLICY.sub("", text) if spec.has_policy else text
 
 

@@ -32,6 +32,7 @@ WRITTEN = {
     "azure": [".azure-pipelines/ftops.yml", ".azure-pipelines/ftops-steps.yml"],
 }
 SCHEMAS = {"gitlab": "gitlab-ci", "azure": "azure-pipelines"}
+PREVIEW = ".gitlab/ftops-preview.yml"
 COMPONENT = ROOT / "templates" / "ftops.yml"
 
 
@@ -58,15 +59,15 @@ def loaded(path: Path) -> Any:
 def of_gitlab(root: Path) -> dict[str, dict[str, Any]]:
     """The jobs, with what they extend."""
     raw = loaded(root / ".gitlab-ci.yml")
-    common = raw.pop(".ftops")
-    return {
-        name.removeprefix("ftops "): {
-            **common,
-            **job,
-            "variables": {**common["variables"], **job.get("variables", {})},
-        }
-        for name, job in raw.items()
-    }
+    if (root / PREVIEW).exists():
+        raw |= loaded(root / PREVIEW)
+
+    def extended(job: dict[str, Any]) -> dict[str, Any]:
+        common = extended(raw[job["extends"]]) if "extends" in job else {"variables": {}}
+        return {**common, **job, "variables": {**common["variables"], **job.get("variables", {})}}
+
+    shown = (name for name in raw if not name.startswith("."))
+    return {name.removeprefix("ftops "): extended(raw[name]) for name in shown}
 
 
 def of_azure(root: Path) -> Any:
@@ -305,6 +306,28 @@ class AzureJobs(Jobs):
         done = Job(self.folder, given).ftops("-C", "..", "ci", "run", code=code)
         self.given = of_log(self._scratch, done.out)
         return self.given
+
+
+def test_a_preview_of_gitlab_comes_and_goes(tmp_path: Path) -> None:
+    """With its merge request, as an environment that GitLab stops; and by the schedule."""
+    spec = REVIEWED.replace("prod: {}", 'prod: {}, pr: {pattern: "pr-*", ttl: 72h}')
+    _, done = init(tmp_path / "checkout", spec, service="gitlab")
+    assert f"add `include: [{{local: {PREVIEW}}}]` to .gitlab-ci.yml" in done.out
+    text = (tmp_path / "checkout" / PREVIEW).read_text("utf-8")
+    golden("gitlab-preview", text, ".yml")
+    jsonschema_rs.validate(schema("gitlab-ci"), yaml.safe_load(text))
+    folder = repository(tmp_path / "checkout")
+    with running(ROWS["gitlab"].make()) as forge:
+        assert isinstance(forge, Forge)
+        environ = {**ROWS["gitlab"].variables(forge, tmp_path), "FTOPS_CI_TOKEN": TOKEN}
+        jobs = GitLabJobs(folder, {**environ, "CI_MERGE_REQUEST_IID": "12", "FTOPS_PREVIEW_CLIENT_ID": "d"})
+        jobs.run("preview plan")
+        assert jobs.run("preview")["exit-code"] == "0"
+        assert "pr-12-copilot" in folder.ok("show", "--env", "pr-12")
+        jobs.run("gc")  # it hasn't expired
+        assert "pr-12-copilot" in folder.ok("show", "--env", "pr-12")
+        jobs.run("preview end")
+        assert "pr-12-copilot" not in folder.ok("show", "--env", "pr-12")
 
 
 def test_a_pipeline_of_the_user_is_kept(tmp_path: Path) -> None:
