@@ -25,7 +25,8 @@ from ftops.planning.refresh import Reader, refresh
 from ftops.providers import Providers
 from ftops.session import session as sessions
 from ftops.state.backends.local import LocalStore
-from ftops.state.state import Entry, Observed, Recorded, State
+from ftops.state.entries import Entry, Recorded
+from ftops.state.state import Observed, State
 
 T = TypeVar("T")
 

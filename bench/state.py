@@ -27,8 +27,9 @@ from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.bucket_services import ObjectBucket
 from ftops.state.backends.local import LocalStore
 from ftops.state.encryption import Keys, key_of
+from ftops.state.entries import Recorded
 from ftops.state.file_format import PLAIN, StateCodec, snapshot_text
-from ftops.state.state import Recorded, ResourceState, State, Status
+from ftops.state.state import ResourceState, State, Status
 
 SIZES = (100, 1_000, 10_000)
 CHANGES = 200

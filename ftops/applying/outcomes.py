@@ -24,17 +24,8 @@ from ftops.planning.plan import Action, Change, Held, Plan
 from ftops.providers.base import Progress, Unfinished, timeout, visible_after
 from ftops.providers.redaction import Redaction
 from ftops.providers.visibility import LOOK_AGAIN, invisible_for, look_again_after
-from ftops.state.state import (
-    Entry,
-    Failed,
-    Recorded,
-    RemoteObject,
-    Removed,
-    ResourceState,
-    Status,
-    observed_as,
-    resource_from,
-)
+from ftops.state.entries import Entry, Failed, Recorded, Removed
+from ftops.state.state import RemoteObject, ResourceState, Status, observed_as, resource_from
 
 POLL_INTERVAL = 5.0
 """Seconds between two reads of a pending object, if the provider names none."""

@@ -41,9 +41,9 @@ from ftops.providers.base import (
 )
 from ftops.providers.visibility import LOOK_AGAIN
 from ftops.state.deployments import model_of
+from ftops.state.live_state import LiveState
 from ftops.state.state import (
     OWNER_DIGITS,
-    LiveState,
     Operation,
     PendingOperation,
     RemoteObject,

@@ -21,7 +21,9 @@ from ftops.planning.plan import Held, Plan
 from ftops.providers.base import all_instant
 from ftops.providers.redaction import redaction
 from ftops.state.backends.base import Journal
-from ftops.state.state import Begun, Entry, LiveState, OutputsRecorded, State
+from ftops.state.entries import Begun, Entry, OutputsRecorded
+from ftops.state.live_state import LiveState
+from ftops.state.state import State
 
 
 class Settings(Struct, frozen=True):

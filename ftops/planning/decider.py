@@ -48,14 +48,12 @@ from ftops.planning.promotion import gate_refused, promoted, reason_of, unequal
 from ftops.planning.reconcile import Reconciled
 from ftops.planning.reuse import Records, Want
 from ftops.planning.targeting import matching, selected
+from ftops.state.entries import Entry, Recorded, Removed
 from ftops.state.state import (
     Adoptable,
-    Entry,
     Observed,
     Promotable,
-    Recorded,
     RemoteObject,
-    Removed,
     ResourceState,
     Status,
     observed_as,

@@ -15,16 +15,8 @@ from ftops.core.address import Address
 from ftops.core.dag import closure, reverse
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Action, Change, Options, Plan
-from ftops.state.state import (
-    Entry,
-    Grant,
-    Moved,
-    ProviderReplaced,
-    Reassigned,
-    Recorded,
-    Removed,
-    State,
-)
+from ftops.state.entries import Entry, Moved, ProviderReplaced, Reassigned, Recorded, Removed
+from ftops.state.state import Grant, State
 
 _GOES_ON = frozenset({Action.ADOPT, Action.RESUME, Action.RESTORE})
 """Actions that create and cost nothing."""

@@ -23,18 +23,9 @@ from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, some
 from ftops.evaluation.temporary import prefix_of
 from ftops.planning.targeting import matching
-from ftops.state.state import (
-    Home,
-    Moved,
-    PendingOperation,
-    ProviderReplaced,
-    Removed,
-    ResourceState,
-    Source,
-    State,
-    fold,
-    recorded_objects,
-)
+from ftops.state.entries import Home, Moved, ProviderReplaced, Removed
+from ftops.state.live_state import fold
+from ftops.state.state import PendingOperation, ResourceState, Source, State, recorded_objects
 
 
 def recorded_addresses(state: State) -> set[Address]:

@@ -18,7 +18,9 @@ from ftops.core.address import Address, Reference
 from ftops.core.resource_types import kind_of
 from ftops.planning.desired import at
 from ftops.planning.plan import Action, Mode, Options, PinChange, Plan
-from ftops.state.state import Entry, Pin, Pinned, Released, ResourceState, State, fold, recorded_objects
+from ftops.state.entries import Entry, Pinned, Released
+from ftops.state.live_state import fold
+from ftops.state.state import Pin, ResourceState, State, recorded_objects
 
 
 class PinsInEffect(Struct, frozen=True):

@@ -23,7 +23,8 @@ from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
 from ftops.core.errors import Diagnostic, Place
 from ftops.planning.estimate import NOTHING, Estimate
-from ftops.state.state import Entry, Moved, Pin, Reassigned
+from ftops.state.entries import Entry, Moved, Reassigned
+from ftops.state.state import Pin
 
 
 class Action(StrEnum):

@@ -46,6 +46,7 @@ from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, Provider, all_instant
+from ftops.state.live_state import fold
 from ftops.state.state import (
     Observed,
     Operation,
@@ -54,7 +55,6 @@ from ftops.state.state import (
     ResourceState,
     State,
     Status,
-    fold,
     recorded_objects,
 )
 

@@ -20,7 +20,8 @@ from ftops.core.errors import Place
 from ftops.core.resource_types import kind_of
 from ftops.planning.estimate import estimate_from_json, estimate_to_json
 from ftops.planning.plan import AttributeChange, Change, Drift, Gate, Held, OutputChange, Plan, Promoted
-from ftops.state.state import Moved, Pin
+from ftops.state.entries import Moved
+from ftops.state.state import Pin
 
 PLAN_VERSION = 1
 _SENSITIVE = "(sensitive)"

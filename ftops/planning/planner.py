@@ -33,7 +33,8 @@ from ftops.planning.ordering import StepOrder
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.reconcile import Reconciled, reassigned, reconcile
 from ftops.planning.reuse import reassignments
-from ftops.state.state import Observed, State, fold
+from ftops.state.live_state import fold
+from ftops.state.state import Observed, State
 
 
 def plan(

@@ -17,18 +17,13 @@ from ftops.core.value_diff import differences
 from ftops.planning.decision import deposed_key
 from ftops.planning.desired import covers, put
 from ftops.planning.plan import AttributeChange, Drift
+from ftops.state.entries import Entry, Failed, Reassigned, Reassignment, Recorded, Removed
+from ftops.state.live_state import LiveState
 from ftops.state.state import (
-    Entry,
-    Failed,
-    LiveState,
     Observed,
     Operation,
     PendingOperation,
-    Reassigned,
-    Reassignment,
-    Recorded,
     RemoteObject,
-    Removed,
     ResourceState,
     Source,
     State,

@@ -17,7 +17,8 @@ from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.serving import deployment_name
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.plan import Action
-from ftops.state.state import Reassignment, ResourceState, Source, Status, recorded_objects
+from ftops.state.entries import Reassignment
+from ftops.state.state import ResourceState, Source, Status, recorded_objects
 
 Key = tuple[str, str, str]
 """Account, kind, and what identifies an object: its fingerprint, name or address."""

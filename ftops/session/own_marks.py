@@ -18,7 +18,8 @@ from ftops.core.private_files import open_private, write_private
 from ftops.core.project import ignore, made_here, make_own, own_folder
 from ftops.state.backends.base import Journal
 from ftops.state.backends.factory import is_protected
-from ftops.state.state import Begun, Entry, Recorded, State, recorded_objects
+from ftops.state.entries import Begun, Entry, Recorded
+from ftops.state.state import State, recorded_objects
 
 if TYPE_CHECKING:
     from ftops.session.session import Session

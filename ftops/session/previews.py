@@ -21,15 +21,8 @@ from ftops.planning.plan import Mode, Options
 from ftops.session.own_marks import own_objects
 from ftops.session.session import Session
 from ftops.state.backends.factory import is_own_preview, open_store, plan_store, recorded_environments
-from ftops.state.state import (
-    Entry,
-    Recorded,
-    Removed,
-    ResourceState,
-    State,
-    owner_mark,
-    recorded_objects,
-)
+from ftops.state.entries import Entry, Recorded, Removed
+from ftops.state.state import ResourceState, State, owner_mark, recorded_objects
 
 _DESTROY = Options(Mode.DESTROY)
 Show = Callable[[Event], None]

@@ -45,24 +45,10 @@ from ftops.state.backends.factory import (
     state_keys,
 )
 from ftops.state.backends.local import LocalStore
+from ftops.state.entries import DigestKeySet, Entry, ExpirySet, Granted, GrantEnded, Home, Recorded
 from ftops.state.file_format import StateCodec
-from ftops.state.state import (
-    DigestKeySet,
-    Entry,
-    ExpirySet,
-    Grant,
-    Granted,
-    GrantEnded,
-    Home,
-    Recorded,
-    RemoteObject,
-    ResourceState,
-    State,
-    Status,
-    carried_over,
-    fold,
-    observed_as,
-)
+from ftops.state.live_state import fold
+from ftops.state.state import Grant, RemoteObject, ResourceState, State, Status, carried_over, observed_as
 
 if TYPE_CHECKING:
     from ftops.applying.events import Event

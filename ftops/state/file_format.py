@@ -20,16 +20,8 @@ from msgspec import Struct
 from ftops.core.address import Json, Value
 from ftops.core.codec import Codec, Form, parse_address, same
 from ftops.core.errors import StateError
-from ftops.state.state import (
-    STATE_VERSION,
-    Entry,
-    Home,
-    PendingOperation,
-    Reassignment,
-    ResourceState,
-    Source,
-    State,
-)
+from ftops.state.entries import Entry, Home, Reassignment
+from ftops.state.state import STATE_VERSION, PendingOperation, ResourceState, Source, State
 
 if TYPE_CHECKING:
     from ftops.state.encryption import Keys

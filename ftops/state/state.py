@@ -1,28 +1,20 @@
-"""State: the recorded objects, as the fold of a journal of entries. No I/O.
-
-An entry is written before a call to a provider (`Begun`) or right after it (`Recorded`, `Removed`, `Failed`).
-Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `DigestKeySet`, `Granted`,
-`GrantEnded`, `ExpirySet`, `Pinned`, `Released`). Each has a serial, one more than the previous entry.
-"""
+"""State: values of what is recorded for a spec, and of what the service shows. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.core.address import Address, Json, Value
-from ftops.core.resource_types import kind_of
 
 STATE_VERSION = 1
-MOST_SERVED = 20
-"""Models of a deployment that are remembered."""
 
 
 class Status(StrEnum):
@@ -136,87 +128,6 @@ class PendingOperation(Struct, frozen=True):
     always_written: ClassVar = ("identities", "dependencies", "fingerprint", "started_at")
 
 
-R = TypeVar("R", ResourceState, PendingOperation)
-
-
-class Begun(Struct, frozen=True, tag_field="entry", tag="begun"):
-    """An operation starts. Durable before the call is made."""
-
-    operation: PendingOperation
-
-
-class Recorded(Struct, frozen=True, tag_field="entry", tag="recorded"):
-    """The current object of an address. Ends its pending operation. `deposes` is the key under which the
-    previous object is kept until it is deleted."""
-
-    resource: ResourceState
-    deposes: str = ""
-
-
-class Removed(Struct, frozen=True, tag_field="entry", tag="removed"):
-    """An object was deleted or forgotten: the current one, or the deposed one with this key."""
-
-    address: Address
-    deposed: str = ""
-
-
-class Failed(Struct, frozen=True, tag_field="entry", tag="failed"):
-    """The service refused a pending operation. Nothing was created."""
-
-    address: Address
-    message: str = ""
-    always_written: ClassVar = ("message",)
-
-
-class OutputsRecorded(Struct, frozen=True, tag_field="entry", tag="outputs"):
-    """All outputs of the spec after an apply."""
-
-    outputs: Mapping[str, Json]
-
-
-class Moved(Struct, frozen=True, tag_field="entry", tag="moved"):
-    """Objects get other addresses, all at once: (from, to). Dependencies on them are updated."""
-
-    moves: tuple[tuple[Address, Address], ...]
-
-
-class Reassignment(NamedTuple):
-    """An object gets another address: the current one of `source`, or its deposed one with `key`. `deposes`
-    is the key under which the current object of the target is kept."""
-
-    source: Address
-    key: str
-    target: Address
-    deposes: str = ""
-
-
-class Reassigned(Struct, frozen=True, tag_field="entry", tag="reassigned"):
-    """Objects are reused under other addresses, all at once: two may be exchanged. Dependencies on current
-    objects are updated."""
-
-    objects: tuple[Reassignment, ...]
-
-
-class Home(NamedTuple):
-    """A provider of the spec, and its account."""
-
-    provider: str
-    account: str
-
-
-class ProviderReplaced(Struct, frozen=True, tag_field="entry", tag="provider_replaced"):
-    """Objects of a provider and account belong to another one from now on."""
-
-    before: Home
-    after: Home
-
-
-class DigestKeySet(Struct, frozen=True, tag_field="entry", tag="digest_key"):
-    """The key for digests of secrets, as 64 hex digits. Set before anything else is recorded."""
-
-    key: str
-
-
 class Grant(Struct, frozen=True):
     """An approval of a plan, which lasts until the plan is done. Times are UTC, ISO 8601.
 
@@ -236,26 +147,6 @@ class Grant(Struct, frozen=True):
     commit: str = ""
     budget: float | None = None
     spent: float = 0.0
-
-
-class Granted(Struct, frozen=True, tag_field="entry", tag="granted"):
-    """A run starts whose plan was approved, or it continues. Durable before anything else of it."""
-
-    grant: Grant
-
-
-class GrantEnded(Struct, frozen=True, tag_field="entry", tag="grant_ended"):
-    """The plan is done, or the approval doesn't count any more: `done` or `superseded`."""
-
-    digest: str
-    why: str
-
-
-class ExpirySet(Struct, frozen=True, tag_field="entry", tag="expiry"):
-    """When the environment expires, from now on (UTC, ISO 8601); empty: it doesn't. Durable before anything
-    else of a run."""
-
-    at: str
 
 
 class Served(Struct, frozen=True):
@@ -279,35 +170,6 @@ class Pin(Struct, frozen=True):
     who: str = ""
     reason: str = ""
     evaluated: str = ""
-
-
-class Pinned(Struct, frozen=True, tag_field="entry", tag="pinned"):
-    """A deployment goes back to an earlier model. Durable before anything is changed."""
-
-    pin: Pin
-
-
-class Released(Struct, frozen=True, tag_field="entry", tag="released"):
-    """A pin ends: `asked`, `declared` (the spec asks for the model), `undeclared` or `destroyed`."""
-
-    address: Address
-    why: str
-
-
-Rearrangement = Moved | Reassigned | ProviderReplaced | DigestKeySet
-Entry = (
-    Begun
-    | Recorded
-    | Removed
-    | Failed
-    | OutputsRecorded
-    | Rearrangement
-    | Granted
-    | GrantEnded
-    | ExpirySet
-    | Pinned
-    | Released
-)
 
 
 class State(Struct, frozen=True):
@@ -394,151 +256,6 @@ class Observed(Struct, frozen=True):
     """When that was, for hosting hours. None: they don't count."""
 
 
-class LiveState:
-    """The mutable state of a run, owned by a single thread. Adding an entry takes constant time."""
-
-    def __init__(self, state: State) -> None:
-        self.lineage = state.lineage
-        self.serial = state.serial
-        self.resources = dict(state.resources)
-        self.deposed = dict(state.deposed)
-        self.pending = dict(state.pending)
-        self.outputs: Mapping[str, Json] = state.outputs
-        self.digest_key = state.digest_key
-        self.grants = dict(state.grants)
-        self.expires_at = state.expires_at
-        self.pins = dict(state.pins)
-        self.served = dict(state.served)
-
-    def add(self, entry: Entry) -> None:
-        self.serial += 1
-        match entry:
-            case Begun(operation):
-                self.pending[operation.address] = operation
-            case Recorded(resource, deposes):
-                self._record(resource, deposes)
-            case Removed(address, ""):
-                self.resources.pop(address, None)
-                self.pending.pop(address, None)
-            case Removed(address, key):
-                self.deposed.pop((address, key), None)
-            case Failed(address, _):
-                self.pending.pop(address, None)
-            case OutputsRecorded(outputs):
-                self.outputs = outputs
-            case Moved(moves):
-                names = dict(moves)
-                self._update(lambda record: _renamed(record, names))
-                self._rename_pins(names)
-            case Reassigned(objects):
-                self._reassign(objects)
-            case ProviderReplaced(before, after):
-                self._update(lambda record: _rehomed(record, before, after))
-            case DigestKeySet(key):
-                self.digest_key = key
-            case Granted(grant):
-                self.grants[grant.digest] = grant
-            case GrantEnded(digest, _):
-                self.grants.pop(digest, None)
-            case ExpirySet(at):
-                self.expires_at = at
-            case Pinned(pin):
-                self.pins[pin.address] = pin
-            case Released(address, _):
-                self.pins.pop(address, None)
-
-    def freeze(self) -> State:
-        records = (dict(self.resources), dict(self.deposed), dict(self.pending))
-        outputs, grants = self.outputs, dict(self.grants)
-        kept = (self.expires_at, dict(self.pins), dict(self.served))
-        return State(self.lineage, self.serial, *records, outputs, self.digest_key, grants, *kept)
-
-    def _record(self, resource: ResourceState, deposes: str) -> None:
-        address = resource.address
-        old = self.resources.get(address)
-        if deposes and old is not None:
-            self.deposed[address, deposes] = old
-        self.resources[address] = resource
-        self.pending.pop(address, None)
-        if resource.status is Status.READY and kind_of(address).serves:
-            self._serve(resource)
-
-    def _serve(self, resource: ResourceState) -> None:
-        """Remembers the model, if a job has made it and the deployment didn't serve it already."""
-        model, rows = resource.inputs.get("model"), self.served.get(resource.address, ())
-        if not isinstance(model, str) or (rows and rows[-1].model == model):
-            return
-        needs = resource.dependencies
-        job = next((need for need in needs if kind_of(need).trains), None)
-        known = next((row for row in reversed(rows) if row.model == model), None)
-        results = (self.resources[need] for need in needs if need in self.resources)
-        evaluated = ", ".join(scores(r) for r in results if kind_of(r.address).is_record)
-        if known is not None:  # pinned: the spec's job is another one by now
-            row = replace(known, at=resource.created_at)
-        elif job is not None:
-            row = Served(model, job, resource.created_at, evaluated)
-        else:
-            return
-        self.served[resource.address] = (*rows, row)[-MOST_SERVED:]
-
-    def _rename_pins(self, names: Mapping[Address, Address]) -> None:
-        if not self.pins and not self.served:
-            return
-
-        def now(address: Address) -> Address:
-            return names.get(address, address)
-
-        pins = (
-            replace(pin, address=now(pin.address), trained_by=now(pin.trained_by))
-            for pin in self.pins.values()
-        )
-        self.pins = {pin.address: pin for pin in pins}
-        self.served = {
-            now(address): tuple(replace(row, trained_by=now(row.trained_by)) for row in rows)
-            for address, rows in self.served.items()
-        }
-
-    def _update(self, update: Callable[[Any], Any]) -> None:
-        """Updates all records, their addresses included."""
-        self.resources = {one.address: one for one in map(update, self.resources.values())}
-        self.deposed = {(r.address, k): r for (_, k), old in self.deposed.items() for r in [update(old)]}
-        self.pending = {one.address: one for one in map(update, self.pending.values())}
-
-    def _reassign(self, objects: tuple[Reassignment, ...]) -> None:
-        taken = [
-            self.deposed.pop((source, key)) if key else self.resources.pop(source)
-            for source, key, *_ in objects
-        ]
-        for _, _, target, deposes in objects:
-            if target in self.resources:
-                self.deposed[target, deposes] = self.resources.pop(target)
-        names = {source: target for source, key, target, _ in objects if not key}
-        self._update(lambda record: _depending(record, names))
-        self._rename_pins(names)
-        for (_, _, target, _), resource in zip(objects, taken, strict=True):
-            self.resources[target] = replace(_depending(resource, names), address=target)
-
-
-def _renamed(record: R, names: Mapping[Address, Address]) -> R:
-    """With new names of its own address and of its dependencies."""
-    address = names.get(record.address, record.address)
-    record = _depending(record, names)
-    return record if address == record.address else replace(record, address=address)
-
-
-def _depending(record: R, names: Mapping[Address, Address]) -> R:
-    """With new names of its dependencies."""
-    if names.keys().isdisjoint(record.dependencies):
-        return record
-    dependencies = {names.get(a, a) for a in record.dependencies}
-    return replace(record, dependencies=tuple(sorted(dependencies, key=lambda a: a.sort_key)))
-
-
-def _rehomed(record: R, before: Home, after: Home) -> R:
-    is_affected = (record.provider, record.account) == before
-    return replace(record, provider=after.provider, account=after.account) if is_affected else record
-
-
 def scores(evaluation: ResourceState) -> str:
     """`evaluation.exam 0.97 vs 0.81`: the shares of right answers, of the model and its baseline."""
     outputs: Mapping[str, Any] = evaluation.outputs
@@ -546,13 +263,6 @@ def scores(evaluation: ResourceState) -> str:
     if score is None:
         return f"{evaluation.address}: {outputs.get('verdict') or 'no score'}"
     return f"{evaluation.address} {score:g}" + (f" vs {baseline:g}" if baseline is not None else "")
-
-
-def fold(state: State, entries: Iterable[Entry]) -> State:
-    live = LiveState(state)
-    for entry in entries:
-        live.add(entry)
-    return live.freeze()
 
 
 def resource_from(operation: PendingOperation, remote: RemoteObject) -> ResourceState:

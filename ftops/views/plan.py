@@ -31,7 +31,7 @@ from ftops.planning.plan import (
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
 from ftops.providers.deployment_expiry import lasting_expiry
-from ftops.state.state import Removed
+from ftops.state.entries import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, lifetime_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean

@@ -15,7 +15,8 @@ from ftops.core.hosting_hours import hours_of, is_off_at
 from ftops.planning.plan import NORMAL, Action, Change, Plan
 from ftops.session.hosting import Switching, due, plan_switching
 from ftops.session.session import Session
-from ftops.state.state import ResourceState, fold
+from ftops.state.live_state import fold
+from ftops.state.state import ResourceState
 from tests.explore.faults import Fault, FaultKind
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from ftops.core.serving import MANAGED_SKU
 from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
 from ftops.providers.azure import managed_wire
-from ftops.state.state import ResourceState, State, Status, fold, owner_mark
+from ftops.state.live_state import fold
+from ftops.state.state import ResourceState, State, Status, owner_mark
 from tests.explore.cloud import Asked, Event, Thing
 from tests.explore.exams import COUNT, PROMPTS, fewest, is_temporary, share
 from tests.explore.hosting import comes, goes, is_off

@@ -25,8 +25,9 @@ from ftops.session.saved_plans import revalidate, save
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.encryption import KEY_BYTES, Key, Keys
+from ftops.state.entries import Entry
 from ftops.state.file_format import StateCodec
-from ftops.state.state import Entry, Grant, State, owner_mark
+from ftops.state.state import Grant, State, owner_mark
 from tests.explore import exams
 from tests.explore.cloud import Account, Asked, Cloud, Event, Places, QueueingAccount, Thing
 from tests.explore.faults import Fault

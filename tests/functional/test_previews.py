@@ -18,7 +18,9 @@ from msgspec.structs import replace
 from ftops.core.address import Address
 from ftops.state.backends.base import lock_info
 from ftops.state.backends.local import LocalStore
-from ftops.state.state import Begun, Operation, PendingOperation, State, fold
+from ftops.state.entries import Begun
+from ftops.state.live_state import fold
+from ftops.state.state import Operation, PendingOperation, State
 from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.golden.cli import Done, Folder
 from tests.support.command import ROOT, environment

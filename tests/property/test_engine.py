@@ -16,7 +16,7 @@ from ftops.core.errors import Temporary
 from ftops.planning.plan import NORMAL, Action, Mode, Options, Plan
 from ftops.planning.plan_document import plan_from_json, plan_to_json
 from ftops.state.file_format import entry_from_json, parse_line, parse_snapshot, snapshot_text
-from ftops.state.state import fold
+from ftops.state.live_state import fold
 from tests.support.cloud import Cloud
 from tests.support.specs import Crash, World, config, dataset, deployment, job, tuned
 

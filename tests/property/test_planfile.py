@@ -31,7 +31,7 @@ from ftops.planning.plan import (
 from ftops.planning.saved.plan_digest import DataFile, PlanInputs, plan_digest
 from ftops.planning.saved.plan_file import _CODEC, Origin, SavedPlan, parse_plan, plan_text
 from ftops.session.saved_plans import read_plan
-from ftops.state.state import Failed, OutputsRecorded, Recorded, Removed
+from ftops.state.entries import Failed, OutputsRecorded, Recorded, Removed
 from ftops.views import markdown
 from ftops.views.markdown_text import Source
 from ftops.views.plan import has_changes

@@ -8,8 +8,10 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.planning.moves import move, recorded_addresses
+from ftops.state.entries import Entry, Home, Moved, ProviderReplaced
 from ftops.state.file_format import entry_from_json, entry_to_json
-from ftops.state.state import Entry, Home, Moved, ProviderReplaced, ResourceState, State, Status, fold
+from ftops.state.live_state import fold
+from ftops.state.state import ResourceState, State, Status
 
 addresses = st.builds(
     Address, st.just("job"), st.sampled_from("abc"), st.sampled_from([None, "x", 'q"\\', "é"])

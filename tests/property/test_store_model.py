@@ -29,17 +29,9 @@ from ftops.core.errors import StateError
 from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketJournal, BucketStore
 from ftops.state.backends.bucket_lock import BucketLock, Pace
-from ftops.state.state import (
-    Begun,
-    Failed,
-    LiveState,
-    Operation,
-    PendingOperation,
-    Recorded,
-    ResourceState,
-    State,
-    Status,
-)
+from ftops.state.entries import Begun, Failed, Recorded
+from ftops.state.live_state import LiveState
+from ftops.state.state import Operation, PendingOperation, ResourceState, State, Status
 from tests.support.buckets import FAULTS, MemoryBucket, Wire, land
 
 HISTORIES = int(os.environ.get("FTOPS_HISTORIES", "1500"))

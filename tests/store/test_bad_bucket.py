@@ -16,7 +16,9 @@ from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_interface import BucketError
 from ftops.state.backends.bucket_lock import LeaseLost, Pace
 from ftops.state.backends.bucket_services import CLIENT, RETRIES, open_bucket
-from ftops.state.state import OutputsRecorded, State, fold
+from ftops.state.entries import OutputsRecorded
+from ftops.state.live_state import fold
+from ftops.state.state import State
 from tests.support.buckets import MemoryBucket, Wire
 from tests.support.proxy import Proxy, proxy
 from tests.support.servers import Service

@@ -23,21 +23,10 @@ from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.bucket_services import ObjectBucket, open_bucket
 from ftops.state.backends.local import LocalStore
 from ftops.state.encryption import Keys, key_of
+from ftops.state.entries import Begun, Entry, ExpirySet, OutputsRecorded, Recorded, Removed
 from ftops.state.file_format import PLAIN, StateCodec
-from ftops.state.state import (
-    Begun,
-    Entry,
-    ExpirySet,
-    Operation,
-    OutputsRecorded,
-    PendingOperation,
-    Recorded,
-    Removed,
-    ResourceState,
-    State,
-    Status,
-    fold,
-)
+from ftops.state.live_state import fold
+from ftops.state.state import Operation, PendingOperation, ResourceState, State, Status
 from tests.store.conftest import Running
 from tests.support.buckets import MemoryBucket
 

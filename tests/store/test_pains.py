@@ -19,7 +19,9 @@ from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_interface import Tag
 from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.local import LocalStore
-from ftops.state.state import Begun, Operation, PendingOperation, Recorded, ResourceState, State, Status, fold
+from ftops.state.entries import Begun, Recorded
+from ftops.state.live_state import fold
+from ftops.state.state import Operation, PendingOperation, ResourceState, State, Status
 from tests.golden.cli import Folder as Golden
 from tests.support.buckets import MemoryBucket
 from tests.support.cloud import Cloud

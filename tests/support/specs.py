@@ -21,7 +21,8 @@ from ftops.planning.plan import NORMAL, Options, Plan
 from ftops.planning.planner import plan
 from ftops.planning.refresh import Reader, refresh
 from ftops.state.backends.local import LocalJournal, LocalStore
-from ftops.state.state import Entry, State, Status
+from ftops.state.entries import Entry
+from ftops.state.state import State, Status
 from tests.support.cloud import Cloud, CloudProvider, VirtualTime
 
 PROVIDER = "cloud"

@@ -19,8 +19,9 @@ from ftops.core.codec import Codec, Form
 from ftops.core.errors import FtopsError
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
+from ftops.state.entries import Entry, Failed, Recorded, Removed
 from ftops.state.file_format import entry_from_json, entry_to_json
-from ftops.state.state import Entry, Failed, Grant, Recorded, Removed, carried_over
+from ftops.state.state import Grant, carried_over
 
 
 class RecordedResource(Struct, frozen=True):

@@ -20,8 +20,8 @@ from ftops.core.codec import Codec, Form
 from ftops.core.errors import FtopsError
 from ftops.planning.plan import NORMAL, Options, Plan
 from ftops.planning.saved.plan_digest import PlanInputs, plan_digest
+from ftops.state.entries import Entry
 from ftops.state.file_format import entry_from_json, entry_to_json
-from ftops.state.state import Entry
 
 PLAN_FILE_VERSION = 2
 MAGIC = '"ftops_plan"'

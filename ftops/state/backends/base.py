@@ -12,8 +12,9 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from ftops.core.errors import StateError, StateLocked
+from ftops.state.entries import Entry
 from ftops.state.file_format import StateCodec
-from ftops.state.state import Entry, State
+from ftops.state.state import State
 
 T = TypeVar("T")
 

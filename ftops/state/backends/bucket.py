@@ -23,8 +23,10 @@ from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version,
 from ftops.state.backends.bucket_interface import Conflict
 from ftops.state.backends.bucket_lock import REAL_TIME, BucketLock, ManifestStore, Pace
 from ftops.state.backends.manifest import Manifest, Snapshot, damaged, segment_name, snapshot_name
+from ftops.state.entries import Entry
 from ftops.state.file_format import DamagedJournal, decode, journal_entries, journal_rows
-from ftops.state.state import Entry, State, fold
+from ftops.state.live_state import fold
+from ftops.state.state import State
 
 READS = 5
 """How often a read is repeated because a run replaces the objects meanwhile."""

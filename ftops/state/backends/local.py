@@ -39,6 +39,7 @@ from ftops.state.backends.base import (
     no_such_version,
     retry_while_locked,
 )
+from ftops.state.entries import Entry
 from ftops.state.file_format import (
     PLAIN,
     DamagedJournal,
@@ -48,7 +49,8 @@ from ftops.state.file_format import (
     journal_entries,
     journal_rows,
 )
-from ftops.state.state import STATE_VERSION, Entry, State, fold
+from ftops.state.live_state import fold
+from ftops.state.state import STATE_VERSION, State
 
 _AUDIT = ".audit.jsonl"
 _INDEX = "index.json"

@@ -13,7 +13,8 @@ from ftops.config.config import Config, Lifecycle, Output, Resource
 from ftops.core.address import Address, Reference, Secret, Template
 from ftops.core.errors import Blocked, Permanent
 from ftops.planning.plan import Action, Mode, Options
-from ftops.state.state import PendingOperation, Recorded, RemoteObject, ResourceState
+from ftops.state.entries import Recorded
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 from tests.support.cloud import Cloud, CloudProvider, Thing
 from tests.support.specs import PROVIDER, Crash, World, config, dataset, deployment, job, steps, tuned
 

@@ -10,18 +10,10 @@ from msgspec.structs import replace
 from ftops.core.address import Address
 from ftops.planning.grants import Residual, options_left, residual, supersedes
 from ftops.planning.plan import NORMAL, Action, Change, Gate, Plan, Reason
+from ftops.state.entries import Entry, Granted, GrantEnded, Moved, Recorded, Removed
 from ftops.state.file_format import StateCodec, entry_from_json, entry_to_json
-from ftops.state.state import (
-    Entry,
-    Grant,
-    Granted,
-    GrantEnded,
-    Moved,
-    Recorded,
-    Removed,
-    State,
-    fold,
-)
+from ftops.state.live_state import fold
+from ftops.state.state import Grant, State
 from tests.support.records import DATA, JOB, SERVING, record, state_of
 
 OTHER = Address("deployment", "other")

@@ -8,7 +8,8 @@ from ftops.config.config import Move
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError, SpecError
 from ftops.planning.moves import apply_moves, move, remove, replace_provider
-from ftops.state.state import Home, Moved, Removed, fold
+from ftops.state.entries import Home, Moved, Removed
+from ftops.state.live_state import fold
 from tests.support.records import DATA, JOB, SERVING, intent, record, state_of
 
 A, B, C = (Address("job", name) for name in "abc")

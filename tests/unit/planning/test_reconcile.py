@@ -10,17 +10,9 @@ from msgspec.structs import replace
 from ftops.core.address import Json
 from ftops.planning.decision import deposed_key
 from ftops.planning.reconcile import reassigned, reconcile
-from ftops.state.state import (
-    Failed,
-    Observed,
-    Operation,
-    Reassignment,
-    Recorded,
-    RemoteObject,
-    Removed,
-    Status,
-    fold,
-)
+from ftops.state.entries import Failed, Reassignment, Recorded, Removed
+from ftops.state.live_state import fold
+from ftops.state.state import Observed, Operation, RemoteObject, Status
 from tests.support.records import DATA, JOB, SERVING, intent, record, state_of
 
 SKU: Mapping[str, Json] = {"sku": {"name": "Standard", "capacity": 10}}

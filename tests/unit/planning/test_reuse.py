@@ -13,7 +13,9 @@ from ftops.config.config import Config, Lifecycle, ProviderConfig, Resource
 from ftops.core.address import Address, Value
 from ftops.core.errors import Blocked
 from ftops.planning.plan import Options
-from ftops.state.state import Reassigned, Reassignment, ResourceState, State, Status, fold
+from ftops.state.entries import Reassigned, Reassignment
+from ftops.state.live_state import fold
+from ftops.state.state import ResourceState, State, Status
 from tests.support.cloud import Cloud
 from tests.support.specs import Crash, World, config, dataset, deployment, job, steps, tuned
 

@@ -20,21 +20,10 @@ from ftops.core.address import Address, Secret
 from ftops.core.errors import StateError, StateLocked
 from ftops.state.backends.base import lock_info
 from ftops.state.backends.local import LocalStore
+from ftops.state.entries import Begun, Entry, Failed, OutputsRecorded, Recorded, Removed
 from ftops.state.file_format import entry_from_json, entry_to_json
-from ftops.state.state import (
-    Begun,
-    Entry,
-    Failed,
-    Operation,
-    OutputsRecorded,
-    PendingOperation,
-    Recorded,
-    Removed,
-    ResourceState,
-    State,
-    Status,
-    fold,
-)
+from ftops.state.live_state import fold
+from ftops.state.state import Operation, PendingOperation, ResourceState, State, Status
 
 JOB = Address("job", "copilot", 'a "quoted" key')
 RESOURCE = ResourceState(
@@ -325,7 +314,8 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from ftops.state.state import OutputsRecorded, State
+from ftops.state.entries import OutputsRecorded
+from ftops.state.state import State
 from ftops.state.backends.local import LocalStore
 from ftops.core.errors import StateError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

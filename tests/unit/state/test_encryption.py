@@ -17,8 +17,10 @@ from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.local import LocalStore
 from ftops.state.encryption import Key, Keys, key_of
+from ftops.state.entries import OutputsRecorded
 from ftops.state.file_format import StateCodec
-from ftops.state.state import OutputsRecorded, State, fold
+from ftops.state.live_state import fold
+from ftops.state.state import State
 from tests.support.buckets import MemoryBucket
 
 OLD = key_of("11" * 32, "the key")
