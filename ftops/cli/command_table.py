@@ -46,6 +46,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "data": _row("groups:data", "Inspect, check, convert and generate examples."),
         "drift": _row("service:drift", "Show changes that were made outside ftops."),
         "radar": _row("radar:command", "List when models and deployments in use end."),
+        "doctor": _row("doctor:command", "Check packages, spec, state, accounts, roles and quota."),
         "audit": _row("state:audit", "Show who applied which plan, when, and the result."),
         "explain": _row("service:explain", "Explain why a resource would change."),
         "ci": _row("groups:ci", "Comment on a pull request, annotate its lines, set its status."),

@@ -1,0 +1,60 @@
+"""ftops doctor: a line for each thing that an apply needs, and 1 if something is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import AZURE, SPEC, Done, Folder
+from tests.support.command import quickstart
+
+
+def verdicts(done: Done) -> dict[str, list[str]]:
+    """Of each name, what was found."""
+    found: dict[str, list[str]] = {}
+    for check in done.json["checks"]:
+        found.setdefault(check["name"], []).append(f"{check['verdict']}: {check['found']}")
+    return found
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    here = Folder(quickstart(tmp_path))
+    done = here.run("doctor")
+    assert done.code == 0, done
+    assert "✓ spec            quickstart, environment default, 6 resources\n" in done.out
+    assert "✓ provider local  your roles allow you to deploy\n" in done.out
+    assert "✓ provider local  the clocks agree\n" in done.out
+    assert not (here.path / "state").exists()
+
+
+def test_a_state_is_read_and_locked(tmp_path: Path) -> None:
+    here = Folder.make(tmp_path)
+    here.ok("apply", "-y")
+    found = verdicts(here.run("doctor", "-o", "json"))
+    assert found["state"][0].startswith("ok: 5 objects, serial ")
+    assert found["lock"] == ["ok: free"]
+    assert found["provider m"] == ["ok: has nothing to check"]
+    (tmp_path / "state" / "drone" / "default.json").write_text("{")
+    done = here.run("doctor", "-o", "json")
+    assert done.code == 1
+    assert verdicts(done)["state"][0].startswith("error: ")
+    assert verdicts(here.run("doctor", "--offline", "-o", "json")).keys() == {"python", "packages", "spec"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            AZURE.replace("    api_key: placeholder\n", "") + "deployments: {a: {model: gpt-4o}}\n",
+            "not signed in",
+        ),
+        (SPEC.replace("n_epochs", "n_epoch"), "✗ spec      unknown key `n_epoch`"),
+        (SPEC + "x: [\n", "✗ spec      a value is missing here"),
+    ],
+)
+def test_what_is_wrong_has_a_hint(tmp_path: Path, spec: str, said: str) -> None:
+    done = Folder.make(tmp_path, spec).run("doctor")
+    assert done.code == 1
+    assert said in done.out
+    assert "hint: " in done.out
