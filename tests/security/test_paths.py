@@ -378,17 +378,22 @@ SECRETS = {
 }
 
 
-@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS.keys())
-def test_no_line_of_a_file_of_secrets_is_printed(tmp_path: Path, text: str) -> None:
+SKIPPED = ("no section", "text", "a list")
+"""Files that belong to other tools, for all that can be told."""
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_line_of_a_file_of_secrets_is_printed(tmp_path: Path, name: str) -> None:
     (tmp_path / "ftops.yaml").write_text("ftops: {name: x}\n" + SENSITIVE)
-    (tmp_path / "secrets.yaml").write_text(text)
+    (tmp_path / "secrets.yaml").write_text(SECRETS[name])
+    passing = ("fmt", "state", *["destroy"] * (name in SKIPPED))
     for argv in (
         ("validate",), ("validate", "-o", "json"), ("plan", "--offline"), ("state", "list"),
         ("fmt", "--check"), ("destroy", "-y"), ("plan", "--var-file", "secrets.yaml"),
     ):  # fmt: skip
         done = ftops(tmp_path, *argv)
         assert SECRET not in done.out + done.err, (argv, done.out + done.err)
-        assert done.code != 0 or argv[0] in ("fmt", "state"), (argv, done)
+        assert done.code != 0 or argv[0] in passing, (argv, done)
 
 
 @pytest.mark.parametrize("name", ["spec/ftops.yaml", "vars.yaml"])
