@@ -49,7 +49,7 @@ conformance: $(VENV)/.dev ## official clients, installed from PyPI and npm, agai
 
 explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HISTORIES, FTOPS_EXPLORE_SEED
 	@$(BIN)/python -m tests.explore
-	@$(BIN)/python -m pytest -q -n 2 -m slow tests/explore tests/forges
+	@$(BIN)/python -m pytest -q -n 2 -m slow tests --ignore tests/functional/test_report_in_browser.py
 
 explore-http: $(VENV)/.dev ## the same over HTTP, against emulators
 	@$(BIN)/python -m tests.explore http

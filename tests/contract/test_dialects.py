@@ -9,6 +9,7 @@ import pytest
 from ftops.planning.plan import Action, Mode
 from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.contract.sessions import Project, done
+from tests.support.nightly import by_night
 
 SPEC = f"""
 ftops: {{name: dialects}}
@@ -40,9 +41,12 @@ CASES = [
     ("v1", "preview", "stored"),
     ("v1", "preview", "dropped"),
 ]
+BY_NIGHT = (("dated", "dropped"), ("preview", "stored"))
 
 
-@pytest.mark.parametrize(("version", "dialect", "metadata"), CASES)
+@pytest.mark.parametrize(
+    ("version", "dialect", "metadata"), by_night(CASES, lambda case: case[1:] in BY_NIGHT)
+)
 def test_a_spec_from_nothing_to_nothing(
     cloud: Cloud, tmp_path: Path, version: str, dialect: str, metadata: str
 ) -> None:

@@ -19,6 +19,7 @@ import pytest
 from tests.contract.azure_cloud import BASE_MODEL, until
 from tests.support.command import FTOPS, ROOT, environment
 from tests.support.gated import ASKED, TUNED, WORDS, Lab, actions, held
+from tests.support.nightly import by_night
 
 CHAT = "POST *chat/completions*"
 PUT = "PUT */deployments/ftops-eval-*"
@@ -78,7 +79,7 @@ def check_whole(lab: Lab) -> None:
 # runs that end early
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", by_night(range(1, 8), lambda number: number % 3 > 0))
 def test_pitfall_1_killed_at_an_entry_of_the_journal(lab: Lab, number: int) -> None:
     trained(lab)
     mode = ("before", "torn", "after")[number % 3]
@@ -90,7 +91,10 @@ def test_pitfall_1_killed_at_an_entry_of_the_journal(lab: Lab, number: int) -> N
 
 @pytest.mark.parametrize(
     ("match", "after", "twice"),
-    [(PUT, 0, 0), (CHAT, 0, 0), (CHAT, 7, 1), (CHAT, 20, 1), (DELETE, 0, 0), (DELETE, 1, 0)],
+    by_night(
+        [(PUT, 0, 0), (CHAT, 0, 0), (CHAT, 7, 1), (CHAT, 20, 1), (DELETE, 0, 0), (DELETE, 1, 0)],
+        lambda case: case[1] in (1, 20),
+    ),
 )
 def test_pitfall_1_killed_during_a_request(lab: Lab, match: str, after: int, twice: int) -> None:
     """Between a request and its reply. Only a question whose answer never arrived is asked again."""
@@ -136,7 +140,7 @@ def test_pitfall_1_what_a_killed_run_has_left_is_deleted(lab: Lab, then: str) ->
     assert then == "destroy" or lab.is_settled()
 
 
-@pytest.mark.parametrize("after", [0, 10])
+@pytest.mark.parametrize("after", by_night([0, 10], lambda after: after == 0))
 def test_an_interrupt_deletes_the_temporary_deployment(lab: Lab, after: int) -> None:
     lab.spec(exam=f"model: {TUNED}, concurrency: 1")
     trained(lab)
@@ -654,7 +658,7 @@ def test_pitfall_32_the_quota_is_gone_when_the_temporary_deployment_is_created(l
     check_whole(lab)
 
 
-@pytest.mark.parametrize("after", [1, 6])
+@pytest.mark.parametrize("after", by_night([1, 6], lambda after: after == 1))
 def test_pitfall_33_a_temporary_deployment_disappears(lab: Lab, after: int) -> None:
     lab.spec(exam=f"model: {TUNED}, concurrency: 1")
     trained(lab)

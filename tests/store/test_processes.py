@@ -23,7 +23,7 @@ from tests.support.proxy import proxy
 from tests.support.servers import Service
 
 ONE_OF_EACH = (1, 1, 1, 1)
-LEASE = 15
+LEASE = 8
 SLOW = SPEC.replace("min_training_seconds: 0.2", "min_training_seconds: 1.5").replace(
     "ftops: {name: small}\n", ""
 )
