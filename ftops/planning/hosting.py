@@ -14,7 +14,7 @@ from ftops.core.hosting_hours import hours_of, is_off_at
 from ftops.core.nested import object_at
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Action, Change, Off, Reason
-from ftops.state.state import ResourceState, Status
+from ftops.state.state import ResourceState, Status, carried_over
 
 
 def is_due(recorded: ResourceState, moment: datetime) -> bool:
@@ -38,20 +38,13 @@ def _switch(recorded: ResourceState, moment: datetime) -> Change:
     what = "have begun" if hours.is_on(moment) else "have ended"
     reason = Reason("on" if hours.is_on(moment) else "off", f"its hosting hours {what}")
     return Change(
+        **carried_over(recorded, Change),
         step=str(recorded.address),
-        address=recorded.address,
         action=Action.SWITCH,
         reason=reason,
-        provider=recorded.provider,
         before=recorded.inputs,
         after=recorded.inputs,
-        identities=recorded.identities,
         facts=recorded.outputs,
-        dependencies=recorded.dependencies,
-        fingerprint=recorded.fingerprint,
-        remote_id=recorded.remote_id,
-        prevent_destroy=recorded.prevent_destroy,
-        retain=recorded.retain,
     )
 
 

@@ -83,22 +83,17 @@ def asked_by_spec(made: Plan, state: State, config: Config, pins: Mapping[Addres
             yield address
 
 
-def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin]) -> dict[str, str]:
-    """The jobs whose models are pinned, or that deployments keep: remote id → nothing, as that needn't be
-    told."""
-    wanted: dict[str, str] = {}
+def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin]) -> Iterator[str]:
+    """The remote ids of the jobs whose models are pinned, or that deployments keep."""
+    wanted = {pin.model.partition(":ckpt")[0] for pin in pins.values()}
     for resource in config.resources:
         count: Any = resource.inputs.get("keep_models")
         rows = state.served.get(resource.address, ()) if isinstance(count, int) else ()
         models = dict.fromkeys(row.model.partition(":ckpt")[0] for row in reversed(rows))
-        wanted |= dict.fromkeys(islice(models, count + 1 if models else 0), "")
-    wanted |= dict.fromkeys((pin.model.partition(":ckpt")[0] for pin in pins.values()), "")
-    found = {}
+        wanted.update(islice(models, count + 1 if models else 0))
     for record in jobs_of(state):
-        model = str(record.outputs.get("fine_tuned_model") or "")
-        if model in wanted:
-            found[record.remote_id] = wanted[model]
-    return found
+        if str(record.outputs.get("fine_tuned_model") or "") in wanted:
+            yield record.remote_id
 
 
 def jobs_of(state: State) -> Iterator[ResourceState]:

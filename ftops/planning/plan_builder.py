@@ -139,7 +139,7 @@ class PlanBuilder(Struct, frozen=True):
             warnings = left_out(config, self._moved) if options.mode is Mode.NORMAL else []
         if options.mode is Mode.NORMAL:
             kept = kept_for_rollback(self._moved, self.config, self.pins)
-            observed = replace(observed, kept=kept) if kept else observed
+            observed = replace(observed, kept=dict.fromkeys(kept, ""))
         observed = replace(observed, moment=self.moment)
         made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
         seen = observed

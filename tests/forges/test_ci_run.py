@@ -21,6 +21,7 @@ from tests.forges.conftest import TOKEN, Job, plan
 from tests.forges.github_api import GitHub
 from tests.forges.stand_in import Account
 from tests.golden.cli import ROOT, Done
+from tests.support.github_runner import written_outputs
 from tests.support.pages import DOCS
 
 
@@ -43,11 +44,7 @@ class Step:
 
     @property
     def outputs(self) -> Mapping[str, str]:
-        """As the runner reads them: a value goes from the line with its end to that end."""
-        text = (self.folder / "outputs").read_text("utf-8")
-        found = {m[1]: m[3] for m in re.finditer(r"^([^\n=<]+)<<(\S+)\n(.*?)\n\2$", text, re.M | re.S)}
-        assert text.count("<<ftops-") == len(found)
-        return found
+        return written_outputs((self.folder / "outputs").read_text("utf-8"))
 
     @property
     def summary(self) -> str:

@@ -115,10 +115,6 @@ def scene(tmp_path: Path, account: Cloud) -> Iterator[Scene]:
         yield scene
 
 
-def said(done: Done) -> str:
-    return " ".join((done.out + done.err).split())
-
-
 @pytest.mark.parametrize("command", ["expected", "file", "reconcile"])
 def test_pitfall_17_a_training_of_nine_hours_ends_under_its_approval(scene: Scene, command: str) -> None:
     digest = scene.saved("--out", "plan.ft")
@@ -140,7 +136,7 @@ def test_pitfall_17_a_training_of_nine_hours_ends_under_its_approval(scene: Scen
     assert scene.reconcile(0) == []
     again = scene.run("apply", digest)
     assert again.code == 3
-    assert ("the saved plan is stale" if command == "expected" else "the result was: done") in said(again)
+    assert ("the saved plan is stale" if command == "expected" else "the result was: done") in again.words
 
 
 def test_pitfall_17_another_identity_continues(scene: Scene) -> None:
@@ -256,7 +252,7 @@ def test_a_plan_that_is_not_encrypted_continues_nothing_where_plans_are(scene: S
     scene.spec(settings=', state: {encryption: {key: "${env.KEY}"}}')
     assert scene.submitted(KEY=KEY) == digest
     refused = scene.run("apply", "plain.ft", KEY=KEY)
-    assert (refused.code, "isn't encrypted" in said(refused)) == (3, True)
+    assert (refused.code, "isn't encrypted" in refused.words) == (3, True)
 
 
 # what ends it
@@ -272,7 +268,7 @@ def test_pitfall_18_an_expired_approval_is_refused_without_a_request(scene: Scen
     assert "the approval has expired" in grant["diagnostics"][0]["summary"]
     assert scene.log("GET") == []
     refused = scene.run("apply", digest)
-    assert (refused.code, "the approval has expired" in said(refused)) == (3, True)
+    assert (refused.code, "the approval has expired" in refused.words) == (3, True)
     scene.hours(10)
     assert scene.run("apply", "-y").code == 0
     assert scene.reconcile(0) == []
@@ -310,7 +306,7 @@ def test_a_newer_apply_of_the_same_resources_ends_it_and_leaves_its_job(scene: S
     new = scene.saved()
     done = scene.run("apply", new, "--no-wait", "--parallelism", "1")
     assert done.code == 4
-    assert f"This ends the approval of {old}, approved by" in said(done)
+    assert f"This ends the approval of {old}, approved by" in done.words
     assert list(scene.grants()) == [new]
     refused = scene.run("apply", old)
     assert refused.code == 3
@@ -359,7 +355,7 @@ def test_a_failed_training_is_made_again_only_if_asked(scene: Scene) -> None:
         (grant,) = scene.reconcile(1)
         assert (grant["result"], grant["failed"]) == ("failed", ["job.copilot"])
     text = scene.run("reconcile")
-    assert "job.copilot failed: to make it again, run `ftops reconcile --retry`" in said(text)
+    assert "job.copilot failed: to make it again, run `ftops reconcile --retry`" in text.words
     assert scene.created() == (1, 0)
     (grant,) = scene.reconcile(4, "--retry")
     assert (grant["digest"], list(grant["left"])) == (digest, ["job.copilot"])
@@ -559,7 +555,7 @@ def test_the_environment_says_where_states_are(scene: Scene) -> None:
     digest = scene.submitted()
     scene.hours(10)
     elsewhere = scene.run("reconcile", FTOPS_STATE="s3://acme-ftops/models")
-    assert (elsewhere.code, "the state isn't where FTOPS_STATE says" in said(elsewhere)) == (1, True)
+    assert (elsewhere.code, "the state isn't where FTOPS_STATE says" in elsewhere.words) == (1, True)
     near = scene.run("reconcile", FTOPS_STATE=str(scene.folder.path / "sta"))
     assert near.code == 1
     assert list(scene.grants()) == [digest]
@@ -599,10 +595,10 @@ def test_a_policy_that_has_changed_holds_the_rest(scene: Scene) -> None:
     for command in (("reconcile",), ("apply", digest, "--no-wait")):
         done = scene.run(*command, FTOPS_POLICY=path)
         assert done.code == 3, done
-        assert "the policy has changed since the approval, and denies what is left" in said(done)
-        assert "deployment.prod: the model" in said(done)
-        assert "Not now." in said(done)
-        assert "jobs in progress go on" in said(done)
+        assert "the policy has changed since the approval, and denies what is left" in done.words
+        assert "deployment.prod: the model" in done.words
+        assert "Not now." in done.words
+        assert "jobs in progress go on" in done.words
     (grant,) = scene.reconcile(3, FTOPS_POLICY=path)
     assert (grant["result"], len(grant["diagnostics"])) == ("refused", 2)
     scene.hours(10)

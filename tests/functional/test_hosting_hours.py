@@ -117,10 +117,6 @@ def office(tmp_path: Path, account: Cloud) -> Iterator[Office]:
         yield office
 
 
-def said(done: Done) -> str:
-    return " ".join((done.out + done.err).split())
-
-
 def actions(plan: Any) -> dict[str, str]:
     return {change["step"]: change["action"] for change in plan["changes"]}
 
@@ -166,7 +162,7 @@ def test_apply_switches_too(office: Office) -> None:
     office.apply()
     office.reconcile(at=LATER)
     plan = office.run("plan", "--detailed-exitcode")
-    assert (plan.code, "will be switched on because its hosting hours have begun" in said(plan)) == (2, True)
+    assert (plan.code, "will be switched on because its hosting hours have begun" in plan.words) == (2, True)
     assert "1 switched" in office.apply()
     assert office.deployments() == {"copilot": "gpt-4o-mini"}
 
@@ -268,7 +264,7 @@ def test_hours_at_another_account_are_refused(office: Office) -> None:
     office.apply()
     office.spec(url="http://127.0.0.1:9")
     refused = office.run("reconcile", "--as-of", LATER)
-    assert (refused.code, "no provider of the spec reaches" in said(refused)) == (3, True)
+    assert (refused.code, "no provider of the spec reaches" in refused.words) == (3, True)
     assert office.deployments() == {"copilot": "gpt-4o-mini"}
 
 
@@ -289,9 +285,9 @@ def test_another_time_is_only_for_rehearsals(office: Office) -> None:
     account = "subscription_id: s, resource_group: r, account: a"
     office.folder.edit("type: emulator, url:", f"type: azure_openai, {account}, endpoint:")
     done = office.run("reconcile", "--as-of", LATER)
-    assert (done.code, "--as-of is for a rehearsal" in said(done)) == (1, True)
+    assert (done.code, "--as-of is for a rehearsal" in done.words) == (1, True)
     done = office.run("reconcile", "--as-of", "tomorrow")
-    assert (done.code, "isn't a time" in said(done)) == (1, True)
+    assert (done.code, "isn't a time" in done.words) == (1, True)
 
 
 # changes
@@ -510,7 +506,7 @@ def test_asking_a_deployment_that_is_off_says_so(lab: Lab) -> None:
     lab.spec("", f"hosting: {{hours: '{OFF}'}}")
     lab.folder.ok("apply", "-y")
     done = lab.folder.run("eval", "--deployment", "prod", "--prompts", "prompts.json")
-    assert (done.code, "deployment prod is off" in said(done)) == (1, True)
+    assert (done.code, "deployment prod is off" in done.words) == (1, True)
 
 
 def test_a_training_that_ends_after_the_hours_deploys_nothing(lab: Lab) -> None:
@@ -532,7 +528,7 @@ def test_a_training_that_ends_after_the_hours_deploys_nothing(lab: Lab) -> None:
 
 def test_the_plan_shows_what_the_hours_save(lab: Lab) -> None:
     lab.spec("", "hosting: {hours: 'Mon-Fri 08:00-18:00 Europe/Berlin'}")
-    text = said(lab.folder.run("plan"))
+    text = lab.folder.run("plan").words
     assert "$1.70 an hour, about $369 a month in its hosting hours instead of $1,241 (saves $872)" in text
     estimate = lab.folder.run("plan", "-o", "json").json["estimate"]
     assert estimate["hosting"][0]["hours_per_month"] == pytest.approx(217.26)
@@ -546,7 +542,7 @@ def test_hours_of_a_deployment_that_exists_show_what_they_save(lab: Lab) -> None
     lab.spec("", "sku: {capacity: 1}")
     lab.folder.ok("apply", "-y")
     lab.spec("", f"sku: {{capacity: 1}}, hosting: {{hours: '{ON}'}}")
-    assert "saves $931" in said(lab.folder.run("plan"))
+    assert "saves $931" in lab.folder.run("plan").words
 
 
 def test_a_policy_counts_the_hours(lab: Lab) -> None:

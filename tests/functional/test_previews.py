@@ -89,10 +89,6 @@ def scene(tmp_path: Path, account: Cloud) -> Iterator[Scene]:
         yield scene
 
 
-def said(done: Done) -> str:
-    return " ".join((done.out + done.err).split())
-
-
 NOTHING: dict[str, list[str]] = {"deployments": [], "models": [], "files": []}
 REMOVED = {".spec", "pr-1.audit.jsonl"}
 
@@ -155,7 +151,7 @@ def test_pitfall_23_gc_never_touches_prod(scene: Scene, environments: str) -> No
     why = "was made to stay" if environments.count("pattern") == 1 else "matches more than one"
     for words in (("apply", "-y"), ("plan",)):
         done = scene.folder.run(*words, "--env", "prod-eu")
-        assert (done.code in (1, 3), why in said(done)) == (True, True)
+        assert (done.code in (1, 3), why in done.words) == (True, True)
     assert scene.gc() == {}
     assert scene.gc("--env", "prod-eu", code=1) == {"prod-eu": "refused"}
     assert (scene.left(), scene.store("prod-eu").read().expires_at) == (before, "")
@@ -210,7 +206,7 @@ def test_a_run_in_progress_is_left_alone(scene: Scene) -> None:
     with scene.store("pr-1").lock(lock_info("a", "apply", "now")):
         done = scene.run("gc", "-y", "--expired", code=4)
         assert "pr-1: in use" in done.out
-        assert "process" in said(done)
+        assert "process" in done.words
     assert scene.gc() == {"pr-1": "deleted"}
 
 
@@ -244,9 +240,9 @@ def test_an_import_block_for_prod_takes_nothing_from_it(scene: Scene) -> None:
     blocks = ", ".join(f"{{to: {a}, id: '{one.remote_id}'}}" for a, one in recorded.items())
     scene.spec(more=f"import: [{blocks}]\n")
     done = scene.apply("pr-1")
-    assert "deployment.copilot isn't imported: `pr-1` expires, and has no objects of others" in said(done)
+    assert "deployment.copilot isn't imported: `pr-1` expires, and has no objects of others" in done.words
     assert scene.left()["deployments"] == ["copilot", "pr-1-copilot"]
-    assert "isn't imported" not in said(scene.run("plan", "--env", "pr-1", "--no-refresh"))
+    assert "isn't imported" not in scene.run("plan", "--env", "pr-1", "--no-refresh").words
     assert scene.gc() == {"pr-1": "deleted"}
     assert scene.left() == before
     assert "No changes." in scene.run("plan", "--env", "prod").out
@@ -279,7 +275,7 @@ def test_a_local_state_from_elsewhere_is_refused(scene: Scene) -> None:
     before, prod = scene.left(), scene.store("prod").read()
     scene.store("pr-1").write(replace(prod, expires_at="2026-01-01T00:00:00Z"))
     done = scene.run("gc", "-y", "--expired", code=1)
-    assert "can't be trusted here" in said(done)
+    assert "can't be trusted here" in done.words
     assert scene.left() == before
 
 

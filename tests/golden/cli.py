@@ -76,6 +76,11 @@ class Done:
         return json.loads(self.out)
 
     @property
+    def words(self) -> str:
+        """All that was printed, in one line, however it was wrapped."""
+        return " ".join((self.out + self.err).split())
+
+    @property
     def lines(self) -> list[Any]:
         return [json.loads(line) for line in self.out.splitlines()]
 

@@ -235,7 +235,9 @@ class _Job:
             self.made.result = "failure"
         self.made.summary += files["GITHUB_STEP_SUMMARY"].read_text("utf-8")
         if "id" in step:
-            contexts["steps"][step["id"]] = {"outputs": _outputs(files["GITHUB_OUTPUT"].read_text("utf-8"))}
+            contexts["steps"][step["id"]] = {
+                "outputs": written_outputs(files["GITHUB_OUTPUT"].read_text("utf-8"))
+            }
 
 
 def _install(folder: Path) -> None:
@@ -246,10 +248,10 @@ def _install(folder: Path) -> None:
     program.chmod(0o755)
 
 
-def _outputs(text: str) -> dict[str, str]:
-    """A value goes from the line with its end to that end."""
+def written_outputs(text: str) -> dict[str, str]:
+    """As a runner reads them: a value goes from the line with its end to that end."""
     found = {m[1]: m[3] for m in re.finditer(r"^([^\n=<]+)<<(\S+)\n(.*?)\n\2$", text, re.M | re.S)}
-    assert text.count("<<") >= len(found)
+    assert text.count("<<ftops-") == len(found)
     return found
 
 
