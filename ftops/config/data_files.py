@@ -77,6 +77,13 @@ class _Files(Struct):
     inspected: dict[Address, Inspected] = field(default_factory=dict)
     reported: dict[str, Inspected] = field(default_factory=dict)
     """By the name of the data: each file that the spec names, and each that was derived from one."""
+    _uses: dict[Address, list[tuple[str, Resource]]] = field(default_factory=dict)
+    """Dataset → (`training` or `validation`, job)."""
+
+    def __post_init__(self) -> None:
+        for job in self.config.resources:
+            for key, address in job.data.items():
+                self._uses.setdefault(address, []).append((key, job))
 
     def with_content(self, resource: Resource) -> Resource:
         path = resource.inputs.get("path")
@@ -201,7 +208,7 @@ class _Files(Struct):
 
     def _needed(self, resource: Resource) -> str:
         """The format that the jobs of a dataset need; empty if they need several, or if it has none."""
-        jobs = [job for job in self.config.resources if resource.address in job.data.values()]
+        jobs = (job for _, job in self._uses.get(resource.address, ()))
         formats = {METHOD_FORMATS.get(str(job.inputs.get("method", "supervised")), "") for job in jobs}
         return formats.pop() if len(formats) == 1 else ""
 
@@ -252,7 +259,7 @@ class _Files(Struct):
 
     def _severity(self, resource: Resource) -> Mapping[str, str]:
         """The grades of findings, by rule."""
-        uses = {key for job in self.config.resources for key, a in job.data.items() if a == resource.address}
+        uses = {key for key, _ in self._uses.get(resource.address, ())}
         own = {"file/too-few-examples": "warning"} if uses == {"validation"} else {}
         return {**own, **object_at(resource.inputs, "checks", "severity"), **self.settings}
 
