@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -60,7 +59,7 @@ class Screen:
     @property
     def width(self) -> int | None:
         """Columns of the terminal; None where lines may have any length."""
-        return shutil.get_terminal_size().columns if self.is_terminal else None
+        return _terminal_size().columns if self.is_terminal else None
 
     @property
     def has_braille(self) -> bool:
@@ -103,7 +102,7 @@ class Screen:
     def redrawn(self, lines: Sequence[str], before: int) -> int:
         """Lines in place of the `before` lines that were drawn last, as many as the terminal has room for.
         Only if `is_live`. Returns their number."""
-        shown = lines[: max(1, shutil.get_terminal_size().lines - 1)]
+        shown = lines[: max(1, _terminal_size().lines - 1)]
         up = f"\x1b[{before}A" if before else ""
         self._write(self._out, f"{up}\r\x1b[J" + clean_lines("".join(f"{line}\n" for line in shown)))
         return len(shown)
@@ -241,6 +240,12 @@ def _ready(stream: TextIO | None) -> TextIO:
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
     return stream
+
+
+def _terminal_size() -> os.terminal_size:
+    import shutil  # brings bz2 and lzma along, which no pipe needs
+
+    return shutil.get_terminal_size()
 
 
 def _columns(stream: TextIO) -> int:

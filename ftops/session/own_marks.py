@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from io import FileIO
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -84,16 +85,22 @@ def noting(session: Session, journal: Journal, before: State) -> Journal:
 
 
 class _NotingJournal(Struct):
-    """Before an object is in the journal, it is remembered: so it counts wherever a run is killed."""
+    """Before an object is in the journal, it is remembered: so it counts wherever a run is killed. If that
+    can't be written, what is unattended is refused, but no more."""
 
     _journal: Journal
     _session: Session
     _known: set[str]
+    _file: FileIO | None = None
+    """Opened for the first object."""
 
     def append(self, entries: Iterable[Entry]) -> None:
         entries = list(entries)
         new = {id for entry in entries if (id := _id_of(entry)) and id not in self._known}
-        _remember(self._session, new)
+        if new:
+            with suppress(OSError):
+                self._file = self._file or _opened(self._session)
+                self._file.write("".join(f"{id}\n" for id in sorted(new)).encode())
         self._known |= new
         self._journal.append(entries)
 
@@ -101,22 +108,25 @@ class _NotingJournal(Struct):
         self._journal.sync()
 
     def close(self) -> None:
+        self._end()
         self._journal.close()
 
     def fold(self, state: State) -> None:
+        self._end()
         self._journal.fold(state)
 
+    def _end(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
-def _remember(session: Session, ids: Collection[str]) -> None:
-    """They were recorded here. If that can't be written, what is unattended is refused, but no more."""
-    if not ids or is_protected(session.store):
-        return
-    folder = own_folder(session.config.project, _OBJECTS)
-    with suppress(OSError):
-        ignore(session.config.project)
-        make_own(folder)
-        with open(folder / _file(session, ""), "ab", opener=open_private) as file:
-            file.write("".join(f"{id}\n" for id in sorted(ids)).encode())
+
+def _opened(session: Session) -> FileIO:
+    """The file of what was recorded here, to add to it. Raises OSError."""
+    project = session.config.project
+    ignore(project)
+    folder = own_folder(project, _OBJECTS)
+    make_own(folder)
+    return open(folder / _file(session, ""), "ab", buffering=0, opener=open_private)
 
 
 def _id_of(entry: Entry) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from ftops.config.schema import resource_block, sections
@@ -40,6 +39,8 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
 
 def is_misspelled_section(name: str) -> bool:
     """Whether a top-level key is so near to a section that the file is probably a part of the spec."""
+    from difflib import get_close_matches  # only imported for an unknown key
+
     known = set(sections()) - {"states"}  # `stages` are those of DVC, GitLab and others
     return bool(get_close_matches(name.lower(), known, n=1, cutoff=_PROBABLY))
 
