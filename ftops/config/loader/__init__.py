@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from ftops.config.loader.environments import (
 )
 from ftops.config.loader.expression_errors import not_written_as_expression
 from ftops.config.loader.expressions import Evaluator, Scope, Use
-from ftops.config.loader.files import Entry, Source, read, veiled
+from ftops.config.loader.files import Entry, Marks, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
@@ -266,9 +267,8 @@ class _Resources:
         name = sources.get("hyperparameters", "")
         known = self.places.get((id(draft.entry), name))
         if known is None:
-            sets = self.sets[name].marks() if name in self.sets else {}
-            below = {f"hyperparameters.{path}": place for path, place in sets.items()}
-            known = self.places[id(draft.entry), name] = {**below, **draft.entry.marks()}
+            known = Marks(partial(_marks, draft.entry, self.sets.get(name)))
+            self.places[id(draft.entry), name] = known
         return known
 
     def _resource(self, draft: Draft) -> Resource:
@@ -320,6 +320,11 @@ class _Resources:
             check_control_plane(self.providers, name, detail, self.findings)
             check_control_version(draft, self.providers, name, self.findings)
         return name
+
+
+def _marks(entry: Entry, hyperparameters: Entry | None) -> Mapping[str, Place]:
+    named = hyperparameters.marks() if hyperparameters else {}
+    return {**{f"hyperparameters.{path}": place for path, place in named.items()}, **entry.marks()}
 
 
 _NO_LIFECYCLE = Lifecycle()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,26 @@ class Entry(Struct, frozen=True):
     ) -> None:
         """Adds an error about the value at a path, or about its key."""
         findings.append(Diagnostic(summary, detail, hint, self.place(path, key=key)))
+
+
+class Marks(Mapping[str, Place]):
+    """Places by path, made when the first is asked for: a plan that creates everything needs none."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Place]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _known(self) -> Mapping[str, Place]:
+        return self._make()
+
+    def __getitem__(self, path: str) -> Place:
+        return self._known[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def _marked_keys(node: Node, above: str, depth: int = 2) -> Iterator[tuple[str, Node]]:
