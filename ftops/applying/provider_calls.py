@@ -247,7 +247,7 @@ class ProviderCalls(Struct, frozen=True):
             return Action.FORGET if self.recorded(step).is_off else change.action
         recorded = self.live.resources.get(change.address)
         is_there = recorded is not None and not recorded.is_off
-        if is_off_at(change.after, now):
+        if kind_of(change.address).serves and is_off_at(change.after, now):
             step.off = self._switched_off(step, recorded)
             return Action.DELETE if is_there and change.action not in _NEW else Action.FORGET
         if recorded is None or change.action in _NEW:

@@ -62,6 +62,8 @@ def _sweep(jobs: list[Address], first: Resource) -> Sweep:
 
 def used_sweeps(values: Iterable[Value], sweeps: Sweeps) -> dict[Address, Sweep]:
     """Those whose best job some values refer to."""
+    if not sweeps:
+        return {}
     used = (one.address._replace(key=None) for value in values for one in references(value) if is_best(one))
     return {address: sweeps[address] for address in sorted(set(used))}
 

@@ -86,11 +86,12 @@ def asked_by_spec(made: Plan, state: State, config: Config, pins: Mapping[Addres
 def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin]) -> Iterator[str]:
     """The remote ids of the jobs whose models are pinned, or that deployments keep."""
     wanted = {pin.model.partition(":ckpt")[0] for pin in pins.values()}
-    for resource in config.resources:
-        count: Any = resource.inputs.get("keep_models")
-        rows = state.served.get(resource.address, ()) if isinstance(count, int) else ()
-        models = dict.fromkeys(row.model.partition(":ckpt")[0] for row in reversed(rows))
-        wanted.update(islice(models, count + 1 if models else 0))
+    declared = config.by_address if state.served else {}
+    for address, rows in state.served.items():
+        count: Any = declared[address].inputs.get("keep_models") if address in declared else None
+        if isinstance(count, int):
+            models = dict.fromkeys(row.model.partition(":ckpt")[0] for row in reversed(rows))
+            wanted.update(islice(models, count + 1))
     for record in jobs_of(state):
         if str(record.outputs.get("fine_tuned_model") or "") in wanted:
             yield record.remote_id

@@ -20,8 +20,9 @@ def places_of(plan: Plan, resources: Mapping[Address, Resource]) -> Mapping[Addr
     for change in plan.changes:
         resource = resources.get(change.address)
         if resource is not None and resource.place is not None and change.step == str(change.address):
-            paths = (attribute.path for attribute in change.attributes)
-            found[change.address] = {"": resource.place, **dict(_written(resource, paths))}
+            paths = [attribute.path for attribute in change.attributes]
+            written = dict(_written(resource, paths)) if paths else {}
+            found[change.address] = {"": resource.place, **written}
     return found
 
 

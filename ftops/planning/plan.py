@@ -385,6 +385,11 @@ class Plan(Struct, frozen=True):
         return tuple(pairs)
 
     @property
+    def has_hours(self) -> bool:
+        """Whether something that is changed has hosting hours."""
+        return any("hosting" in change.after for change in self.changes)
+
+    @property
     def noticed(self) -> tuple[Drift, ...]:
         """Drift that isn't ignored."""
         return tuple(drift for drift in self.drift if drift.policy != IGNORE)

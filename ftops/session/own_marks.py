@@ -130,12 +130,9 @@ def _opened(session: Session) -> FileIO:
 
 
 def _id_of(entry: Entry) -> str:
-    match entry:
-        case Recorded(resource):
-            return resource.remote_id
-        case Begun(operation):
-            return operation.token
-    return ""
+    if isinstance(entry, Recorded):
+        return entry.resource.remote_id
+    return entry.operation.token if isinstance(entry, Begun) else ""
 
 
 def _file(session: Session, name: str) -> str:

@@ -275,7 +275,7 @@ class Session(Struct):
 
     def _mark_hours(self, made: Plan) -> None:
         """Remembers that hosting hours were approved here."""
-        if any("hosting" in change.after for change in made.changes):
+        if made.has_hours:
             from ftops.session.hosting import mark_hours
 
             mark_hours(self, [change.address for change in made.changes])
