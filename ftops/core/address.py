@@ -95,6 +95,7 @@ Scalar = str | int | float | bool | None
 Value = Scalar | Expression | Sequence["Value"] | Mapping[str, "Value"]
 """A JSON value (lists and dicts) whose leaves may also be expressions."""
 
+_NAMED = (Reference, Secret)
 SCALARS = (str, int, float, NoneType)
 """The types of a scalar, for `isinstance`."""
 
@@ -180,6 +181,8 @@ def decode(value: Json) -> Value:
 
 def references(value: Value) -> list[Reference]:
     """Every reference in a value, in order."""
+    if isinstance(value, Reference):
+        return [value]
     return [e for e in _expressions(value) if isinstance(e, Reference)]
 
 
@@ -191,13 +194,12 @@ def secrets(value: Value) -> list[Secret]:
 def _expressions(value: Value) -> Sequence[Reference | Secret]:
     if isinstance(value, SCALARS):
         return ()
-    if isinstance(value, dict):
-        return [e for item in value.values() for e in _expressions(item)]
-    if isinstance(value, list):
-        return [e for item in value for e in _expressions(item)]
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return [e for item in items if not isinstance(item, SCALARS) for e in _expressions(item)]
     if isinstance(value, Template):
         return [p for p in value.parts if not isinstance(p, str)]
-    assert isinstance(value, Reference | Secret)  # noqa: S101 - nothing else is left
+    assert isinstance(value, _NAMED)  # noqa: S101 - nothing else is left
     return (value,)
 
 
@@ -214,7 +216,7 @@ def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
         return [fill(v, look_up) for v in value]
     if isinstance(value, Template):
         return join([p if isinstance(p, str) else look_up(p) for p in value.parts])
-    assert isinstance(value, Reference | Secret)  # noqa: S101 - nothing else is left
+    assert isinstance(value, _NAMED)  # noqa: S101 - nothing else is left
     return look_up(value)
 
 

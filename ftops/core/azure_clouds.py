@@ -34,7 +34,7 @@ class AzureCloud(Struct, frozen=True):
         return f"https://ai.{self.suffix}/.default"
 
 
-_HOST = re.compile(r"https?://(?P<host>[a-z0-9.-]+)(?=[:/]|\Z)", re.IGNORECASE)
+_HOST = re.compile(r"https?://(?P<host>[a-z0-9.-]+)(?=[:/]|\Z)", re.IGNORECASE | re.ASCII)
 PUBLIC = AzureCloud(
     "azure.com",
     "https://management.azure.com",

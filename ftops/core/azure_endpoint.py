@@ -24,7 +24,8 @@ class Endpoint(NamedTuple):
 
 
 _HOST = re.compile(
-    r"(https://[a-z0-9-]+)\.(?:openai|cognitiveservices)(\.azure\.(?:com|us|cn))", re.IGNORECASE
+    r"(https://[a-z0-9-]+)\.(?:openai|cognitiveservices)(\.azure\.(?:com|us|cn))",
+    re.IGNORECASE | re.ASCII,
 )
 
 

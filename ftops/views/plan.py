@@ -305,7 +305,9 @@ class _PlanView(Struct):
         return _AWAY if kind_of(change.address).serves else "the old object is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
-        after = {name: fill(value, self._known) for name, value in change.after.items() if name != "gate"}
+        after: Mapping[str, Value] = {name: v for name, v in change.after.items() if name != "gate"}
+        if self.plan.known:
+            after = {name: fill(value, self._known) for name, value in after.items()}
         inputs = dict(leaves(as_meant(after, change.identities)))
         first = [path for path in _FIRST if path in inputs]
         width = min(max(map(len, inputs), default=0), _ALIGN)

@@ -54,7 +54,7 @@ _WHY: Mapping[Serving, str] = {
 _ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+"
     r"/managedComputeDeployments/[^/]+",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
