@@ -240,6 +240,7 @@ OTHER_TABLES = {
     "providers/azure/deployment_wire.py": "speaks to the service about deployments",
     "providers/azure/inspect.py": "limits of an account, which have these names",
     "providers/dataplane/dispatch.py": "what the data plane does with each kind",
+    "views/spec_report/document.py": "a document with a list of each kind",
     "providers/memory.py": "the attributes that it invents for each kind",
 }
 """Modules that have a row for some kind or type in a table of their own."""

@@ -104,6 +104,12 @@ def changed_since(project: Path, revision: str) -> frozenset[str]:
     return frozenset(os.fsdecode(name) for name in (changed + added).split(b"\0") if name)
 
 
+def tracked_changes(project: Path) -> bool:
+    """Whether files below a folder that git tracks differ from the current commit."""
+    changed = git(project, "diff", *_NAMES_ONLY, "HEAD", "--", ".", settings=_without_filters(project))
+    return bool(changed)
+
+
 def _without_filters(project: Path) -> dict[str, str]:
     """Settings that turn off the filters of the repository: comparing files with it would run them."""
     listed = git(project, "config", "--name-only", "-z", "--get-regexp", r"^filter\.") or b""

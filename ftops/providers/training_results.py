@@ -10,6 +10,7 @@ import io
 from msgspec import Struct
 
 from ftops.core.errors import FtopsError
+from ftops.core.nested import object_at
 from ftops.providers.base import Discovers, Provider
 from ftops.state.state import ResourceState
 
@@ -39,6 +40,14 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
             f"The service doesn't return {file}: it may have been deleted.",
         )
     return _parsed(file, decoded(content.getvalue()))
+
+
+def best_checkpoint(job: ResourceState) -> tuple[int | None, str]:
+    """The step and the model of `checkpoint.best`; None if the service kept no checkpoints."""
+    names = object_at(job.outputs, "checkpoint")
+    best = names.get("best")
+    steps = (int(step) for step, name in names.items() if name == best and step.isdecimal())
+    return max(steps, default=None), str(best or "")
 
 
 def decoded(content: bytes) -> str:

@@ -14,12 +14,12 @@ from ftops.catalog import Catalog
 from ftops.core.address import Address, Json, encode
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.measures import Measure, deciding
-from ftops.core.model_names import base_of
 from ftops.core.normal_form import Leaf, leaves
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
+from ftops.planning.cost.recorded import training_dollars
 from ftops.planning.moves import nothing_recorded
-from ftops.providers.training_results import Results, results_of
+from ftops.providers.training_results import Results, best_checkpoint, results_of
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, Status
 
@@ -67,20 +67,28 @@ def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
     jobs = [session.job(one) for one in instances(session.state.resources, address)]
     if not jobs:
         raise nothing_recorded(session.state.resources, address)
-    read = [_read(session, job) for job in jobs]
+    return _sorted(sweep_from(session, jobs, [read_results(session, job) for job in jobs]), sort)
+
+
+def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[Results | str]) -> Sweep:
+    """The same of the jobs whose results were read, or of which it is said why they have none; the best one
+    first."""
     rows = [row for one in read if isinstance(one, Results) for row in one.rows]
     measure = deciding(rows) or _LOSS
     names = {name for row in rows for name in row}
     accuracy = next((name for name in _ACCURACIES if name in names), "")
     differing = _differing(jobs, session.state.resources)
     known = catalog.load(session.config.project, os.environ)
+    recorded = sorted(session.state.resources.values(), key=lambda one: one.address.sort_key)
+    evaluations = [one for one in recorded if kind_of(one.address).is_record]
     trials = [
-        _trial(job, results, differs, measure, accuracy, session, known)
+        _trial(job, results, differs, measure, accuracy, evaluations, known)
         for job, results, differs in zip(jobs, read, differing, strict=True)
     ]
     has_metric = any(trial.best is not None for trial in trials)
-    found = Sweep(address, measure.name if has_metric else "", measure.is_reward, accuracy, tuple(trials))
-    return _sorted(found, sort)
+    name = measure.name if has_metric else ""
+    address = jobs[0].address._replace(key=None)
+    return _sorted(Sweep(address, name, measure.is_reward, accuracy, tuple(trials)), "")
 
 
 def instances(recorded: Iterable[Address], address: Address) -> list[Address]:
@@ -127,7 +135,7 @@ def _sorted(sweep: Sweep, sort: str) -> Sweep:
     return replace(sweep, trials=tuple(sorted(sweep.trials, key=order)))
 
 
-def _read(session: Session, job: ResourceState) -> Results | str:
+def read_results(session: Session, job: ResourceState) -> Results | str:
     """The results of a job, or why it has none."""
     try:
         return results_of(session.providers(job.provider), job)
@@ -143,7 +151,7 @@ def _trial(
     differs: Mapping[str, Json],
     measure: Measure,
     accuracy: str,
-    session: Session,
+    evaluations: Sequence[ResourceState],
     known: Catalog,
 ) -> Trial:
     rows = results.rows if isinstance(results, Results) else ()
@@ -151,9 +159,7 @@ def _trial(
     accuracies = [float(row[accuracy]) for row in rows if isinstance(row.get(accuracy), int | float)]
     tokens = job.outputs.get("trained_tokens")
     billed = tokens if isinstance(tokens, int) else None
-    checkpoints: Any = job.outputs.get("checkpoint") or {}
-    best = checkpoints.get("best")
-    steps = [int(step) for step, model in checkpoints.items() if step.isdigit() and model == best]
+    step, model = best_checkpoint(job)
     return Trial(
         job.address,
         str(job.outputs.get("status") or job.status.value),
@@ -162,35 +168,26 @@ def _trial(
         best=measure.best(values) if values else None,
         accuracy=accuracies[-1] if accuracies else None,
         tokens=billed,
-        dollars=_dollars(job, billed, known),
-        checkpoint=best,
-        step=steps[0] if steps else None,
-        scores=dict(_scores(job, session.state.resources)),
+        dollars=training_dollars(job, billed, known),
+        checkpoint=model or None,
+        step=step,
+        scores=dict(_scores(job, evaluations)),
         note=results if isinstance(results, str) else "",
     )
 
 
-def _dollars(job: ResourceState, tokens: int | None, known: Catalog) -> float | None:
-    model = known.find(base_of(str(job.inputs.get("model") or "")))
-    training_type = str(job.inputs.get("training_type") or "standard")
-    price = model.training_per_million.get(training_type) if model else None
-    return None if price is None or tokens is None else price * tokens / 1e6
-
-
-def _scores(job: ResourceState, recorded: Mapping[Address, ResourceState]) -> Iterator[tuple[str, float]]:
+def _scores(job: ResourceState, evaluations: Sequence[ResourceState]) -> Iterator[tuple[str, float]]:
     """Of the job's final model, else of the best of its checkpoints that were asked."""
     checkpoints: Any = job.outputs.get("checkpoint") or {}
     final = str(job.outputs.get("fine_tuned_model") or "")
-    for address, record in sorted(recorded.items(), key=lambda one: one[0].sort_key):
-        if not kind_of(address).is_record:
-            continue
+    for record in evaluations:
         scores: Any = record.outputs.get("scores") or {
             record.outputs.get("best"): record.outputs.get("score")
         }
         asked = [scores.get(final)] if final in scores else [scores.get(m) for m in checkpoints.values()]
         numbers = [float(score) for score in asked if isinstance(score, int | float)]
         if numbers:
-            yield str(address), max(numbers)
+            yield str(record.address), max(numbers)
 
 
 def _differing(

@@ -6,9 +6,8 @@ from msgspec.structs import asdict
 
 from ftops.core.address import Address, Json
 from ftops.core.measures import deciding
-from ftops.core.nested import object_at
 from ftops.providers.training_curves import curves_of, verdict_of
-from ftops.providers.training_results import Results
+from ftops.providers.training_results import Results, best_checkpoint
 from ftops.state.state import ResourceState
 from ftops.views.curves import draw_curves
 from ftops.views.paint import Painter, clean
@@ -50,14 +49,6 @@ def draw_verdict(job: ResourceState, results: Results, paint: Painter) -> list[s
         else []
     )
     return lines + ([f"Best checkpoint: step {step}, {paint(model)}"] if step is not None else [])
-
-
-def best_checkpoint(job: ResourceState) -> tuple[int | None, str]:
-    """The step and the model of `checkpoint.best`; None if the service kept no checkpoints."""
-    names = object_at(job.outputs, "checkpoint")
-    best = names.get("best")
-    steps = (int(step) for step, name in names.items() if name == best and step.isdecimal())
-    return max(steps, default=None), str(best or "")
 
 
 def results_to_json(job: ResourceState, results: Results) -> dict[str, Json]:

@@ -18,11 +18,9 @@ from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
-from ftops.core.hosting_hours import hours_of
 from ftops.core.project import display
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
-from ftops.core.serving import Serving, serving_of
 from ftops.dataset import Unreadable, Where, is_pattern
 from ftops.dataset.files.derived_files import Lines, divided, matches
 from ftops.dataset.profile.diff import Compared, Difference, difference
@@ -33,10 +31,9 @@ from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.evaluation.service_grader import parts
 from ftops.planning.cost.durations import comparable
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
-from ftops.planning.cost.managed import managed_cost
+from ftops.planning.cost.hosting import hosting_cost
 from ftops.planning.desired import at
 from ftops.planning.estimate import (
-    HOURS_PER_MONTH,
     DataChange,
     Epochs,
     Estimate,
@@ -205,28 +202,15 @@ class _Estimator(Struct):
         return (replace(self._training(job), hours=self._hours(self.resources[job])) for job in jobs)
 
     def hosting(self) -> Iterator[HostingCost]:
-        """Of tuned models, and on GPUs of their own: others cost by their use, and adapters nothing beside
-        their target."""
+        """Of new deployments, and of those whose hours change."""
         rehosted = (c for c in self.changes if c.action is Action.UPDATE and _changes_hours(c))
         for change in (*self.new, *rehosted):
             resource = self.resources.get(change.address)
             if not kind_of(change.address).serves or resource is None:
                 continue
-            for cost in self._hosting(change.address, resource):
-                hours = hours_of(resource.inputs)
-                yield replace(cost, hours_per_month=HOURS_PER_MONTH * hours.share) if hours else cost
-
-    def _hosting(self, address: Address, resource: Resource) -> Iterator[HostingCost]:
-        serving = serving_of(resource.inputs)
-        if serving is Serving.MANAGED:
-            yield managed_cost(address, resource.inputs, self.catalog)
-        if serving is not Serving.SERVERLESS:
-            return
-        named = referenced_model(resource.inputs.get("model"), self.resources)
-        sku = resource.inputs.get("sku")
-        if named is not None and named.tuned:
-            name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
-            yield HostingCost(address, self.catalog.hosting_per_hour.get((name or "Standard").casefold()))
+            cost = hosting_cost(change.address, resource.inputs, self.resources, self.catalog)
+            if cost is not None:
+                yield cost
 
     def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
         for change in self.new:

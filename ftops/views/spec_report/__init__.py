@@ -1,0 +1,1 @@
+"""Report of a spec as one HTML page, and the same facts as JSON."""
