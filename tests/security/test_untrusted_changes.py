@@ -53,7 +53,7 @@ jobs:
   copilot:
     model: gpt-4o-mini-2024-07-18
     training: train
-    integrations: [{{type: wandb, wandb: {{project: p, api_key: "{key}"}}}}]
+    integrations: [{{type: wandb, wandb: {{project: "{key}"}}}}]
 """
 
 
@@ -106,7 +106,7 @@ def test_a_secret_in_a_list_is_no_change(tmp_path: Path) -> None:
     folder.write("ftops.yaml", trained("${env.B}"))
     done = plan(folder)
     assert done.code == 2, done
-    assert "~ integrations.0.wandb.api_key: ${env.A} → ${env.B}  # forces replacement" in done.out
+    assert "~ integrations.0.wandb.project: ${env.A} → ${env.B}  # forces replacement" in done.out
 
 
 # accounts

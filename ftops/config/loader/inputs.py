@@ -200,6 +200,8 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     for key in ("grader", "response_format", "best"):
         if key in inputs:
             inputs[key] = inputs[key].as_data()
+    if "integrations" in inputs:
+        inputs["integrations"] = [block.as_data() for block in inputs["integrations"]]
     _check_method(draft, inputs, context.findings)
     if inputs.get("grader"):
         from ftops.config.loader.graders import check_grader  # only if a spec has any

@@ -16,13 +16,14 @@ B = TypeVar("B", bound=Block)
 
 
 class Explained(NamedTuple):
-    """A fault in words. `at_key`: it is about the key, not its value."""
+    """A fault in words. `at_key`: it is about the key, not its value. `is_secret`: its line isn't shown."""
 
     keys: Keys
     summary: str
     detail: str = ""
     hint: str = ""
     at_key: bool = False
+    is_secret: bool = False
 
 
 def read_block(
@@ -33,10 +34,12 @@ def read_block(
     try:
         return model.read(data)
     except Faulty as faulty:
-        errors = explained(faulty.faults, model)
+        errors = list(explained(faulty.faults, model))
+    has_secret = any(error.is_secret for error in errors)  # maybe in the line of another one
     for error in errors:
         at_value = len(error.keys) == own and not error.at_key
         place = entry.value_place() if at_value else entry.place(error.keys[own:], key=error.at_key)
+        place = place.veiled() if has_secret else place
         findings.append(Diagnostic(error.summary, error.detail, error.hint, place))
     return None
 
@@ -54,6 +57,10 @@ def explained(faults: Iterable[Fault], root: type[Block]) -> Iterator[Explained]
 
 
 def _unknown_key(fault: Fault, meant: Meant) -> Explained:
+    secrets = fault.owner.secrets if fault.owner else {}
+    if said := secrets.get(str(fault.keys[-1])):
+        summary = f"`{fault.keys[-1]}` doesn't belong in a spec"
+        return Explained(fault.keys, summary, *said, at_key=True, is_secret=True)
     summary = f"unknown key `{fault.keys[-1]}` in {_noun(fault)}"
     detail = "ftops doesn't know this key, so it would have no effect."
     return Explained(fault.keys, summary, detail, meant.hint, at_key=True)
@@ -90,7 +97,8 @@ def _wrapped(fault: Fault) -> str:
 def _refused(fault: Fault) -> Explained:
     assert fault.why is not None  # noqa: S101 - a refused value has a reason
     detail = " ".join(filter(None, (fault.why.detail, _description(fault))))
-    return Explained(fault.keys, f"{_label(fault.keys)} {fault.why.summary}", detail, fault.why.hint)
+    summary = f"{_label(fault.keys)} {fault.why.summary}"
+    return Explained(fault.keys, summary, detail, fault.why.hint, is_secret=fault.why.is_secret)
 
 
 _EXPLAIN: Mapping[str, Callable[[Fault], Explained]] = {

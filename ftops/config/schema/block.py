@@ -55,9 +55,10 @@ Reader = Callable[[Any, Keys, list[Fault]], Any]
 
 
 class ListOf(Struct, frozen=True):
-    """The type of a list."""
+    """The type of a list. `maximum`: its most entries; 0: any number."""
 
     item: Any
+    maximum: int = 0
 
 
 class OneOrMore(Struct, frozen=True):
@@ -158,6 +159,8 @@ class Block:
     """By the name in Python."""
     elsewhere: ClassVar[Mapping[str, str]] = {}
     """What other tools call a key → its name here, for hints."""
+    secrets: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Keys of secrets that a spec doesn't take → detail and hint of the error, whose line isn't shown."""
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _required: ClassVar[frozenset[str]] = frozenset()
     _readers: ClassVar[Mapping[str, tuple[str, Reader]]] = {}
@@ -244,8 +247,8 @@ def _reader(type_: Any) -> Reader:
     match type_:
         case FieldType():
             return partial(_read_scalar, type_)
-        case ListOf(item):
-            return partial(_read_list, _reader(item))
+        case ListOf(item, maximum):
+            return partial(_read_list, _reader(item), maximum=maximum)
         case OneOrMore(item):
             return partial(_read_one_or_more, _reader(item))
         case MapOf(value):
@@ -265,8 +268,11 @@ def _read_scalar(kind: FieldType, value: Any, keys: Keys, faults: list[Fault]) -
         faults.append(Fault("refused", keys, value, why))
 
 
-def _read_list(reader: Reader, value: Any, keys: Keys, faults: list[Fault]) -> list[Any]:
+def _read_list(reader: Reader, value: Any, keys: Keys, faults: list[Fault], maximum: int = 0) -> list[Any]:
     if isinstance(value, list):
+        if maximum and len(value) > maximum:
+            why = Refused(f"takes at most {maximum} entries", f"It has {len(value)}.")
+            faults.append(Fault("refused", keys, value, why))
         return [reader(item, (*keys, index), faults) for index, item in enumerate(value)]
     faults.append(Fault("list", keys, value))
     return []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text, WeeklyHours
+import re
+from typing import Any
+
+from ftops.config.schema.field_types import Boolean, Choice, Number, Refused, Spelled, Text, WeeklyHours
 from ftops.core.address import NAME as NAME_PATTERN
 from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import (
@@ -12,6 +15,7 @@ from ftops.core.resource_types import (
     UPGRADE_OPTIONS,
 )
 from ftops.core.serving import ACCELERATOR_TYPES, SKU_NAMES
+from ftops.yaml.document import Given
 
 
 def choice(*words: str) -> Choice:
@@ -95,3 +99,32 @@ DEPLOYMENT_NAME = Text(
     maximum=64,
     is_shown=True,
 )
+
+
+_WANDB_KEY = re.compile(r"(?:\w+-)?(?:[0-9a-f]{40}|wandb_v\d+_\w{20,})")
+WANDB_KEY_DETAIL = "Anyone who can read the spec, or a commit that contained it, could use the key."
+WANDB_KEY_HINT = (
+    "Remove it, and create a new key. The service has the key in its own settings: in Azure as a secret of a "
+    "Key Vault, at OpenAI in those of the organization."
+)
+
+
+class OfWandb(Text, frozen=True):
+    """Text for Weights & Biases, which is no API key."""
+
+    def convert(self, value: Any) -> str | None:
+        is_written = isinstance(value, str) and not isinstance(value, Given)
+        if is_written and _WANDB_KEY.fullmatch(value):
+            raise Refused("can't be an API key", WANDB_KEY_DETAIL, WANDB_KEY_HINT, is_secret=True)
+        return super().convert(value)
+
+
+WANDB_PROJECT = OfWandb(
+    r"[^/\\#?%:]+",
+    "the name of a project: at most 128 characters, without / \\ # ? % and :",
+    "A team or user is named by `entity`.",
+    128,
+)
+WANDB_ENTITY = OfWandb(r"[^\s/\\#?%:]+", "the name of a team or a user", maximum=128)
+WANDB_NAME = OfWandb(expected="a text of at most 128 characters", maximum=128)
+WANDB_TAG = OfWandb(expected="a text of at most 64 characters", maximum=64)

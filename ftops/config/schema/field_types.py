@@ -54,9 +54,11 @@ class Hidden(Struct):
 class Refused(ValueError):
     """A field type can't take a value. The field's name is put before the summary: "… must be an integer"."""
 
-    def __init__(self, summary: str, detail: str = "", hint: str = "") -> None:
+    def __init__(self, summary: str, detail: str = "", hint: str = "", *, is_secret: bool = False) -> None:
         super().__init__(summary)
         self.summary, self.detail, self.hint = summary, detail, hint
+        self.is_secret = is_secret
+        """Whether the value may not be shown."""
 
 
 class FieldType(Struct, frozen=True, kw_only=True, dict=True):

@@ -50,8 +50,9 @@ def _schema(type_: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
             return type_.schema()
         case OrName(block):
             return {"anyOf": [{"type": "string"}, _nullable(_schema(block, definitions))]}
-        case ListOf(item):
-            return {"type": "array", "items": _schema(item, definitions)}
+        case ListOf(item, maximum):
+            limit = {"maxItems": maximum} if maximum else {}
+            return {"type": "array", "items": _schema(item, definitions)} | limit
         case OneOrMore(item):
             one = _schema(item, definitions)
             return {"anyOf": [one, {"type": "array", "items": one}]}

@@ -21,9 +21,22 @@ from ftops.config.schema.field_aliases import (
     SUFFIX,
     TRAINING_TYPE,
     UPGRADE_OPTION,
+    WANDB_ENTITY,
+    WANDB_KEY_DETAIL,
+    WANDB_KEY_HINT,
+    WANDB_NAME,
+    WANDB_PROJECT,
+    WANDB_TAG,
     choice,
 )
-from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Duration, Integer, JsonSchema, Number, Untyped
+from ftops.config.schema.field_types import (
+    EXPRESSION_SCHEMA,
+    Duration,
+    Integer,
+    JsonSchema,
+    Number,
+    Untyped,
+)
 from ftops.config.schema.generation import GenerateBlock
 from ftops.config.schema.graders import GRADER, ResponseFormat
 from ftops.config.schema.hyperparameters import JobHyperparameters
@@ -133,6 +146,37 @@ class BestBlock(Block, noun="`best`"):
     mode = optional(choice("min", "max"), "Whether lower or higher is better; default: by the metric.")
 
 
+_NO_KEY = dict.fromkeys(("api_key", "key", "token", "wandb_api_key"), (WANDB_KEY_DETAIL, WANDB_KEY_HINT))
+
+
+class WandbBlock(Block, noun="`wandb`"):
+    """The run at Weights & Biases that the service writes to."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("team", "user", "username", "organization"), "entity"),
+        **dict.fromkeys(("run", "run_name", "display_name"), "name"),
+        **dict.fromkeys(("project_name", "wandb_project"), "project"),
+    }
+    secrets = _NO_KEY
+    project = required(WANDB_PROJECT, "Project of the run.")
+    name = optional(WANDB_NAME, "Display name of the run; default: the ID of the job.")
+    entity = optional(
+        WANDB_ENTITY, "Team or user of the project; default: that of the key that the service has."
+    )
+    tags = optional(ListOf(WANDB_TAG), "Tags of the run, besides those that the service adds.")
+
+
+class IntegrationBlock(Block, noun="an integration"):
+    """A tool that the service itself sends the metrics of a job to, while it trains."""
+
+    secrets = _NO_KEY
+    type = required(
+        choice("wandb"),
+        "The service knows only `wandb`; `ftops results --to mlflow` logs a job that has ended to MLflow.",
+    )
+    wandb = required(WandbBlock, "The run at Weights & Biases.")
+
+
 class Job(ResourceBlock, noun="a job"):
     """A fine-tuning job."""
 
@@ -157,7 +201,9 @@ class Job(ResourceBlock, noun="a job"):
     )
     seed = optional(Integer(0, 2**31 - 1), "Seed for reproducible training.")
     suffix = optional(SUFFIX, "Suffix in the name of the fine-tuned model.")
-    integrations = optional(Untyped(list), "Integrations that receive the job's metrics.")
+    integrations = optional(
+        ListOf(IntegrationBlock, 5), "Tools that the service sends the job's metrics to while it trains."
+    )
     beta = optional(
         Number(above=0, words=AUTO), "How closely the model stays to the reference model (dpo).", method="dpo"
     )

@@ -70,7 +70,7 @@ jobs:
     training_type: GlobalStandard
     seed: 105
     suffix: team_a-1
-    integrations: [{type: wandb, wandb: {project: ftops, tags: [1, x, 1.5, yes, null]}}]
+    integrations: [{type: wandb, wandb: {project: ftops, entity: acme, tags: [1, x, 1.5, yes]}}]
 """,
         "job.a",
         {
@@ -83,7 +83,10 @@ jobs:
             "seed": 105,
             "suffix": "team_a-1",
             "integrations": [
-                {"type": "wandb", "wandb": {"project": "ftops", "tags": [1, "x", 1.5, "yes", None]}}
+                {
+                    "type": "wandb",
+                    "wandb": {"project": "ftops", "entity": "acme", "tags": ["1", "x", "1.5", "yes"]},
+                }
             ],
         },
     ),
@@ -301,17 +304,25 @@ FOR_EACH = {
 def test_for_each(tmp_path: Path, for_each: str, values: dict[str, Any]) -> None:
     text = f"""
 variables: {{langs: {{default: [fr, de]}}}}
-datasets: {{p: {{path: p.jsonl}}}}
+datasets: {{p: {{path: p.jsonl}}, q: {{path: q.jsonl}}}}
 jobs:
   a:
     for_each: {for_each}
     model: base-${{each.key}}
+    method: reinforcement
     training: p
-    integrations: [{{key: "${{each.key}}", value: "${{each.value}}"}}]
+    validation: q
+    grader: {{type: string_check, name: x, operation: eq, input: "{{{{sample.output_text}}}}", reference: a}}
+    response_format:
+      type: json_schema
+      json_schema: {{name: x, schema: {{examples: ["${{each.key}}", "${{each.value}}"]}}}}
 """
     found = config(tmp_path, text)
-    jobs = {r.address.key: r.inputs["integrations"] for r in found.resources if r.address.kind == "job"}
-    assert jobs == {key: [{"key": key, "value": value}] for key, value in values.items()}
+    jobs: dict[str | None, Any] = {
+        r.address.key: r.inputs["response_format"] for r in found.resources if r.address.kind == "job"
+    }
+    schemas = {key: found["json_schema"]["schema"]["examples"] for key, found in jobs.items()}
+    assert schemas == {key: [key, value] for key, value in values.items()}
 
 
 def test_references_between_for_each(tmp_path: Path) -> None:
