@@ -170,10 +170,7 @@ class IntegrationBlock(Block, noun="an integration"):
     """A tool that the service itself sends the metrics of a job to, while it trains."""
 
     secrets = _NO_KEY
-    type = required(
-        choice("wandb"),
-        "The service knows only `wandb`; `ftops results --to mlflow` logs a job that has ended to MLflow.",
-    )
+    type = required(choice("wandb"), "The service knows no other one.")
     wandb = required(WandbBlock, "The run at Weights & Biases.")
 
 
