@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help demo test test-busy conformance explore explore-http browser lint format bench \
+.PHONY: help demo test test-busy conformance explore explore-http browser lint format bench docs \
 	lock licenses sbom audit dist clean
 
 help: ## what can be made
@@ -69,10 +69,15 @@ format: $(VENV)/.dev ## let ruff format the code
 bench: $(VENV)/.dev ## ftops and terraform side by side
 	@$(BIN)/python -m bench.terraform $(ARGS)
 
+docs: build/docs/.made ## the documentation site, in build/site; broken links and anchors are errors
+	@build/docs/bin/zensical build --clean --strict
+	@$(PYTHON) -m tools.site build/site
+
 lock: $(VENV)/.dev ## renew the locked packages; ARGS=--upgrade-package=NAME renews one
 	@$(LOCK) $(or $(ARGS),--upgrade) --extra dev --group build pyproject.toml -o requirements/dev.txt
 	@$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
 	@$(LOCK) --constraint requirements/dev.txt --group build -o requirements/build.txt
+	@$(LOCK) $(or $(ARGS),--upgrade) --constraint requirements/dev.txt --group docs -o requirements/docs.txt
 	@$(MAKE) --no-print-directory licenses ARGS=
 
 licenses: $(VENV)/.dev ## list the licences of the locked packages in docs/licenses.md
@@ -106,6 +111,12 @@ clean: ## remove the virtual environment and caches
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "ftops needs Python 3.11 or later; none was found. Set PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+
+build/docs/.made: $(BIN)/python requirements/docs.txt
+	@rm -rf build/docs && $(PYTHON) -m venv --without-pip build/docs
+	@$(BIN)/python -m pip --python build/docs/bin/python install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements/docs.txt
+	@touch $@
 
 $(VENV)/.run: $(BIN)/python pyproject.toml requirements/build.txt requirements/run.txt
 	@echo "Installing ftops into $(VENV) …"

@@ -1,0 +1,199 @@
+"""Pages of the documentation: their commands run, one after the other, in the folder that a reader has."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.functional.test_cli_costs import git
+from tests.functional.test_cli_data import ROUTED, calling, lines
+from tests.golden.cli import SPEC, Done, Folder
+from tests.support.nightly import by_night
+from tests.support.walkthrough import ROOT, Reader, blocks, with_output
+
+
+def _empty(folder: Folder) -> None:
+    """A reader who has nothing yet."""
+
+
+def _drone(folder: Folder) -> None:
+    Folder.make(folder.path)
+
+
+def _checkout(*names: str) -> Callable[[Folder], None]:
+    """The checkout, with these specs."""
+
+    def prepare(folder: Folder) -> None:
+        folder.write(".git/HEAD", "")
+        for name in names:
+            ignored = shutil.ignore_patterns(".ftops", "state")
+            shutil.copytree(ROOT / "specs" / name, folder.path / "specs" / name, ignore=ignored)
+
+    return prepare
+
+
+def _data(folder: Folder) -> None:
+    _drone(folder)
+    text = (ROOT / "docs" / "data.md").read_text("utf-8")
+    (mapping,) = (b.text for b in blocks(text) if b.language == "text" and b.text.startswith("messages:"))
+    folder.write("map.yaml", mapping)
+    folder.write("table.csv", "question,answer\nWho?,You.\n")
+    folder.write("alpaca.json", '[\n {"instruction": "Who?", "input": "", "output": "You."}\n]\n')
+    folder.write("data/new.jsonl", lines(*ROUTED[1:]))
+    folder.write("data/all.jsonl", lines(*ROUTED))
+    folder.write("data/legacy.jsonl", lines(*(calling(f"Call {n}", "sales") for n in range(3))))
+    for arguments in (("init", "-q"), ("add", "data"), ("commit", "-qm", "one")):
+        git(folder.path, *arguments)
+
+
+def _committed(folder: Folder) -> None:
+    folder.write(".gitignore", ".ftops/\nstate/\n")
+    _checkout("quickstart")(folder)
+    shutil.rmtree(folder.path / ".git")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "one")):
+        git(folder.path, *arguments)
+
+
+def _two_models(folder: Folder) -> None:
+    """A deployment that has served two models."""
+    served = "    model: ${job.copilot.fine_tuned_model}\n"
+    Folder.make(folder.path, SPEC.replace(served, served + "    keep_models: 2\n", 1))
+    folder.ok("apply", "-y")
+    folder.edit("n_epochs: 3", "n_epochs: 2")
+    folder.ok("apply", "-y")
+
+
+def _emulated(folder: Folder) -> None:
+    Folder.make(folder.path, SPEC.replace("type: memory", "type: emulator"))
+
+
+def _with_prod(folder: Folder) -> None:
+    Folder.make(folder.path, SPEC + "\nenvironments: {prod: {}}\n")
+
+
+class Scene(NamedTuple):
+    """What a reader of a page has at its beginning."""
+
+    prepare: Callable[[Folder], None] = _empty
+    digest: bool = False
+    by_night: bool = False
+
+
+FOLLOWED: Mapping[str, Scene] = {
+    "docs/ci.md": Scene(_with_prod),
+    "docs/cli.md": Scene(_drone),
+    "docs/data.md": Scene(_data),
+    "docs/drift.md": Scene(_drone),
+    "docs/evaluation.md": Scene(_checkout("quickstart"), by_night=True),
+    "docs/index.md": Scene(),
+    "docs/install.md": Scene(),
+    "docs/radar.md": Scene(_emulated),
+    "docs/reinforcement.md": Scene(_checkout("triage")),
+    "docs/rollback.md": Scene(_two_models),
+    "docs/saved-plans.md": Scene(_drone, digest=True),
+    "docs/security.md": Scene(_drone),
+    "docs/training.md": Scene(_checkout("quickstart")),
+    "specs/lamp/README.md": Scene(_checkout("lamp"), by_night=True),
+    "specs/quickstart/README.md": Scene(_committed, by_night=True),
+    "specs/triage/README.md": Scene(_checkout("triage"), by_night=True),
+}
+
+ELSEWHERE: Mapping[str, str] = {
+    "docs/az.md": "tests/clients/test_page.py",
+    "docs/clients.md": "tests/clients/manual.py",
+    "docs/sweeps.md": "tests/functional/test_sweeps.py",
+}
+"""Page → the test that runs its commands."""
+
+_INSTALLS = "installs packages"
+_YOURS = "the addresses, ids and accounts are examples"
+NOT_RUN: Mapping[str, Mapping[str, str]] = {
+    "CONTRIBUTING.md": {
+        "make ": _INSTALLS,
+        "source ": "the environment of the tests is active",
+        ".venv/bin/python -m pytest": "this is a run of pytest",
+        "UPDATE_GOLDEN=1": "it would write files of the checkout",
+    },
+    "README.md": {"make ": ".ci/run runs it"},
+    "docs/ci.md": {"ftops ci ": "needs a Git hosting service; tests/forges has stand-ins"},
+    "docs/cli.md": {"ftops completion fish": "writes to the home folder"},
+    "docs/emulator.md": {"": "starts a server, or calls the one that was started; tests/emulator does"},
+    "docs/generation.md": {"": "tests/functional/test_cli_generate.py generates data"},
+    "docs/hosting-hours.md": {"": "tests/functional/test_hosting_hours.py has a deployment with hours"},
+    "docs/install.md": {
+        "make ": _INSTALLS,
+        "source ": "the environment of the tests is active",
+        "pipx ": _INSTALLS,
+    },
+    "docs/many-specs.md": {"": "tests/functional/test_many_specs.py has several specs and revisions of Git"},
+    "docs/policy.md": {"": "tests/functional/test_policy.py has rules at a revision and outside"},
+    "docs/previews.md": {"": "tests/functional/test_previews.py has an environment that expires"},
+    "docs/promotion.md": {"": "tests/functional/test_promotion.py has two environments"},
+    "docs/reconcile.md": {"": "tests/functional/test_grants.py has an approval to continue"},
+    "docs/security.md": {"pip install": _INSTALLS},
+    "docs/state-commands.md": {
+        "ftops state mv": _YOURS,
+        "ftops state rm": _YOURS,
+        "ftops import": _YOURS,
+        "cd acme": _YOURS,
+        "ftops state replace-provider": _YOURS,
+        "ftops state pu": "the file is edited in between",
+    },
+    "specs/quickstart/README.md": {"source ": "the environment of the tests is active"},
+}
+"""Page → beginning of commands that aren't run → the reason. They are parsed all the same."""
+
+
+def follow(page: str, folder: Path) -> dict[str, Done]:
+    """What the commands of a page came to. UPDATE_GOLDEN=1 writes the output that it shows."""
+    scene, text = FOLLOWED[page], (ROOT / page).read_text("utf-8")
+    is_renewed = bool(os.environ.get("UPDATE_GOLDEN"))
+    reader = Reader(Folder(folder), scene.digest, compares=not is_renewed)
+    scene.prepare(reader.folder)
+    done = reader.follow(text, [*NOT_RUN.get(page, {})])
+    if is_renewed:
+        (ROOT / page).write_text(with_output(text, done), "utf-8")
+    return done
+
+
+def _reinforcement(done: Mapping[str, Done]) -> None:
+    """The grader has told good answers from bad ones, and the model has learnt from it."""
+    (graded,) = (found.out for command, found in done.items() if "grade.py" in command)
+    scores = [line.split()[0] for line in graded.splitlines()]
+    assert [scores.count(score) for score in ("1.00", "0.70", "0.30", "0.00")] == [3, 3, 9, 9]
+    (answer,) = (found.out for command, found in done.items() if "ask.py" in command)
+    assert json.loads(answer[answer.index("{") :]) == {"queue": "delivery", "urgency": "high"}
+    (best,) = (
+        line.split()
+        for line in done["ftops results job.triage specs/triage"].out.splitlines()
+        if line.endswith("best")
+    )
+    assert float(best[2]) > 0.7
+    assert "No changes." in done["ftops plan specs/triage"].out
+
+
+def _training(done: Mapping[str, Done]) -> None:
+    assert "Verdict: " in done["ftops results job.copilot specs/quickstart"].out
+    assert "job.copilot: succeeded" in done["ftops jobs specs/quickstart --follow"].out
+    assert "Job enqueued." in done["ftops logs job.copilot specs/quickstart"].out
+
+
+SHOWN: Mapping[str, Callable[[Mapping[str, Done]], None]] = {
+    "docs/reinforcement.md": _reinforcement,
+    "docs/training.md": _training,
+}
+"""What else the commands of a page show."""
+
+
+@pytest.mark.parametrize("page", by_night(FOLLOWED, lambda page: FOLLOWED[page].by_night))
+def test_a_reader_can_follow_the_page(page: str, tmp_path: Path) -> None:
+    done = follow(page, tmp_path)
+    assert done
+    if page in SHOWN:
+        SHOWN[page](done)
