@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "jobs": _row("jobs:jobs", "Show how jobs train, and how long they still take."),
         "logs": _row("jobs:logs", "Show the events of a job."),
         "results": _row("service:results", "Show the training metrics of a job."),
+        "report": _row("report:command", "Write an HTML page about a spec and all that it has trained."),
         "eval": _row("eval:command", "Compare deployments by their answers."),
         "answers": _row("groups:answers", "List or delete cached answers of evaluations."),
         "models": _row("models:command", "List models that can be fine-tuned, with prices and dates."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from ftops.cli.addresses import ADDRESS, AddressType
+from ftops.cli.addresses import ADDRESS, AddressOrSpec, AddressType
 from ftops.cli.console import Screen
 from ftops.cli.output_options import CHDIR, FILE, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
@@ -87,6 +88,29 @@ def spec_options(function: Command) -> Command:
         return function(*args, spec=spec, **rest)
 
     return screen_options(decorate(wraps(function)(packed), _SPEC))
+
+
+def addresses_argument(function: Command) -> Command:
+    """ADDRESS... before SPEC, as `addresses`; both may be left out. Goes above `spec_options`."""
+
+    @wraps(function)
+    def sorted_out(*args: Any, words: tuple[str, ...], path: Path, **rest: Any) -> Any:
+        ctx = click.get_current_context()
+        is_given = ctx.get_parameter_source("path") is click.core.ParameterSource.COMMANDLINE
+        found = [_ADDRESS_OR_SPEC.convert(word, None, ctx) for word in (*words, *[str(path)] * is_given)]
+        paths = [one for one in found if isinstance(one, Path)]
+        if len(paths) > 1:
+            raise click.UsageError(f"`{paths[0]}` and `{paths[1]}` are two specs: give one")
+        given = paths[0] if paths else Path(os.environ.get(SPEC) or ".") if is_given else path
+        addresses = tuple(one for one in found if isinstance(one, Address))
+        return function(*args, addresses=addresses, path=given, **rest)
+
+    return click.argument(
+        "words", metavar="[ADDRESS]...", nargs=-1, shell_complete=_ADDRESS_OR_SPEC.shell_complete
+    )(sorted_out)
+
+
+_ADDRESS_OR_SPEC = AddressOrSpec()
 
 
 def destroy_selection_options(function: Command) -> Command:

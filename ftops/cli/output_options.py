@@ -22,6 +22,7 @@ TABLES = ("csv", "parquet")
 CALENDAR = "ics"
 """iCalendar."""
 _FORMATS = "more_formats"
+_FILES = "suffixes_of_files"
 CHDIR = "ftops.chdir"
 """The -C options of a command line, in the meta of its context: hints repeat them."""
 
@@ -38,7 +39,7 @@ def screen_options(function: Command) -> Command:
     output = click.option(
         "-o",
         "--output",
-        type=click.Choice(["text", "json", *getattr(function, _FORMATS, ())]),
+        type=_Output(["text", "json", *getattr(function, _FORMATS, ())], getattr(function, _FILES, ())),
         expose_value=False,
         callback=_set_output,
         help=getattr(function, "output_help", "Text (the default) or JSON."),
@@ -79,6 +80,31 @@ def also_csv_and_markdown(function: Command) -> Command:
 def also_tables(function: Command) -> Command:
     """-o csv and -o parquet: a row for each example. Goes below the other decorators."""
     return _also(function, TABLES, "Text (the default), JSON, or a row for each example as CSV or Parquet.")
+
+
+def also_files(*suffixes: str) -> Callable[[Command], Command]:
+    """-o FILE, for commands that write a file whose form goes by its suffix. Goes below the other
+    decorators."""
+
+    def decorator(function: Command) -> Command:
+        setattr(function, _FILES, suffixes)
+        named = " or ".join(f"a file that ends with {suffix}" for suffix in suffixes)
+        return _also(function, (), f"Text (the default), JSON, or {named}.")
+
+    return decorator
+
+
+class _Output(click.Choice[str]):
+    """A format, or the name of a file with one of these suffixes."""
+
+    def __init__(self, choices: Sequence[str], suffixes: Sequence[str]) -> None:
+        super().__init__([*choices, *(f"FILE{suffix}" for suffix in suffixes)])
+        self._suffixes = tuple(suffixes)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if self._suffixes and isinstance(value, str) and value.lower().endswith(self._suffixes):
+            return value
+        return super().convert(value, param, ctx)
 
 
 def _also(function: Command, formats: Sequence[str], text: str) -> Command:

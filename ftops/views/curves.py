@@ -16,7 +16,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bits of a braille character, by row and column."""
 _BRAILLE = 0x2800
 EVALUATED, BEST = "o", "*"
-_TITLES = {"mean_token_accuracy": "token accuracy", "mean_reward": "reward", "reward_mean": "reward"}
+TITLES = {"mean_token_accuracy": "token accuracy", "mean_reward": "reward", "reward_mean": "reward"}
 
 
 class Canvas(Struct, frozen=True):
@@ -60,7 +60,7 @@ def _chart(panel: Sequence[Curve], best: int | None, canvas: Canvas, paint: Pain
     if best is not None and (nearest := _value_at(drawn[(marked or line).column], best)) is not None:
         x, y = _place(best, nearest, box, canvas.width, canvas.height)
         rows[y][x] = BEST
-    title = _TITLES.get(panel[0].quantity, panel[0].quantity.replace("_", " "))
+    title = TITLES.get(panel[0].quantity, panel[0].quantity.replace("_", " "))
     labels = {0: f"{box[3]:.4g}", canvas.height - 1: f"{box[2]:.4g}"}
     left, right = f"step {box[0]}", str(box[1])
     return [

@@ -1,0 +1,83 @@
+"""ftops report: all that is known of a spec, as one HTML page"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ftops.cli.console import Screen
+from ftops.cli.options import addresses_argument, spec_options
+from ftops.cli.output_options import FILE, also_files
+from ftops.cli.spec_args import SpecArguments, read
+from ftops.core.address import Address
+from ftops.core.errors import UsageError
+from ftops.core.private_files import replace_file
+from ftops.core.project import display
+from ftops.dataset.files.jsonl_io import refuse_to_replace
+from ftops.session.session import Session
+from ftops.views.values import size
+
+_PAGE = Path("report.html")
+
+
+@click.command("report")
+@addresses_argument
+@click.option("--out", type=FILE, metavar="FILE", help=f"The page (default: {_PAGE}); the same as -o FILE.")
+@click.option("--offline", is_flag=True, help="Ask no service: curves and dates of accounts are left out.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@spec_options
+@also_files(".html")
+def command(
+    screen: Screen,
+    addresses: tuple[Address, ...],
+    out: Path | None,
+    offline: bool,
+    force: bool,
+    spec: SpecArguments,
+) -> int:
+    """Write a page about a spec: its graph, what exists, trainings with their curves, sweeps, evaluations,
+    data, costs and where everything comes from.
+
+    With ADDRESS, only these resources and what they need; without a key, all instances of a `for_each`. The
+    page loads nothing and has no scripts. Nothing is recorded, and no lock is taken.
+    """
+    from ftops.session.report.gathering import gather
+    from ftops.views.spec_report.document import report_to_json
+    from ftops.views.spec_report.page import report_to_html
+
+    target = _target(screen, out)
+    if target is not None:
+        _check(target, force)
+    with Session.open(read(spec)) as session:
+        screen.warn(session.look_elsewhere())
+        report = gather(session, addresses, offline=offline)
+    lines = [f"warning: {warning}" for warning in report.warnings]
+    if target is not None:
+        content = report_to_html(report).encode(errors="backslashreplace")
+        _write(target, content)
+        lines.append(f"{display(target.absolute())}: {size(len(content))}; open it in a browser")
+    return screen.result(lambda: report_to_json(report), lambda: lines)
+
+
+def _target(screen: Screen, out: Path | None) -> Path | None:
+    """The file to write; None if the facts are only printed."""
+    named = Path(screen.format) if screen.format not in ("", "text", "json") else None
+    if out is not None and named is not None and out != named:
+        raise click.UsageError(f"-o {named} and --out {out} name two files")
+    return out or named or (None if screen.json else _PAGE)
+
+
+def _check(target: Path, force: bool) -> None:
+    """Before anything is read. Raises UsageError."""
+    if not target.parent.is_dir():
+        raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
+    refuse_to_replace(target, force)
+
+
+def _write(target: Path, content: bytes) -> None:
+    try:
+        replace_file(target, content, is_private=False)
+    except OSError as error:
+        hint = "check the path and the disk"
+        raise UsageError(f"can't write {target}: {error.strerror}", "", hint) from error

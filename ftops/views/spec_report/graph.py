@@ -1,0 +1,179 @@
+"""Graph of a report as inline SVG: a box for each resource, arrows from what it needs. Pure.
+
+A large graph has one box for all instances of a `for_each`; one that is still too large, a box for all
+resources of a kind in one layer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element
+
+from ftops.core.address import Address
+from ftops.core.dag import sort
+from ftops.core.plurals import plural
+from ftops.session.report.values import ReportedObject
+from ftops.views.html import element
+from ftops.views.spec_report.layers import Layout, Place, layered
+
+MOST_BOXES = 60
+_WIDTH, _HEIGHT = 168, 40
+_ACROSS, _DOWN = 226, 52
+_LONGEST = 20
+"""Characters of a name that fit into a box."""
+
+
+class Box(NamedTuple):
+    """One box: its `kind`, `name`, the statuses of its resources, and the address it links to."""
+
+    kind: str
+    name: str
+    statuses: Counter[str]
+    link: Address
+
+
+def draw_graph(objects: Sequence[ReportedObject], link: Callable[[Address], str]) -> Element | None:
+    """None without objects. `link`: the address of the part of the page about a resource."""
+    known = {one.address: one for one in objects}
+    needs = {one.address: [n for n in one.needs if n in known] for one in objects}
+    order = sort(needs, lambda address: address.sort_key)
+    if not order:
+        return None
+    group = _grouping(order, needs)
+    boxes, edges = _grouped(order, needs, group, known)
+    return _svg(boxes, layered(edges), link)
+
+
+def _grouping(
+    order: Sequence[Address], needs: Mapping[Address, Sequence[Address]]
+) -> Callable[[Address], Any]:
+    """What resources share a box: none, those of a `for_each`, or those of a kind and layer."""
+    if len(order) <= MOST_BOXES:
+        return lambda address: address
+    without_key = {address: address[:2] for address in order}
+    if len(set(without_key.values())) <= MOST_BOXES and _is_acyclic(order, needs, without_key):
+        return without_key.__getitem__
+    depth: dict[Address, int] = {}
+    for address in order:
+        depth[address] = 1 + max((depth[one] for one in needs[address] if one in depth), default=-1)
+    return lambda address: (address.kind, depth[address])
+
+
+def _is_acyclic(
+    order: Sequence[Address], needs: Mapping[Address, Sequence[Address]], group: Mapping[Address, Hashable]
+) -> bool:
+    edges: dict[Hashable, set[Hashable]] = {one: set() for one in group.values()}
+    for address in order:
+        edges[group[address]] |= {group[one] for one in needs[address]} - {group[address]}
+    return len(sort(edges, lambda one: one)) == len(edges)
+
+
+def _grouped(
+    order: Sequence[Address],
+    needs: Mapping[Address, Sequence[Address]],
+    group: Callable[[Address], Any],
+    known: Mapping[Address, ReportedObject],
+) -> tuple[list[Box], list[list[int]]]:
+    """The boxes, each after those that it needs, and the numbers of these."""
+    members: dict[Any, list[Address]] = {}
+    for address in order:
+        members.setdefault(group(address), []).append(address)
+    edges = {
+        one: sorted({group(n) for address in some for n in needs[address]} - {one}, key=list(members).index)
+        for one, some in members.items()
+    }
+    sorted_groups = sort(edges, lambda one: members[one][0].sort_key)
+    number = {one: place for place, one in enumerate(sorted_groups)}
+    boxes = [_box(one, members[one], known) for one in sorted_groups]
+    return boxes, [[number[n] for n in edges[one]] for one in sorted_groups]
+
+
+def _box(group: Any, members: Sequence[Address], known: Mapping[Address, ReportedObject]) -> Box:
+    first, statuses = members[0], Counter(known[address].status for address in members)
+    if isinstance(group, Address):
+        kind = first.kind if first.key is None else f"{first.kind} {first.name}"
+        return Box(kind, first.name if first.key is None else _key(first.key), statuses, first)
+    of_one = {address.name for address in members}
+    name = f"{first.name} × {len(members)}" if len(of_one) == 1 else plural(len(members), first.kind)
+    return Box(first.kind, name, statuses, first)
+
+
+def _key(key: str) -> str:
+    """A key; of one of a matrix that is too long, only the values: `0.3, 4` of `rate=0.3,epochs=4`."""
+    pairs = [pair.partition("=") for pair in key.split(",")]
+    if len(key) <= _LONGEST or not all(equals for _, equals, _ in pairs):
+        return key
+    return ", ".join(value for *_, value in pairs)
+
+
+def _svg(boxes: Sequence[Box], layout: Layout, link: Callable[[Address], str]) -> Element:
+    """Sizes are pixels: a wide graph scrolls within the page."""
+    width = (layout.layers - 1) * _ACROSS + _WIDTH
+    height = (layout.rows - 1) * _DOWN + _HEIGHT
+    top = (layout.rows - 1) / 2
+
+    def corner(place: Place) -> tuple[float, float]:
+        return place.layer * _ACROSS, (place.position + top) * _DOWN
+
+    edges = [
+        element("path", d=_route([corner(place) for place in route]), class_="edge")
+        for route in layout.routes.values()
+    ]
+    drawn = [_drawn(box, corner(place), link) for box, place in zip(boxes, layout.places, strict=True)]
+    return element(
+        "svg",
+        element("title", "Resources, and what each of them needs"),
+        *edges,
+        *drawn,
+        role="group",
+        width=f"{width:g}",
+        height=f"{height + 4:g}",
+        viewBox=f"-2 -2 {width + 4:g} {height + 4:g}",
+        class_="graph",
+    )
+
+
+def _route(corners: Sequence[tuple[float, float]]) -> str:
+    """From the right side of the first box to the left side of the last one; straight through dummies."""
+    (x, y), *rest = [(x, y + _HEIGHT / 2) for x, y in corners]
+    x += _WIDTH
+    path = [f"M{x:g} {y:g}"]
+    for number, (left, middle) in enumerate(rest, 1):
+        bend = (left - x) / 2
+        path.append(f"C{x + bend:g} {y:g} {left - bend:g} {middle:g} {left:g} {middle:g}")
+        x, y = left, middle
+        if number < len(rest):
+            x += _WIDTH
+            path.append(f"H{x:g}")
+    return "".join(path)
+
+
+def _drawn(box: Box, corner: tuple[float, float], link: Callable[[Address], str]) -> Element:
+    x, y = corner
+    said = ", ".join(
+        f"{count} {status}" if len(box.statuses) > 1 else status for status, count in box.statuses.items()
+    )
+    worst = next((status for status in _WORST if status in box.statuses), "ready")
+    return element(
+        "a",
+        element("title", f"{box.link if sum(box.statuses.values()) == 1 else box.name}: {said}"),
+        element("rect", x=f"{x:g}", y=f"{y:g}", width=_WIDTH, height=_HEIGHT, rx=5, class_="box"),
+        element(
+            "circle", cx=f"{x + 14:g}", cy=f"{y + 14:g}", r=4.5, class_=f"dot {_CLASSES.get(worst, worst)}"
+        ),
+        element("text", _cut(box.kind, _LONGEST + 3), x=f"{x + 25:g}", y=f"{y + 17:g}", class_="kind"),
+        element("text", _cut(box.name, _LONGEST), x=f"{x + 10:g}", y=f"{y + 32:g}", class_="name"),
+        href=link(box.link),
+        class_=f"node {box.link.kind}",
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+_WORST = ("tainted", "interrupted", "pending", "not created", "off")
+"""Statuses by how much they matter: the first one of a group is shown."""
+_CLASSES = {"not created": "none"}
