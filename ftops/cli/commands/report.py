@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +20,20 @@ from ftops.dataset.files.jsonl_io import refuse_to_replace
 from ftops.session.session import Session
 from ftops.views.values import size
 
+if TYPE_CHECKING:
+    from ftops.session.report.values import Report
+
 _PAGE = Path("report.html")
+
+
+def _html(report: Report) -> str:
+    from ftops.views.spec_report.page import report_to_html
+
+    return report_to_html(report)
+
+
+_FORMS: Mapping[str, Callable[[Report], str]] = {".html": _html}
+"""What is written to a file, by its suffix."""
 
 
 @click.command("report")
@@ -27,7 +42,7 @@ _PAGE = Path("report.html")
 @click.option("--offline", is_flag=True, help="Ask no service: curves and dates of accounts are left out.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @spec_options
-@also_files(".html")
+@also_files(*_FORMS)
 def command(
     screen: Screen,
     addresses: tuple[Address, ...],
@@ -44,7 +59,6 @@ def command(
     """
     from ftops.session.report.gathering import gather
     from ftops.views.spec_report.document import report_to_json
-    from ftops.views.spec_report.page import report_to_html
 
     target = _target(screen, out)
     if target is not None:
@@ -54,7 +68,7 @@ def command(
         report = gather(session, addresses, offline=offline)
     lines = [f"warning: {warning}" for warning in report.warnings]
     if target is not None:
-        content = report_to_html(report).encode(errors="backslashreplace")
+        content = _form(target)(report).encode(errors="backslashreplace")
         _write(target, content)
         lines.append(f"{display(target.absolute())}: {size(len(content))}; open it in a browser")
     return screen.result(lambda: report_to_json(report), lambda: lines)
@@ -68,8 +82,19 @@ def _target(screen: Screen, out: Path | None) -> Path | None:
     return out or named or (None if screen.json else _PAGE)
 
 
+def _form(target: Path) -> Callable[[Report], str]:
+    """Raises UsageError for another suffix."""
+    form = _FORMS.get(target.suffix.lower())
+    if form is None:
+        raise UsageError(
+            f"can't tell what to write to {target}", f"known endings are {', '.join(_FORMS)}.", "rename it"
+        )
+    return form
+
+
 def _check(target: Path, force: bool) -> None:
     """Before anything is read. Raises UsageError."""
+    _form(target)
     if not target.parent.is_dir():
         raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
     refuse_to_replace(target, force)

@@ -4,6 +4,7 @@ nodes, and crossings are reduced by barycentres. Pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _SWEEPS = 8
@@ -95,7 +96,7 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 def _crossings(order: Sequence[Sequence[int]], up: Mapping[int, Sequence[int]]) -> int:
     """Pairs of edges between neighbouring layers that cross, counted as inversions."""
     total = 0
-    for before, layer in zip(order, order[1:], strict=False):
+    for before, layer in pairwise(order):
         at = {node: place for place, node in enumerate(before)}
         ends = [place for node in layer for place in sorted(at[one] for one in up[node])]
         total += _inversions(ends)[1]

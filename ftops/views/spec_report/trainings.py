@@ -249,7 +249,7 @@ def _checkpoints(job: ReportedJob) -> Iterator[Node]:
 def _left_out(count: int) -> Iterator[Node]:
     if count > 0:
         yield words.none(
-            f"The curves of {plural(count, 'more job')} are left out: `ftops report ADDRESS` has those of a job."
+            f"Curves of {plural(count, 'more job')} are left out: `ftops report ADDRESS` has those of one."
         )
 
 
