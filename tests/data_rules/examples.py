@@ -140,6 +140,11 @@ EXAMPLES: dict[str, Example] = {
         b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n",
         GOOD.encode(),
     ),
+    "file/pointer": Example(
+        b"/annex/objects/SHA256E-s1048576--" + b"0" * 64 + b".jsonl\n",
+        GOOD.encode(),
+    ),
+    "file/table": Example(b"question,answer\nWhere is it?,On the desk.\n", GOOD.encode()),
     "file/other-format": Example(
         ['{"instruction": "Where is it?", "input": "", "output": "There."}'], [GOOD]
     ),

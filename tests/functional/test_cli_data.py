@@ -220,8 +220,9 @@ def test_a_table_becomes_conversations(folder: Folder) -> None:
 
 
 def test_parquet_becomes_conversations(folder: Folder) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     columns = {
         "q": ["One?", "Two?"],
         "a": ["1", None],
@@ -239,8 +240,9 @@ def test_parquet_becomes_conversations(folder: Folder) -> None:
 
 
 def test_parquet_with_conversations_needs_no_templates(folder: Folder) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     call = calling("Call 1", "sales")
     table = pyarrow.Table.from_pylist([{**ROUTED[0], "id": 1}, {**call, "id": 2}])
     parquet.write_table(table, folder.path / "t.parquet")

@@ -327,7 +327,8 @@ def test_a_cell_is_no_formula(folder: Folder) -> None:
 
 
 def test_rows_as_parquet(folder: Folder) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: Parquet is not tested")
+    from pyarrow import parquet
+
     folder.ok("data", "stats", "mixed.jsonl", "-o", "parquet", "--out", "rows.parquet")
     rows = parquet.read_table(folder.path / "rows.parquet").to_pylist()
     assert [row["line"] for row in rows] == list(range(1, 19))

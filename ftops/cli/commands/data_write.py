@@ -15,9 +15,10 @@ from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
 from ftops.core.project import display
+from ftops.core.snippets import command as snippet
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import BOM, Writer, dump, has_mark, read, read_strictly, refuse_to_replace
-from ftops.dataset.formats import offering
+from ftops.dataset.formats import offering, tables
 from ftops.dataset.profile.tokens import definitions
 from ftops.dataset.transforms import sources, tabular, transform
 from ftops.dataset.transforms.parts import Split
@@ -70,12 +71,11 @@ def convert(
     is_foreign = not templates and sources.is_foreign(source, delimiter)
     if not (is_table or is_foreign) and to is None and mark is None:
         is_foreign = sources.has_others_keys(source)
-    if bool(templates) > is_table or is_table > (bool(templates) or is_foreign):
-        raise UsageError(
-            "a table needs message templates" if is_table else f"{source} isn't a table",
-            "--user, --assistant and --map convert CSV and Parquet files to conversations.",
-            "such as --user '{question}' --assistant '{answer}'" if is_table else "remove these options",
-        )
+    if templates and not is_table:
+        detail = "--user, --assistant and --map convert CSV and Parquet files to conversations."
+        raise UsageError(f"{source} isn't a table", detail, "remove these options")
+    if is_table and not (templates or is_foreign):
+        raise _untold(source, target, delimiter)
     if len(delimiter) > 1:
         raise UsageError(f"`{delimiter}` isn't a valid delimiter", "", "--delimiter takes one character")
     if not (is_table or is_foreign) and to is None and mark is None:
@@ -100,6 +100,16 @@ def convert(
         for raw in raws:
             writer.write(raw)
     return _report(screen, [writer], warnings, reader)
+
+
+def _untold(source: Path, target: Path, delimiter: str) -> UsageError:
+    """The error for a table whose columns don't say what its rows are."""
+    columns, rows = tabular.table(source, delimiter)
+    if next(rows, None) is None:
+        return UsageError(f"{source} has no rows", "", "check the export; its first line has the columns")
+    words = snippet("ftops", "data", "convert", source, target, *tables.templates(columns))
+    named = f"the columns are {', '.join(map(clean, columns[:MAX_KEYS]))}"
+    return UsageError("a table needs message templates", f"{named}.", f"such as {words}")
 
 
 def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[tabular.Template, ...]:

@@ -29,17 +29,31 @@ from ftops.dataset.checks.inspection_cache import Cache
 from ftops.dataset.checks.minhash import LIKE, SIZE, first_equal, likeness, word_pairs_by_line
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.file_identity import (
+    ANNEX,
+    EXCEL,
     LFS_POINTER,
     MAX_BYTES,
     PARQUET,
     identity,
     kind_of,
+    pointer_of,
     wide_encoding,
 )
 from ftops.dataset.files.jsonl_io import BOM
+from ftops.dataset.formats.documents import ExampleList, lists_in
 from ftops.dataset.formats.foreign import NAMES
-from ftops.dataset.formats.jsonl import is_document
-from ftops.dataset.rules.findings import TO_CONVERT, Finding, Inspection, LocatedFinding, Overlap, Pair
+from ftops.dataset.formats.tables import table_at, templates
+from ftops.dataset.rules.findings import (
+    TO_CONVERT,
+    TO_CONVERT_CSV,
+    TO_FETCH,
+    Finding,
+    Inspection,
+    LocatedFinding,
+    Overlap,
+    Pair,
+    quote,
+)
 
 MAX_LINE = 32 * 1024 * 1024
 """A longer line is hashed, but not checked."""
@@ -51,6 +65,10 @@ BIG = 16 * 1024 * 1024
 """Bytes from which on other processes are worth their start."""
 MAX_COMPARED = 200_000
 """Bytes of a line that are read again, to be shown or compared."""
+_NAMED = 8
+"""Columns of a table that are named."""
+_TABLES = {PARQUET: TO_CONVERT, EXCEL: "\0".join((TO_CONVERT_CSV, *templates(())))}
+"""Kinds of files that are tables, and hints for them."""
 _DETECTED = 50
 """Lines that are tried to detect the format."""
 
@@ -65,11 +83,23 @@ def read(path: Path, *, format: str = "", cache: Cache | None = None, processes:
         refusal = _refusal(path.stat())
         return Inspection.refused(refusal) if refusal else _read(path, format, cache, processes)
     except FileNotFoundError:
-        return Inspection.refused(Finding("file/missing", "the file does not exist"))
+        return Inspection.refused(_missing(path))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         summary, hint = f"the file can't be read: {reason}", "Check the path and its permissions."
         return Inspection.refused(Finding("file/unreadable", summary, hint=hint))
+
+
+def _missing(path: Path) -> Finding:
+    """A file that isn't there, or only in another place: git-annex leaves a link to nothing, DVC a file with
+    the same name and `.dvc`."""
+    if path.is_symlink() and ANNEX in os.fsencode(path.readlink()):
+        return Finding(
+            "file/pointer", "the file is a link of git-annex, not the data", hint=TO_FETCH["git-annex"]
+        )
+    if path.with_name(f"{path.name}.dvc").is_file():
+        return Finding("file/pointer", "there is only a pointer of DVC to the file", hint=TO_FETCH["DVC"])
+    return Finding("file/missing", "the file does not exist")
 
 
 def aggregate_of(path: Path, format: str) -> Aggregate:
@@ -104,7 +134,7 @@ def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspe
     started = cache.clock() if cache else 0
     with opened(path) as stream:
         before = os.fstat(stream.fileno())
-        run = _Run(stream, format)
+        run = _Run(stream, format, path.suffix.lower())
         run.read(processes or _worth(before.st_size))
         findings = run.finish()
         after = os.fstat(stream.fileno())
@@ -130,13 +160,16 @@ def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspe
 class _Run:
     """One reading of one file."""
 
-    def __init__(self, stream: BinaryIO, format: str) -> None:
+    def __init__(self, stream: BinaryIO, format: str, suffix: str = "") -> None:
         self.stream = stream
+        self.suffix = suffix
         self.size = os.fstat(stream.fileno()).st_size
         self.declared = format
         self.format = ""
         self.sha = hashlib.sha256()
         self.bytes = 0
+        self.head = b""
+        """The first bytes."""
         self.aggregate = Aggregate()
         self.is_lines = True
         """False if the file is of another kind, and more findings would be noise."""
@@ -147,12 +180,11 @@ class _Run:
         blocks = self._blocks()
         first = next(blocks, b"")
         self.format = self.declared or "chat"
-        if isinstance(first, bytes):
-            self._check_kind(first)
-            if self.is_lines:
-                chosen = self._choose_format(first)
-                self.format = chosen if self.is_lines else self.format
-                first = first[self.start :]
+        self._check_kind(first if isinstance(first, bytes) else self.head)
+        if isinstance(first, bytes) and self.is_lines:
+            chosen = self._choose_format(first)
+            self.format = chosen if self.is_lines else self.format
+            first = first[self.start :]
         if not self.is_lines:
             for _ in blocks:  # only hashed
                 continue
@@ -202,6 +234,7 @@ class _Run:
     def _more(self) -> bytes:
         data = self.stream.read(CHUNK)
         self.sha.update(data)
+        self.head = self.head or data
         self.bytes += len(data)
         return data
 
@@ -209,15 +242,28 @@ class _Run:
         """Reports a file that isn't JSON Lines in UTF-8, by its first bytes."""
         first = first.removeprefix(BOM)
         if kind := kind_of(first):
-            self._refuse("file/compressed", f"the file is {kind}", TO_CONVERT if kind == PARQUET else "")
+            rule = "file/table" if kind in _TABLES else "file/compressed"
+            self._refuse(rule, f"the file is {kind}", _TABLES.get(kind, ""))
         elif first.startswith(LFS_POINTER):
             self._refuse("file/git-lfs", "the file is a Git LFS pointer, not the data")
+        elif pointer := pointer_of(first):
+            self._refuse(
+                "file/pointer", f"the file is a pointer of {pointer}, not the data", TO_FETCH[pointer]
+            )
         elif encoding := wide_encoding(first):
             self._refuse("file/not-utf8", f"the file is {encoding}, not UTF-8")
         elif b"\n" not in first and len(parts := first.split(b"\r", 2)) > 2 and detect(parts[0]):
             self._refuse("file/line-ends", "lines end with carriage returns only")
-        elif is_document(first.decode(errors="replace")):
-            self._refuse("file/document", "the file is one JSON document, not JSON Lines", TO_CONVERT)
+        elif (lists := _lists_in(first)) is not None:
+            keys = " and ".join(quote(one.key) for one in lists if one.key)
+            what = f"one JSON document with its examples in {keys}" if keys else "one JSON document"
+            hint = TO_CONVERT if len(lists) < 2 else "Save each list as a file of its own."
+            self._refuse("file/document", f"the file is {what}, not JSON Lines", hint)
+        elif table := table_at(first, self.suffix):
+            named = ", ".join(map(quote, table.columns[:_NAMED])) or "none"
+            more = " and others" * (len(table.columns) > _NAMED)
+            hint = "\0".join((TO_CONVERT, *table.options()))
+            self._refuse("file/table", f"the file is a table; its columns are {named}{more}", hint)
 
     def _refuse(self, rule: str, summary: str, hint: str = "") -> None:
         """Reports what the whole file is instead of JSON Lines."""
@@ -263,6 +309,11 @@ class _Run:
             number = last
         if wanted and wanted[-1] == number:
             yield number, _shown(begun)
+
+
+def _lists_in(first: bytes) -> list[ExampleList] | None:
+    """The lists of examples, if the file is a document. The first line of most files tells that it isn't."""
+    return None if detect(first.partition(b"\n")[0]) else lists_in(first.decode(errors="replace"))
 
 
 def _shown(line: bytes) -> str:

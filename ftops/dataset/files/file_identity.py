@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 SETTLED = 2_000_000_000
@@ -18,11 +19,15 @@ def identity(status: os.stat_result) -> Identity:
 
 MAX_BYTES = 512_000_000
 """The service doesn't accept larger files."""
-PARQUET = "Parquet"
+PARQUET, EXCEL = "a Parquet table", "an Excel workbook"
+_ZIP = "a zip archive"
+_HEAD = 16_384
+"""First bytes of an archive in which one of a workbook names a part of it."""
 _OTHERS: Mapping[bytes, str] = {
     b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "a zip archive",
-    b"PK\x05\x06": "a zip archive",
+    b"PK\x03\x04": _ZIP,
+    b"PK\x05\x06": _ZIP,
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": EXCEL,
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -36,8 +41,25 @@ _OTHERS: Mapping[bytes, str] = {
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+ANNEX = b"annex/objects/"
+"""In what git-annex has instead of a file: a link, or a small file with this path."""
+_POINTERS: Mapping[str, re.Pattern[bytes]] = {
+    "git-annex": re.compile(rb"/annex/objects/\S+\s*\Z"),
+    "DVC": re.compile(rb"(?s)(?:\S+:.*\n)?outs:\s*\n\s*- (?=.*\b(?:md5|hash|path):)"),
+}
+"""How a small file begins that stands for data, by the program that keeps the data."""
+_POINTER = 32_768
+"""Bytes that a pointer has at most."""
 _WIDE = 200
 """First bytes by which a wide encoding is told."""
+
+
+def pointer_of(content: bytes) -> str:
+    """The name of the program whose pointer to data a file is; empty if it is none. `content`: the beginning
+    of the file."""
+    if len(content) > _POINTER or content.startswith((b"{", b"[")):
+        return ""
+    return next((name for name, pattern in _POINTERS.items() if pattern.match(content)), "")
 
 
 def wide_encoding(first: bytes) -> str:
@@ -52,4 +74,5 @@ def wide_encoding(first: bytes) -> str:
 
 def kind_of(first: bytes) -> str:
     """The kind of a file that isn't text, by its first bytes; empty if it is unknown."""
-    return next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")
+    kind = next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")
+    return EXCEL if kind == _ZIP and b"xl/" in first[:_HEAD] else kind

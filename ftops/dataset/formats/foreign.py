@@ -35,6 +35,28 @@ _TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 _OFFER = ("tools", "functions", "parallel_tool_calls")
 
 
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _has_messages(value: object) -> bool:
+    return isinstance(value, dict) and "messages" in value
+
+
+def _is_said(value: object) -> bool:
+    return bool(value) and is_conversation(value)
+
+
+_LISTS: Mapping[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("messages", "tools", "functions", "conversations", "conversation"), _is_list_of_objects),
+    **dict.fromkeys(
+        (*OUTPUTS, "prompt", "chosen", "rejected"), lambda value: bool(value) and is_conversation(value)
+    ),
+    "input": _has_messages,
+}
+"""Keys whose value may be written as JSON text, and what that has to be."""
+
+
 class Unconvertible(Exception):
     """An example that can't be expressed in the other format; says why."""
 
@@ -59,23 +81,32 @@ def recognise(example: Example) -> Foreign | None:
     return next((row for row in FORMATS if row.recognises(example)), None)
 
 
+def unpacked(row: Example) -> Example:
+    """The row with lists and objects in place of cells that have them as JSON text, as in some tables."""
+    texts = {key: row[key] for key in _LISTS if isinstance(row.get(key), str)}
+    values = {key: _decoded(text) for key, text in texts.items()}
+    return {**row, **{key: value for key, value in values.items() if _LISTS[key](value)}} if texts else row
+
+
+def _decoded(text: str) -> object:
+    try:
+        return decode(text) if text.lstrip()[:1] in ("[", "{") else None
+    except (ValueError, RecursionError):
+        return None
+
+
 def own(example: Example) -> dict[str, Any] | None:
-    """An example that has one of our formats already, without keys that its format doesn't have and without
-    nulls, or None. Its messages may be JSON text, as in some tables."""
+    """An example that has one of our formats already, without keys that its format doesn't have, without
+    nulls, and with the arguments of calls as text, or None."""
     if not example.keys().isdisjoint(OUTPUTS):
-        return {key: _without_nulls(example[key]) for key in ("input", *OUTPUTS) if key in example}
+        return {key: _written(example[key]) for key in ("input", *OUTPUTS) if key in example}
     messages = example.get("messages")
-    if isinstance(messages, str):
-        try:
-            messages = decode(messages)
-        except (ValueError, RecursionError):
-            return None
     if not (isinstance(messages, list) and messages and is_conversation(messages)):
         return None
     is_task = messages[-1]["role"] == "user"  # for reinforcement: the other keys are for the grader
     keys = example.keys() if is_task else _OFFER
     others = {key: _without_nulls(example[key]) for key in keys if example.get(key) not in (None, [])}
-    return {**others, "messages": _without_nulls(messages)}
+    return {**others, "messages": _written(messages)}
 
 
 def _has_texts(example: Example, asked: str, answer: str) -> bool:
@@ -160,7 +191,7 @@ def _from_conversations(example: Example) -> dict[str, Any]:
 
 
 def _from_lists(example: Example) -> dict[str, Any]:
-    return {"messages": _without_nulls([*example["prompt"], *example["completion"]])}
+    return {"messages": _written([*example["prompt"], *example["completion"]])}
 
 
 def _has_choice(example: Example) -> bool:
@@ -185,8 +216,8 @@ def _from_choice(example: Example) -> dict[str, Any]:
     if not asked or not is_conversation(asked):
         raise Unconvertible("the pair has no prompt")
     return {
-        "input": {"messages": _without_nulls(asked)},
-        **{key: _without_nulls(output) for key, output in zip(OUTPUTS, outputs, strict=True)},
+        "input": {"messages": _written(asked)},
+        **{key: _written(output) for key, output in zip(OUTPUTS, outputs, strict=True)},
     }
 
 
@@ -213,6 +244,18 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _written(value: Any) -> Any:
+    """Messages, or what has them, without nulls; arguments of calls that are objects become text."""
+    if isinstance(value, list):
+        return [_written(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _written(item) for key, item in value.items() if item is not None}
+    if isinstance(arguments := kept.get("arguments"), dict) and isinstance(kept.get("name"), str):
+        kept["arguments"] = json.dumps(arguments, ensure_ascii=False)
+    return kept
 
 
 def _texts(name: str, asked: tuple[str, ...], answer: str) -> Foreign:

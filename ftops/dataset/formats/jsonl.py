@@ -16,7 +16,8 @@ MAX_DEPTH = 100
 
 _ACCEPTED = 4
 """So many lines of a document must be read before an error in it, or its end."""
-_LIST_OF_OBJECTS = re.compile(r"\[\s*\{")
+_LIST_OF_OBJECTS = re.compile(r"\[\s*(?:\[\s*)?\{")
+"""Or of conversations, which are lists of objects."""
 _BLANK = re.compile(r"[ \t\r\n]*")
 # Possessive quantifiers: without them, the memory of a search grows with the text.
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -152,7 +153,7 @@ def describe(value: object) -> str:
 
 def span(line: str, steps: Steps) -> tuple[int, int]:
     """Start and width of the value at `steps`, in a line that `parse` accepts."""
-    start = _skip(line, 0)
+    start = skip(line, 0)
     for step in steps:
         if isinstance(step, Key):
             start = next(at for name, at, _ in _members(line, start) if name == step.name)
@@ -160,7 +161,7 @@ def span(line: str, steps: Steps) -> tuple[int, int]:
             # The last member of a name counts, as in the parsed object.
             start = [value for name, _, value in _members(line, start) if name == step][-1]
         else:
-            start = _skip(line, start + 1)
+            start = skip(line, start + 1)
             for _ in range(step):
                 start = _next(line, start)
     return start, _ANY.raw_decode(line, start)[1] - start
@@ -168,21 +169,22 @@ def span(line: str, steps: Steps) -> tuple[int, int]:
 
 def _members(line: str, start: int) -> Iterator[tuple[str, int, int]]:
     """Name, start of the name and start of the value of each member of an object."""
-    at = _skip(line, start + 1)
+    at = skip(line, start + 1)
     while line[at] == '"':
         name, end = _ANY.raw_decode(line, at)
-        value = _skip(line, _skip(line, end) + 1)
+        value = skip(line, skip(line, end) + 1)
         yield name, at, value
         at = _next(line, value)
 
 
 def _next(line: str, at: int) -> int:
     """The index after a value and its comma; after the last value, that of the closing bracket."""
-    end = _skip(line, _ANY.raw_decode(line, at)[1])
-    return _skip(line, end + 1) if line[end] == "," else end
+    end = skip(line, _ANY.raw_decode(line, at)[1])
+    return skip(line, end + 1) if line[end] == "," else end
 
 
-def _skip(line: str, at: int) -> int:
+def skip(line: str, at: int) -> int:
+    """The index of the first character from `at` on that isn't white space."""
     match = _BLANK.match(line, at)
     return match.end() if match else at
 

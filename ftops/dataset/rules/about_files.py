@@ -54,6 +54,11 @@ FILES: Mapping[str, Rule] = {
         "The service rejects other encodings, or trains on garbled text.",
         "Save it as UTF-8.",
     ),
+    "file/pointer": error(
+        "The file is the data, not a pointer of git-annex or DVC to it.",
+        "The checkout has only the pointer; the data is elsewhere.",
+        "Run `git annex get` or `dvc pull`.",
+    ),
     "file/git-lfs": error(
         "The file is the data, not a Git LFS pointer to it.",
         "The checkout has only a pointer, as if Git LFS weren't installed.",
@@ -63,6 +68,11 @@ FILES: Mapping[str, Rule] = {
         "The file has a format of the service: chat, preference or reinforcement.",
         "Alpaca, ShareGPT and other formats, and prompts with completions, are not accepted.",
         "`ftops data convert` converts it.",
+    ),
+    "file/table": error(
+        "The file is JSON Lines, not a table.",
+        "The service doesn't read CSV, Parquet or Excel.",
+        "`ftops data convert` makes conversations of its rows.",
     ),
     "file/document": error(
         "The file is JSON Lines: one example per line.",

@@ -24,7 +24,12 @@ MAX_PATH = 1000
 _MASKED = 100_000
 """A longer line is searched for secrets only in the part that is shown."""
 TO_CONVERT = "{convert}"
-"""A hint that becomes the command which converts the file."""
+"""How a hint begins that becomes the command which converts the file; the options of the command follow, each
+after a zero character."""
+TO_CONVERT_CSV = TO_CONVERT + ".csv"
+"""The same, for a file that has to be saved as CSV before."""
+TO_FETCH: Mapping[str, str] = {"git-annex": "{git annex get}", "DVC": "{dvc pull}"}
+"""Hints that become the command which fetches the file, by the name of what keeps it."""
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 """Every rule has its own grade."""
 
@@ -152,8 +157,9 @@ class Inspection(Struct, frozen=True):
                 other_name, other_line = find(finding.other)
                 summary += f" {other_line}" + ("" if other_name == name else f" of {other_name}")
             at = Place(name, line, finding.column, finding.text, finding.width)
-            hint = finding.hint if finding.hint != TO_CONVERT else _conversion(name)
-            yield Diagnostic(summary, finding.detail, hint, at, grade, rule, finding.path)
+            yield Diagnostic(
+                summary, finding.detail, _hint(name, finding.hint), at, grade, rule, finding.path
+            )
             left = self.counts.get(rule, listed[rule]) - listed[rule]
             if left and listed[rule] == min(shown, MAX_SHOWN):
                 summary = f"{left:,} more of {rule} in {'these files' if where else 'this file'}"
@@ -161,9 +167,20 @@ class Inspection(Struct, frozen=True):
                 yield Diagnostic(summary, "", "They often have the same cause.", last, grade, rule)
 
 
-def _conversion(file: str) -> str:
+def _hint(file: str, hint: str) -> str:
+    """The hint, with the command that it stands for, if it does."""
+    if hint in TO_FETCH.values():
+        return f"Run {command(*hint.strip('{}').split(), file)}."
+    start, *options = hint.split("\0")
+    if start not in (TO_CONVERT, TO_CONVERT_CSV):
+        return hint
+    source: str | PurePath = file
+    if start == TO_CONVERT_CSV:
+        source = PurePath(file).with_suffix(".csv")
     target = PurePath(file).with_suffix(".chat.jsonl")
-    return f"{command('ftops', 'data', 'convert', file, target)} converts it."
+    check = " (check the columns)" if options else ""
+    converts = f"{command('ftops', 'data', 'convert', source, target, *options)} converts it{check}."
+    return f"Save it as {source} (CSV in UTF-8); then {converts}" if source != file else converts
 
 
 Pair = tuple[int, int]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from msgspec import Struct, field
 
 from ftops.core.confined_files import content, opened
 from ftops.core.errors import Place, UsageError
-from ftops.dataset.files.file_identity import MAX_BYTES, PARQUET, kind_of
+from ftops.dataset.files.file_identity import MAX_BYTES
 from ftops.dataset.files.jsonl_io import (
     BOM,
     DataError,
@@ -26,8 +27,11 @@ from ftops.dataset.files.jsonl_io import (
     read_strictly,
     unreadable,
 )
-from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise
-from ftops.dataset.formats.jsonl import is_document
+from ftops.dataset.formats import is_conversation
+from ftops.dataset.formats.documents import lists_in
+from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise, unpacked
+from ftops.dataset.formats.jsonl import skip
+from ftops.dataset.formats.tables import TEXT, table_at
 from ftops.dataset.rules.findings import quote
 from ftops.dataset.transforms import tabular
 
@@ -71,6 +75,7 @@ class Reader(Struct):
         self.skipped += 1
 
     def _converted(self, row: Mapping[str, Any]) -> Example:
+        row = unpacked(row)
         if foreign := recognise(row):
             return foreign.convert(row)
         if (example := own(row)) is None:
@@ -83,7 +88,8 @@ class Reader(Struct):
 def is_foreign(path: Path, delimiter: str = "") -> bool:
     """Whether a file has to be converted, and can be. Raises UsageError if it can't be read."""
     if is_table(path):
-        return any(recognise(row) or own(row) for _, row in _first(tabular.table(path, delimiter)[1]))
+        rows = (unpacked(row) for _, row in _first(tabular.table(path, delimiter)[1]))
+        return any(recognise(row) or own(row) for row in rows)
     start = _start(path)
     examples = (line.example for line in lines_of(start[: start.rfind(b"\n") + 1] or start))
     return _is_document(start) or any(recognise(example) for example in _first(examples) if example)
@@ -97,11 +103,14 @@ def has_others_keys(path: Path) -> bool:
 
 def is_table(path: Path) -> bool:
     """Whether it is a CSV or a Parquet file. Raises UsageError if it can't be read."""
-    return path.suffix.lower() in (*tabular.TEXT, *tabular.PARQUET) or kind_of(_start(path)) == PARQUET
+    if tabular.is_parquet(path):
+        return True
+    start, suffix = _start(path), path.suffix.lower()
+    return table_at(start, suffix) is not None or (suffix in TEXT and not start.strip())
 
 
 def _first(items: Iterator[Any]) -> Iterator[Any]:
-    return (item for _, item in zip(range(_TRIED), items, strict=False))
+    return islice(items, _TRIED)
 
 
 def _start(path: Path) -> bytes:
@@ -113,7 +122,7 @@ def _start(path: Path) -> bytes:
 
 
 def _is_document(start: bytes) -> bool:
-    return is_document(start.decode(errors="replace"))
+    return lists_in(start.decode(errors="replace")) is not None
 
 
 def _rows(path: Path, display: str, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -133,8 +142,13 @@ def _values(path: Path, display: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8", "", "save it as UTF-8") from error
-    number, counted, at = 1, 0, _skip(text, 0)
-    at = _skip(text, at + 1) if text[at : at + 1] == "[" else at
+    lists = lists_in(text) or []
+    if len(lists) > 1:
+        keys = " and ".join(quote(one.key) for one in lists)
+        hint = "save each list as a file of its own"
+        raise UsageError(f"{path} has several lists: {keys}", "They become files of their own.", hint)
+    at = skip(text, lists[0].start + 1) if lists else skip(text, 0)
+    number, counted = 1, 0
     while at < len(text) and text[at] != "]":
         number, counted = number + text.count("\n", counted, at), at
         try:
@@ -142,14 +156,14 @@ def _values(path: Path, display: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         except (ValueError, RecursionError) as error:
             where = number + text.count("\n", at, getattr(error, "pos", at))
             raise DataError("not JSON", f"{error}.", "fix the file", Place(display, where)) from error
+        if isinstance(value, list) and value and is_conversation(value):
+            value = {"messages": value}
         if not isinstance(value, dict):
             raise DataError("the value is not a JSON object", "", "fix the file", Place(display, number))
         yield number, value
-        at = _skip(text, end)
-        at = _skip(text, at + 1) if text[at : at + 1] == "," else at
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
+        at = skip(text, end)
+        at = skip(text, at + 1) if text[at : at + 1] == "," else at
+    if lists and at == len(text):
+        where = number + text.count("\n", counted)
+        hint = "get the whole file; its end is missing"
+        raise DataError("the list of examples has no end", "", hint, Place(display, where))

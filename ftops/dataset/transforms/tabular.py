@@ -8,9 +8,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
-from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -20,18 +17,17 @@ from msgspec import Struct
 from ftops.core.confined_files import content, opened
 from ftops.core.errors import Diagnostic, Place, UsageError
 from ftops.core.plurals import plural
-from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
+from ftops.dataset.files.file_identity import PARQUET, kind_of
 from ftops.dataset.files.jsonl_io import DataError, Example, unreadable
+from ftops.dataset.formats.tables import delimiter_of
+from ftops.dataset.transforms import parquet
 from ftops.yaml import document as yaml_document
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _NOT_A_NUMBER = ("NaN", "nan")
 _ROLES = ("system", "developer", "user", "assistant")
-TEXT = (".csv", ".tsv")
-PARQUET = (".parquet", ".pq")
-"""Suffixes of tables."""
-BATCH = 1000
+_PARQUET = (".parquet", ".pq")
 Row = Mapping[str, Any]
 
 
@@ -81,9 +77,20 @@ def _is_message(value: object) -> bool:
     return isinstance(value, dict) and value.get("role") in _ROLES and isinstance(value.get("content"), str)
 
 
+def is_parquet(path: Path) -> bool:
+    """By its name, or by its first bytes. Raises UsageError if it can't be read."""
+    if path.suffix.lower() in _PARQUET:
+        return True
+    try:
+        with opened(path) as stream:
+            return kind_of(stream.read(8)) == PARQUET
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def table(path: Path, delimiter: str = "") -> tuple[list[str], Iterator[tuple[int, Row]]]:
     """The columns and numbered rows of a table. Raises UsageError, DataError."""
-    columns, rows = _csv(path, delimiter) if path.suffix.lower() in TEXT else _parquet(path)
+    columns, rows = parquet.table(path) if is_parquet(path) else _csv(path, delimiter)
     if twice := next((column for column, count in Counter(columns).items() if count > 1), None):
         raise UsageError(f"{path} has two columns `{twice}`", "Only one could be used.", "rename one of them")
     return columns, rows
@@ -121,7 +128,7 @@ def _csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, Row
         with _text(path) as stream:
             head = stream.readline()
             stream.seek(0)
-            usual = "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=head.count)
+            usual = delimiter_of(head, path.suffix.lower())
             columns = next(csv.reader(stream, delimiter=delimiter or usual), [])
     except OSError as error:
         raise unreadable(path, error) from error
@@ -154,49 +161,12 @@ def _text(path: Path) -> TextIOWrapper:
     return TextIOWrapper(opened(path), encoding="utf-8-sig", newline="")
 
 
-def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
-    try:
-        parquet: Any = import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise UsageError(
-            "Parquet can't be read here",
-            "it needs the package pyarrow.",
-            f"run {command('pip', 'install', 'ftops[parquet]')}",
-        ) from error
-    try:
-        opened(path).close()
-        file = parquet.ParquetFile(path)
-        columns = list(file.schema_arrow.names)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "pyarrow":
-            raise
-        raise UsageError(f"{path} isn't a Parquet file", f"{str(error).rstrip('.')}.", "") from error
-    batches = file.iter_batches(batch_size=BATCH)
-    return columns, enumerate((row for batch in batches for row in batch.to_pylist()), 1)
-
-
 def _bad_row(path: Path, number: int, reason: str, hint: str = "fix the row") -> DataError:
     return DataError(reason, "", hint, Place(str(path), number))
 
 
 def _cell(value: object) -> str:
     """A value as people write it; nothing for none and for what is not a number."""
-    match value:
-        case None:
-            return ""
-        case str():
-            return "" if value in _NOT_A_NUMBER else value
-        case float() if value != value:
-            return ""
-        case bytes():
-            return value.decode(errors="replace")
-        case datetime():
-            return value.isoformat(" ").removesuffix(" 00:00:00")
-        case date() | time():
-            return value.isoformat()
-        case Decimal():
-            return str(value)
-        case _:
-            return json.dumps(value, ensure_ascii=False, default=_cell)
+    if value is None or value in _NOT_A_NUMBER:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from ftops.core.errors import UsageError
 from ftops.dataset import inspect
 from ftops.dataset.files.jsonl_io import DataError
-from ftops.dataset.formats.foreign import Unconvertible, own, recognise
+from ftops.dataset.formats.documents import lists_in
+from ftops.dataset.formats.foreign import Unconvertible, own, recognise, unpacked
 from ftops.dataset.transforms.sources import Reader, is_foreign
 
 U, A = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}
@@ -144,10 +146,37 @@ def test_an_example_of_ours_is_not_foreign(example: dict[str, Any]) -> None:
 def test_columns_that_a_row_lacks_are_left_out() -> None:
     row = {"messages": [{**U, "name": None}, A], "tools": None, "id": 4}
     assert own(row) == {"messages": [U, A]}
-    assert own({"messages": json.dumps([U, A])}) == {"messages": [U, A]}
     assert own({"messages": [U], "answer": "4", "hint": None}) == {"messages": [U], "answer": "4"}
-    assert own({"messages": "[{"}) is None
     assert own({"text": "x"}) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "same"),
+    [
+        ({"messages": json.dumps([U, A]), "tools": json.dumps([{"type": "function"}])}, ()),
+        ({"conversations": json.dumps([TURN])}, ()),
+        ({"chosen": json.dumps([U, A]), "rejected": json.dumps([U, A]), "prompt": "Where?"}, ("prompt",)),
+        ({"input": json.dumps({"messages": [U]}), "preferred_output": json.dumps([A])}, ()),
+        (
+            {"prompt": '{"a": 1}', "completion": "[1]", "instruction": "[x"},
+            ("prompt", "completion", "instruction"),
+        ),
+        ({"messages": "[{", "tools": "", "conversations": "[[]]"}, ("messages", "tools", "conversations")),
+        ({"messages": "[" * 20_000, "input": '{"a": 1}'}, ("messages", "input")),
+    ],
+)
+def test_lists_written_as_text_are_lists(cells: dict[str, str], same: tuple[str, ...]) -> None:
+    found = unpacked(cells)
+    assert {key for key, value in found.items() if value == cells[key]} == set(same)
+    assert all(value == json.loads(cells[key]) for key, value in found.items() if key not in same)
+
+
+def test_arguments_that_are_objects_become_text() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": {"x": "é", "y": None}}}
+    converted = own({"messages": [U, {"role": "assistant", "tool_calls": [call]}]})
+    assert converted is not None
+    [written] = converted["messages"][1]["tool_calls"]
+    assert written["function"] == {"name": "f", "arguments": '{"x": "é"}'}
 
 
 DOCUMENTS: dict[str, Callable[[Any], str]] = {
@@ -156,6 +185,11 @@ DOCUMENTS: dict[str, Callable[[Any], str]] = {
     "a list with an object per line": lambda rows: "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n",
     "objects over lines": lambda rows: "\n".join(json.dumps(row, indent=4) for row in rows),
     "windows line ends": lambda rows: json.dumps(rows, indent=2).replace("\n", "\r\n"),
+    "a list under a key": lambda rows: json.dumps({"version": 1, "data": rows, "next": None}),
+    "a list under a key, over lines": lambda rows: json.dumps(
+        {"meta": {"a": [1]}, "examples": rows}, indent=1
+    ),
+    "conversations without keys": lambda rows: json.dumps([row["messages"] for row in rows]),
 }
 
 
@@ -187,6 +221,47 @@ def test_what_is_wrong_in_a_document_has_its_line(tmp_path: Path, text: str, lin
         assert diagnostic.place.line == line
 
 
+@pytest.mark.parametrize(
+    ("value", "lists"),
+    [
+        ({"data": [{"messages": [U, A]}], "tags": ["a"]}, ["data"]),
+        (
+            {"train": [{"prompt": "a", "completion": "b"}], "test": [{"prompt": "a", "completion": "b"}]},
+            ["train", "test"],
+        ),
+        ({"messages": [U, A], "data": [{"messages": [U, A]}]}, None),
+        ({"conversations": [TURN]}, None),
+        ({"data": [1, 2]}, None),
+        ({"data": []}, None),
+        ({"data": {"messages": [U, A]}}, None),
+    ],
+)
+def test_lists_of_examples_in_an_object_on_one_line(value: Any, lists: list[str] | None) -> None:
+    found = lists_in(json.dumps(value))
+    assert (None if found is None else [one.key for one in found]) == lists
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"data": rows}])
+def test_a_document_of_one_long_line(tmp_path: Path, wrap: Callable[[Any], Any]) -> None:
+    """Longer than what is kept of a line."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(wrap([{"messages": [{**U, "content": "x" * 1000}, A]}] * 33_000)))
+    inspection = inspect(path)
+    assert inspection.counts == {"file/document": 1}
+    assert "a.chat.jsonl" in next(inspection.diagnostics("a.json")).hint
+
+
+def test_a_document_that_is_cut_off_or_has_several_lists_is_not_converted(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"messages": [U, A]}] * 2)[:-1])
+    with pytest.raises(DataError, match="has no end"):
+        list(Reader().read(path, "a.json"))
+    path.write_text(json.dumps({"train": [{"messages": [U, A]}], "test": [{"messages": [U, A]}]}))
+    with pytest.raises(UsageError, match='"train" and "test"'):
+        list(Reader().read(path, "a.json"))
+    assert "file of its own" in next(inspect(path).diagnostics("a.json")).hint
+
+
 def test_a_broken_line_is_no_document(tmp_path: Path) -> None:
     good = json.dumps({"messages": [U, A]})
     for first in (good[:-2], good[:40], good[:50] + "\n" + good[50:], good + ",", "[", '{"messages": ['):
@@ -205,7 +280,7 @@ FORMS: dict[str, tuple[Callable[[str], bytes], str]] = {
         lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r").encode(),
         "file/line-ends",
     ),
-    "parquet": (lambda text: b"PAR1" + text.encode(), "file/compressed"),
+    "parquet": (lambda text: b"PAR1" + text.encode(), "file/table"),
 }
 
 
