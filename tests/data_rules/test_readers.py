@@ -20,7 +20,7 @@ from ftops.dataset import inspect
 from ftops.dataset.checks import checker, chunk, minhash
 from ftops.dataset.checks.beginnings import opening_of
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats import chat
+from ftops.dataset.formats import chat, plain
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.rules import sensitive_data
 from ftops.dataset.rules.findings import Finding
@@ -94,6 +94,39 @@ def test_a_chunk_is_what_the_precise_reader_says_of_its_lines(
     if not any(f.rule.startswith("json/") for f in wrong):
         assert read.contents == 3 * xxh3_128_digest(canonical(json.loads(line)))
         assert list(array("Q", read.openings)) == 3 * [opening_of(json.loads(line))]
+
+
+TURNS = st.lists(st.sampled_from(["Hi", "{}", "}\n{", "a, b"]), min_size=1, max_size=3)
+BROKEN_AFTER = st.sampled_from(["{", ": ", ", ", "[", "}", "]"])
+JOINED_BY = st.sampled_from(["\n", "\r\n", " \n", "\n ", "\n\n", " ", "", ",\n", "\r"])
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(
+    examples=st.lists(TURNS, min_size=3, max_size=5),
+    place=BROKEN_AFTER,
+    joint=JOINED_BY,
+    order=st.randoms(use_true_random=False),
+    vectorised=st.booleans(),
+)
+def test_the_fast_reader_takes_only_whole_objects_one_on_each_line(
+    examples: list[list[str]], place: str, joint: str, order: random.Random, vectorised: bool
+) -> None:
+    """Even if one line is broken in two and two are joined, so that there are as many objects as lines."""
+    lines = [
+        json.dumps({"messages": [{"role": r, "content": t} for t in turns for r in ("user", "assistant")]})
+        for turns in examples
+    ]
+    broken, joined = order.sample(range(len(lines)), 2)
+    if order.random() < 0.8:
+        lines[broken] = lines[broken].replace(place, f"{place}\n", 1)
+    ends = ["\n"] * len(lines)
+    ends[joined] = joint
+    block = "".join(line + end for line, end in zip(lines, ends, strict=True)).encode()
+    read = chunk.read(block, "chat", vectorised=vectorised)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "decode", lambda block, vectorised: None)
+        assert chunk.read(block, "chat", vectorised=vectorised) == read
 
 
 def shown(path: Path, **how: Any) -> Any:

@@ -11,17 +11,17 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import sub
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
-from msgspec import Meta, MsgspecError, Struct, field, msgpack
+from msgspec import Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
 from ftops.dataset.checks.beginnings import opening_of, openings
-from ftops.dataset.checks.minhash import MAX_LABEL, TEXT, beginning, extract, minhashes
+from ftops.dataset.checks.minhash import MAX_LABEL, TEXT, extract, minhashes, starts
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats import OUTPUTS, chat, foreign, functions, is_conversation, vision
+from ftops.dataset.formats import OUTPUTS, chat, foreign, functions, is_conversation, plain, vision
 from ftops.dataset.formats.jsonl import parse, span
 from ftops.dataset.rules.catalogue import RULES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place, spell
@@ -44,22 +44,6 @@ _LINE_END = b"\r\n"
 
 Where = tuple[int, int]
 """The line of the first occurrence, and the number of occurrences."""
-
-
-class PlainMessage(Struct, forbid_unknown_fields=True, gc=False):
-    """A message that the fast reader accepts. Its fields, and those of PlainExample, are in alphabetical
-    order, so that encoding it again gives canonical JSON."""
-
-    content: Annotated[str, Meta(min_length=1)]
-    role: Literal["system", "developer", "user", "assistant"]
-
-
-class PlainExample(Struct, forbid_unknown_fields=True, gc=False):
-    messages: Annotated[list[PlainMessage], Meta(min_length=1)]
-
-
-_decode_plain = msgspec.json.Decoder(PlainExample).decode
-_encode_plain = msgspec.json.Encoder().encode
 
 
 class Chunk(Struct):
@@ -92,13 +76,8 @@ def read(block: bytes, format: str, *, vectorised: bool = False) -> Chunk:
     """Checks some whole lines. The last one may lack its line end. `vectorised`: with numpy, if there is
     enough to read."""
     builder = _ChunkBuilder(format)
-    lines = block.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    if not (format == "chat" and builder.add_plain(block, lines)):
-        builder.add_precisely(lines)
-    builder.chunk.lines = len(lines)
-    builder.chunk.longest = max(map(len, lines), default=0)
+    if not (format == "chat" and builder.add_plain(block, vectorised)):
+        builder.add_precisely(block)
     builder.scan(block, vectorised)
     return builder.finish(vectorised)
 
@@ -148,47 +127,49 @@ class _ChunkBuilder:
         self._definitions: dict[int, tuple[chat.Offer, list[int]]] = {}
         self._labels = self.chunk.labels
 
-    def add_plain(self, block: bytes, lines: Sequence[bytes]) -> bool:
-        """The fast reader. msgspec checks types, keys and roles while it parses; the order of roles, blank
-        texts and duplicate keys are checked here. False if a line isn't a plain conversation."""
-        try:
-            examples = [*map(_decode_plain, lines)]
-        except (MsgspecError, UnicodeDecodeError, RecursionError):
+    def add_plain(self, block: bytes, vectorised: bool) -> bool:
+        """The fast reader. Types, keys and roles are checked while the lines are parsed; the order of roles,
+        blank texts and duplicate keys are checked here. False if a line isn't a plain conversation."""
+        decoded = plain.decode(block, vectorised=vectorised)
+        if decoded is None:
             return False
-        texts_of_all: list[list[str]] = []
-        systems: list[str] = []
-        spaces: list[int] = []
-        """Of each line, if it has one after each comma and colon."""
-        for example in examples:
-            start = _system_count(tuple([m.role for m in example.messages]))
-            texts = [m.content for m in example.messages]
-            spaces.append(4 * len(texts))
-            if start < 0 or any(map(str.isspace, texts)):
-                return False
-            systems.append(texts.pop(0) if start else "")
-            texts_of_all.append(texts)
-        encoded = [*map(_encode_plain, examples)]
+        examples, sizes = decoded
+        systems_of_all = [_system_count(tuple([m.role for m in example.messages])) for example in examples]
+        texts_of_all = [[m.content for m in example.messages] for example in examples]
+        if min(systems_of_all) < 0 or any(map(str.isspace, chain.from_iterable(texts_of_all))):
+            return False
+        encoded = [*map(plain.encode, examples)]
         # A line without spaces, or with one after each comma and colon, has no room for duplicate keys.
-        more = [*map(sub, map(len, lines), map(len, encoded))]
+        spaces = [4 * len(texts) for texts in texts_of_all]
+        more = [*map(sub, sizes, map(len, encoded))]
         is_tight = more == spaces or all(n in (0, m) for n, m in zip(more, spaces, strict=True))
         messages = sum(spaces) // 4
         if not is_tight and (block.count(b'"role"'), block.count(b'"content"')) != (messages, messages):
             return False
         self._contents += b"".join(map(xxh3_128_digest, encoded))
-        self._texts = [*map(beginning, texts_of_all)]
+        systems = [
+            texts.pop(0) if count else "" for texts, count in zip(texts_of_all, systems_of_all, strict=True)
+        ]
+        self._texts = starts(texts_of_all)
         self._openings = openings(texts_of_all)
         self._numbers = array("I", range(1, len(encoded) + 1))
         for system, count in Counter(systems).items():
             self._systems[system] = [systems.index(system) + 1, count]
         answers = [texts[-1] for texts in texts_of_all]
         self._labels.update(Counter([a if len(a) <= MAX_LABEL else TEXT for a in answers]))
+        self.chunk.lines, self.chunk.longest = len(sizes), max(sizes)
         return True
 
-    def add_precisely(self, lines: Sequence[bytes]) -> None:
+    def add_precisely(self, block: bytes) -> None:
         """Any lines, by the precise reader."""
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
         for number, line in enumerate(lines, 1):
             if line.strip():
                 self._add_line(number, line)
+        self.chunk.lines = len(lines)
+        self.chunk.longest = max(map(len, lines), default=0)
 
     def scan(self, block: bytes, vectorised: bool) -> None:
         """Searches all bytes for what no text should contain: secrets and special tokens."""
@@ -250,7 +231,7 @@ class _ChunkBuilder:
         self._contents += content
         self._openings.append(opening)
         self._numbers.append(number)
-        self._texts.append(beginning(texts))
+        self._texts += starts([texts])
         if system is not None:
             self._systems.setdefault(system, [number, 0])[1] += 1
         if label:

@@ -149,9 +149,9 @@ def word_pairs_by_line(lines: Iterable[tuple[int, str]]) -> dict[int, array[int]
     }
 
 
-def beginning(texts: Sequence[str]) -> str:
-    """As much of the texts as is hashed."""
-    return texts[0] if texts and len(texts[0]) >= LENGTH else "\n".join(texts)
+def starts(conversations: Iterable[Sequence[str]]) -> list[str]:
+    """As much of the texts of each conversation as is hashed."""
+    return [texts[0] if texts and len(texts[0]) >= LENGTH else "\n".join(texts) for texts in conversations]
 
 
 def extract(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:

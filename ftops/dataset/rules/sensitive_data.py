@@ -60,7 +60,6 @@ _AT = (
     ),
     ("personal/email", rb"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24}(?![A-Za-z0-9])"),
 )
-_SIGN = re.compile(b"@")
 _BEFORE_SIGN, _AFTER_SIGN = 110, 340
 """Bytes around an `@` that these patterns may need."""
 _EXAMPLES = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
@@ -172,8 +171,7 @@ def _around_signs(block: bytes) -> Iterator[tuple[int, int]]:
     """The parts of a text that are near an `@`. They don't overlap, so that no byte is searched once for each
     `@` near it."""
     start = end = 0
-    for sign in _SIGN.finditer(block):
-        at = sign.start()
+    for at in _finds(block, b"@"):
         if at - _BEFORE_SIGN > end:
             if end:
                 yield start, end
