@@ -59,7 +59,7 @@ class Screen:
     @property
     def width(self) -> int | None:
         """Columns of the terminal; None where lines may have any length."""
-        return _terminal_size().columns if self.is_terminal else None
+        return self._columns(self._out) if self.is_terminal else None
 
     @property
     def has_braille(self) -> bool:
@@ -80,7 +80,11 @@ class Screen:
         return is_for_people and sys.stdin is not None and sys.stdin.isatty()
 
     def text(self, text: str) -> None:
-        """For people. Lines need their line ends."""
+        """For people, folded to the terminal's width. Lines need their line ends."""
+        self._write(self._out, self._folded(clean_lines(text), self._out))
+
+    def whole(self, text: str) -> None:
+        """For people, to be copied: lines aren't folded."""
         self._write(self._out, clean_lines(text))
 
     def raw(self, text: str) -> None:
@@ -102,10 +106,14 @@ class Screen:
     def redrawn(self, lines: Sequence[str], before: int) -> int:
         """Lines in place of the `before` lines that were drawn last, as many as the terminal has room for.
         Only if `is_live`. Returns their number."""
-        shown = lines[: max(1, _terminal_size().lines - 1)]
+        rows = os.get_terminal_size(self._out.fileno()).lines
+        shown = "".join(f"{line}\n" for line in lines)
+        shown = "".join(
+            self._folded(clean_lines(shown), self._out).splitlines(keepends=True)[: max(1, rows - 1)]
+        )
         up = f"\x1b[{before}A" if before else ""
-        self._write(self._out, f"{up}\r\x1b[J" + clean_lines("".join(f"{line}\n" for line in shown)))
-        return len(shown)
+        self._write(self._out, f"{up}\r\x1b[J{shown}")
+        return shown.count("\n")
 
     def document(self, document: Mapping[str, Json]) -> None:
         """The one JSON document of a command."""
@@ -118,7 +126,7 @@ class Screen:
     def note(self, text: str) -> None:
         """For people, on standard error; nothing in JSON."""
         if not self.json:
-            self._write(self._err, clean_lines(text))
+            self._write(self._err, self._folded(clean_lines(text), self._err))
 
     def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Findings in addition to a result. In JSON the document of the command contains them."""
@@ -204,11 +212,31 @@ class Screen:
             except (OSError, ValueError):
                 _silence(stream)
 
+    def _folded(self, text: str, stream: TextIO) -> str:
+        """As it is if it is for programs, or may have lines of any length."""
+        columns = self._columns(stream)
+        if columns is None or self.markdown or self.format not in ("", "text"):
+            return text
+        from ftops.views.folding import folded
+
+        return folded(text, columns)
+
+    def _columns(self, stream: TextIO) -> int | None:
+        """Those of a terminal, COLUMNS taking precedence; None if it isn't one."""
+        try:
+            found = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None
+        except (OSError, ValueError):
+            return None
+        if found is None:
+            return None
+        wished = self._environ.get("COLUMNS", "")
+        return int(wished) if wished.isdecimal() and int(wished) else found or None
+
     def _completed(self, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
         return fitted(with_lines(diagnostics), self.words, is_untrusted=self.is_untrusted)
 
     def _drawn(self, diagnostics: Sequence[Diagnostic]) -> str:
-        drawn = diagnostics_view.draw(diagnostics, self._paint_err, _columns(self._err))
+        drawn = diagnostics_view.draw(diagnostics, self._paint_err, self._columns(self._err) or sys.maxsize)
         return f"{drawn}\n" if drawn else ""
 
     def _json(self, document: Mapping[str, Json], indent: int | None) -> str:
@@ -240,20 +268,6 @@ def _ready(stream: TextIO | None) -> TextIO:
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
     return stream
-
-
-def _terminal_size() -> os.terminal_size:
-    import shutil  # brings bz2 and lzma along, which no pipe needs
-
-    return shutil.get_terminal_size()
-
-
-def _columns(stream: TextIO) -> int:
-    """Those of a terminal; what doesn't go to one is as wide as it likes."""
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or sys.maxsize
-    except (OSError, ValueError):
-        return sys.maxsize
 
 
 def _silence(stream: TextIO) -> None:

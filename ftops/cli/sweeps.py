@@ -23,5 +23,5 @@ def show_sweep(screen: Screen, session: Session, address: Address, sort: str | N
         for line in sweep_to_csv(sweep):
             screen.raw(line)
     else:
-        screen.result(lambda: sweep_to_json(sweep), lambda: draw_sweep(sweep, screen.paint))
+        screen.result(lambda: sweep_to_json(sweep), lambda: draw_sweep(sweep, screen.paint, screen.width))
     return 0

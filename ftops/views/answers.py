@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ftops.core.address import Json
-from ftops.views.paint import clean
-from ftops.views.values import aligned, size
+from ftops.views.paint import Painter
+from ftops.views.table import draw_table
+from ftops.views.values import size
 
 if TYPE_CHECKING:
     from ftops.evaluation.answer_archive import ModelAnswers
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 _SHOWN = ("account", "model", "count", "size", "oldest", "newest")
 
 
-def draw_answers(found: Sequence[ModelAnswers], nothing: str = "No cached answers.") -> list[str]:
+def draw_answers(
+    found: Sequence[ModelAnswers], paint: Painter, columns: int | None, nothing: str = "No cached answers."
+) -> list[str]:
     """A model a line, aligned."""
     if not found:
         return [nothing]
@@ -24,7 +27,7 @@ def draw_answers(found: Sequence[ModelAnswers], nothing: str = "No cached answer
         (a.model or "(unknown)", f"{a.count:,}", size(a.size), a.oldest[:10], a.newest[:10], a.account)
         for a in found
     ]
-    return ["  ".join(cells).rstrip() for cells in aligned([[clean(cell) for cell in row] for row in rows])]
+    return draw_table(rows, paint, columns, right=(1, 2))
 
 
 def answers_to_json(found: Sequence[ModelAnswers]) -> dict[str, Json]:

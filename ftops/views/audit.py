@@ -11,21 +11,20 @@ from ftops.core.plurals import plural
 from ftops.planning.plan import Action
 from ftops.state.backends.audit_log import Run
 from ftops.views.paint import Painter
-from ftops.views.values import aligned
+from ftops.views.table import draw_table
 
 _STYLES: Mapping[str, str] = {"done": "good", "failed": "error", "lost": "error"}
 _HEAD = ("WHEN", "WHO", "WHAT", "RESULT", "CHANGES", "STATE", "PLAN")
 
 
-def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> list[str]:
+def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter, columns: int | None = None) -> list[str]:
     """A line for each run, oldest first."""
     if not runs:
         return ["No runs yet."]
-    head, *rows = aligned([_HEAD, *(_cells(run) for run in runs)])
-    lines = ["  ".join(paint(cell, "dim") for cell in head).rstrip()]
-    for run, cells in zip(runs, rows, strict=True):
-        styles = {_HEAD.index("RESULT"): _STYLES.get(run.result, "update")}
-        lines.append("  ".join(paint(cell, styles.get(i, "")) for i, cell in enumerate(cells)).rstrip())
+    result = _HEAD.index("RESULT")
+    styles = {(row, result): _STYLES.get(run.result, "update") for row, run in enumerate(runs, 1)}
+    rows = [_HEAD, *(_cells(run) for run in runs)]
+    lines = draw_table(rows, paint, columns, styles=styles, heading="dim")
     links = [paint(f"{run.begun.at}  {run.begun.run_url}") for run in runs if run.begun.run_url]
     lines += ["", *links] if links else []
     return lines + [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] * bool(left_out)

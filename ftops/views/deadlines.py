@@ -13,7 +13,7 @@ from ftops.core.plurals import plural
 from ftops.planning.deadlines import Deadline
 from ftops.views.markdown_text import Source, cell, code, table
 from ftops.views.paint import Painter, clean
-from ftops.views.values import aligned
+from ftops.views.table import draw_table
 
 SOON_DAYS = 60
 _LINE = 75
@@ -29,7 +29,7 @@ class Shown(Struct, frozen=True):
     warnings: Sequence[str] = ()
 
 
-def draw(shown: Shown, paint: Painter) -> Iterator[str]:
+def draw(shown: Shown, paint: Painter, columns: int | None = None) -> Iterator[str]:
     """One deadline a line, the next first."""
     yield from (paint(f"warning: {warning}", "warning") for warning in shown.warnings)
     if not shown.found:
@@ -37,10 +37,15 @@ def draw(shown: Shown, paint: Painter) -> Iterator[str]:
         return
     titles = ("DAY", "IN", "RESOURCE", "WHAT ENDS")
     rows = [(*_when(one, shown.today), _resource(one), one.what) for one in shown.found]
-    cells = aligned([[clean(cell) for cell in row] for row in (titles, *rows)])
-    yield paint("  ".join(cells[0]).rstrip(), "bold")
-    for one, row in zip(shown.found, cells[1:], strict=True):
-        yield paint("  ".join(row).rstrip(), _style(one.days_left(shown.today)))
+    styles = {
+        (row, column): _style(one.days_left(shown.today))
+        for row, one in enumerate(shown.found, 1)
+        for column in range(len(titles))
+    }
+    drawn = draw_table((titles, *rows), paint, columns, styles=styles)
+    yield from drawn[: -len(rows)]
+    for one, row in zip(shown.found, drawn[-len(rows) :], strict=True):
+        yield row
         yield paint(f"    {one.then}{_told(one)}", "dim")
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from unicodedata import east_asian_width
 
 from msgspec.structs import asdict
 
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.plurals import plural
+from ftops.views.folding import columns_of, wrapped
 from ftops.views.paint import Painter
 
 WIDTH = 100
 """Explanations are wrapped to this width, less in a narrower terminal, and longer source lines cut."""
 _INDENT, _NARROWEST = 2, 30
-_WORD = re.compile(r"(?:`[^`]*`|[^\s`])+|`")
-"""Lines are wrapped between words; text in backticks counts as one."""
 _FIELDS = ("severity", "summary", "detail", "hint")
 _LEAD = 60
 """A dataset's line that is cut on the left has its column at this index (ftops.dataset)."""
@@ -61,10 +58,10 @@ def _lines(diagnostic: Diagnostic, paint: Painter, width: int) -> Iterable[str]:
     bar = paint("|", "dim")
     if place is not None and place.text and (diagnostic.detail or diagnostic.hint):
         yield f"{gutter} {bar}"
-    for line in _wrapped(_sentence(diagnostic.detail), width):
+    for line in wrapped(_sentence(diagnostic.detail), width):
         yield f"  {paint(line)}"
     if diagnostic.hint:
-        first, *rest = _wrapped(_sentence(diagnostic.hint), width - 6)
+        first, *rest = wrapped(_sentence(diagnostic.hint), width - 6)
         yield f"  {paint('hint:', 'hint')} {paint(first)}"
         yield from (f"        {paint(line)}" for line in rest)
 
@@ -79,10 +76,10 @@ def _excerpt(place: Place, gutter: str, severity: str, paint: Painter) -> Iterab
     text, index = _window(place)
     bar = paint("|", "dim")
     width = max(1, min(place.width, len(text) - index))
-    carets = "^" * max(1, _columns(text[index : index + width]))
+    carets = "^" * max(1, columns_of(text[index : index + width]))
     yield f"{gutter} {bar}"
     yield f"{paint(str(place.line), 'dim')} {bar} {paint(text)}"
-    yield f"{gutter} {bar} {' ' * _columns(text[:index])}{paint(carets, severity)}"
+    yield f"{gutter} {bar} {' ' * columns_of(text[:index])}{paint(carets, severity)}"
 
 
 def _window(place: Place) -> tuple[str, int]:
@@ -99,29 +96,3 @@ def _window(place: Place) -> tuple[str, int]:
     if start + WIDTH < len(text):
         shown = f"{shown[:-1]}…"
     return shown, index - start
-
-
-def _columns(text: str) -> int:
-    """Columns on a terminal: wide East Asian characters take two."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width`; line ends and indents of the text are kept. Text in backticks is there to be
-    copied: it is never broken, even if it is longer."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if len(line) <= width:
-            lines.append(line.rstrip())
-            continue
-        indent = line[: len(line) - len(line.lstrip())]
-        filled = ""
-        for word in _WORD.findall(line):
-            if filled and len(filled) + 1 + len(word) > width:
-                lines.append(filled)
-                filled = ""
-            filled = f"{filled} {word}" if filled else indent + word
-        lines.append(filled)
-    return lines

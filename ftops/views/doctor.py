@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
 
 from ftops.core.address import Json
 from ftops.session.doctor import ERROR, OK, WARNING, Check
+from ftops.views.folding import columns_of, folded_lines, padded
 from ftops.views.paint import Painter, clean
-from ftops.views.values import aligned
 
 _SIGNS: Mapping[str, tuple[str, str]] = {OK: ("✓", "good"), WARNING: ("!", "warning"), ERROR: ("✗", "error")}
 """Verdict → its sign and style."""
@@ -16,16 +15,15 @@ _SIGNS: Mapping[str, tuple[str, str]] = {OK: ("✓", "good"), WARNING: ("!", "wa
 
 def draw(found: Sequence[Check], paint: Painter, columns: int) -> Iterator[str]:
     """A line for each, which continues below itself; then what to do, if anything."""
-    names = aligned([[clean(check.name)] for check in found])
-    for check, (name,) in zip(found, names, strict=True):
+    width = max((columns_of(clean(check.name)) for check in found), default=0)
+    indent = width + 4
+    for check in found:
         sign, style = _SIGNS[check.verdict]
-        indent = " " * (len(name) + 4)
-        first, *more = wrap(clean(check.found), max(20, columns - len(indent))) or [""]
-        yield f"{paint(sign, style)} {name}  {first}"
-        yield from (indent + line for line in more)
+        line = f"{paint(sign, style)} {padded(clean(check.name), width)}  {clean(check.found)}"
+        yield from folded_lines(line, columns, indent)
         if check.hint:
-            lines = wrap(f"hint: {clean(check.hint)}", max(20, columns - len(indent)))
-            yield from (paint(indent + line, "dim") for line in lines)
+            hint = f"{' ' * indent}hint: {clean(check.hint)}"
+            yield from (paint(line, "dim") for line in folded_lines(hint, columns, indent))
 
 
 def to_json(found: Sequence[Check]) -> dict[str, Json]:

@@ -17,11 +17,14 @@ from ftops.evaluation.statistics import Interval
 from ftops.planning.estimate import about, dollars
 from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
+from ftops.views.table import draw_table
 
 LONGEST = 300
 """Characters of a prompt or an answer in a report for people."""
 SHOWN = 10
 """Wrong answers at most, unless all are asked for."""
+_VERDICT = 8
+"""The column of the verdict."""
 _STYLES = {"better": "create", "significantly worse": "delete", "incomplete": "delete"}
 _ADJUSTED = "* adjusted for the number of slices (Holm). "
 _METHODS = {
@@ -32,26 +35,31 @@ _METHODS = {
 }
 
 
-def draw(evaluation: Evaluation, paint: Painter, show: str = "misses", limit: int | None = SHOWN) -> str:
+def draw(
+    evaluation: Evaluation,
+    paint: Painter,
+    show: str = "misses",
+    limit: int | None = SHOWN,
+    columns: int | None = None,
+) -> str:
     """The tables of each grader and candidate, then what was wrong."""
     lines: list[str] = []
     for comparison in evaluation.comparisons:
-        lines += _table(evaluation, comparison, paint)
-    lines += _usage(evaluation)
+        lines += _table(evaluation, comparison, paint, columns)
+    lines += _usage(evaluation, paint, columns)
     for result in evaluation.results:
         if result.deployment != evaluation.baseline:
             lines += _wrong(evaluation, result, paint, show, limit)
     return "\n".join(lines) + "\n"
 
 
-def _table(evaluation: Evaluation, comparison: Comparison, paint: Painter) -> Iterator[str]:
+def _table(
+    evaluation: Evaluation, comparison: Comparison, paint: Painter, columns: int | None
+) -> Iterator[str]:
     shown = rows_to_show(comparison)
-    heading, *rows = table_rows(evaluation, comparison, shown)
-    widths = [max(len(clean(r[i])) for r in [heading, *rows]) for i in range(len(heading))]
-    yield paint(_joined(heading, widths), "bold")
-    for row, cells in zip(shown, rows, strict=True):
-        text = clean(_joined(cells[:8], widths))
-        yield f"{text}  {paint(cells[8], _STYLES.get(row.verdict, ''))}" if row.verdict else text
+    rows = table_rows(evaluation, comparison, shown)
+    styles = {(n, _VERDICT): _STYLES.get(row.verdict, "") for n, row in enumerate(shown, 1)}
+    yield from draw_table(rows, paint, columns, right=range(1, _VERDICT), styles=styles)
     yield from (paint(note, "dim") for note in notes(evaluation, comparison))
     yield ""
 
@@ -78,7 +86,7 @@ def notes(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
 
 
 def table_rows(evaluation: Evaluation, comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
-    """The heading, then the cells of these rows; the ninth is the verdict, if there is a baseline."""
+    """The heading, then the cells of these rows; the last is the verdict, if there is a baseline."""
     has_baseline = bool(evaluation.baseline)
     heading = [comparison.grader, "prompts", comparison.candidate]
     if has_baseline:
@@ -94,7 +102,7 @@ def _is_perfect(row: Row) -> bool:
 def _cells(row: Row, has_baseline: bool) -> list[str]:
     cells = [row.slice or "all", str(row.prompts), _share(row.candidate)]
     if not has_baseline or row.baseline is None:
-        return cells
+        return cells + [""] * (6 * has_baseline)
     star = "*" if row.slice else ""
     return [
         *cells,
@@ -125,17 +133,9 @@ def _interval(interval: Interval | None, sign: str = "") -> str:
     return f"[{100 * interval.low:{sign}.0f}, {100 * interval.high:{sign}.0f}]"
 
 
-def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(
-        text.ljust(width) if i == 0 else text.rjust(width)
-        for i, (text, width) in enumerate(zip(cells, widths, strict=False))
-    ).rstrip()
-
-
-def _usage(evaluation: Evaluation) -> Iterator[str]:
+def _usage(evaluation: Evaluation, paint: Painter, columns: int | None) -> Iterator[str]:
     rows = usage_rows(evaluation)
-    widths = [max(len(clean(row[i])) for row in rows) for i in range(len(rows[0]))]
-    yield from (clean(_joined(row, widths)) for row in rows)
+    yield from draw_table(rows, paint, columns, right=range(1, len(rows[0])))
     yield from usage_notes(evaluation)
     yield ""
 

@@ -13,8 +13,9 @@ from ftops.core.value_diff import Difference, differences
 from ftops.state.backends.base import Version
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState, State
-from ftops.views.paint import Painter, clean
-from ftops.views.values import aligned, difference_line
+from ftops.views.paint import PLAIN, Painter
+from ftops.views.table import draw_table
+from ftops.views.values import difference_line
 
 
 class Changed(Struct, frozen=True):
@@ -60,13 +61,13 @@ def _fields(resource: ResourceState) -> Mapping[str, Json]:
     return {name: value for name, value in fields.items() if name not in ("address", "resume", "token")}
 
 
-def draw_versions(versions: Sequence[Version]) -> list[str]:
+def draw_versions(versions: Sequence[Version], columns: int | None = None) -> list[str]:
     """A version a line, aligned."""
     if not versions:
         return ["No versions of the state yet."]
     rows = [("VERSION", "WRITTEN", "BY", "COMMAND")]
     rows += [(v.id, v.at, v.who, v.operation) for v in versions]
-    return [clean("  ".join(cells)).rstrip() for cells in aligned(rows)]
+    return draw_table(rows, PLAIN, columns)
 
 
 def versions_to_json(versions: Sequence[Version]) -> dict[str, Json]:

@@ -10,8 +10,10 @@ from ftops.core.plurals import agree, plural
 from ftops.providers.training_run import JobEvent, SavedCheckpoint
 from ftops.session.training import Expected, Training
 from ftops.state.state import Status
+from ftops.views.folding import columns_of
 from ftops.views.paint import Painter, clean
-from ftops.views.values import aligned, duration
+from ftops.views.table import draw_table
+from ftops.views.values import duration
 
 _COLUMNS: Mapping[str, Sequence[str]] = {
     "loss": ("train_loss",),
@@ -30,6 +32,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
 _LESS_NEEDED = ("accuracy", "tokens", "elapsed", "loss", "reward", "to expect")
 """Columns in the order in which they are left out of a table that is too wide."""
 _STYLES = {Status.READY: "good", Status.TAINTED: "error", Status.PENDING: "update"}
+_NUMBERS = frozenset({*_COLUMNS, "step", "tokens", "elapsed"})
 _BY = {"pace": "at the pace of its steps", "recorded": "as long as recorded jobs like it took"}
 
 
@@ -42,9 +45,13 @@ def draw_jobs(trainings: Sequence[Training], paint: Painter, width: int | None =
     for name in _LESS_NEEDED:
         if width is not None and _width(rows, columns) > width and name in columns:
             columns.remove(name)
-    table = aligned([columns, *([row[name] or "-" for name in columns] for row in rows)]) if rows else []
-    drawn = ["  ".join(cells).rstrip() for cells in table[1:]]
-    return [paint("  ".join(table[0]).rstrip(), "bold"), *drawn] if table else []
+    if not rows:
+        return []
+    cells = [columns, *([row[name] or "-" for name in columns] for row in rows)]
+    numbers = [at for at, name in enumerate(columns) if name in _NUMBERS]
+    state = columns.index("state")
+    styles = {(n, state): _style(training) for n, training in enumerate(trainings, 1)}
+    return draw_table(cells, paint, width, right=numbers, styles=styles)
 
 
 def standing(training: Training) -> str:
@@ -169,12 +176,16 @@ def _ahead(training: Training) -> str:
 
 
 def _width(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
-    return sum(max(len(name), *(len(row[name]) for row in rows)) + 2 for name in columns) - 2
+    return sum(max(map(columns_of, (name, *(row[name] for row in rows)))) + 2 for name in columns) - 2
+
+
+def _style(training: Training) -> str:
+    return "error" if training.is_gone else _STYLES.get(training.run.state, "")
 
 
 def _detail(training: Training, paint: Painter) -> list[str]:
     run, row = training.run, _row(training)
-    state = paint(row["state"], "error" if training.is_gone else _STYLES.get(run.state, ""))
+    state = paint(row["state"], _style(training))
     percent = f" ({100 * (run.step or 0) / training.steps:.0f} %)" if training.steps and run.step else ""
     waited = "" if training.trained is None else f", of which {duration(training.trained)} training"
     lines = {

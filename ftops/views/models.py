@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ftops.core.address import Json
 from ftops.core.serving import SKU_NAMES
 from ftops.planning.estimate import dollars
-from ftops.views.paint import clean
-from ftops.views.values import aligned
+from ftops.views.paint import Painter, clean
+from ftops.views.table import draw_table
 
 if TYPE_CHECKING:
     from ftops.catalog import CatalogModel
@@ -20,7 +20,9 @@ _MORE = "`ftops models NAME` shows the regions, SKUs and other prices of one."
 _SKUS = {sku.casefold(): sku for sku in SKU_NAMES}
 
 
-def draw_models(found: Sequence[tuple[CatalogModel, Collection[str]]]) -> list[str]:
+def draw_models(
+    found: Sequence[tuple[CatalogModel, Collection[str]]], paint: Painter, columns: int | None = None
+) -> list[str]:
     """A model a line, aligned, with the lowest price of these training types."""
     if not found:
         return ["No model of the catalogue matches."]
@@ -34,14 +36,14 @@ def draw_models(found: Sequence[tuple[CatalogModel, Collection[str]]]) -> list[s
         )
         for one, kinds in found
     ]
-    cells = aligned([[clean(cell) for cell in row] for row in (_TITLES, *rows)])
-    return [*("  ".join(row).rstrip() for row in cells), "", _MORE]
+    return [*draw_table((_TITLES, *rows), paint, columns), "", _MORE]
 
 
 def draw_model(one: CatalogModel) -> list[str]:
     """Everything that the catalogue has about one model."""
     rows = [(name, text) for name, text in _facts(one) if text]
-    return [clean("  ".join(row)).rstrip() for row in aligned(rows)]
+    width = max(len(name) for name, _ in rows)
+    return [clean(f"{name:{width}}  {text}") for name, text in rows]
 
 
 def models_to_json(found: Sequence[CatalogModel], dated: date | None) -> dict[str, Json]:

@@ -10,7 +10,8 @@ from ftops.core.snippets import command
 from ftops.planning.plan import Plan
 from ftops.planning.plan_document import pin_to_json
 from ftops.state.state import Pin
-from ftops.views.paint import Painter, clean
+from ftops.views.paint import Painter
+from ftops.views.table import draw_table
 
 if TYPE_CHECKING:
     from ftops.session.rollback import Candidate
@@ -53,7 +54,11 @@ def pin_line(pin: Pin) -> str:
 
 
 def candidate_lines(
-    address: Address, candidates: Sequence[Candidate], pin: Pin | None, paint: Painter
+    address: Address,
+    candidates: Sequence[Candidate],
+    pin: Pin | None,
+    paint: Painter,
+    columns: int | None = None,
 ) -> Iterator[str]:
     """A table, the model that is served first."""
     if pin is not None:
@@ -73,9 +78,7 @@ def candidate_lines(
         )
         for one in candidates
     ]
-    widths = [max(len(clean(row[n])) for row in rows) for n in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(f"{paint(cell):{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+    yield from draw_table(rows, paint, columns)
 
 
 def candidates_to_json(address: Address, candidates: Sequence[Candidate], pin: Pin | None) -> dict[str, Json]:

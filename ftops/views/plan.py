@@ -122,8 +122,18 @@ def summary_line(plan: Plan) -> str:
         what = [f"{plural(len(plan.moves), 'resource')} to move"] * bool(plan.moves) + noted
         return f"Plan: {', '.join(what)}; no object is changed." if what else "Plan: only outputs to change."
     counts = plan.summary | {"move": len(plan.moves)}
-    parts = [f"{count} to {name}" for name, count in counts.items() if count or name in _ALWAYS_COUNTED]
+    parts = [
+        f"{count} to {name}{_old_deleted(plan) if name == 'replace' else ''}"
+        for name, count in counts.items()
+        if count or name in _ALWAYS_COUNTED
+    ]
     return f"Plan: {', '.join(parts + noted)}."
+
+
+def _old_deleted(plan: Plan) -> str:
+    """` (3 old ones deleted)`: those whose resources stay."""
+    count = sum(c.action is Action.DELETE and c.step != str(c.address) for c in plan.changes)
+    return f" ({plural(count, 'old one')} deleted)" if count else ""
 
 
 def has_changes(plan: Plan) -> bool:

@@ -12,15 +12,17 @@ from ftops.views.facts import csv_line, plain
 from ftops.views.markdown_text import cell as escaped
 from ftops.views.markdown_text import table
 from ftops.views.paint import Painter, clean
-from ftops.views.values import aligned, show
+from ftops.views.table import draw_table
+from ftops.views.values import show
 
 _WIDTH = 40
 
 
-def draw_sweep(sweep: Sweep, paint: Painter) -> list[str]:
+def draw_sweep(sweep: Sweep, paint: Painter, columns: int | None = None) -> list[str]:
     """The rows below a heading."""
-    heading, *rows = ("  ".join(cells).rstrip() for cells in aligned(_rows(sweep)))
-    return [paint(heading, "bold"), *rows]
+    rows = _rows(sweep)
+    numbers = [n for n, cells in enumerate(zip(*rows[1:], strict=True)) if all(map(_is_number, cells))]
+    return draw_table(rows, paint, columns, right=numbers)
 
 
 def sweep_to_markdown(sweep: Sweep) -> str:
@@ -106,6 +108,10 @@ def _input(name: str, trial: Trial) -> str:
 
 def _score(name: str, trial: Trial) -> str:
     return _number(trial.scores.get(name))
+
+
+def _is_number(cell: str) -> bool:
+    return not cell.strip("0123456789.,-$≈ ")
 
 
 def _number(value: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 
 from ftops.config.outputs import names_secret
@@ -70,12 +70,6 @@ def as_meant(inputs: Mapping[str, Value], identities: Mapping[str, str]) -> Mapp
     """Inputs with the digest by which a dataset is compared: that of its examples."""
     content = identities.get("content")
     return {**inputs, "content": content} if content and "content" in inputs else inputs
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The cells of a table, padded to the width of their column."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [[f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows]
 
 
 def size(count: float) -> str:

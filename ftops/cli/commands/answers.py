@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def list_(screen: Screen, model: str, spec: SpecArguments) -> int:
     """List the models that have cached answers, with their number, size and age."""
     found = _answers(spec, model)
-    return screen.result(lambda: answers_to_json(found), lambda: draw_answers(found))
+    return screen.result(
+        lambda: answers_to_json(found), lambda: draw_answers(found, screen.paint, screen.width)
+    )
 
 
 @click.command("prune")
@@ -54,7 +56,7 @@ def prune(
     old = answer_archive.older(_answers(spec, model), before)
     count = sum(answers.count for answers in old)
     if not screen.json:
-        screen.lines(draw_answers(old, "No answers are older than that."))
+        screen.lines(draw_answers(old, screen.paint, screen.width, "No answers are older than that."))
     if old and not dry_run:
         if not auto_approve and not screen.approve(f"Delete {plural(count, 'answer')}?", "deleting answers"):
             return 1

@@ -160,7 +160,7 @@ def _report(
 ) -> int:
     """Shows and writes the results. Returns the exit code."""
     from ftops.cli.report_files import write_report
-    from ftops.views.evaluation import draw, draw_markdown, to_json
+    from ftops.views.evaluation import SHOWN, draw, draw_markdown, to_json
 
     if fail_if and not evaluation.baseline:
         raise UsageError("--fail-if needs a baseline", "this evaluation has none.", "leave it out")
@@ -171,7 +171,8 @@ def _report(
     elif screen.markdown:
         screen.raw(draw_markdown(evaluation))
     else:
-        screen.text(draw(evaluation, screen.paint, show, None if show == "all" else 10))
+        limit = None if show == "all" else SHOWN
+        screen.text(draw(evaluation, screen.paint, show, limit, screen.width))
     if fail_if and set(evaluation.verdicts.values()) & _FAILING[fail_if]:
         return HELD
     return 0 if evaluation.is_complete else 1

@@ -60,7 +60,8 @@ def command(screen: Screen, name: str, method: str, training_type: str, location
         return screen.result(lambda: models_to_json([one], known.dated), lambda: draw_model(one))
     found = list(_chosen(known.models.values(), wanted))
     return screen.result(
-        lambda: models_to_json([one for one, _ in found], known.dated), lambda: draw_models(found)
+        lambda: models_to_json([one for one, _ in found], known.dated),
+        lambda: draw_models(found, screen.paint, screen.width),
     )
 
 

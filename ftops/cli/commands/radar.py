@@ -56,5 +56,7 @@ def command(
         screen.text(view.markdown(shown, made_now()))
     else:
         about = dict(zip(("spec", "environment"), named, strict=True))
-        screen.result(lambda: {**about, **view.to_json(shown)}, lambda: view.draw(shown, screen.paint))
+        screen.result(
+            lambda: {**about, **view.to_json(shown)}, lambda: view.draw(shown, screen.paint, screen.width)
+        )
     return SOON if detailed_exitcode and any(one.day for one in found) else 0

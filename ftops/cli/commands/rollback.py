@@ -63,7 +63,7 @@ def command(
     if is_list:
         return screen.result(
             lambda: candidates_to_json(address, candidates, pin),
-            lambda: candidate_lines(address, candidates, pin, screen.paint),
+            lambda: candidate_lines(address, candidates, pin, screen.paint, screen.width),
         )
     lifted = dict.fromkeys(rule_overrides, reason)
     arguments = [shlex.quote(str(address))]

@@ -78,7 +78,7 @@ def history(screen: Screen, spec: SpecArguments) -> int:
     """List the kept versions of the state, newest first."""
     with looking(screen, spec) as session:
         versions = session.store.versions()
-    return screen.result(lambda: versions_to_json(versions), lambda: draw_versions(versions))
+    return screen.result(lambda: versions_to_json(versions), lambda: draw_versions(versions, screen.width))
 
 
 @click.command("diff")
@@ -185,7 +185,7 @@ def audit(screen: Screen, spec: SpecArguments, limit: int) -> int:
     shown = runs[-limit:] if limit else runs
     return screen.result(
         lambda: runs_to_json(shown, config.name, config.environment),
-        lambda: draw_runs(shown, len(runs) - len(shown), screen.paint),
+        lambda: draw_runs(shown, len(runs) - len(shown), screen.paint, screen.width),
     )
 
 

@@ -1,0 +1,100 @@
+"""Line folding: painted text in a terminal's width, and the columns that text takes there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from unicodedata import combining, east_asian_width
+
+_SGR = r"\x1b\[[0-9;]*m"
+_WORD = r"""(?x) ([ ]*)((?:
+    `[^`]*`                              # a command or a name
+    | "(?:[^"\\]|\\.)*"                  # a value
+    | \(known\ after\ apply:\ [^()]*\)
+    | \#\ .*                             # what is said of a value
+    | →(?:\x1b\[0m)?\ (?=\S)             # begins a line with what follows
+    | [^\s`"]
+)+ | \S)"""
+"""Spaces and a word, which stays together. Not compiled here, because few commands need it."""
+_LABEL = r" *(?:[^\s:(]+ ){1,3} *= |\w(?:[^\s:(]|:\d)*(?: [^\s:(]+){0,4}  +"
+"""`name   = ` or `name   `: what follows is folded below its beginning."""
+_NARROWEST = 24
+"""The least columns that text is folded to."""
+
+
+def columns_of(text: str) -> int:
+    """Columns on a terminal: colours take none, wide East Asian characters and emoji two."""
+    if "\x1b" in text:
+        text = re.sub(_SGR, "", text)
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """With spaces to so many columns; to the right of them if `right`."""
+    space = " " * max(0, width - columns_of(text))
+    return space + text if right else text + space
+
+
+def folded(text: str, columns: int) -> str:
+    """Lines of at most so many columns, broken between words. A word is never broken, so that paths, names
+    and commands can be copied: one that is longer than a line stays as it is."""
+    columns = max(columns, _NARROWEST)
+    return "".join(
+        line if columns_of(line.rstrip("\n")) <= columns else _joined(line, columns)
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def folded_lines(line: str, columns: int, hang: int | None = None) -> list[str]:
+    """A line as several; those after the first begin in column `hang`, or to the left of it if only then a
+    word fits."""
+    if columns_of(line) <= columns:
+        return [line]
+    least = _indent(line) + 2 if hang is None else hang
+    hang = _below_label(line, columns) or least if hang is None else hang
+    lines, current, width = [], "", 0
+    for gap, word in _tokens(line, columns - least):
+        more = columns_of(word)
+        helps = more <= columns - least or word.startswith("`")
+        if current.strip() and width + len(gap) + more > columns and helps:
+            lines.append(current)
+            hang = hang if more <= columns - hang else least
+            current, gap, width = " " * hang, "", hang
+        current, width = f"{current}{gap}{word}", width + len(gap) + more
+    return [*lines, current]
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """Lines of text; its line ends and indents are kept."""
+    return [
+        part.rstrip() for line in text.splitlines() for part in folded_lines(line, columns, _indent(line))
+    ]
+
+
+def _joined(line: str, columns: int) -> str:
+    body = line.rstrip("\n")
+    return "\n".join(folded_lines(body, columns)) + line[len(body) :]
+
+
+def _tokens(line: str, room: int) -> Iterator[tuple[str, str]]:
+    for gap, word in re.findall(_WORD, line):
+        if " " in word and "`" not in word and columns_of(word) > room:
+            first, *rest = word.split(" ")
+            yield gap, first
+            yield from ((" ", part) for part in rest)
+        else:
+            yield gap, word
+
+
+def _indent(line: str) -> int:
+    bare = re.sub(_SGR, "", line)
+    return len(bare) - len(bare.lstrip())
+
+
+def _below_label(line: str, columns: int) -> int:
+    """The column of the text that follows a label; 0 if there is none, or it is too far to the right."""
+    label = re.match(_LABEL, re.sub(_SGR, "", line))
+    width = columns_of(label[0]) if label else 0
+    return width if width <= columns // 2 else 0

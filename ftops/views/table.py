@@ -1,0 +1,93 @@
+"""Tables as text: columns aligned, in the width of a terminal, or a block of lines for each row. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
+
+from ftops.views.folding import columns_of, folded_lines, padded
+from ftops.views.paint import Painter, clean
+
+_GAP = 2
+Rows = Sequence[Sequence[str]]
+
+
+def draw_table(
+    rows: Rows,
+    paint: Painter,
+    columns: int | None = None,
+    right: Collection[int] = (),
+    styles: Mapping[tuple[int, int], str] | None = None,
+    heading: str = "bold",
+) -> list[str]:
+    """A string for each row, the first of which are headings.
+
+    `columns` are those of the terminal, None if lines may have any length: cells are folded to fit, and if
+    their longest words don't fit either, each row becomes a block, and there is no row of headings.
+    `right` are the columns of numbers; `styles` those of cells, by row and column.
+    """
+    cells = [[clean(cell) for cell in row] for row in rows]
+    styles = {(0, at): heading for at in range(len(rows[0]))} | dict(styles or {})
+    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
+    if columns is not None:
+        least = [max(_longest(cell) for cell in column) for column in zip(*cells, strict=True)]
+        fitting = _shrunk(widths, least, columns - _GAP * (len(widths) - 1))
+        if fitting is None:
+            return [_block(cells[0], cells[n], columns, _of(styles, n), paint) for n in range(1, len(cells))]
+        widths = fitting
+    return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(cells)]
+
+
+def _of(styles: Mapping[tuple[int, int], str], row: int) -> Mapping[int, str]:
+    return {column: style for (at, column), style in styles.items() if at == row}
+
+
+def _row(
+    row: Sequence[str],
+    widths: Sequence[int],
+    right: Collection[int],
+    styles: Mapping[int, str],
+    paint: Painter,
+) -> str:
+    folded = [folded_lines(cell, width, 0) for cell, width in zip(row, widths, strict=True)]
+    lines = []
+    for parts in zip_longest(*folded, fillvalue=""):
+        last = max((at for at, part in enumerate(parts) if part), default=0)
+        shown = []
+        for at, (part, width) in enumerate(zip(parts[: last + 1], widths, strict=False)):
+            space = " " * (width - columns_of(part))
+            text = paint(part, styles.get(at, "")) if part else ""
+            shown.append(space + text if at in right else text if at == last else text + space)
+        lines.append((" " * _GAP).join(shown))
+    return "\n".join(lines)
+
+
+def _block(
+    names: Sequence[str], row: Sequence[str], columns: int, styles: Mapping[int, str], paint: Painter
+) -> str:
+    """The first cell, and below it a line for each of the others."""
+    width = max(map(columns_of, names))
+    lines = [paint(f"{names[0]}: {row[0]}" if names[0] else row[0], styles.get(0, "bold"))]
+    for at, (name, cell) in enumerate(zip(names[1:], row[1:], strict=True), 1):
+        if cell:
+            label = f"  {padded(name, width)}  "
+            first, *more = folded_lines(label + cell, columns, len(label))
+            style = styles.get(at, "")
+            lines += [label + paint(first[len(label) :], style), *(paint(line, style) for line in more)]
+    return "\n".join(lines)
+
+
+def _longest(cell: str) -> int:
+    return max(map(columns_of, cell.split(" ")))
+
+
+def _shrunk(widths: Sequence[int], least: Sequence[int], columns: int) -> list[int] | None:
+    """Widths that take so many columns together: the widest get narrower, none more than its longest word.
+    None if there are no such widths."""
+    fitting = list(widths)
+    while sum(fitting) > columns:
+        at = max(range(len(fitting)), key=lambda n: (fitting[n] > least[n], fitting[n]))
+        if fitting[at] <= least[at]:
+            return None
+        fitting[at] -= 1
+    return fitting
