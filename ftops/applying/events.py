@@ -36,12 +36,14 @@ class ChangeStarted(ActionEvent, frozen=True):
 
 
 class ChangeProgress(StepEvent, frozen=True):
-    """`percent` is 0 to 100, None where it isn't known; `elapsed` in seconds."""
+    """`percent` is 0 to 100, `steps` the number of all steps of a training; both are None where they aren't
+    known. `elapsed` is in seconds."""
 
     message: str
     elapsed: float
     percent: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: int | None = None
 
 
 class ChangeRetried(StepEvent, frozen=True):

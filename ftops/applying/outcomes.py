@@ -48,8 +48,11 @@ class EventEmitter(Struct, frozen=True):
             self.progress(step, note)
 
     def progress(self, step: Step, line: Progress) -> None:
-        message, percent = self.redaction.text(line.message), self._percent(step, line)
-        self.step(events.ChangeProgress, step, message, self.elapsed(step), percent, line.metrics)
+        message, percent, steps = self.redaction.text(line.message), line.percent, line.steps
+        done = line.metrics.get("step")
+        if percent is None and done is not None and (steps := self.calls.training_steps(step)):
+            percent = round(min(100.0, 100 * done / steps), 1)
+        self.step(events.ChangeProgress, step, message, self.elapsed(step), percent, line.metrics, steps)
 
     def run_finished(self, plan: Plan, result: str, results: Mapping[str, NodeResult]) -> None:
         part = plan.limited_to({step for step, outcome in results.items() if outcome is NodeResult.DONE})
@@ -66,14 +69,6 @@ class EventEmitter(Struct, frozen=True):
             waiting=count(NodeResult.WAITING),
             **{Action(name).done: number for name, number in part.summary.items()},
         )
-
-    def _percent(self, step: Step, line: Progress) -> float | None:
-        """Of the steps of a training, if the service itself doesn't say how many there will be."""
-        done = line.metrics.get("step")
-        if line.percent is not None or done is None:
-            return line.percent
-        total = self.calls.training_steps(step)
-        return round(min(100.0, 100 * done / total), 1) if total else None
 
     def step(self, event: Callable[..., events.Event], step: Step, *fields: object) -> None:
         """Emits an event of a step, with these fields of it."""

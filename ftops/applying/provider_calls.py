@@ -226,19 +226,12 @@ class ProviderCalls(Struct, frozen=True):
         return self.live.resources[change.address]
 
     def training_steps(self, step: Step) -> int | None:
-        """The steps of a training, from its epochs, batch size and examples; None if one isn't known."""
+        """The number of steps of a training; None if it isn't known."""
+        from ftops.planning.cost.durations import training_steps
+
         recorded, training = self.recorded(step), step.change.after.get("training")
         data = self.live.resources.get(training.address) if isinstance(training, Reference) else None
-        sizes: list[Any] = [data.outputs.get("examples") if data else None]
-        for name in ("n_epochs", "batch_size"):
-            path = f"hyperparameters.{name}"
-            resolved = at(recorded.outputs, path)  # -1 or a word until the service has chosen it
-            is_resolved = isinstance(resolved, int) and resolved > 0
-            sizes.append(resolved if is_resolved else at(recorded.inputs, path))
-        if not all(isinstance(size, int) and size > 0 for size in sizes):
-            return None
-        examples, epochs, batch = sizes
-        return int(epochs * -(-examples // batch))
+        return training_steps(recorded, self.live.resources.values() if data is None else (data,))
 
     def _by_hours(self, step: Step) -> Action:
         """What a step does now. By its hosting hours, an object is there afterwards, or it isn't."""

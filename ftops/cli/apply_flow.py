@@ -208,7 +208,7 @@ class _Apply(Struct, frozen=True):
             from ftops.session.other_states import check_reads
 
             check_reads(session.config, os.environ)
-        with self.reporter.running() as show:
+        with self.reporter.running(plan) as show:
             return session.apply(
                 plan,
                 settings,

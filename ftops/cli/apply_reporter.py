@@ -38,13 +38,15 @@ class TextReporter(Struct, frozen=True):
             self._screen.findings(plan.findings, 0)
 
     @contextmanager
-    def running(self) -> Iterator[Show]:
-        """Shows events until the end of the block."""
+    def running(self, plan: Plan | None = None) -> Iterator[Show]:
+        """Shows events until the end of the block. `plan` says how long its jobs usually take."""
         self._screen.text("\n")
         if self._screen.is_live:
             from ftops.views.live import LiveView
 
-            with LiveView(self._screen.paint, self._title) as live:
+            jobs = [job for job in plan.estimate.training if job.hours] if plan else []
+            usual = {str(job.address): (3600 * job.hours[0], 3600 * job.hours[-1]) for job in jobs}
+            with LiveView(self._screen.paint, self._title, usual=usual) as live:
                 yield live.show
             return
         lines = progress.Lines(self._screen.paint, self._title)
@@ -79,7 +81,7 @@ class JsonReporter(Struct, frozen=True):
         self._screen.line({"event": "plan", **plan_document(plan, warnings)})
 
     @contextmanager
-    def running(self) -> Iterator[Show]:
+    def running(self, plan: Plan | None = None) -> Iterator[Show]:
         yield lambda event: self._screen.line(events.to_json(event))
 
     def ended(self, report: Report, outputs: Mapping[str, OutputValue], exit_code: int) -> None:

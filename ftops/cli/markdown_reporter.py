@@ -36,7 +36,7 @@ class MarkdownReporter(Struct):
             self._screen.text(markdown.draw(plan, made_now(), self._limit, warnings).text)
 
     @contextmanager
-    def running(self) -> Iterator[Show]:
+    def running(self, plan: Plan | None = None) -> Iterator[Show]:
         """Keeps the last event of each step."""
 
         def keep(event: events.Event) -> None:

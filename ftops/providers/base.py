@@ -27,11 +27,13 @@ OTHER_ACCOUNT = "OtherAccount"
 
 
 class Progress(Struct, frozen=True):
-    """Something to show about a pending object. `percent` is 0 to 100."""
+    """Something to show about a pending object. `percent` is 0 to 100, `steps` the number of all steps of a
+    training; both are None if they aren't known."""
 
     message: str
     percent: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: int | None = None
 
 
 NOTHING_SAID = Progress("")

@@ -33,7 +33,7 @@ from ftops.planning.moves import Replacement, located, nothing_recorded, replace
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
 from ftops.providers import Providers
-from ftops.providers.base import Controls, Provider, Queues, ReportsProgress
+from ftops.providers.base import Controls, Provider, Queues
 from ftops.session.own_marks import noting
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.factory import (
@@ -341,15 +341,6 @@ class Session(Struct):
         self._state = after
         ending.result, ending.serial = "done", after.serial
         return after
-
-    def progress(self, address: Address) -> float | None:
-        """How much of a recorded job in progress is done, in percent; None if the service doesn't say."""
-        here = self.state.resources.get(address)
-        provider = self.providers(here.provider) if here is not None else None
-        if here is None or not isinstance(provider, ReportsProgress):
-            return None
-        said, _ = provider.progress(here, "")
-        return next((one.percent for one in reversed(said) if one.percent is not None), None)
 
     def control(self, address: Address, verb: str) -> ResourceState:
         """Pauses, resumes or cancels a job, and records what it is then; if another run holds the lock, that

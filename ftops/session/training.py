@@ -11,12 +11,11 @@ from msgspec import Struct
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.model_names import base_of
-from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
-from ftops.planning.cost.durations import comparable
+from ftops.planning.cost.durations import comparable, left_by_pace, training_steps
 from ftops.planning.moves import located, nothing_recorded
 from ftops.planning.targeting import matching
-from ftops.providers.base import Provider
+from ftops.providers.base import Provider, ReportsProgress
 from ftops.providers.training_run import JobEvent, TrainingRun, WatchesTraining, recorded_run
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, State, Status
@@ -91,6 +90,22 @@ def standings(session: Session, addresses: Collection[Address]) -> Mapping[Addre
     return {training.address: training for training in trainings(session, running)}
 
 
+def percent_done(session: Session, address: Address) -> float | None:
+    """How much of a recorded job in progress is done; None if that isn't known. Raises ProviderError."""
+    job = session.state.resources.get(address)
+    provider = session.providers(job.provider) if job is not None else None
+    if job is None or not isinstance(provider, ReportsProgress):
+        return None
+    said, _ = provider.progress(job, "")
+    steps = training_steps(job, session.state.resources.values())
+    for line in reversed(said):
+        done = line.metrics.get("step")
+        percent = 100 * done / steps if line.percent is None and done and steps else line.percent
+        if percent is not None:
+            return round(min(100.0, percent), 1)
+    return None
+
+
 def _run_of(provider: Provider, job: ResourceState) -> TrainingRun | None:
     if isinstance(provider, WatchesTraining):
         return provider.training_run(job)
@@ -106,7 +121,7 @@ def _events_of(provider: Provider, job: ResourceState, seen: str) -> list[JobEve
 def _training(job: ResourceState, run: TrainingRun | None, state: State, now: datetime) -> Training:
     if run is None:
         return Training(job.address, recorded_run(job), is_gone=True)
-    steps = run.steps or _steps_of(job, state)
+    steps = run.steps or training_steps(job, state.resources.values())
     newest = max((event.at for event in run.events), default="")
     is_ended = run.state is not Status.PENDING
     # The clock of the service may be ahead of the one here.
@@ -117,42 +132,13 @@ def _training(job: ResourceState, run: TrainingRun | None, state: State, now: da
     return Training(job.address, run, steps, elapsed, _seconds(started, until), expected)
 
 
-def _steps_of(job: ResourceState, state: State) -> int | None:
-    """From the examples and the hyperparameters, if the service doesn't choose these."""
-    chosen = object_at(job.inputs, "hyperparameters")
-    reported = object_at(job.outputs, "hyperparameters")
-    epochs, batch = (_count(reported.get(n)) or _count(chosen.get(n)) for n in ("n_epochs", "batch_size"))
-    file = job.inputs.get("training")
-    examples = next(
-        (
-            _count(resource.outputs.get("examples"))
-            for resource in state.resources.values()
-            if resource.remote_id == file
-        ),
-        None,
-    )
-    return -(-examples // batch) * epochs if examples and epochs and batch else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-
-
 def _by_pace(run: TrainingRun, steps: int | None, now: datetime | None) -> Expected | None:
-    """The steps that are left, at the pace of all that are done and of the later half of them."""
     started = _time(run.started_at)
-    done = [(e.step, at) for e in run.events if e.step and (at := _time(e.at))]
+    done = [(e.step, at.timestamp()) for e in run.events if e.step and (at := _time(e.at))]
     if started is None or now is None or steps is None or not done:
         return None
-    step, at = done[-1]
-    half, half_at = next((pair for pair in reversed(done) if 2 * pair[0] <= step), (0, started))
-    paces = [
-        (at - since).total_seconds() / (step - before) for before, since in ((0, started), (half, half_at))
-    ]
-    if step >= steps or min(paces) <= 0:
-        return None
-    left = [max(0.0, pace * (steps - step) - (now - at).total_seconds()) for pace in paces]
-    return Expected(min(left), max(left), "pace")
+    left = left_by_pace([(0, started.timestamp()), *done], steps, now.timestamp())
+    return Expected(*left, "pace") if left else None
 
 
 def _by_records(job: ResourceState, elapsed: float | None, state: State) -> Expected | None:

@@ -54,7 +54,7 @@ def _lines(diagnostic: Diagnostic, paint: Painter, width: int) -> Iterable[str]:
         gutter = " " * (len(str(place.line)) if place.text else 1)
         yield f"{gutter}{paint('-->', 'dim')} {paint(str(place))}"
         if place.text:
-            yield from _excerpt(place, gutter, severity, paint)
+            yield from _excerpt(place, gutter, severity, paint, width)
     bar = paint("|", "dim")
     if place is not None and place.text and (diagnostic.detail or diagnostic.hint):
         yield f"{gutter} {bar}"
@@ -72,8 +72,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
 
-def _excerpt(place: Place, gutter: str, severity: str, paint: Painter) -> Iterable[str]:
-    text, index = _window(place)
+def _excerpt(place: Place, gutter: str, severity: str, paint: Painter, columns: int) -> Iterable[str]:
+    text, index = _window(place, min(WIDTH, columns - len(gutter) - 1))
     bar = paint("|", "dim")
     width = max(1, min(place.width, len(text) - index))
     carets = "^" * max(1, columns_of(text[index : index + width]))
@@ -82,17 +82,17 @@ def _excerpt(place: Place, gutter: str, severity: str, paint: Painter) -> Iterab
     yield f"{gutter} {bar} {' ' * columns_of(text[:index])}{paint(carets, severity)}"
 
 
-def _window(place: Place) -> tuple[str, int]:
+def _window(place: Place, room: int) -> tuple[str, int]:
     """The part of the line that is shown, and where in it the column is."""
     text = "".join(c if c.isprintable() else " " for c in place.text)
     index = place.column - 1
     if text.startswith("…") and index >= _LEAD:
         index = _LEAD
     index = min(index, len(text))
-    start = max(0, index - _LEAD) if len(text) > WIDTH else 0
-    shown = text[start : start + WIDTH]
+    start = max(0, index - _LEAD * room // WIDTH) if len(text) > room else 0
+    shown = text[start : start + room]
     if start:
         shown = f"…{shown[1:]}"
-    if start + WIDTH < len(text):
+    if start + room < len(text):
         shown = f"{shown[:-1]}…"
     return shown, index - start

@@ -18,6 +18,8 @@ _WORD = r"""(?x) ([ ]*)((?:
 """Spaces and a word, which stays together. Not compiled here, because few commands need it."""
 _LABEL = r" *(?:[^\s:(]+ ){1,3} *= |\w(?:[^\s:(]|:\d)*(?: [^\s:(]+){0,4}  +"
 """`name   = ` or `name   `: what follows is folded below its beginning."""
+_PADDED = r"(?<=\S) {2,}= "
+"""What aligns a value with others; it is given up if the value fits into the line then."""
 _NARROWEST = 24
 """The least columns that text is folded to."""
 
@@ -37,6 +39,18 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     return space + text if right else text + space
 
 
+def shortened(text: str, columns: int) -> str:
+    """Cut in the middle, so that both the beginning and the end are there."""
+    if columns_of(text) <= columns:
+        return text
+    head, tail = text, text
+    while columns_of(head) > columns // 2:
+        head = head[:-1]
+    while columns_of(head) + 1 + columns_of(tail) > columns:
+        tail = tail[1:]
+    return f"{head}…{tail}"
+
+
 def folded(text: str, columns: int) -> str:
     """Lines of at most so many columns, broken between words. A word is never broken, so that paths, names
     and commands can be copied: one that is longer than a line stays as it is."""
@@ -52,6 +66,10 @@ def folded_lines(line: str, columns: int, hang: int | None = None) -> list[str]:
     word fits."""
     if columns_of(line) <= columns:
         return [line]
+    if hang is None and not _below_label(line, columns):
+        line = re.sub(_PADDED, " = ", line, count=1)
+        if columns_of(line) <= columns:
+            return [line]
     least = _indent(line) + 2 if hang is None else hang
     hang = _below_label(line, columns) or least if hang is None else hang
     lines, current, width = [], "", 0

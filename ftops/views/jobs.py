@@ -13,26 +13,13 @@ from ftops.state.state import Status
 from ftops.views.folding import columns_of
 from ftops.views.paint import Painter, clean
 from ftops.views.table import draw_table
+from ftops.views.training_metrics import METRICS, known
 from ftops.views.values import duration
 
-_COLUMNS: Mapping[str, Sequence[str]] = {
-    "loss": ("train_loss",),
-    "valid loss": ("valid_loss", "full_valid_loss"),
-    "reward": ("train_reward_mean", "train_mean_reward"),
-    "valid reward": (
-        "valid_reward_mean",
-        "valid_mean_reward",
-        "full_valid_reward_mean",
-        "full_valid_mean_reward",
-    ),
-    "preferred": ("train_accuracy", "train_reward_accuracy", "rewards/accuracies"),
-    "accuracy": ("train_mean_token_accuracy",),
-}
-"""What a table shows: its heading, and the names of the metric."""
 _LESS_NEEDED = ("accuracy", "tokens", "elapsed", "loss", "reward", "to expect")
 """Columns in the order in which they are left out of a table that is too wide."""
 _STYLES = {Status.READY: "good", Status.TAINTED: "error", Status.PENDING: "update"}
-_NUMBERS = frozenset({*_COLUMNS, "step", "tokens", "elapsed"})
+_NUMBERS = frozenset({*METRICS, "step", "tokens", "elapsed"})
 _BY = {"pace": "at the pace of its steps", "recorded": "as long as recorded jobs like it took"}
 
 
@@ -58,7 +45,7 @@ def standing(training: Training) -> str:
     """Where a job stands, in a few words: `running, step 64 of 96, loss 0.087`."""
     row = _row(training)
     parts = [row["state"], f"step {row['step']}" if row["step"] else ""]
-    parts += [f"{name} {row[name]}" for name in list(_COLUMNS)[:4] if row[name]]
+    parts += [f"{name} {row[name]}" for name in list(METRICS)[:4] if row[name]]
     parts += [_ahead(training), f"{row['to expect']} to expect" if row["to expect"] else ""]
     return ", ".join(part for part in parts if part)
 
@@ -129,11 +116,8 @@ def best_of(checkpoints: Sequence[SavedCheckpoint]) -> SavedCheckpoint | None:
 
 
 def _row(training: Training) -> dict[str, str]:
-    run, metrics = training.run, training.run.metrics
-    shown = {
-        name: next((f"{metrics[m]:.4g}" for m in names if m in metrics), "")
-        for name, names in _COLUMNS.items()
-    }
+    run, metrics = training.run, known(training.run.metrics)
+    shown = {name: f"{metrics[name]:.4g}" if name in metrics else "" for name in METRICS}
     return {
         "address": clean(str(training.address)),
         "state": "gone" if training.is_gone else clean(run.status),
@@ -191,7 +175,7 @@ def _detail(training: Training, paint: Painter) -> list[str]:
     lines = {
         "why": run.message,
         "step": row["step"] + percent,
-        **{name: row[name] for name in _COLUMNS},
+        **{name: row[name] for name in METRICS},
         "tokens": row["tokens"],
         "elapsed": row["elapsed"] + waited,
         "to expect": _expected(training.expected),

@@ -5,10 +5,11 @@ The only module that imports rich, and imported only when it is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -16,37 +17,90 @@ from rich.table import Table
 from rich.text import Text
 
 from ftops.applying import events
+from ftops.planning.cost.durations import left_by_pace
 from ftops.planning.plan import Action
+from ftops.views.folding import columns_of, folded, shortened
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.progress import awaited_text, final_line, name_of, stop_text
-from ftops.views.values import duration
+from ftops.views.training_metrics import short_texts
+from ftops.views.values import duration, range_left
 
-_BAR = 16
-_COLUMNS: tuple[JustifyMethod, ...] = ("left", "left", "right", "left")
+_BAR, _SHORT_BAR = 16, 8
+_WIDE = 90
+"""Columns from which bars are long."""
+_SHORTEST_NAME, _TEXT = 16, 38
+"""Columns that names get at least, and what is known of a training before they get more."""
+_FIXED = 1 + 6 + 4 * 2
+"""Columns of the spinner, a clock such as `12m05s`, and of what separates them."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A change in progress."""
+    """A change in progress. Times are those of `monotonic`; `usual` the seconds that it usually takes."""
 
     label: str
     since: float
     message: str
     percent: float | None = None
+    usual: tuple[float, float] | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    steps: int | None = None
+    done: list[tuple[int, float]] = field(default_factory=list)
+    """Steps of a training, and when each was done."""
     spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
 
-    def cells(self) -> tuple[RenderableType, ...]:
-        """Spinner, name, clock, a bar if the progress is known, and the last message."""
+    def progressed(self, event: events.ChangeProgress) -> None:
+        self.message, self.percent, self.steps = event.message, event.percent, event.steps
+        self.metrics |= event.metrics
+        step = int(event.metrics.get("step", 0))
+        if step and (not self.done or step > self.done[-1][0]):
+            self.done.append((step, monotonic()))
+
+    def cells(self, names: int, bar: int, room: int) -> tuple[RenderableType, ...]:
+        """Spinner, name, a bar if the progress is known, what is known of it, the clock. The first of them
+        have so many columns, and what is known has `room`."""
+        label = Text(shortened(self.label, names), style="bold")
+        shown = ProgressBar(100, self.percent, width=bar) if self.percent is not None else ""
         clock = Text(duration(monotonic() - self.since), style="dim")
-        bar = "" if self.percent is None else ProgressBar(100, self.percent, width=_BAR)
-        return self.spinner, Text(self.label, style="bold"), clock, bar, Text(clean(self.message))
+        return self.spinner, label, shown, Text(self.text(room)), clock
+
+    def text(self, room: int) -> str:
+        """`64/96  loss .087  val .116  5m–7m left`, less if there is no room for it."""
+        left = self._left()
+        if not self.done:
+            return "  ".join(filter(None, (clean(self.message), left)))
+        step = f"{self.done[-1][0]:,}"
+        losses = [*short_texts(self.metrics)]
+        parts = [f"{step}/{self.steps:,}" if self.steps else f"step {step}", *losses[:2]]
+        for part in filter(None, (left, *losses[2:])):
+            if len("  ".join([*parts, part])) <= room:
+                parts.append(part)
+        return "  ".join(parts)
+
+    def _left(self) -> str:
+        """How long it still takes: at the pace of its steps, or by its usual duration."""
+        now = monotonic()
+        by_pace = left_by_pace(self.done, self.steps, now) if self.steps and len(self.done) > 1 else None
+        if by_pace:
+            return range_left(*by_pace)
+        if self.usual and now - self.since < self.usual[1]:
+            return range_left(*(max(0.0, end - (now - self.since)) for end in self.usual))
+        return ""
 
 
 class LiveView:
     """A context manager that takes events."""
 
-    def __init__(self, paint: Painter, title: str = "Apply", console: Console | None = None) -> None:
+    def __init__(
+        self,
+        paint: Painter,
+        title: str = "Apply",
+        console: Console | None = None,
+        usual: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        """`usual`: the least and the most seconds that a step usually takes."""
         self._paint = paint
+        self._usual = usual or {}
         self._title = title
         self._console = console or Console(no_color=not paint.on, highlight=False, soft_wrap=False)
         self._rows: dict[str, _Row] = {}
@@ -65,10 +119,11 @@ class LiveView:
         match event:
             case events.ChangeStarted():
                 doing = Action(event.action).doing
-                self._rows[event.step] = _Row(name_of(event, PLAIN), monotonic(), f"{doing}…")
+                label, usual = name_of(event, PLAIN), self._usual.get(event.step)
+                self._rows[event.step] = _Row(label, monotonic(), f"{doing}…", usual=usual)
             case events.ChangeProgress():
                 if row := self._rows.get(event.step):
-                    row.message, row.percent = event.message, event.percent
+                    row.progressed(event)
             case events.PlacesAwaited():
                 self._awaited = awaited_text(event)
             case events.StopRequested():
@@ -77,7 +132,7 @@ class LiveView:
                 self._rows.pop(event.step, None)
         line = final_line(event, self._paint, self._title)
         if line is not None:
-            self._console.print(Text.from_ansi(line), soft_wrap=True)
+            self._console.print(Text.from_ansi(folded(line, self._console.width)), soft_wrap=True)
 
     def __rich__(self) -> Group:
         """Drawn at each refresh, so that clocks tick without events."""
@@ -85,13 +140,19 @@ class LiveView:
         # Room for what a terminal echoes (^C): if it broke a full line in two, the cursor would be lost.
         table = Table.grid(padding=(0, 2, 0, 0))
         table.width = max(20, width - 4)
-        for justify in _COLUMNS:
-            table.add_column(no_wrap=True, justify=justify)
+        for _ in range(3):
+            table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, justify="right")
         rows = list(self._rows.values())
         room = max(1, height - 4)
-        for row in rows[:room]:
-            table.add_row(*row.cells())
+        shown = rows[:room]
+        bar = (_BAR if width >= _WIDE else _SHORT_BAR) * any(row.percent is not None for row in shown)
+        most = max(_SHORTEST_NAME, table.width - _FIXED - bar - _TEXT)
+        names = min(max((columns_of(row.label) for row in shown), default=0), most)
+        rest = table.width - _FIXED - names - bar
+        for row in shown:
+            table.add_row(*row.cells(names, bar, rest))
         notes = [f"   and {len(rows) - room} more"] if len(rows) > room else []
         notes += [note for note in (self._awaited, self._note) if note]
         return Group(table, *(Text(note, style="yellow") for note in notes))

@@ -59,7 +59,7 @@ _HELD_HINT = (
     "`ftops eval` with the address of the evaluation shows its answers; `--override-gate` with a `--reason` "
     "deploys all the same"
 )
-_ALIGN = 42
+_ALIGN = 26
 """Values are aligned, except those of longer names."""
 
 

@@ -45,7 +45,7 @@ class Lines:
             case events.ChangeStarted(action=action):
                 return f"{name_of(event, self._paint)}: {Action(action).doing}…"
             case events.ChangeProgress():
-                text = self._paint(event.message)
+                text = self._paint(_with_steps(event))
                 return f"{name_of(event, self._paint)}: {text} ({duration(event.elapsed)})"
             case events.StopRequested(running=running):
                 return stop_text(running)
@@ -62,6 +62,14 @@ class Lines:
             return True
         self._shown[event.step] = event.elapsed
         return False
+
+
+def _with_steps(event: events.ChangeProgress) -> str:
+    """`step 64/96: loss 0.2555`, also if the service doesn't say how many steps there are."""
+    step = f"step {int(event.metrics.get('step', 0))}"
+    if event.steps and event.message.startswith(f"{step}:"):
+        return event.message.replace(step, f"{step}/{event.steps}", 1)
+    return event.message
 
 
 def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str | None:

@@ -161,5 +161,5 @@ def _block(title: str, tree: Mapping[str, Value], paint: Painter) -> Iterator[st
 
 
 def _assignments(indent: str, rows: Sequence[tuple[str, Value]], paint: Painter) -> Iterator[str]:
-    width = min(max(len(name) for name, _ in rows), 42)
+    width = min(max(len(name) for name, _ in rows), 26)
     yield from (f"{indent}{paint(f'{name:{width}}')} = {show(value)}" for name, value in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 
@@ -30,12 +31,19 @@ def draw_table(
     styles = {(0, at): heading for at in range(len(rows[0]))} | dict(styles or {})
     widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
     if columns is not None:
-        least = [max(_longest(cell) for cell in column) for column in zip(*cells, strict=True)]
+        least = [max(map(_longest, _parts(name))) for name in cells[0]]
+        least = [
+            max(width, *map(_longest, column[1:]))
+            for width, column in zip(least, zip(*cells, strict=True), strict=True)
+        ]
         fitting = _shrunk(widths, least, columns - _GAP * (len(widths) - 1))
         if fitting is None:
             return [_block(cells[0], cells[n], columns, _of(styles, n), paint) for n in range(1, len(cells))]
         widths = fitting
-    return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(cells)]
+    folded = [[_folded_name(name, width) for name, width in zip(cells[0], widths, strict=True)]]
+    for row in cells[1:]:
+        folded.append([folded_lines(cell, width, 0) for cell, width in zip(row, widths, strict=True)])
+    return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(folded)]
 
 
 def _of(styles: Mapping[tuple[int, int], str], row: int) -> Mapping[int, str]:
@@ -43,15 +51,15 @@ def _of(styles: Mapping[tuple[int, int], str], row: int) -> Mapping[int, str]:
 
 
 def _row(
-    row: Sequence[str],
+    row: Sequence[Sequence[str]],
     widths: Sequence[int],
     right: Collection[int],
     styles: Mapping[int, str],
     paint: Painter,
 ) -> str:
-    folded = [folded_lines(cell, width, 0) for cell, width in zip(row, widths, strict=True)]
+    """`row`: the lines of its cells."""
     lines = []
-    for parts in zip_longest(*folded, fillvalue=""):
+    for parts in zip_longest(*row, fillvalue=""):
         last = max((at for at, part in enumerate(parts) if part), default=0)
         shown = []
         for at, (part, width) in enumerate(zip(parts[: last + 1], widths, strict=False)):
@@ -75,6 +83,20 @@ def _block(
             style = styles.get(at, "")
             lines += [label + paint(first[len(label) :], style), *(paint(line, style) for line in more)]
     return "\n".join(lines)
+
+
+def _parts(name: str) -> list[str]:
+    """Where a heading such as `learning_rate_multiplier` may be folded."""
+    return re.split(r"(?<=[_. ])", name)
+
+
+def _folded_name(name: str, width: int) -> list[str]:
+    lines = [""]
+    for part in _parts(name):
+        if columns_of((lines[-1] + part).rstrip()) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
 
 
 def _longest(cell: str) -> int:

@@ -92,6 +92,17 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
+def range_left(least: float, most: float) -> str:
+    """`5m–7m left`, `~5m left`."""
+    low, high = (duration(end) if end < 60 else duration(60 * round(end / 60)) for end in (least, most))
+    low, high = (text[: -len("00s")] if text.endswith("m00s") else text for text in (low, high))
+    if most < 1:
+        return "any moment"
+    if low == high:
+        return f"~{low} left"
+    return f"{low}–{high} left" if least >= 1 else f"up to {high} left"
+
+
 def short_id(remote_id: str) -> str:
     """The id of an object; of a path (as Azure's control plane has) only its end."""
     *_, kind, name = ("", "", *remote_id.split("/"))

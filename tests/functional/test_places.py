@@ -95,7 +95,7 @@ def test_a_hundred_jobs_need_one_apply(sweep: Sweep) -> None:
     (plan,) = of(events, "plan")
     (finding,) = plan["findings"]
     held_back = 100 - RUNNING - QUEUED
-    assert finding["summary"] == f"{addresses[-held_back]}: of 100 jobs, {held_back} will wait for a place"
+    assert finding["summary"].startswith(f"{held_back} of 100 jobs will wait for a place: ")
     assert finding["severity"] == "warning"
     started = [event["address"] for event in of(events, "change_started")]
     assert started == ["dataset.train", *addresses]

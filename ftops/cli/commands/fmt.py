@@ -121,7 +121,7 @@ def _report(screen: Screen, changed: list[Formatted], diff: bool) -> None:
     elif diff:
         for line in (line for f in changed for line in _diff_lines(f)):
             style = next((style for prefix, style in _STYLES.items() if line.startswith(prefix)), "")
-            screen.text(f"{screen.paint(line.rstrip(chr(10)), style)}\n")
+            screen.whole(f"{screen.paint(line.rstrip(chr(10)), style)}\n")
     else:
         screen.text("".join(f"{f.shown}\n" for f in changed))
 

@@ -29,6 +29,7 @@ from ftops.planning.plan import Action, Change, Plan
 from ftops.session.grants import GrantRefused, Rest, expiry, plan_rest
 from ftops.session.hosting import Switching, due, plan_switching
 from ftops.session.session import Session
+from ftops.session.training import percent_done
 from ftops.state.state import Grant
 from ftops.views import progress
 from ftops.views.grants import Continued, Switched, described, draw, exit_code, to_document
@@ -193,7 +194,7 @@ class _Reconcile(Struct, frozen=True):
             waiting = tuple(change.step for change in plan.changes if change.step not in left)
             paused = (c for c in running if "in progress" not in c.reason.text)
             known["warnings"] += tuple(f"{change.address}: {change.reason.text}" for change in paused)
-            percent = {change.step: session.progress(change.address) for change in running}
+            percent = {change.step: percent_done(session, change.address) for change in running}
             known["progress"] = {step: value for step, value in percent.items() if value is not None}
             return Continued(grant, "failed" if failed else "in-progress", left, waiting, **known)
         return self._applied(rest, failed, interrupts)
@@ -216,7 +217,7 @@ class _Reconcile(Struct, frozen=True):
         if screen.json:
             report = apply(lambda event: None)
         else:
-            with reporter.running() as show:
+            with reporter.running(rest.plan) as show:
                 report = apply(show)
         failed = (*failed, *(str(failure.address) for failure in report.failures))
         result = "failed" if failed and report.result != "interrupted" else report.result

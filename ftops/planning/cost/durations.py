@@ -1,11 +1,15 @@
-"""Durations: how long recorded jobs took that are comparable with a new one. Pure."""
+"""Durations: how long recorded jobs took that are comparable with a new one, and how long one still takes.
+
+Pure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ftops.core.model_names import base_of
+from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 from ftops.planning.preflight.context import text
 from ftops.state.state import ResourceState, Status
@@ -29,6 +33,32 @@ def comparable(
     return tuple(found) if len(found) > 1 else ()
 
 
+def left_by_pace(points: Sequence[tuple[int, float]], steps: int, now: float) -> tuple[float, float] | None:
+    """The least and the most seconds that a training still takes: its steps that are left, at the pace of all
+    that are done and of the later half of them. None if there is no pace yet, or no step left.
+
+    `points`: steps and the seconds at which they were done, by the clock of `now`; the first is the start.
+    """
+    (first, since), (step, at) = points[0], points[-1]
+    half = next((p for p in reversed(points) if 2 * (p[0] - first) <= step - first), points[0])
+    paces = [(at - then) / (step - before) for before, then in ((first, since), half) if step > before]
+    if step >= steps or not paces or min(paces) <= 0:
+        return None
+    left = [max(0.0, pace * (steps - step) - (now - at)) for pace in paces]
+    return min(left), max(left)
+
+
+def training_steps(job: ResourceState, records: Iterable[ResourceState]) -> int | None:
+    """The number of steps of a recorded job, from the examples of its file among these records and its
+    hyperparameters; None if one isn't known, as long as the service chooses it."""
+    chosen, reported = (object_at(values, "hyperparameters") for values in (job.inputs, job.outputs))
+    epochs, batch = (_count(reported.get(n)) or _count(chosen.get(n)) for n in ("n_epochs", "batch_size"))
+    file = job.inputs.get("training")
+    found = (_count(record.outputs.get("examples")) for record in records if record.remote_id == file)
+    examples = next(found, None) if epochs and batch else None
+    return -(-examples // batch) * epochs if examples and epochs and batch else None
+
+
 def hours_between(start: object, end: object) -> float | None:
     """Between two times in ISO 8601; None if one of them isn't known."""
     try:
@@ -36,6 +66,10 @@ def hours_between(start: object, end: object) -> float | None:
     except (ValueError, TypeError):
         return None
     return seconds / 3600 if seconds > 0 else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _hours(record: ResourceState) -> float | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
-from ftops.core.plurals import agree, plural
+from ftops.core.plurals import agree
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.core.serving import Serving, serving_of
 from ftops.planning.plan import Action, Change
@@ -293,7 +293,7 @@ def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
             new.setdefault(text(job.after, "training_type") or "standard", []).append(job.address)
         load = _load(situation, provider, new)
         if load is not None:
-            yield from _held_back(situation, load, new) if load.held_back else _queued(situation, load, new)
+            yield from _held_back(load, new) if load.held_back else _queued(load, new)
 
 
 class Load(NamedTuple):
@@ -327,38 +327,30 @@ def _load(situation: Situation, provider: str, new: Mapping[str, list[Address]])
     return Load(running, at_once, counts["queued_jobs"], queue, queueing)
 
 
-def _held_back(situation: Situation, load: Load, new: Mapping[str, list[Address]]) -> Iterator[Diagnostic]:
+def _held_back(load: Load, new: Mapping[str, list[Address]]) -> Iterator[Diagnostic]:
     jobs = [job for kind in load.at_once for job in new[kind]]
     limits = ", ".join(f"{limit} {kind}" for kind, limit in load.at_once.items())
-    yield situation.warning(
-        jobs[-min(load.held_back, len(jobs))],
-        f"of {plural(len(jobs), 'job')}, {load.held_back} will wait for a place",
-        f"{_in_progress(sum(load.running.values()), load.queued)}. At most "
-        f"{limits} jobs run at once, and {load.queue} are queued. Apply submits the others in order, when "
-        "there is room for them.",
-        "nothing to do; `apply --no-wait` submits those that fit and exits, and the next apply goes on",
+    yield _waiting(
+        jobs,
+        load.held_back,
+        f"for a place: at most {limits} jobs run at once, and {load.queue} are queued "
+        f"(now {sum(load.running.values())} and {load.queued}); apply submits them when there is room",
     )
 
 
-def _queued(situation: Situation, load: Load, new: Mapping[str, list[Address]]) -> Iterator[Diagnostic]:
+def _queued(load: Load, new: Mapping[str, list[Address]]) -> Iterator[Diagnostic]:
     for kind, limit in load.at_once.items():
-        running, own = load.running[kind], new[kind]
-        if running + load.queued + len(own) <= limit:
-            continue
-        yield situation.warning(
-            own[-1],
-            "the job will have to wait in the queue",
-            f"{_in_progress(running, load.queued)}, and the plan adds "
-            f"{len(own)}. At most {limit} jobs of the training type {kind} run at once.",
-            "nothing to do; `apply --no-wait` submits the jobs and exits",
-        )
+        busy, own = load.running[kind] + load.queued, new[kind]
+        if busy + len(own) > limit:
+            already = f" ({busy} {agree(busy, 'is', 'are')} there already)" if busy else ""
+            what = f"in the queue: at most {limit} of the training type {kind} run at once{already}"
+            yield _waiting(own, min(len(own), busy + len(own) - limit), what)
 
 
-def _in_progress(running: int, queued: int) -> str:
-    return (
-        f"{plural(running, 'job')} of the account {agree(running, 'is', 'are')} running, "
-        f"{queued} {agree(queued, 'is', 'are')} queued"
-    )
+def _waiting(jobs: Sequence[Address], count: int, what: str) -> Diagnostic:
+    """One line, without a place: there is nothing to do about it."""
+    who = str(jobs[-1]) if len(jobs) == 1 else f"{count} of {len(jobs)} jobs"
+    return Diagnostic(f"{who} will wait {what}", severity="warning")
 
 
 def _is_listed(change: Change) -> bool:

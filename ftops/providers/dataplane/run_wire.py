@@ -39,13 +39,14 @@ def progress_of(event: Mapping[str, Any]) -> Progress:
     """One event, to be shown."""
     message = str(event.get("message") or "")
     steps = _STEP_OF.search(message)
-    percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
+    total = (int(steps[2]) or None) if steps else None
+    percent = min(100.0, 100 * int(steps[1]) / total) if steps and total else None
     metrics = metrics_of(object_at(event, "data"))
     if "step" not in metrics:
-        return Progress(message, percent, metrics)
+        return Progress(message, percent, metrics, total)
     shown = ", ".join(f"{label} {metrics[name]:.4g}" for name, label in _METRICS if name in metrics)
     step = f"step {int(metrics['step'])}" + (f"/{steps[2]}" if steps else "")
-    return Progress(f"{step}: {shown}" if shown else step, percent, metrics)
+    return Progress(f"{step}: {shown}" if shown else step, percent, metrics, total)
 
 
 def event_of(event: Mapping[str, Any]) -> JobEvent:

@@ -616,22 +616,34 @@ NUMBERS: dict[str, tuple[Mapping[str, int], list[Change], list[str]]] = {
     "running": (
         {"running_jobs": 2},
         [job("a"), job("b")],
-        ["warning: job.b: the job will have to wait in the queue"],
+        [
+            "warning: 1 of 2 jobs will wait in the queue: at most 3 of the training type standard "
+            "run at once (2 are there already)"
+        ],
     ),
     "places": (
         {"running_jobs": 3, "queued_jobs": 19},
         [job("a"), job("b"), job("c"), job("d", training_type="developer")],
-        ["warning: job.c: of 4 jobs, 2 will wait for a place"],
+        [
+            "warning: 2 of 4 jobs will wait for a place: at most 3 standard, 5 developer jobs run "
+            "at once, and 20 are queued (now 3 and 19); apply submits them when there is room"
+        ],
     ),
     "places-of-all-types": (
         {"queued_jobs": 20},
         [job(f"n{number}", training_type="developer") for number in range(6)],
-        ["warning: job.n5: of 6 jobs, 1 will wait for a place"],
+        [
+            "warning: 1 of 6 jobs will wait for a place: at most 5 developer jobs run at once, "
+            "and 20 are queued (now 0 and 20); apply submits them when there is room"
+        ],
     ),
     "places-for-all": (
         {"running_jobs": 3, "running_developer_jobs": 5, "queued_jobs": 19},
         [job("a")],
-        ["warning: job.a: the job will have to wait in the queue"],
+        [
+            "warning: job.a will wait in the queue: at most 3 of the training type standard "
+            "run at once (22 are there already)"
+        ],
     ),
 }
 
