@@ -14,7 +14,7 @@ LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --custom-compile-command "make lock"
 
 .PHONY: help demo test test-busy conformance explore explore-http browser lint format bench docs \
-	lock licenses sbom audit dist clean
+	lock licenses picture sbom audit dist clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +82,9 @@ lock: $(VENV)/.dev ## renew the locked packages; ARGS=--upgrade-package=NAME ren
 
 licenses: $(VENV)/.dev ## list the licences of the locked packages in docs/licenses.md
 	@$(BIN)/python -m tools.licenses > docs/licenses.md
+
+picture: $(VENV)/.dev ## draw the README's picture again, from what `ftops plan` shows
+	@$(BIN)/python -m tools.picture
 
 sbom: $(VENV)/.dev ## a CycloneDX list of what ftops runs on, in build/sbom.json
 	@rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom

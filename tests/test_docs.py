@@ -18,6 +18,7 @@ from ftops.providers import base
 from tests.functional.test_docs_pages import ELSEWHERE, FOLLOWED, NOT_RUN
 from tests.support.walkthrough import Command, blocks, command_of, commands
 from tools import pages
+from tools.picture import PICTURE, picture
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -118,3 +119,8 @@ def test_the_protocol_of_a_provider_is_that_of_the_code() -> None:
         return {f.name: f"{ast.unparse(f.args)} -> {ast.unparse(f.returns or f)}" for f in found}
 
     assert methods(ast.parse(block)) == methods(source)
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_readme_is_current() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run `make picture`"

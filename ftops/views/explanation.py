@@ -11,7 +11,8 @@ from ftops.planning.plan import Held
 from ftops.planning.plan_document import held_to_json
 from ftops.views import datadiff
 from ftops.views.paint import Painter
-from ftops.views.plan import attribute_line, because, held_lines, will
+from ftops.views.plan import because, held_lines, will
+from ftops.views.values import attribute_line
 
 _UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 

@@ -28,8 +28,9 @@ from ftops.views.values import duration, range_left
 _BAR, _SHORT_BAR = 16, 8
 _WIDE = 90
 """Columns from which bars are long."""
-_SHORTEST_NAME, _TEXT = 16, 38
-"""Columns that names get at least, and what is known of a training before they get more."""
+_SHORTEST_NAME, _LOSSES, _TEXT = 16, 26, 38
+"""Columns that names get at least; those of step and losses, which a bar must leave; and of all that is known of
+a training, before names get more."""
 _FIXED = 1 + 6 + 4 * 2
 """Columns of the spinner, a clock such as `12m05s`, and of what separates them."""
 
@@ -60,7 +61,7 @@ class _Row:
         """Spinner, name, a bar if the progress is known, what is known of it, the clock. The first of them
         have so many columns, and what is known has `room`."""
         label = Text(shortened(self.label, names), style="bold")
-        shown = ProgressBar(100, self.percent, width=bar) if self.percent is not None else ""
+        shown = ProgressBar(100, self.percent, width=bar) if bar and self.percent is not None else ""
         clock = Text(duration(monotonic() - self.since), style="dim")
         return self.spinner, label, shown, Text(self.text(room)), clock
 
@@ -148,6 +149,7 @@ class LiveView:
         room = max(1, height - 4)
         shown = rows[:room]
         bar = (_BAR if width >= _WIDE else _SHORT_BAR) * any(row.percent is not None for row in shown)
+        bar = bar if table.width - _FIXED - bar - _SHORTEST_NAME >= _LOSSES else 0
         most = max(_SHORTEST_NAME, table.width - _FIXED - bar - _TEXT)
         names = min(max((columns_of(row.label) for row in shown), default=0), most)
         rest = table.width - _FIXED - names - bar

@@ -48,7 +48,7 @@ def data(change: DataChange) -> str:
     parts = [", ".join(counts) or f"the same examples, {same}"]
     if change.tokens is not None:
         parts.append(change_of(change.tokens, "token"))
-    if change.dollars is not None:
+    if change.dollars is not None and abs(change.dollars) >= 0.00005:
         parts.append(f"{'−' if change.dollars < 0 else '+'}{dollars(abs(change.dollars))}")
     return "; ".join(parts)
 

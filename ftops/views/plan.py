@@ -18,7 +18,6 @@ from ftops.evaluation.gates import described
 from ftops.planning.plan import (
     MAKING,
     Action,
-    AttributeChange,
     Change,
     Drift,
     Held,
@@ -37,7 +36,16 @@ from ftops.views.destination import accounts, destination_lines, lifetime_lines,
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.pins import pin_notes
 from ftops.views.policy import policy_notes
-from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, short_id, show, size
+from ftops.views.values import (
+    SENSITIVE,
+    as_meant,
+    attribute_line,
+    difference_line,
+    leaves,
+    short_id,
+    show,
+    size,
+)
 
 _WILL: Mapping[Action, str] = {
     Action.UPDATE: "will be updated in place",
@@ -372,16 +380,6 @@ def setting_line(setting: SettingChange, paint: Painter) -> str:
     """`~ deployment.chat  lifecycle.prevent_destroy: false → true`."""
     change = f"{setting.path}: {show(setting.before)} {paint('→', 'update')} {show(setting.after)}"
     return f"  {paint('~', 'update')} {paint(str(setting.address), 'bold')}  {change}"
-
-
-def attribute_line(attribute: AttributeChange, paint: Painter) -> str:
-    """`~ seed: 1 → 2  # forces replacement`."""
-    line = difference_line(paint, attribute.path, attribute.before, attribute.after, ": ")
-    if attribute.note and not isinstance(attribute.after, Reference):
-        line += paint(f"  ({attribute.note})", "dim")
-    if attribute.forces_replacement:
-        line += f"  {paint('# forces replacement', 'replace')}"
-    return line
 
 
 @lru_cache(maxsize=1024)

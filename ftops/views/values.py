@@ -11,12 +11,15 @@ from ftops.config.outputs import names_secret
 from ftops.config.sweeps import is_best
 from ftops.core.address import EXPRESSIONS, Reference, Value, stands_for_secret
 from ftops.core.plurals import plural
+from ftops.planning.plan import AttributeChange
 from ftops.views.paint import Painter, clean
 
 WIDTH = 100
 """Longer values are cut."""
 _DIGEST = re.compile(r"(sha256:)?([0-9a-f]{8})[0-9a-f]{56}\Z")
 SENSITIVE = "(sensitive)"
+_BY_CONTENT: Mapping[str, str] = {"fingerprint:": "model", "sha256:": "examples"}
+"""What the digests of inputs stand for that come from other resources."""
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -53,6 +56,30 @@ def difference_line(paint: Painter, name: str, before: Value, after: Value, betw
     if old == new:
         new = f"{new} (another one)"
     return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"
+
+
+def attribute_line(attribute: AttributeChange, paint: Painter) -> str:
+    """`~ seed: 1 → 2  # forces replacement`."""
+    if what := _compared_by_content(attribute.after, attribute.note):
+        old = show(attribute.before)
+        if _compared_by_content(attribute.before, attribute.note):
+            old = f"{'other' if what.endswith('s') else 'another'} {what}"
+        new = paint(f"the {what} of {attribute.note}")
+        line = f"{paint('~', 'update')} {paint(attribute.path)}: {old} {paint('→', 'update')} {new}"
+    else:
+        line = difference_line(paint, attribute.path, attribute.before, attribute.after, ": ")
+        if attribute.note and not isinstance(attribute.after, Reference):
+            line += paint(f"  ({attribute.note})", "dim")
+    if attribute.forces_replacement:
+        line += f"  {paint('# forces replacement', 'replace')}"
+    return line
+
+
+def _compared_by_content(value: Value, source: str) -> str:
+    """What a digest stands for that comes from another resource; empty for other values."""
+    if not (isinstance(value, str) and source):
+        return ""
+    return next((what for prefix, what in _BY_CONTENT.items() if value.startswith(prefix)), "")
 
 
 def leaves(tree: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value]]:

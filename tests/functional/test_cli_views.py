@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -317,6 +318,29 @@ def test_the_live_view_keeps_what_has_ended() -> None:
     assert "━" in during
     assert "job.copilot: created in 4s  ftjob-1" in out.getvalue()
     assert "Stopping: nothing new is started, waiting for 1 call in progress." in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (60, "64/96  loss .087  val .116"),
+        (80, "64/96  loss .087  val .116  up to 5m left"),
+        (140, "64/96  loss .087  val .116  up to 5m left  accuracy .97"),
+    ],
+)
+def test_a_narrow_row_keeps_step_and_losses(width: int, shown: str) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, height=20, color_system=None)
+    metrics = {"step": 64.0, "train_loss": 0.087, "train_mean_token_accuracy": 0.97}
+    with LiveView(PLAIN, "Apply", console, usual={str(JOB): (0.5, 300)}) as live:
+        live.show(events.ChangeStarted(AT, *STEP, "create"))
+        event = events.ChangeProgress(AT, *STEP, "validated", 3, 60, {"valid_loss": 0.1163})
+        live.show(event)
+        live.show(events.ChangeProgress(AT, *STEP, "step 64: loss 0.087", 30, 66.7, metrics, 96))
+    assert shown in out.getvalue()
+    assert all(
+        len(line) <= width for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue()).splitlines()
+    )
 
 
 def test_the_live_view_shows_no_more_rows_than_there_is_room_for() -> None:
