@@ -91,10 +91,19 @@ class Screen:
         """For programs: unchanged, unless it goes to a terminal."""
         self._write(self._out, clean_lines(text) if self.is_terminal else text)
 
-    def result(self, document: Callable[[], Mapping[str, Json]], lines: Callable[[], Iterable[str]]) -> int:
-        """The result of a command: a JSON document, or lines for people. Returns the exit code 0."""
+    def result(
+        self,
+        document: Callable[[], Mapping[str, Json]],
+        lines: Callable[[], Iterable[str]],
+        *,
+        whole: bool = False,
+    ) -> int:
+        """The result of a command: a JSON document, or lines for people, which aren't folded if `whole`.
+        Returns the exit code 0."""
         if self.json:
             self.document({"format_version": 1, **document()})
+        elif whole:
+            self.whole("".join(f"{line}\n" for line in lines()))
         else:
             self.lines(lines())
         return 0

@@ -177,7 +177,9 @@ def _show(
         screen.findings(plan.findings, outcome.result.exit_code)
         if is_kept and not plan.is_blocked:
             folder = clean(outcome.spec.path.as_posix())
-            screen.text(f"Saved beside the state. To apply it: ftops -C {folder} apply {plan_digest(plan)}\n")
+            screen.whole(
+                f"Saved beside the state. To apply it: ftops -C {folder} apply {plan_digest(plan)}\n"
+            )
         screen.text("\n")
     screen.text(screen.paint(f"{document.sentence}", "bold") + "\n")
     parts = document.parts or ()

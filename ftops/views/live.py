@@ -29,8 +29,8 @@ _BAR, _SHORT_BAR = 16, 8
 _WIDE = 90
 """Columns from which bars are long."""
 _SHORTEST_NAME, _LOSSES, _TEXT = 16, 26, 38
-"""Columns that names get at least; those of step and losses, which a bar must leave; and of all that is known of
-a training, before names get more."""
+"""Columns that names get at least; that a bar leaves for step and losses; and that all that is known of a
+training gets before names get more."""
 _FIXED = 1 + 6 + 4 * 2
 """Columns of the spinner, a clock such as `12m05s`, and of what separates them."""
 

@@ -117,7 +117,9 @@ def command(screen: Screen, **options: Any) -> int:
     setup, service = _setup(given, warnings), given.service
     screen.warn(warnings)
     found = [*sections(CI_SETUPS[service], setup)]
-    return screen.result(lambda: _document(service, setup, found, warnings), lambda: _script(setup, found))
+    return screen.result(
+        lambda: _document(service, setup, found, warnings), lambda: _script(setup, found), whole=True
+    )
 
 
 def _check(given: Arguments) -> None:

@@ -165,7 +165,8 @@ def _show(
 
         screen.text(markdown.draw(plan, made_now(), limit, warnings).text)
     else:
-        screen.text(plan_view.draw(plan, screen.paint) + next_step)
+        screen.text(plan_view.draw(plan, screen.paint))
+        screen.whole(next_step)
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
 
 

@@ -139,4 +139,5 @@ def graph(screen: Screen, spec: SpecArguments, form: str) -> int:
     return screen.result(
         lambda: graph_view.to_json(built, config.reads),
         lambda: graph_view.FORMS[form](built, config.reads, screen.paint),
+        whole=form != "text",
     )
