@@ -7,15 +7,23 @@ from collections.abc import Iterable
 ENOUGH = 50
 """Number of findings after which no more suggestions are computed."""
 
+_SHORT = 4
+"""In words of so many characters, one other character is a larger part."""
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The nearest known word, or None if none is near."""
     from difflib import get_close_matches  # only imported if there is an error
 
     folded = {k.lower().replace("-", "_"): k for k in sorted(known, reverse=True)}
-    found = get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    longer = [k for k in folded if len(word) > 2 and k.startswith(word.lower())]
-    return folded[found[0]] if found else folded[longer[0]] if len(longer) == 1 else None
+    cutoff = 0.6 if len(word) <= _SHORT else 0.7
+    found = get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=cutoff)
+    begin = [k for k in folded if min(len(word), len(k)) > 2 and _is_beginning(word.lower(), k)]
+    return folded[found[0]] if found else folded[begin[0]] if len(begin) == 1 else None
+
+
+def _is_beginning(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 def did_you_mean(

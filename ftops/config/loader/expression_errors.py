@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ftops.core.address import parse_reference
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import did_you_mean
 
@@ -108,20 +109,56 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
     """The error about the inside of a `${…}` that has none of the valid forms."""
     if not inside:
         return "an expression is empty", _FORMS, "`$${` stands for a literal `${`."
+    if inside.startswith("{") and (inner := _whole(inside.strip("{} "))):
+        return f"`${{{inside}}}` isn't a valid expression", _FORMS, f"Write `${{{inner}}}`."
     if _FUNCTION.match(inside):
         return _not_computed("functions")
+    if default := _DEFAULT.match(inside):
+        hint = f"Declare a variable with `default: {default[2]}`, and write `${{var.…}}`."
+        return "an expression has no default of its own", _FORMS, hint
     if _OPERATOR.search(inside):
         return _not_computed("operators")
     head, dot, rest = inside.partition(".")
     if not dot:
-        return f"`{inside}` isn't a valid expression", _FORMS, f"Did you mean `${{var.{inside}}}`?"
+        meant = f"env.{inside}" if inside.isupper() else f"var.{inside}"
+        return f"`{inside}` isn't a valid expression", _FORMS, f"Did you mean `${{{meant}}}`?"
     if head in RESOURCE_TYPES and "." not in re.sub(r"\[.*\]", "", rest):
-        attributes = ", ".join(f"`{a}`" for a in sorted(RESOURCE_TYPES[head].computed))
-        return f"`{inside}` names no attribute", f"A {head} has {attributes}.", f"Write `${{{inside}.id}}`."
+        row = RESOURCE_TYPES[head]
+        attributes = ", ".join(f"`{a}`" for a in sorted(row.computed))
+        models = [a for a in sorted(row.model_attributes) if "*" not in a]
+        usual = models[0] if models else row.named_by if row.named_by in row.computed else "id"
+        hint = f"Write `${{{inside}.{usual}}}`."
+        return f"`{inside}` names no attribute", f"{row.noun.capitalize()} has {attributes}.", hint
     if head in (*RESOURCE_TYPES, "var", "env", "each"):
-        hint = "Check the spelling; resource names are lower case."
-        return f"`{inside}` isn't a valid expression", _FORMS, hint
+        return f"`{inside}` isn't a valid expression", _FORMS, _corrected(head, rest)
     return unknown_scope(head)
+
+
+_DEFAULT = re.compile(r"(?:env|var)\.[A-Za-z0-9_]+\s*(:[-=?]|\?\?|\|\|?)\s*(.*)")
+_INDEX = re.compile(r"\[\s*(\d+)\s*\]")
+_HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def _corrected(head: str, rest: str) -> str:
+    """A hint about what is below `job`, `var`, `env` or `each` and has a wrong form."""
+    if head == "each":
+        return f"{did_you_mean(rest, ('key', 'value'))[:-1]} (`${{each.key}}`, `${{each.value}}`)."
+    if head in ("var", "env"):
+        return "Names are letters, digits and `_`."
+    if index := _INDEX.search(rest):
+        return f'Keys are text: `["{index[1]}"]`.'
+    name, _, attribute = rest.partition(".")
+    snake = _HUMP.sub(r"_\1", attribute).lower()
+    proper = f"{head}.{name.lower().replace('_', '-')}.{snake}"
+    if proper != f"{head}.{rest}" and parse_reference(proper):
+        return f"Did you mean `${{{proper}}}`?"
+    return "Names of resources are lower-case letters, digits and `-`."
+
+
+def _whole(text: str) -> str:
+    """The inside of the expression that a text stands for; empty if it is none."""
+    match = _BARE.fullmatch(text)
+    return f"{_KINDS.get(match['head'], match['head'])}.{match['rest']}" if match else ""
 
 
 _KINDS = {
@@ -129,15 +166,16 @@ _KINDS = {
     **{row.section: kind for kind, row in RESOURCE_TYPES.items()},
 }
 _BARE = re.compile(
-    rf"(?:\{{\{{\s*|\$)?(?P<head>{'|'.join((*_KINDS, 'var', 'env', 'each'))})\."
-    r"(?P<rest>[A-Za-z_][^{}]*?)(?:\s*\}\})?"
+    r"(?:\{\{\s*|[$#%@]?\s*[({<\[]?=?\s*|\$)?"
+    rf"(?P<head>{'|'.join((*_KINDS, 'var', 'env', 'each'))})\."
+    r"(?P<rest>[A-Za-z_][^{}<>()]*?)\s*[)}>\]]{0,2}"
 )
 
 
 def not_written_as_expression(text: str, *, is_model: bool = True) -> tuple[str, str, str] | None:
     """The error about a text that is an expression without `${` and `}`, such as `job.chat.fine_tuned_model`;
     None for any other. `is_model`: an address alone stands for the model of the resource."""
-    match = _BARE.fullmatch(text)
+    match = None if text.startswith("${") else _BARE.fullmatch(text)
     if not match:
         return None
     inside = f"{_KINDS.get(match['head'], match['head'])}.{match['rest']}"
@@ -146,6 +184,7 @@ def not_written_as_expression(text: str, *, is_model: bool = True) -> tuple[str,
         if not is_model or not names:
             return None
         inside = f"{inside}.{names[0]}"
+    inside = re.sub(r"\[['\"]?(\w+)['\"]?\]\Z", r".\1", inside) if match["head"] in ("var", "env") else inside
     detail = "Text is used as it is; only `${…}` is replaced by a value."
     return f"`{text}` isn't an expression", detail, f'Write "${{{inside}}}".'
 
@@ -159,6 +198,13 @@ def _not_computed(what: str) -> tuple[str, str, str]:
 def unknown_scope(head: str) -> tuple[str, str, str]:
     meant = {row.section: row.kind for row in RESOURCE_TYPES.values()}
     meant |= dict.fromkeys(("variables", "variable", "vars", "local"), "var")
+    meant |= {f"{prefix}_{kind}": kind for kind in RESOURCE_TYPES for prefix in ("ftops", "azure", "openai")}
+    if head in ("output", "outputs"):
+        hint = "Refer to what the output refers to, such as `${job.name.fine_tuned_model}`."
+        return f"an expression can't refer to `{head}`", "Outputs are for other programs and specs.", hint
+    if head == "hyperparameters":
+        hint = "Write the name alone: `hyperparameters: NAME`."
+        return f"an expression can't refer to `{head}`", "Named hyperparameters are used by name.", hint
     known = ("var", "env", "each", "state", *RESOURCE_TYPES)
     hint = f"Did you mean `{meant[head]}`?" if head in meant else did_you_mean(head, known)
     return f"an expression can't refer to `{head}`", _FORMS, hint

@@ -379,7 +379,7 @@ class _Merge(Struct):
         name = key.value
         if name not in sections():
             detail = "The top-level keys of a spec are its sections."
-            hint = section_hint(name, sections())
+            hint = section_hint(name, [below.value for below, _ in _items(node)], sections())
             place = _without_values(document.place_of(key), key, node)
             self.findings.append(Diagnostic(f"unknown section `{name}`", detail, hint, place))
         elif name in LISTS:

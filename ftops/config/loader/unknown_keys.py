@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
-from ftops.config.schema import resource_block, sections
-from ftops.config.schema.block import Block, Fault, OrName
-from ftops.config.schema.resources import COMMON_KEYS, ResourceBlock
-from ftops.config.schema.settings import Settings
+from ftops.config.schema import provider_block, resource_block, sections
+from ftops.config.schema.block import Block, Fault, ListOf, OrName
+from ftops.config.schema.hyperparameters import Hyperparameters
+from ftops.config.schema.resources import COMMON_KEYS, Job, ResourceBlock
+from ftops.config.schema.settings import Environment, Settings
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.suggestions import did_you_mean, nearest
+from ftops.core.suggestions import did_you_mean, nearest, some
 
 
 class Meant(NamedTuple):
@@ -24,17 +26,61 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
     """What the unknown key of a fault stands for. `root`: the block of the entry that it is in."""
     key, owner = str(fault.keys[-1]), fault.owner or root
     keys = [field.key for field in owner.fields.values()]
+    if fault.given is None and key.isdigit():
+        return Meant("A comma starts another entry; decimal numbers have a point: `0.5`.")
+    if fault.given is None and (joined := _JOINED.fullmatch(key)):
+        return Meant(f"Write a colon with a space after it: `{joined[1].strip()}: {joined[2].strip()}`.")
     if key in owner.elsewhere:
         return Meant(f"Did you mean `{owner.elsewhere[key]}`?", owner.elsewhere[key])
-    for name, block in _blocks(owner):
+    for name, shape, block in _blocks(owner):
         right = key if key in _keys(block) else block.elsewhere.get(key)
         if right:
-            return Meant(f"It belongs in `{name}`: `{name}: {{{right}: …}}`.", name)
-    hint = _above(fault, key, root) or (_kinds_with(key) if issubclass(owner, ResourceBlock) else "")
-    if hint:
+            return Meant(f"It belongs in `{name}`: `{name}: {shape.format(f'{{{right}: …}}')}`.", name)
+    if hint := _above(fault, key, root) or _of_other_block(key, owner):
         return Meant(hint)
     listed = did_you_mean(key, keys, nothing="It takes no keys.", limit=24)
     return Meant(listed, nearest(key, keys))
+
+
+_JOINED = re.compile(r"([A-Za-z_][\w -]*)[:=](.+)")
+"""A key and its value that YAML reads as one text: `name:Standard` in braces, `name=Standard`."""
+_SEVERAL = "`for_each` declares several that are alike: `for_each: [a, b]`."
+_COMBINED = "It belongs in `for_each`: `for_each: {matrix: {n_epochs: [2, 3]}}`."
+_CHOSEN = "Remove it: the service chooses this itself."
+_OF_JOBS: Mapping[str, str] = {
+    **dict.fromkeys(("matrix", "grid", "strategy", "sweep", "search", "search_space"), _COMBINED),
+    **dict.fromkeys(("lora", "lora_r", "lora_rank", "lora_alpha", "lora_dropout", "peft"), _CHOSEN),
+    **dict.fromkeys(("weight_decay", "warmup_ratio", "warmup_steps", "optimizer", "max_steps"), _CHOSEN),
+    **dict.fromkeys(("lr_scheduler", "lr_scheduler_type", "gradient_accumulation_steps"), _CHOSEN),
+    **dict.fromkeys(("max_seq_length", "sequence_len", "cutoff_len", "adapter", "bf16", "fp16"), _CHOSEN),
+}
+"""What other tools have in a job or its hyperparameters, and what to do about it here."""
+
+
+def _of_other_block(key: str, owner: type[Block]) -> str:
+    """A hint, if another block of the spec has the key, or other tools have it."""
+    if issubclass(owner, Job | Hyperparameters) and key in _OF_JOBS:
+        return _OF_JOBS[key]
+    if key in sections() and owner is Environment:
+        return (
+            "Environments have no resources of their own: use `${var.…}` in the resource, set in `variables`."
+        )
+    if key in sections():
+        return f"`{key}` is a section: write it at the start of a line."
+    if not issubclass(owner, ResourceBlock):
+        beside = owner is Hyperparameters and key in _keys(Job)
+        return "It belongs in the job, beside its `hyperparameters`." if beside else ""
+    if key in ("count", "replicas", "instances"):
+        return _SEVERAL
+    if key == "name":
+        return f"Remove it: the name of {owner.noun} is the key that it is below."
+    if key == "properties":
+        return f"Write its keys directly below {owner.noun}."
+    account = provider_block("azure_openai")
+    right = key if key in _keys(account) else account.elsewhere.get(key)
+    if right and key not in ("key", "host", "url"):
+        return f"It belongs in a provider: `providers: {{azure: {{{right}: …}}}}`."
+    return _kinds_with(key)
 
 
 def is_misspelled_section(name: str) -> bool:
@@ -48,13 +94,46 @@ def is_misspelled_section(name: str) -> bool:
 _PROBABLY = 0.75
 
 
-def section_hint(name: str, known: Collection[str]) -> str:
-    """What an unknown section stands for."""
-    if name in _keys(Settings):
-        return f"It belongs under `ftops`: `ftops: {{{name}: …}}`."
-    return (
-        did_you_mean(name, known) if nearest(name, known) else _kinds_with(name) or did_you_mean(name, known)
-    )
+_SECTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("models", "finetunes", "finetuning", "fine_tuning", "fine_tuning_jobs"), "jobs"),
+    **dict.fromkeys(("trainings", "training_jobs", "runs"), "jobs"),
+    **dict.fromkeys(("locals", "vars", "params", "parameters", "inputs"), "variables"),
+    **dict.fromkeys(("env", "envs", "stages", "workspaces"), "environments"),
+    **dict.fromkeys(("terraform", "settings", "config", "spec"), "ftops"),
+    **dict.fromkeys(("accounts", "services"), "providers"),
+    **dict.fromkeys(("endpoints",), "deployments"),
+    **dict.fromkeys(("data", "files"), "datasets"),
+    **dict.fromkeys(("evals", "tests"), "evaluations"),
+    **dict.fromkeys(("hparams",), "hyperparameters"),
+}
+"""What other tools call a section → its name here."""
+
+
+def section_hint(name: str, below: Collection[str], known: Collection[str]) -> str:
+    """What an unknown section stands for. `below`: the keys in it."""
+    if name in _SECTIONS:
+        return f"Did you mean `{_SECTIONS[name]}`?"
+    if name in ("resource", "resources"):
+        return "Remove it: `datasets`, `jobs` and `deployments` are sections themselves."
+    right = name if name in _keys(Settings) else Settings.elsewhere.get(name) if not below else None
+    if right:
+        return f"It belongs under `ftops`: `ftops: {{{right}: …}}`."
+    if name.lower() not in known and (section := _section_of(below)):
+        return f"Indent it below `{section}:`, whose entries have these keys."
+    if name in _keys(Hyperparameters) or name in Hyperparameters.elsewhere:
+        return "It belongs in the `hyperparameters` of a job."
+    if is_misspelled_section(name):
+        return did_you_mean(name, known)
+    if name in Job.elsewhere:
+        return f"In a job, it is called `{Job.elsewhere[name]}`."
+    return _kinds_with(name) or did_you_mean(name, known)
+
+
+def _section_of(below: Collection[str]) -> str:
+    """The section whose entries have these keys, if there is only one, and they have two of them."""
+    rows = RESOURCE_TYPES.values()
+    fitting = [row.section for row in rows if set(below) <= _keys(resource_block(row.kind))]
+    return fitting[0] if len(fitting) == 1 and len(below) > 1 else ""
 
 
 def _above(fault: Fault, key: str, root: type[Block]) -> str:
@@ -62,7 +141,7 @@ def _above(fault: Fault, key: str, root: type[Block]) -> str:
     block, around = root, []
     for name in fault.keys[:-1]:
         around.append((block, name))
-        inner = dict(_blocks(block)).get(str(name))
+        inner = {key: inner for key, _, inner in _blocks(block)}.get(str(name))
         if inner is None:
             return ""
         block = inner
@@ -75,16 +154,19 @@ def _kinds_with(key: str) -> str:
     kinds = [
         row.noun for row in RESOURCE_TYPES.values() if key in _keys(resource_block(row.kind)) - COMMON_KEYS
     ]
-    return f"It is a key of {' and of '.join(kinds)}." if kinds else ""
+    return f"It is a key of {some(kinds[:-1], 9)}{' and ' if kinds[1:] else ''}{kinds[-1]}." if kinds else ""
 
 
 def _keys(block: type[Block]) -> set[str]:
     return {field.key for field in block.fields.values()}
 
 
-def _blocks(owner: type[Block]) -> Iterator[tuple[str, type[Block]]]:
-    """The blocks directly within this one, by key."""
+def _blocks(owner: type[Block]) -> Iterator[tuple[str, str, type[Block]]]:
+    """The blocks directly within this one: the key, how the value is written, and the block."""
     for field in owner.fields.values():
-        inner: Any = field.type.block if isinstance(field.type, OrName) else field.type
+        shape, inner = "{}", field.type
+        if isinstance(inner, ListOf):
+            shape, inner = "[{}]", inner.item
+        inner = inner.block if isinstance(inner, OrName) else inner
         if isinstance(inner, type) and issubclass(inner, Block):
-            yield field.key, inner
+            yield field.key, shape, inner

@@ -10,7 +10,6 @@ from ftops.config.loader.unknown_keys import Meant, meaning_of
 from ftops.config.schema.block import Block, Fault, Faulty, Field
 from ftops.config.schema.field_types import Unknown
 from ftops.core.errors import Diagnostic
-from ftops.yaml.document import Plain
 
 B = TypeVar("B", bound=Block)
 
@@ -74,31 +73,21 @@ def _missing(fault: Fault) -> Explained:
 
 def _no_container(fault: Fault) -> Explained:
     keys = fault.keys
+    from ftops.config.loader.misshapen import written_instead  # only if there is an error
+
+    hint = written_instead(fault)
     if not keys:
-        hint = "Write its keys below it, or in `{…}`."
         return Explained(keys, f"{_noun(fault)} must be a {fault.kind}", "", hint)
-    return Explained(keys, f"{_label(keys)} must be a {fault.kind}", _description(fault), _wrapped(fault))
-
-
-def _wrapped(fault: Fault) -> str:
-    """A hint, if the value is that of the first key of the mapping: `{name: Standard}`."""
-    field = next((field for field in _fields(fault) if field.key == fault.keys[-1]), None)
-    inner = field.type if field and isinstance(field.type, type) and issubclass(field.type, Block) else None
-    first = next(iter(inner.fields.values()), None) if inner else None
-    if inner is None or first is None or type(fault.given) is not Plain:
-        return ""
-    try:
-        inner.read({first.key: fault.given})
-    except Faulty:
-        return ""
-    return f"Write `{fault.keys[-1]}: {{{first.key}: {fault.given}}}`."
+    return Explained(keys, f"{_label(keys)} must be a {fault.kind}", _description(fault), hint)
 
 
 def _refused(fault: Fault) -> Explained:
     assert fault.why is not None  # noqa: S101 - a refused value has a reason
+    from ftops.config.loader.misshapen import written_alone  # only if there is an error
+
     detail = " ".join(filter(None, (fault.why.detail, _description(fault))))
-    summary = f"{_label(fault.keys)} {fault.why.summary}"
-    return Explained(fault.keys, summary, detail, fault.why.hint, is_secret=fault.why.is_secret)
+    summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint or written_alone(fault)
+    return Explained(fault.keys, summary, detail, hint, is_secret=fault.why.is_secret)
 
 
 _EXPLAIN: Mapping[str, Callable[[Fault], Explained]] = {

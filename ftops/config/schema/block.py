@@ -161,6 +161,8 @@ class Block:
     """What other tools call a key → its name here, for hints."""
     secrets: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Keys of secrets that a spec doesn't take → detail and hint of the error, whose line isn't shown."""
+    usual: ClassVar[str] = ""
+    """The key that a value in place of the whole block is probably meant for, for hints."""
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _required: ClassVar[frozenset[str]] = frozenset()
     _readers: ClassVar[Mapping[str, tuple[str, Reader]]] = {}
@@ -218,10 +220,10 @@ class Block:
         given: dict[str, Any] = {}
         readers = cls.readers()
         for key, value in data.items():
-            if value is None:
-                continue
             if key not in readers:
                 faults.append(Fault("unknown", (*keys, key), value))
+                continue
+            if value is None:
                 continue
             name, reader = readers[key]
             given[name] = reader(value, (*keys, key), faults)

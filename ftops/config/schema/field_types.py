@@ -131,6 +131,9 @@ def _no_secret(detail: str) -> Refused:
     return Refused("can't contain a secret", detail, hint)
 
 
+_CURLY = frozenset("“”„‘’«»")
+
+
 class Text(FieldType, frozen=True):
     """Text as written, also `no`, `1e3` and `2024-10-21`."""
 
@@ -154,6 +157,8 @@ class Text(FieldType, frozen=True):
         return text
 
     def hint(self, value: Any) -> str:
+        if isinstance(value, str) and value[:1] in _CURLY:
+            return "Write straight quotes (\" or '), or none."
         return self.advice if isinstance(value, str) else ""
 
     def shown(self, value: Any) -> str:
@@ -209,8 +214,13 @@ class Spelled(Text, frozen=True):
         return super().schema() | {"examples": list(dict.fromkeys(self.spellings.values()))}
 
 
-_EXPRESSION_ALONE = re.compile(r"(?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}]*\Z")
-"""What is in the braces of an expression."""
+_EXPRESSION_ALONE = re.compile(
+    r"(?:\{\{\s*|\$\(?)?((?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})?\Z"
+)
+"""What is in the braces of an expression, without them or in those of other tools."""
+
+
+_ENDING = re.compile(r"(.+?)([,;]|\s*//.*|#.*)\s*")
 
 
 class _Typed(FieldType, frozen=True, kw_only=True):
@@ -226,9 +236,16 @@ class _Typed(FieldType, frozen=True, kw_only=True):
     def hint(self, value: Any) -> str:
         if type(value) is str and self.convert(Plain(value)) is not None:
             return f"Remove the quotes: {value}"
-        if type(value) in (str, Plain) and _EXPRESSION_ALONE.match(value):
-            return f'Write it as an expression: "${{{value}}}"'
-        return ""
+        if type(value) in (str, Plain) and (found := _EXPRESSION_ALONE.match(value)):
+            return f'Write it as an expression: "${{{found[1]}}}"'
+        return self._without_ending(value)
+
+    def _without_ending(self, value: Any) -> str:
+        """A hint, if only what is before a comma, a semicolon or a comment of other languages is meant."""
+        found = _ENDING.fullmatch(value) if type(value) in (str, Plain) else None
+        if not found or self.convert(Plain(found[1])) is None:
+            return ""
+        return f"Write `{found[1]}` alone" + ("; comments start with ` #`." if len(found[2]) > 1 else ".")
 
     def _word(self, value: Any) -> str | None:
         return str(value) if isinstance(value, str) and value in self.words else None
@@ -238,7 +255,7 @@ class _Typed(FieldType, frozen=True, kw_only=True):
         return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
 
 
-_WITH_UNIT = re.compile(r"[0-9][0-9_.,']*\s*[A-Za-z%$€]")
+_WITH_UNIT = re.compile(r"[$€£]\s*[0-9]|[0-9][0-9_.,']*\s*[A-Za-z%$€]")
 
 
 def unit_hint(value: Any) -> str:
@@ -257,7 +274,9 @@ class Number(_Typed, frozen=True):
     json_type: ClassVar[str] = "number"
 
     def hint(self, value: Any) -> str:
-        return unit_hint(value) or super().hint(value)
+        if type(value) in (str, Plain) and value.lower() in self.words:
+            return f"Write `{value.lower()}`."
+        return super().hint(value) or unit_hint(value)
 
     @property
     def expected(self) -> str:
@@ -313,7 +332,8 @@ class Boolean(_Typed, frozen=True):
         return "`true` or `false`"
 
     def hint(self, value: Any) -> str:
-        meant = _OLD_BOOLEANS.get(value.lower()) if isinstance(value, Plain) else None
+        is_text = isinstance(value, str) and not isinstance(value, Given)
+        meant = _OLD_BOOLEANS.get(value.lower()) if is_text else None
         return f"Write `{meant}`." if meant else super().hint(value)
 
     def convert(self, value: Any) -> bool | None:
@@ -345,7 +365,7 @@ class Choice(_Typed, frozen=True):
         if not isinstance(value, str) or isinstance(value, Given):
             return ""
         near = self.elsewhere.get(value.lower()) or nearest(value, self.words)
-        return f"Did you mean `{near}`?" if near else ""
+        return self._without_ending(value) or (f"Did you mean `{near}`?" if near else "")
 
     def schema(self) -> JsonSchema:
         return self._open()

@@ -19,6 +19,9 @@ class Hyperparameters(Block, noun="hyperparameters"):
         "learning_rate": "learning_rate_multiplier",
         "lr_multiplier": "learning_rate_multiplier",
         "batch": "batch_size",
+        "micro_batch_size": "batch_size",
+        "train_batch_size": "batch_size",
+        "per_device_train_batch_size": "batch_size",
     }
 
     n_epochs = optional(Integer(1, 50, words=AUTO), "Number of passes over the training examples.")
@@ -48,5 +51,10 @@ class Hyperparameters(Block, noun="hyperparameters"):
 
 class JobHyperparameters(Hyperparameters, noun="`hyperparameters`"):
     """Hyperparameters of a job: inline, or named hyperparameters with some of them overridden."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **Hyperparameters.elsewhere,
+        **dict.fromkeys(("extends", "from", "inherit", "preset"), "use"),
+    }
 
     use = optional(NAME, "Named hyperparameters to start from.")

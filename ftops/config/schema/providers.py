@@ -81,6 +81,8 @@ Timeouts.fields = FieldsOfRows(_timeouts)
 class ProviderBlock(Block):
     """Keys of every provider."""
 
+    usual = "type"
+
     type = required(FIXED_TEXT, PROVIDER_TYPE)
     default = optional(FLAG, "true: manages the resources that don't set `provider`.", False)
 
@@ -104,6 +106,15 @@ class Credential(Block, noun="`credential`"):
 
 class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     """An Azure OpenAI resource."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("base_url", "api_base", "azure_endpoint", "url", "host"), "endpoint"),
+        **dict.fromkeys(("name", "resource", "resource_name", "account_name"), "account"),
+        "region": "location",
+        "subscription": "subscription_id",
+        "key": "api_key",
+        "token": "api_key",
+    }
 
     type = required(choice("azure_openai"), PROVIDER_TYPE)
     endpoint = required(
@@ -137,6 +148,12 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
 class OpenAI(ProviderBlock, noun="a provider of type openai"):
     """A project of the OpenAI platform."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("endpoint", "api_base", "url"), "base_url"),
+        "key": "api_key",
+        "token": "api_key",
+    }
+
     type = required(choice("openai"), PROVIDER_TYPE)
     api_key = required(
         FIXED_TEXT, "API key of the project. Read it from the environment: ${env.OPENAI_API_KEY}."
@@ -150,6 +167,8 @@ class OpenAI(ProviderBlock, noun="a provider of type openai"):
 
 class Emulator(ProviderBlock, noun="a provider of type emulator"):
     """The built-in emulator: a local server in place of Azure OpenAI."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"endpoint": "url", "base_url": "url", "path": "data"}
 
     type = required(choice("emulator"), PROVIDER_TYPE)
     data = optional(FIXED_TEXT, "Folder for its data, relative to the project root.", None)

@@ -119,9 +119,12 @@ class Dataset(ResourceBlock, noun="a dataset"):
         "file": "path",
         "filename": "path",
         "source": "path",
+        "file_path": "path",
+        "data_path": "path",
         "uri": "url",
         "type": "format",
     }
+    usual = "path"
 
     path = optional(FIXED_TEXT, "File of examples, or a pattern for several; relative to this spec file.")
     generate = optional(GenerateBlock, "What `ftops data generate` makes the examples from.")
@@ -178,15 +181,23 @@ class Job(ResourceBlock, noun="a job"):
     """A fine-tuning job."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "training_file": "training",
-        "validation_file": "validation",
-        "train": "training",
-        "valid": "validation",
-        "data": "training",
-        "base_model": "model",
+        **dict.fromkeys(
+            ("training_file", "training_data", "train", "train_file", "train_dataset", "data", "dataset"),
+            "training",
+        ),
+        **dict.fromkeys(("datasets", "dataset_path", "training_dataset"), "training"),
+        **dict.fromkeys(
+            ("validation_file", "validation_data", "valid", "val", "val_file", "eval", "eval_dataset"),
+            "validation",
+        ),
+        **dict.fromkeys(("test", "test_file", "dev", "validation_dataset"), "validation"),
+        **dict.fromkeys(("base_model", "model_name", "model_name_or_path", "model_id", "base"), "model"),
+        **dict.fromkeys(("type", "stage", "algorithm", "finetuning_type", "task"), "method"),
         "trainingType": "training_type",
         "hyper_parameters": "hyperparameters",
+        "hparams": "hyperparameters",
     }
+    usual = "model"
     model = required(OPEN_TEXT, "Model to start from: a base model, or ${job.other.fine_tuned_model}.")
     method = optional(METHOD, "Fine-tuning method.", "supervised")
     training = required(OPEN_TEXT, "Name of the training dataset.")
@@ -276,9 +287,16 @@ class Deployment(ResourceBlock, noun="a deployment"):
 
     elsewhere: ClassVar[Mapping[str, str]] = {
         "model_name": "model",
+        "model_id": "model",
+        "fine_tuned_model": "model",
         "deployment_name": "name",
+        "model_version": "version",
         "content_filter": "rai_policy",
+        "scale": "sku",
+        "scale_settings": "sku",
+        "strategy": "replace",
     }
+    usual = "model"
 
     name = optional(
         DEPLOYMENT_NAME, "Name of the deployment, used by callers; default: the name of the resource."

@@ -1,6 +1,7 @@
 """Settings of a spec: state, budget, drift, checks; its variables, environments and outputs."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ftops.config.schema.block import Block, MapOf, optional, required
 from ftops.config.schema.field_aliases import AMOUNT, FIXED_TEXT, FLAG, NAME, REGION, choice
@@ -81,6 +82,8 @@ class ChecksBlock(Block, noun="`checks`"):
 class Settings(Block, noun="the section `ftops`"):
     """Settings of the spec as a whole."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("version", "ftops_version"), "required_version")
+
     name = optional(NAME, "Name of the spec; default: the name of its folder.")
     required_version = optional(FIXED_TEXT, 'Required versions of ftops, such as ">=0.1, <2".')
     state = optional(StateBlock, "Where the state is stored.")
@@ -91,6 +94,14 @@ class Settings(Block, noun="the section `ftops`"):
 
 class Variable(Block, noun="a variable"):
     """A value that is set by an environment, a file, the command line or its default."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("value", "val"), "default"),
+        **dict.fromkeys(("enum", "choices", "options", "values", "oneof"), "allowed"),
+        **dict.fromkeys(("regex", "validation"), "pattern"),
+        "secret": "sensitive",
+    }
+    usual = "default"
 
     type = optional(
         choice("string", "integer", "number", "boolean", "list", "map", "any"), "Type of the value.", "any"
@@ -106,6 +117,8 @@ class Variable(Block, noun="a variable"):
 
 class Environment(Block, noun="an environment"):
     """An environment, with its own variables, provider and state."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"vars": "variables", "values": "variables", "var": "variables"}
 
     pattern = optional(
         FIXED_TEXT, "Names of previews that this stands for, such as pr-*; their objects are named by them."
