@@ -105,7 +105,9 @@ class _Files(Struct):
             source, inspection = self._transformed(resource, source, inspection, steps)
         data = self.inspected[resource.address] = Inspected(source, inspection, severity)
         if not inspection.digest:
-            faults = (_placed(d, resource) for d in data.diagnostics() if d.severity == "error")
+            faults = (
+                _placed(d, resource, self.config.folder) for d in data.diagnostics() if d.severity == "error"
+            )
             resource = replace(resource, faults=tuple(faults))
         return _with_inspection(self._with_file(resource, source), inspection)
 
@@ -223,7 +225,7 @@ class _Files(Struct):
     ) -> dataset.Inspection:
         data = Inspected(source, inspection, self._severity(resource), frozenset(reported))
         self.reported.setdefault(source.shown, data)
-        new = (_placed(d, resource) for d in data.diagnostics() if d.severity != "note")
+        new = (_placed(d, resource, self.config.folder) for d in data.diagnostics() if d.severity != "note")
         self.findings += [d for d in new if d not in self.findings]
         return inspection
 
@@ -286,6 +288,11 @@ class _Files(Struct):
                 if first is None or grade == "off":
                     continue
                 row = dataset.RULES[rule]
+                if training == validation:
+                    place = job.reference_places.get(validation, job.place)
+                    summary = f"{job.address} has the same dataset for `training` and `validation`"
+                    yield Diagnostic(summary, row.why, _SPLIT, place, grade, rule)
+                    break
                 yield Diagnostic(
                     f"{share(count, ours.inspection.examples, 'example')} of {validation} "
                     f"{agree(count, 'is', 'are')}{how} in {training}",
@@ -309,6 +316,12 @@ class _Files(Struct):
             return dataset.Overlap()  # whatever reads the file next reports the error
 
 
+_SPLIT = (
+    "Name another dataset for `validation`, or divide this one: `transform: [{split: {part: valid}}]` in a "
+    "second dataset with the same path, `part: train` in this one."
+)
+
+
 def _referred(config: Config) -> Iterator[Reference]:
     """Every reference of the config."""
     for resource in config.resources:
@@ -330,7 +343,7 @@ def _lineage(job: Resource, by_address: Mapping[Address, Resource]) -> Iterator[
         current = by_address.get(model.address) if isinstance(model, Reference) else None
 
 
-def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
+def _placed(diagnostic: Diagnostic, resource: Resource, folder: Path) -> Diagnostic:
     """The finding; at the place of the dataset in the spec if it is about a file as a whole."""
     place = diagnostic.place
     if place is None or place != Place(place.file) or resource.place is None:
@@ -339,7 +352,12 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     files, are = ("files", "are") if dataset.is_pattern(path) else ("file", "is")
     named = f"The {files} of {resource.address} {are} {path}."
     written = resource.places.get("path", resource.place)
-    return replace(diagnostic, place=written, detail=f"{named} {diagnostic.detail}".rstrip())
+    hint = diagnostic.hint
+    if diagnostic.rule in ("file/missing", "file/unreadable"):
+        from ftops.config.missing_files import meant_instead
+
+        hint = meant_instead(path, folder) or hint
+    return replace(diagnostic, place=written, detail=f"{named} {diagnostic.detail}".rstrip(), hint=hint)
 
 
 def _with_name(resource: Resource) -> Resource:

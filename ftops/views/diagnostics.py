@@ -69,7 +69,8 @@ def _lines(diagnostic: Diagnostic, paint: Painter, width: int) -> Iterable[str]:
 def _sentence(text: str) -> str:
     """With an initial capital, unless it starts with a name."""
     first = text.partition(" ")[0]
-    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
+    is_word = first.isalpha() and first.islower() and first != "ftops"
+    return text[:1].upper() + text[1:] if is_word else text
 
 
 def _excerpt(place: Place, gutter: str, severity: str, paint: Painter, columns: int) -> Iterable[str]:

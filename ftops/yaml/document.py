@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 from msgspec import Struct, field
+from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops.core.confined_files import SPEC_BYTES
@@ -183,6 +184,8 @@ def decode(content: bytes, file: str, size: int = 0) -> str:
         place = Place(file, line + 1, column + 1, content.split(b"\n")[line].decode("utf-8", "replace"))
         detail = f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding."
         diagnostic = Diagnostic("the file is not UTF-8 text", detail, "Save the file as UTF-8.", place)
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            diagnostic = replace(diagnostic, detail="It begins like UTF-16.", place=Place(file))
         raise SpecError([diagnostic]) from None
 
 
@@ -249,7 +252,8 @@ class _Reader:
         result: dict[str, Any] = {}
         for key, value in node.value:
             if type(key) is not ScalarNode:
-                self._report(key, *_KEY)
+                braces = self.document.place_of(node).text[node.start_mark.column :].startswith("{{")
+                self._report(key, *(_BRACES if braces else _KEY))
             elif key.value == "<<" and not key.style:
                 return self._with_merges(node)
             elif key.value in result:
@@ -276,9 +280,17 @@ class _Reader:
     def _report_duplicate(self, node: MappingNode, key: ScalarNode) -> None:
         if id(node) not in self._firsts:
             self._firsts[id(node)] = {k.value: k for k, _ in reversed(node.value) if type(k) is ScalarNode}
-        line = self.document.place_of(self._firsts[id(node)][key.value]).line
+        first = self._firsts[id(node)][key.value]
+        line = self.document.place_of(first).line
         detail = f"It is already set in line {line}, and only one of the two can apply."
-        self._report(key, f"`{key.value}` is set twice", detail, "Remove one of them.")
+        keys = [k for k, _ in node.value]
+        between = node.value[keys.index(first) : keys.index(key)]
+        alone = next((k for k, v in between if type(v) is ScalarNode and not v.value and not v.style), None)
+        hint = "Remove one of them."
+        if alone is not None:
+            above = f"`{alone.value}:` in line {alone.start_mark.line + 1}, which has no value"
+            hint = f"Remove one of them; or indent it deeper than {above}."
+        self._report(key, f"`{key.value}` is set twice", detail, hint)
 
     def _report(self, node: Node, summary: str, detail: str, hint: str) -> None:
         self.findings.append(Diagnostic(summary, detail, hint, self.document.place_of(node)))
@@ -296,6 +308,11 @@ _DIGITS = (
     "Put it in quotes if it is text.",
 )
 _KEY = ("a key must be text", "Keys of a spec are names.", "Write a single name before the colon.")
+_BRACES = (
+    "`{{…}}` isn't an expression",
+    "YAML reads the braces as a mapping in a mapping; an expression of a spec is `${…}`.",
+    "Write `${…}`, or put text that starts with a brace in quotes.",
+)
 _KEY_EXPRESSION = (
     "expressions aren't allowed in keys",
     "Names and keys are fixed: the state identifies resources by them.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import yaml
@@ -48,6 +48,71 @@ _NO_SPACE = _Row(
     "Only a colon with a space after it ends a key; this line is read as text.",
     "Write `key: value`.",
 )
+
+_DEEPER = _Row(
+    "",
+    "this line is indented deeper than the one above, which has a value already",
+    "Keys of one mapping start in the same column; deeper lines belong to a `key:` without a value.",
+    "Indent both alike. Text that contains `: ` needs quotes.",
+)
+_AFTER_QUOTE = _Row(
+    "",
+    "there is text after the closing quote",
+    "A value that begins with a quote ends with it.",
+    "Put the whole value in quotes, or none of it.",
+)
+_EXTRA_BRACKET = _Row(
+    "",
+    "a closing bracket too many",
+    "Every `{` and `[` is closed once.",
+    "Remove the bracket, or put text that contains brackets in quotes.",
+)
+_CONFLICT = _Row(
+    r"<{7}|={7}|>{7}",
+    "a conflict of a merge isn't resolved",
+    "`<<<<<<<`, `=======` and `>>>>>>>` mark two versions of the same lines.",
+    "Keep one of the versions, and remove the marks.",
+)
+_OF_LINES = (
+    _CONFLICT,
+    _Row(
+        r"//|/\*|--\s",
+        "this isn't a comment",
+        "Comments of YAML start with `#`.",
+        "Write `# …`.",
+    ),
+    _Row(
+        r"```|~~~",
+        "this line is a fence of Markdown",
+        "A spec is YAML alone.",
+        "Remove this line and the one that closes the fence.",
+    ),
+    _Row(
+        r"\[{1,2}[\w.\"-]+\]{1,2}$",
+        "this is a table of TOML",
+        "A spec is YAML: `section:` above the lines that are indented below it.",
+        "`ftops init` writes an example.",
+    ),
+    _Row(
+        r"[\w.-]+\s*=\s*\S|\w+ (\"[^\"]*\" ?){1,2}\{$",
+        "a key is followed by `=`, not by a colon",
+        "YAML has `key: value`; `key = value` is text.",
+        "Write a colon and a space after the key.",
+    ),
+    _Row(
+        r"[\w.-]+\uff1a",
+        "the colon is a full-width one",
+        "`\uff1a` is another character than `:`.",
+        "Write `key: value`.",
+    ),
+    _Row(
+        r"[\w.-]+:[\u00a0\u2007\u202f]|[\u00a0\u2007\u202f]",
+        "there is a no-break space",
+        "It looks like a space, but YAML reads it as text.",
+        "Replace it by a space.",
+    ),
+)
+"""What a line that YAML can't read begins with."""
 
 _ROWS = (
     _QUOTE,
@@ -106,6 +171,12 @@ _ROWS = (
         "Indent the line like its neighbours.",
     ),
     _Row(
+        r"could not find expected ':'[^\n]*\n\s*[\w.-]+:(?!//)\S",
+        _NO_SPACE.summary,
+        _NO_SPACE.detail,
+        _NO_SPACE.hint,
+    ),
+    _Row(
         "could not find expected ':'",
         "this line is neither a key nor part of the value above",
         "A mapping has one `key: value` per line.",
@@ -128,6 +199,18 @@ _ROWS = (
         "this alias has no anchor",
         "`*name` repeats the value that is marked `&name` earlier in the same file.",
         "Mark the value, or put text that starts with `*` in quotes.",
+    ),
+    _Row(
+        "alphabetic or numeric character",
+        "`*` and `&` are followed by a name",
+        "`&name` marks a value, and `*name` repeats it.",
+        "Put text that starts with `*` or `&` in quotes.",
+    ),
+    _Row(
+        "expected <document start>",
+        "there is something after the end of the document",
+        "`...`, or a value that is complete, ends it; a spec file contains one mapping.",
+        "Remove what ends it, or write `section:` above the lines that are indented below it.",
     ),
     _Row(
         "duplicate anchor",
@@ -162,9 +245,10 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
         return _character(error, text, place_at)
     if not isinstance(error, yaml.MarkedYAMLError):
         return Diagnostic("invalid YAML", str(error), "", place_at(0, 0))
-    if cause := _open_quote(error, text) or _no_colon(error, text):
-        row, line, column = cause
-        return Diagnostic(row.summary, row.detail, row.hint, place_at(line, column))
+    for cause in _CAUSES:
+        if found := cause(error, text):
+            row, line, column = found
+            return Diagnostic(row.summary, row.detail, row.hint, place_at(line, column))
     place = _visible(place_at(*_mark(error)), place_at)
     says = f"{error.context or ''} {error.problem or ''}".strip()
     before, rest = place.text[: place.column - 1], place.text[place.column - 1 :]
@@ -202,7 +286,7 @@ def _no_colon(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] |
     if stop is None or "mapping values are not allowed" not in (error.problem or ""):
         return None
     lines = text.splitlines()
-    above = [n for n in range(stop.line) if lines[n].strip() and not lines[n].lstrip().startswith("#")]
+    above = _lines_above(lines, stop.line)
     if not above or _KEY.search(line := lines[above[-1]]):
         return None
     before = lines[above[-2]] if len(above) > 1 else ":"
@@ -214,6 +298,59 @@ def _no_colon(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] |
 
 
 _KEY = re.compile(r":(?:\s|$)")
+
+
+def _lines_above(lines: Sequence[str], line: int) -> list[int]:
+    """The numbers of the lines above that aren't empty and no comments."""
+    return [n for n in range(line) if lines[n].strip() and not lines[n].lstrip().startswith("#")]
+
+
+def _of_line(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The first line up to the error that isn't YAML: a mark of a merge, a comment of another language."""
+    stop = error.problem_mark
+    if stop is None:
+        return None
+    lines = text.splitlines()
+    start = min(error.context_mark.line if error.context_mark else stop.line, stop.line)
+    for number in (*range(start, min(stop.line + 1, len(lines))), *_lines_above(lines, start)[-1:]):
+        line = lines[number].strip(" ")
+        found = next((row for row in _OF_LINES if re.match(row.pattern, line)), None)
+        if found:
+            return found, number, _indent(lines[number])
+    return None
+
+
+def _deeper(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The line of the error, if it continues the plain value of a shallower line above."""
+    stop = error.problem_mark
+    if stop is None or "mapping values are not allowed" not in (error.problem or ""):
+        return None
+    lines = text.splitlines()
+    above = _lines_above(lines, stop.line)
+    before = lines[above[-1]] if above else ""
+    has_value = re.match(r"\s*[\w.-]+:\s+[^\s#|>]", before)
+    first = _KEY.search(lines[stop.line]) if stop.line < len(lines) else None
+    is_first = first is not None and first.start() == stop.column
+    return (_DEEPER, stop.line, _indent(lines[stop.line])) if has_value and is_first else None
+
+
+def _after_value(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """What follows a closing quote, or a closing bracket that nothing opened."""
+    stop, problem = error.problem_mark, error.problem or ""
+    lines = text.splitlines()
+    if stop is None or stop.line >= len(lines) or not re.search("expected (',' or|key|<block end>)", problem):
+        return None
+    line = lines[stop.line]
+    before, rest = line[: stop.column].rstrip(), line[stop.column :]
+    if rest[:1] == "]" or (rest[:1] == "}" and "expected ','" not in problem):
+        return _EXTRA_BRACKET, stop.line, stop.column
+    if before[-1:] in ("'", '"') and before.count(before[-1]) > 1 and rest.strip():
+        return _AFTER_QUOTE, stop.line, stop.column
+    return None
+
+
+_CAUSES = (_open_quote, _of_line, _no_colon, _deeper, _after_value)
+"""Each finds one kind of mistake, and where it is, which is often above the place that the parser names."""
 
 
 def _indent(line: str) -> int:

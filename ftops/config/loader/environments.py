@@ -26,7 +26,7 @@ from ftops.core.model_names import base_of
 from ftops.core.nested import object_at
 from ftops.core.resource_types import is_tuned, kind_of
 from ftops.core.serving import Serving, serving_of
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, nearest
 
 if TYPE_CHECKING:  # few specs need the catalogue while they are read
     from ftops.catalog import Catalog
@@ -122,9 +122,9 @@ def _not_chosen(name: str, environments: Mapping[str, Entry], matching: Sequence
         summary, detail = f"`{name}` isn't one environment", f"It stands for all with a name such as `{one}`."
         return Diagnostic(summary, detail, f"Name one of them: `--env {one}`.")
     if not _NAME.fullmatch(name):
-        return Diagnostic(
-            f"`{name}` isn't a valid name for an environment", NAME_RULE, "Choose another name."
-        )
+        near = nearest(name, environments)
+        hint = f"Did you mean `{near}`?" if near else "Choose another name."
+        return Diagnostic(f"`{name}` isn't a valid name for an environment", NAME_RULE, hint)
     if matching:
         found = one_of(tuple(pattern_of(entry) for entry in matching), "and")
         hint = "Make the patterns different, or declare an environment of this name."

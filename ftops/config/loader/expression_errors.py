@@ -6,7 +6,7 @@ import re
 
 from ftops.core.address import parse_reference
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, nearest
 
 MAX_CHARACTERS = 16_000_000
 """Of all texts that contain expressions: a short spec could repeat a long value any number of times."""
@@ -142,7 +142,8 @@ _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 def _corrected(head: str, rest: str) -> str:
     """A hint about what is below `job`, `var`, `env` or `each` and has a wrong form."""
     if head == "each":
-        return f"{did_you_mean(rest, ('key', 'value'))[:-1]} (`${{each.key}}`, `${{each.value}}`)."
+        near = nearest(rest, ("key", "value"))
+        return f"Did you mean `${{each.{near}}}`?" if near else "Write `${each.key}` or `${each.value}`."
     if head in ("var", "env"):
         return "Names are letters, digits and `_`."
     if index := _INDEX.search(rest):

@@ -190,7 +190,9 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
             detail = "A plain name refers to named hyperparameters."
             nothing = "Declare it under the top-level key `hyperparameters`."
             hint = did_you_mean(name, context.sets, nothing=nothing)
-            draft.entry.report(context.findings, ("hyperparameters", "use"), summary, detail, hint)
+            is_alone = draft.entry.value("hyperparameters", "use") is None
+            path = ("hyperparameters",) if is_alone else ("hyperparameters", "use")
+            draft.entry.report(context.findings, path, summary, detail, hint)
         values = {key: value for key, value in sorted(values.items()) if value != "auto"}
         if values:
             inputs["hyperparameters"] = values

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ftops.config.schema import resource_block
 from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OrName
 from ftops.config.schema.field_types import FieldType
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.document import Plain, flow
+
+if TYPE_CHECKING:
+    from ftops.config.loader.files import Entry
+    from ftops.config.loader.validate import Explained
 
 _LONGEST = 60
 """Longer values aren't repeated in a hint."""
@@ -19,6 +26,8 @@ _ALONE: Mapping[str, str] = {
     "model": "Write the name of the model alone.",
 }
 """By key that takes text: what to do instead of a list or mapping."""
+_DECLARED = ("training", "validation", "provider")
+"""Keys that name an entry of another section."""
 
 
 def written_instead(fault: Fault) -> str:
@@ -38,6 +47,34 @@ def written_instead(fault: Fault) -> str:
     return _KEYS_BELOW if isinstance(fault.keys[-1], int) else ""
 
 
+def as_written(error: Explained, entry: Entry, own: int) -> Explained:
+    """An error in the words and at the place of what the entry has, if the block was made of it: of a name
+    alone, or of the values of a `matrix`."""
+    keys, data = error.keys[own:], entry.data if isinstance(entry.data, dict) else {}
+    if not keys and not error.at_key and not own and _is_key(entry):
+        return error._replace(hint=f"`{entry.name}` is a key of one: write it below a name.")
+    if keys[:1] == ("hyperparameters",) and not isinstance(data.get("hyperparameters"), dict | list | None):
+        if keys[1:] == ("use",):
+            summary = error.summary.replace("`use`", "`hyperparameters`")
+            summary = summary.replace("a name:", "a mapping, or a name:")
+            return error._replace(keys=keys[:1], summary=summary)
+        matrix = entry.value("for_each", "matrix")
+        if isinstance(matrix, dict) and keys[-1] in matrix:
+            return error._replace(keys=("for_each", "matrix", keys[-1]))
+    if error.summary.endswith("is missing") and keys:
+        place = entry.place(keys, key=True)
+        if re.match(r"\s*:\s+#", place.text[place.column - 1 + place.width :]):
+            hint = "What follows ` #` is a comment: put the value in quotes."
+            return error._replace(hint=hint)
+    return error
+
+
+def _is_key(entry: Entry) -> bool:
+    """Whether the name of the entry is a key of the entries of its section."""
+    kinds = [row.kind for row in RESOURCE_TYPES.values() if row.section == entry.section]
+    return bool(kinds) and entry.name in {field.key for field in resource_block(kinds[0]).fields.values()}
+
+
 _KEYS_BELOW = "Write its keys below it, or in `{…}`."
 
 
@@ -46,16 +83,14 @@ def written_alone(fault: Fault) -> str:
     given = fault.given
     if not isinstance(given, dict | list) or isinstance(fault.keys[-1], int):
         return ""
-    value = given[0] if isinstance(given, list) and len(given) == 1 else _name_in(given)
-    if type(value) in (str, Plain) and "${" not in value and len(value) <= _LONGEST:
-        return f"Write `{fault.keys[-1]}: {value}`."
-    return _ALONE.get(str(fault.keys[-1]), "")
-
-
-def _name_in(given: Any) -> Any:
-    """The name or type in a mapping, if it has nothing else to say."""
-    keys = {"name", "type"} & given.keys() if isinstance(given, dict) else set()
-    return given[keys.pop()] if len(keys) == 1 and len(given) == 1 else None
+    key = str(fault.keys[-1])
+    value = given[0] if isinstance(given, list) and len(given) == 1 else None
+    if isinstance(given, dict) and len(given) == 1 and key not in _DECLARED:
+        value = given.get("name", given.get("type"))
+    text = value if isinstance(value, str) and type(value) in (str, Plain) else "${"
+    if "${" not in text and len(text) <= _LONGEST:
+        return f"Write `{key}: {text}`."
+    return _ALONE.get(key, "")
 
 
 def _as_list(fault: Fault) -> str:

@@ -62,10 +62,13 @@ class Linker(Struct):
                 elif is_known and not admits(fits, attribute):
                     hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
                     self._wrong_reference(value, path, "a model", hint, draft.entry)
-            elif isinstance(value, Template) and any(is_several(r) for r in references(value)):
-                hint = "Write nothing before or after the expression."
-                summary = f"`{value}` can't be a part of a text"
-                draft.entry.report(self.findings, path, summary, "It stands for several models.", hint)
+            elif isinstance(value, Template) and (parts := [r for r in references(value) if _is_model(r)]):
+                hint = f"Write `{parts[0]}`, and nothing before or after it."
+                several = any(map(is_several, parts))
+                detail = "It stands for several models." if several else "It is the whole name of a model."
+                draft.entry.report(
+                    self.findings, path, f"`{parts[0]}` can't be a part of a text", detail, hint
+                )
             elif type(value) in (str, Plain) and (finding := not_written_as_expression(value)):
                 draft.entry.report(self.findings, path, *finding)
 
@@ -105,7 +108,7 @@ class Linker(Struct):
             return self._check_attribute(use)
         if address.key is not None or (keys and None in keys):
             detail = "It chooses among all jobs of a `for_each`."
-            hint = f"Write `${{{base}.{use.reference.attribute}}}`, and give {base} a `for_each`."
+            hint = f"Write `${{{address}.{attribute if attribute != 'key' else 'fine_tuned_model'}}}`."
             use.entry.report(self.findings, use.path, f"{address} has no `best`", detail, hint)
         elif (address.kind, address.name) not in self.declared.keys:
             self.exists(address, use.entry, use.path, str(use.reference))
@@ -166,7 +169,9 @@ class Linker(Struct):
             return Address.parse(text)
         except ValueError:
             detail = "It lists the addresses of resources that are applied first."
+            named = [f"`{kind}.{name}`" for kind, name in self.declared.keys if name == text]
             hint = "Write addresses such as `job.base`, without `${…}` and an attribute."
+            hint = f"Write {' or '.join(named)}." if named else hint
             entry.report(self.findings, path, f"`{text}` isn't a valid address", detail, hint)
             return None
 
@@ -205,10 +210,27 @@ class Linker(Struct):
             return f"there is no kind of resource `{address.kind}`", "", hint
         section = RESOURCE_TYPES[address.kind].section
         detail = f"The spec declares no {address.kind} of this name under `{section}`."
-        names = (name for kind, name in self.declared.keys if kind == address.kind)
-        nothing = f"Declare it under `{section}`."
-        hint = did_you_mean(address.name, names, nothing=nothing, said=len(self.findings))
+        names = [name for kind, name in self.declared.keys if kind == address.kind]
+        hint = self._named_otherwise(address, names)
+        if not hint:
+            nothing = f"Declare it under `{section}`."
+            hint = did_you_mean(address.name, names, nothing=nothing, said=len(self.findings))
         return f"there is no {address.kind} `{address.name}`", detail, hint
+
+    def _named_otherwise(self, address: Address, names: Collection[str]) -> str:
+        """A hint, if a resource is named by its file, its section or an attribute in place of its name."""
+        row, text = RESOURCE_TYPES[address.kind], address.name
+        if row.is_data and ("/" in text or text.endswith(".jsonl")):
+            files = ((d.address, d.entry.value("path")) for d in self.declared.drafts)
+            found = next((a.name for a, path in files if a.kind == address.kind and path == text), "")
+            if found:
+                return f"Write the name of the dataset with this file: `{found}`."
+            return f"Declare the file, and write its name here: `{row.section}: {{train: {{path: {text}}}}}`."
+        if row.is_data and text.startswith("file-"):
+            return "Declare a dataset; `ftops import dataset.NAME ID` records a file that exists already."
+        head, _, rest = text.partition(".")
+        name = rest.partition(".")[0]
+        return f"Write `{name}`." if head in (row.kind, row.section) and name in names else ""
 
     def _wrong_key(
         self, address: Address, keys: Collection[str | None], entry: Entry, text: str
@@ -251,6 +273,11 @@ class Linker(Struct):
     def _wrong_reference(self, value: Reference, path: Keys, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."
         entry.report(self.findings, path, f"`{path[0]}` must be {what}", detail, hint)
+
+
+def _is_model(reference: Reference) -> bool:
+    kind = RESOURCE_TYPES.get(reference.address.kind)
+    return kind is not None and admits(kind.model_attributes, reference.attribute.removeprefix(BEST))
 
 
 def _named(kind: str, text: str) -> Address:

@@ -181,6 +181,8 @@ class Providers:
         self.used: set[str] = set()
         self.incomplete: set[str] = set()
         self._environment = environment
+        others = source["environments"].values() if environment is None else ()
+        self._selecting = [e.name for e in others if e.value("provider") and not e.value("pattern")]
         self.project = project
         self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
         unset = {entry.name for entry, _ in scope.unset}
@@ -238,6 +240,9 @@ class Providers:
     def _read(self, entry: Entry) -> ProviderBlock | None:
         check_name(entry, "a provider", self.scope.findings)
         kind = entry.value("type")
+        if not isinstance(entry.data, dict) and entry.data is not None:
+            read_block(ProviderBlock, entry.data, entry, self.scope.findings)
+            return None
         if not isinstance(kind, str) or kind not in PROVIDER_TYPES:
             known = tuple(row.type for row in PROVIDER_TYPES.values() if row.is_public)
             summary = f"unknown provider type `{kind}`" if kind else "`type` is missing"
@@ -246,10 +251,13 @@ class Providers:
             entry.report(self.scope.findings, ("type",), summary, detail, hint)
             return None
         data, _ = evaluate_keys(entry, self.scope, PROVIDER_PHASES, SETTINGS)
+        before = len(self.scope.findings)
         data = self._refined(PROVIDER_TYPES[kind], data, entry)
+        is_refined = len(self.scope.findings) == before
         block = read_block(schema.provider_block(kind), data, entry, self.scope.findings)
-        if block is not None:
+        if block is not None and is_refined:
             check_addresses(PROVIDER_TYPES[kind].addresses, block.as_data(), entry, self.scope)
+        if block is not None:
             check_scope(block.as_data(), entry, self.scope)
             check_key(block, entry, self.scope)
             check_forms(block.as_data(), entry, self.scope)
@@ -293,6 +301,9 @@ class Providers:
             "Mark one with `default: true`, select one in the environment, or set `provider` in each "
             "resource."
         )
+        if self._selecting:
+            chosen = " or ".join(f"`--env {name}`" for name in self._selecting[:3])
+            hint = f"Run with {chosen}, which selects one, or mark one with `default: true`."
         return Diagnostic("there is no default provider", detail, hint, place)
 
     def _complete(self) -> dict[str, ProviderConfig]:

@@ -34,12 +34,15 @@ def read_block(
         return model.read(data)
     except Faulty as faulty:
         errors = list(explained(faulty.faults, model))
+    from ftops.config.loader.misshapen import as_written  # only if there is an error
+
     has_secret = any(error.is_secret for error in errors)  # maybe in the line of another one
     for error in errors:
-        at_value = len(error.keys) == own and not error.at_key
-        place = entry.value_place() if at_value else entry.place(error.keys[own:], key=error.at_key)
+        written = as_written(error, entry, own)
+        at_value = len(written.keys) == own and not written.at_key
+        place = entry.value_place() if at_value else entry.place(written.keys[own:], key=written.at_key)
         place = place.veiled() if has_secret else place
-        findings.append(Diagnostic(error.summary, error.detail, error.hint, place))
+        findings.append(Diagnostic(written.summary, written.detail, written.hint, place))
     return None
 
 
@@ -86,7 +89,9 @@ def _refused(fault: Fault) -> Explained:
     from ftops.config.loader.misshapen import written_alone  # only if there is an error
 
     detail = " ".join(filter(None, (fault.why.detail, _description(fault))))
-    summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint or written_alone(fault)
+    summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint
+    if not fault.why.is_secret:
+        hint = hint or written_alone(fault)
     return Explained(fault.keys, summary, detail, hint, is_secret=fault.why.is_secret)
 
 

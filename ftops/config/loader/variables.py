@@ -89,7 +89,9 @@ def resolve_variables(
 def _declaration(entry: Entry, findings: list[Diagnostic]) -> Variable | None:
     if not _NAME.fullmatch(entry.name):
         summary = f"`{entry.name}` can't be the name of a variable"
-        entry.report(findings, (), summary, _NAME_RULE, "Choose another name.", key=True)
+        near = re.sub(r"\W", "_", entry.name, flags=re.ASCII)
+        hint = f"Write `{near}`." if _NAME.fullmatch(near) else "Choose another name."
+        entry.report(findings, (), summary, _NAME_RULE, hint, key=True)
     data = _literal(entry, entry.data, findings)
     block = read_block(Variable, data, entry, findings)
     if block and block.pattern is not None:

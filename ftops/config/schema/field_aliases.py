@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ftops.config.schema.field_types import Boolean, Choice, Number, Refused, Spelled, Text, WeeklyHours
@@ -18,9 +19,9 @@ from ftops.core.serving import ACCELERATOR_TYPES, SKU_NAMES
 from ftops.yaml.document import Given
 
 
-def choice(*words: str) -> Choice:
-    """One of these words, without references and secrets."""
-    return Choice(words=words, closed=True)
+def choice(*words: str, elsewhere: Mapping[str, str] = {}) -> Choice:
+    """One of these words, without references and secrets. `elsewhere`: what other tools call them."""
+    return Choice(words=words, closed=True, elsewhere=elsewhere)
 
 
 AUTO = ("auto",)
@@ -78,6 +79,17 @@ MODEL_VERSION = Text(
     r"azureai://accounts/[^/]+/projects/[^/]+/models/[A-Za-z0-9._-]+/versions/[A-Za-z0-9._-]+",
     "the ID of a version of a project model",
     "It looks like azureai://accounts/…/projects/…/models/…/versions/1.",
+)
+LOCATION = Text(
+    r"[A-Za-z0-9-]+",
+    "a region as Azure names it, such as swedencentral",
+    "Write it without blanks, as `az account list-locations` does.",
+    closed=True,
+)
+URL = Text(
+    r"https?://\S+",
+    "a URL that begins with https://",
+    "The service downloads it over HTTPS; another file can be downloaded first, and named with `path`.",
 )
 REGION = Text(
     r"[a-z0-9-]+",

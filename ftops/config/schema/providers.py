@@ -10,6 +10,7 @@ from ftops.config.schema.field_aliases import (
     API_VERSION,
     FIXED_TEXT,
     FLAG,
+    LOCATION,
     OPEN_TEXT,
     SKU_NAME,
     TRAINING_TYPE,
@@ -78,7 +79,7 @@ def _timeouts() -> dict[str, Field]:
 Timeouts.fields = FieldsOfRows(_timeouts)
 
 
-class ProviderBlock(Block):
+class ProviderBlock(Block, noun="a provider"):
     """Keys of every provider."""
 
     usual = "type"
@@ -125,7 +126,7 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     subscription_id = optional(FIXED_TEXT, "Subscription of the resource; required for deployments.")
     resource_group = optional(FIXED_TEXT, "Resource group of the resource; required for deployments.")
     account = optional(FIXED_TEXT, "Name of the resource; required for deployments.")
-    location = optional(FIXED_TEXT, "Region of the resource.")
+    location = optional(LOCATION, "Region of the resource.")
     api_version = optional(API_VERSION, "API version of the data plane: v1, or a dated one.", V1)
     api_key = optional(
         FIXED_TEXT,

@@ -21,6 +21,7 @@ from ftops.config.schema.field_aliases import (
     SUFFIX,
     TRAINING_TYPE,
     UPGRADE_OPTION,
+    URL,
     WANDB_ENTITY,
     WANDB_KEY_DETAIL,
     WANDB_KEY_HINT,
@@ -112,6 +113,16 @@ class StepBlock(Block, noun="a step of `transform`"):
     sample = optional(Integer(1, closed=True), "So many of the examples, selected by a hash of the prompt.")
 
 
+_FORMATS = {
+    **dict.fromkeys(
+        ("jsonl", "json", "openai", "messages", "conversation", "sft", "sharegpt", "alpaca"), "chat"
+    ),
+    **dict.fromkeys(("dpo", "preferences", "pairs", "ranking"), "preference"),
+    **dict.fromkeys(("rft", "rl", "grpo"), "reinforcement"),
+}
+"""What other tools call formats → the format that they are, or are converted to."""
+
+
 class Dataset(ResourceBlock, noun="a dataset"):
     """A file of training examples."""
 
@@ -128,9 +139,9 @@ class Dataset(ResourceBlock, noun="a dataset"):
 
     path = optional(FIXED_TEXT, "File of examples, or a pattern for several; relative to this spec file.")
     generate = optional(GenerateBlock, "What `ftops data generate` makes the examples from.")
-    url = optional(OPEN_TEXT, "URL that the service downloads the examples from.")
+    url = optional(URL, "URL that the service downloads the examples from.")
     format = optional(
-        choice("chat", "preference", "reinforcement"),
+        choice("chat", "preference", "reinforcement", elsewhere=_FORMATS),
         "Format of the examples; default: detected from the examples.",
     )
     transform = optional(ListOf(StepBlock), "Transformations before the upload, applied in order.")

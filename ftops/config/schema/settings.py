@@ -20,11 +20,20 @@ class Encryption(Block, noun="`encryption`"):
     accept_plain = optional(FLAG, "Also read a state that isn't encrypted yet, and encrypt it.", False)
 
 
+_BACKENDS = {
+    **dict.fromkeys(("azurerm", "azure", "azureblob", "blob"), "azure_blob"),
+    **dict.fromkeys(("aws", "minio"), "s3"),
+    **dict.fromkeys(("gs", "gcp", "google"), "gcs"),
+    **dict.fromkeys(("file", "disk"), LOCAL),
+}
+"""What other tools call a backend → its name here."""
+
+
 class StateBlock(Block, noun="`state`"):
     """Where the state is stored."""
 
     backend = optional(
-        choice(*BACKEND_TYPES),
+        choice(*BACKEND_TYPES, elsewhere=_BACKENDS),
         "Where the state is stored: files of the project, or a bucket.",
         LOCAL,
     )
