@@ -33,7 +33,9 @@ class AddressType(click.ParamType[Address]):
             unquoted = "[" in value and '"' not in value
             hint = "The shell removed the quotes: write 'job.copilot[\"fr\"]'." if unquoted else ""
             is_argument = ctx is not None and isinstance(param, click.Argument)
-            if len(self._kinds) == 1 and value.isidentifier():
+            if value in ("list", "ls", "all", "show") and ctx is not None:
+                hint = f"`{ctx.command_path}` lists all of them." if isinstance(self, AddressOrSpec) else ""
+            elif len(self._kinds) == 1 and value.isidentifier():
                 hint = f"Write {self._kinds[0]}.{value}."
             elif is_argument and ctx is not None and Path(value).exists():
                 hint = (

@@ -52,7 +52,8 @@ class LazyGroup(click.Group):
         if name not in self._rows and not ctx.resilient_parsing:
             from ftops.cli.foreign_terms import DELETING, command_hint
 
-            hint = command_hint(name) or did_you_mean(name, self._rows.keys() - DELETING)
+            group = "" if ctx.parent is None else str(ctx.info_name)
+            hint = command_hint(name, group) or did_you_mean(name, self._rows.keys() - DELETING)
             raise click.UsageError(f"unknown command `{name}`. {hint}", ctx)
         if ctx.obj is not None:
             ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -96,11 +96,26 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
 
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx else f"{NAME} {command}".rstrip()
-    known = {o for p in ctx.command.get_params(ctx) for o in p.opts if o.startswith("-")} if ctx else set()
+    known = set(_options(ctx)) if ctx else set()
     if isinstance(error, click.NoSuchOption):
-        summary, advice = f"unknown option `{error.option_name}`", option_hint(error.option_name, known)
+        before_command = ctx is not None and ctx.parent is None
+        advice = option_hint(error.option_name, known, before_command=before_command)
+        summary = f"unknown option `{error.option_name}`"
     else:
         summary, _, advice = error.format_message().strip().partition(". ")
+        advice = " ".join(advice.split())
+    if ctx and isinstance(error, click.MissingParameter) and error.param:
+        advice = _ADDRESS if error.param.make_metavar(ctx) == "ADDRESS" else advice
     advice = one_dash_hint(argv, known) or advice
-    hint = f"{advice} See `{path} --help`." if advice else f"see `{path} --help`"
+    end = "" if advice.endswith((".", "?")) else "."
+    hint = f"{advice}{end} See `{path} --help`." if advice else f"see `{path} --help`"
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
+
+
+_ADDRESS = "Write an address such as job.NAME; `ftops state list` lists those that exist."
+
+
+def _options(ctx: click.Context) -> Iterator[str]:
+    """The options of a command, also those that say no."""
+    for parameter in ctx.command.get_params(ctx):
+        yield from (o for o in (*parameter.opts, *parameter.secondary_opts) if o.startswith("-"))

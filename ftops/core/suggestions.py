@@ -7,6 +7,8 @@ from collections.abc import Iterable
 ENOUGH = 50
 """Number of findings after which no more suggestions are computed."""
 
+_FEW = 4
+"""So many words that begin alike are all suggested."""
 _SHORT = 4
 """In words of so many characters, one other character is a larger part."""
 
@@ -39,6 +41,11 @@ def did_you_mean(
     near = nearest(word, words)
     if near is not None:
         return f"Did you mean `{near}`?"
+    longer = [f"`{w}`" for w in words if len(word) > 2 and w.lower().startswith(word.lower())]
+    if 1 < len(longer) <= _FEW:
+        return f"Did you mean {', '.join(longer[:-1])} or {longer[-1]}?"
+    if longer:
+        return f"These begin like it: {some(longer, limit)}."
     return f"Known here: {some((f'`{w}`' for w in words), limit)}."
 
 

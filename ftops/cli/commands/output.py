@@ -35,6 +35,10 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
 
     A single argument that is a path is taken as SPEC.
     """
+    if name is not None and spec.path != Path() and is_spec(name) and not spec.path.exists():
+        raise click.UsageError(
+            f"`{name}` is a path. It comes after the name: `ftops output {spec.path} {name}`."
+        )
     if name is not None and spec.path == Path() and is_spec(name):
         spec = replace(spec, path=Path(name), words=(shlex.quote(name), *spec.words))
         name = None

@@ -19,8 +19,9 @@ from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.plurals import agree
 from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES, display, project_root, spec_folder
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.snippets import command
-from ftops.core.suggestions import some
+from ftops.core.suggestions import nearest, some
 from ftops.yaml import document as yaml_document
 from ftops.yaml.document import Document
 
@@ -336,7 +337,7 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
     if not path.is_dir() and path.exists():
         return [path]
     if not path.is_dir():
-        hint = "Give a spec file, or a folder of *.yaml files."
+        hint = _meant_path(path) or "Give a spec file, or a folder of *.yaml files."
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
     candidates = sorted(f for f in path.iterdir() if f.suffix in SPEC_SUFFIXES and not f.name.startswith("."))
@@ -344,8 +345,24 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
     if not files:
         detail = "A spec is a file, or a folder of *.yaml and *.yml files; subfolders are not read."
         hint = "Give the folder of the spec; `ftops init` writes an example."
+        if any(path.glob("*.jsonl")):
+            hint = f"To check data, name its files: {display(path)}/*.jsonl."
         findings.append(Diagnostic(f"there is no spec in {display(path)}", detail, hint))
     return files
+
+
+def _meant_path(path: Path) -> str:
+    """A hint about the path of a spec that doesn't exist."""
+    kind, _, name = path.name.partition(".")
+    if kind in RESOURCE_TYPES and name and path.suffix not in SPEC_SUFFIXES:
+        return (
+            f"`{path.name}` is an address, not the path of a spec: limit a plan with `--target {path.name}`."
+        )
+    if not path.parent.is_dir():
+        return ""
+    names = (one.name for one in path.parent.iterdir() if one.is_dir() or one.suffix in SPEC_SUFFIXES)
+    near = nearest(path.name, (one for one in names if not one.startswith(".")))
+    return f"Did you mean `{display(path.with_name(near))}`?" if near else ""
 
 
 class _Merge(Struct):
