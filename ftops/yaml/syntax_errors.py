@@ -88,12 +88,6 @@ _OF_LINES = (
         "Remove this line and the one that closes the fence.",
     ),
     _Row(
-        r"\[{1,2}[\w.\"-]+\]{1,2}$",
-        "this is a table of TOML",
-        "A spec is YAML: `section:` above the lines that are indented below it.",
-        "`ftops init` writes an example.",
-    ),
-    _Row(
         r"[\w.-]+\s*=\s*\S|\w+ (\"[^\"]*\" ?){1,2}\{$",
         "a key is followed by `=`, not by a colon",
         "YAML has `key: value`; `key = value` is text.",
