@@ -201,7 +201,7 @@ _ROWS = (
         "Put text that starts with `*` or `&` in quotes.",
     ),
     _Row(
-        "expected <document start>",
+        "expected '?<document start>",
         "there is something after the end of the document",
         "`...`, or a value that is complete, ends it; a spec file contains one mapping.",
         "Remove what ends it, or write `section:` above the lines that are indented below it.",
