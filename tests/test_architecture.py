@@ -236,6 +236,7 @@ OTHER_TABLES = {
     "catalog/fields.py": "limits and models in a catalogue file, which has keys of these names",
     "catalog/reader.py": "a key of a catalogue file",
     "cli/command_table.py": "`emulator` is a command",
+    "cli/foreign_terms.py": "`job` is a group of commands, and other tools have commands of these names",
     "cli/commands/import_.py": "the names of providers in a spec that it writes",
     "providers/azure/deployment_wire.py": "speaks to the service about deployments",
     "providers/azure/inspect.py": "limits of an account, which have these names",
