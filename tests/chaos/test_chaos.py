@@ -32,6 +32,7 @@ from ftops.state.backends.local import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.support.command import quickstart
 from tests.support.embedded import example
+from tests.support.nightly import by_night
 
 SCHEDULES = 50
 A_TEST = 10
@@ -181,7 +182,7 @@ class Trial:
         assert len(names) == len(set(names)), found
 
 
-@pytest.mark.parametrize("first", range(0, SCHEDULES, A_TEST))
+@pytest.mark.parametrize("first", by_night(range(0, SCHEDULES, A_TEST), lambda first: first % 20 > 0))
 def test_random_faults_end_converged_with_nothing_twice(
     cloud: Cloud, config: Config, started_with: Config, tmp_path: Path, first: int
 ) -> None:

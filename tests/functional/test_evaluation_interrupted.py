@@ -9,6 +9,7 @@ import pytest
 from tests.contract.azure_cloud import until
 from tests.support.command import FTOPS, environment
 from tests.support.gated import Lab
+from tests.support.nightly import by_night
 
 CHAT = "POST *chat/completions*"
 
@@ -69,7 +70,7 @@ def test_state_rm_forgets_it_by_force(lab: Lab) -> None:
     assert len(lab.temporary()) == 1, "nobody knows of it any more"
 
 
-@pytest.mark.parametrize("how", ["mv", "moved", "renamed"])
+@pytest.mark.parametrize("how", by_night(["mv", "moved", "renamed"], lambda how: how == "mv"))
 def test_it_follows_to_another_address(lab: Lab, how: str) -> None:
     lab.folder.edit("  exam: {", "  test: {")
     lab.folder.edit("{evaluation: exam}", "{evaluation: test}")
@@ -83,7 +84,7 @@ def test_it_follows_to_another_address(lab: Lab, how: str) -> None:
     assert lab.result("evaluation.test")["verdict"] == "better"
 
 
-@pytest.mark.parametrize("is_recorded", [False, True])
+@pytest.mark.parametrize("is_recorded", by_night([False, True], lambda is_recorded: not is_recorded))
 @pytest.mark.parametrize(
     "more",
     [
@@ -98,7 +99,7 @@ def test_a_removed_block_deletes_it(lab: Lab, more: str, is_recorded: bool) -> N
     swept(lab)
 
 
-@pytest.mark.parametrize("verb", ["destroy", "apply"])
+@pytest.mark.parametrize("verb", by_night(["destroy", "apply"], lambda verb: verb == "destroy"))
 def test_a_record_that_is_retained_leaves_nothing(lab: Lab, verb: str) -> None:
     swept(lab)
     lab.spec(exam="model: '${job.copilot.fine_tuned_model}', lifecycle: {on_destroy: retain}")
