@@ -15,7 +15,7 @@ from tests.functional.test_cli_costs import git
 from tests.functional.test_cli_data import ROUTED, calling, lines
 from tests.golden.cli import SPEC, Done, Folder
 from tests.support.nightly import by_night
-from tests.support.walkthrough import ROOT, Reader, blocks, with_output
+from tests.support.walkthrough import ROOT, Command, Reader, blocks, with_output
 
 
 def _empty(folder: Folder) -> None:
@@ -85,7 +85,12 @@ class Scene(NamedTuple):
     by_night: bool = False
 
 
+RECIPES = sorted(p.stem for p in (ROOT / "docs" / "recipes").glob("*.md") if p.stem != "index")
+OF_THE_DAY = {"dev-prod", "sweep", "adopt", "clean-up"}
+"""The recipes that the default suite follows; the others are followed by night."""
+
 FOLLOWED: Mapping[str, Scene] = {
+    **{f"docs/recipes/{name}.md": Scene(by_night=name not in OF_THE_DAY) for name in RECIPES},
     "docs/ci.md": Scene(_with_prod),
     "docs/cli.md": Scene(_drone),
     "docs/data.md": Scene(_data),
@@ -136,6 +141,12 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
     "docs/previews.md": {"": "tests/functional/test_previews.py has an environment that expires"},
     "docs/promotion.md": {"": "tests/functional/test_promotion.py has two environments"},
     "docs/reconcile.md": {"": "tests/functional/test_grants.py has an approval to continue"},
+    "docs/recipes/adopt.md": {
+        "ftops import --discover --out acme --endpoint": _YOURS,
+        "ftops import job.copilot": _YOURS,
+        "ftops import deployment.prod": _YOURS,
+    },
+    "docs/recipes/dev-prod.md": {"ftops apply --env prod": "needs an account in Azure"},
     "docs/security.md": {"pip install": _INSTALLS},
     "docs/state-commands.md": {
         "ftops state mv": _YOURS,
@@ -150,7 +161,7 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
 """Page → beginning of commands that aren't run → the reason. They are parsed all the same."""
 
 
-def follow(page: str, folder: Path) -> dict[str, Done]:
+def follow(page: str, folder: Path) -> dict[Command, Done]:
     """What the commands of a page came to. UPDATE_GOLDEN=1 writes the output that it shows."""
     scene, text = FOLLOWED[page], (ROOT / page).read_text("utf-8")
     is_renewed = bool(os.environ.get("UPDATE_GOLDEN"))
@@ -193,7 +204,7 @@ SHOWN: Mapping[str, Callable[[Mapping[str, Done]], None]] = {
 
 @pytest.mark.parametrize("page", by_night(FOLLOWED, lambda page: FOLLOWED[page].by_night))
 def test_a_reader_can_follow_the_page(page: str, tmp_path: Path) -> None:
-    done = follow(page, tmp_path)
+    done = {command.text: what for command, what in follow(page, tmp_path).items()}
     assert done
     if page in SHOWN:
         SHOWN[page](done)

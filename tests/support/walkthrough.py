@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"(?:^|\s)#\s.*$")
 _CODE = re.compile(r"#.*\bexits with (\d+)")
 _OF_A_SHELL = re.compile(r"[|;&<>`]|\$\(")
 _ASSIGNMENT = re.compile(r"[A-Z_]+=")
-_CHANGING = re.compile(r"\b(?:(?=\w*\d)[0-9a-f]{8,64})\b")
+_CHANGING = re.compile(r"\b(?!0+\b)(?=\w*\d)[0-9a-f]{8,64}\b…?")
 """Ids and digests."""
 
 
@@ -45,9 +45,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a page, the exit code to expect, and the output below it, if it has any."""
+    """A command of a page: where its block is, the exit code to expect, and the output below it, if any."""
 
     line: int
+    number: int
     text: str
     code: int
     typed: str
@@ -56,10 +57,11 @@ class Command:
 
 def blocks(text: str) -> list[Block]:
     """The code blocks of a page that have a language."""
-    return [
-        Block(text.count("\n", 0, found.start()) + 1, found[2], found[3] or "", found[4])
-        for found in _FENCE.finditer(text)
-    ]
+    return [*map(_block, _FENCE.finditer(text))]
+
+
+def _block(found: re.Match[str]) -> Block:
+    return Block(found.string.count("\n", 0, found.start()) + 1, found[2], found[3] or "", found[4])
 
 
 def commands(block: Block) -> list[Command]:
@@ -68,21 +70,21 @@ def commands(block: Block) -> list[Command]:
         return [*_console(block)]
     if block.language != "sh":
         return []
-    joined = re.sub(r"\\\n\s*", "", block.text)
-    return [_command(block.line, line) for line in joined.splitlines() if _COMMENT.sub("", line).strip()]
+    parts = re.findall(r"(?:.*\\\n)*.*\n", block.text)
+    found = [_command(block, number, part) for number, part in enumerate(parts)]
+    return [command for command in found if command.text]
 
 
 def _console(block: Block) -> Iterator[Command]:
-    for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
-        typed, _, output = part.replace("\\\n", "\0").partition("\n")
-        found = _command(block.line, typed.replace("\0", "\\\n"))
-        yield replace(found, output=output.rstrip())
+    for number, part in enumerate(re.split(r"^\$ ", block.text, flags=re.M)[1:]):
+        (typed,) = re.findall(r"\A(?:.*\\\n)*.*\n", part)
+        yield replace(_command(block, number, typed), output=part.removeprefix(typed).rstrip())
 
 
-def _command(line: int, typed: str) -> Command:
+def _command(block: Block, number: int, typed: str) -> Command:
     code = _CODE.search(typed)
-    text = _COMMENT.sub("", re.sub(r"\\\n\s*", "", typed)).strip()
-    return Command(line, text, int(code[1]) if code else 0, typed)
+    text = _COMMENT.sub("", re.sub(r"\\\n\s*", "", typed.rstrip())).strip()
+    return Command(block.line, number, text, int(code[1]) if code else 0, typed)
 
 
 @dataclass
@@ -96,7 +98,7 @@ class Reader:
     """Whether output has to be as shown."""
     environ: dict[str, str] = field(default_factory=dict)
 
-    def follow(self, text: str, skipped: Sequence[str] = ()) -> dict[str, Done]:
+    def follow(self, text: str, skipped: Sequence[str] = ()) -> dict[Command, Done]:
         """What each command came to, except those that begin like one of ``skipped``."""
         done = {}
         for block in blocks(text):
@@ -106,7 +108,7 @@ class Reader:
                 self.folder.write(block.title, block.text)
             for command in commands(block):
                 if not command.text.startswith(tuple(skipped)):
-                    done[command.text] = self._run(command)
+                    done[command] = self._run(command)
         return done
 
     def _change(self, block: Block) -> None:
@@ -197,18 +199,19 @@ def _pattern(line: str) -> str:
     return ".*?".join(map(re.escape, line.rstrip().split("…")))
 
 
-def with_output(text: str, done: Mapping[str, Done]) -> str:
+def with_output(text: str, done: Mapping[Command, Done]) -> str:
     """A page with the output of its commands as it is now, where it has changed; ids are left out."""
 
     def renewed(found: re.Match[str]) -> str:
-        if found[2] != "console":
+        block = _block(found)
+        if block.language != "console":
             return found[0]
         parts = []
-        for command in _console(Block(0, found[2], "", found[4])):
-            now = done[command.text].out + done[command.text].err
+        for command in _console(block):
+            now = done[command].out + done[command].err
             is_current = fits(command.output or "", now)
             output = command.output if is_current else _CHANGING.sub("…", now).rstrip()
-            parts.append(f"$ {command.typed}\n" + (f"{output}\n" if output else ""))
+            parts.append(f"$ {command.typed}" + (f"{output}\n" if output else ""))
         return f"```console\n{''.join(parts)}```"
 
     return _FENCE.sub(renewed, text)
