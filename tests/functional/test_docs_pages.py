@@ -112,6 +112,7 @@ FOLLOWED: Mapping[str, Scene] = {
 ELSEWHERE: Mapping[str, str] = {
     "docs/az.md": "tests/clients/test_page.py",
     "docs/clients.md": "tests/clients/manual.py",
+    "docs/reports.md": "tests/functional/test_docs_reports.py",
     "docs/sweeps.md": "tests/functional/test_sweeps.py",
 }
 """Page → the test that runs its commands."""

@@ -196,7 +196,8 @@ def fits(expected: str, found: str) -> bool:
 
 
 def _pattern(line: str) -> str:
-    return ".*?".join(map(re.escape, line.rstrip().split("…")))
+    """How wide columns are doesn't matter."""
+    return ".*?".join(r" +".join(map(re.escape, re.split(" +", part))) for part in line.rstrip().split("…"))
 
 
 def with_output(text: str, done: Mapping[Command, Done]) -> str:
