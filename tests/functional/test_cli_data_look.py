@@ -18,7 +18,7 @@ from tests.golden.cli import Folder, golden
 
 KEY = "AKIA" + "Q7" * 8
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)> </style></details> \x1b[31m\u202e"
-VOID = {"meta", "img", "br", "hr", "link", "input"}
+VOID = {"meta", "img", "br", "wbr", "hr", "link", "input"}
 
 
 def messages(*pairs: tuple[str, str], **more: Any) -> dict[str, Any]:

@@ -52,8 +52,7 @@ def reported_data(
             continue
         lengths = Counter(row.tokens for row in rows(measured.rows))
         before, until = former.get(record.address, ("", ""))
-        old = find_version(config.project, config.folder / path, before, encoding) if before else None
-        change = _change(record.address, old, measured) if old else None
+        change = _change(config, record, before, measured, encoding) if until else None
         yield ReportedData(
             record, shown, statistics(measured, limit), lengths, limit, "", change, until, runs.of(record)
         )
@@ -103,11 +102,17 @@ def _has_digest(file: Path, project: Path, digest: str) -> bool:
         return f"sha256:{file_digest(stream, 'sha256').hexdigest()}" == digest
 
 
-def _change(address: Address, old: Measured, new: Measured) -> DataChange:
+def _change(config: Config, record: ResourceState, before: str, new: Measured, encoding: str) -> DataChange:
+    """The difference to the version whose bytes have the digest `before`."""
+    path = str(record.inputs.get("path") or "")
+    old = find_version(config.project, config.folder / path, before, encoding) if before else None
+    if old is None:
+        note = "the version before is neither measured nor in Git"
+        return DataChange(record.address, examples=new.sums.examples, note=note)
     found = difference(old, new)
     is_counted = bool(old.sums.tokens and new.sums.tokens)
     return DataChange(
-        address,
+        record.address,
         added=len(found.added),
         removed=len(found.removed),
         edited=len(found.edited),

@@ -180,7 +180,10 @@ def _data(one: ReportedData) -> dict[str, Json]:
         "note": one.note,
         "change": {
             "until": one.until,
-            **{name: getattr(change, name) for name in ("added", "removed", "edited", "tokens", "reordered")},
+            **{
+                name: getattr(change, name)
+                for name in ("added", "removed", "edited", "tokens", "reordered", "note")
+            },
         }
         if change
         else None,

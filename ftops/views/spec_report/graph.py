@@ -86,13 +86,13 @@ def _grouped(
     }
     sorted_groups = sort(edges, lambda one: members[one][0].sort_key)
     number = {one: place for place, one in enumerate(sorted_groups)}
-    boxes = [_box(one, members[one], known) for one in sorted_groups]
+    boxes = [_box(members[one], known) for one in sorted_groups]
     return boxes, [[number[n] for n in edges[one]] for one in sorted_groups]
 
 
-def _box(group: Any, members: Sequence[Address], known: Mapping[Address, ReportedObject]) -> Box:
+def _box(members: Sequence[Address], known: Mapping[Address, ReportedObject]) -> Box:
     first, statuses = members[0], Counter(known[address].status for address in members)
-    if isinstance(group, Address):
+    if len(members) == 1:
         kind = first.kind if first.key is None else f"{first.kind} {first.name}"
         return Box(kind, first.name if first.key is None else _key(first.key), statuses, first)
     of_one = {address.name for address in members}

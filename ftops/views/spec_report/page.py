@@ -69,7 +69,8 @@ def _notes(report: Report) -> Iterator[Element]:
     """What limits this report."""
     notes = list(report.warnings)
     if report.restricted:
-        notes.append(f"Only {', '.join(map(str, report.restricted))}, and what it needs.")
+        needs = agree(len(report.restricted), "what it needs", "what they need")
+        notes.append(f"Only {', '.join(map(str, report.restricted))}, and {needs}.")
     if report.is_offline:
         notes.append(
             "Made offline: no service was asked, so there are no curves, and dates are the catalogue's."
