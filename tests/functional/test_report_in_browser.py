@@ -1,4 +1,5 @@
-"""The page of `ftops data report` in Chromium: it fits a phone, runs no script, follows the dark setting.
+"""The pages of `ftops data report` and `ftops report` in Chromium: they fit a phone, run no script, follow
+the dark setting, and can be used with the keyboard.
 
 Slow, and skipped without Chromium: `pytest -m slow tests/functional/test_report_in_browser.py`.
 """
@@ -16,6 +17,7 @@ import pytest
 
 from tests.functional.test_cli_data import ROUTED, lines
 from tests.functional.test_cli_data_look import image, mixed, pair, task
+from tests.functional.test_spec_report import IN_EMULATOR, page_of, trained_folder
 from tests.golden.cli import Folder
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -33,12 +35,20 @@ addEventListener("load", () => {
   for (const details of page.querySelectorAll("details")) details.open = true;
   const wide = [...page.querySelectorAll("body *")].filter(node =>
     node.getBoundingClientRect().right > 391 && !node.closest(".wide")).map(n => n.outerHTML.slice(0, 80));
-  const focusable = [...page.querySelectorAll("summary, a[href], [tabindex='0']")].length;
+  const reached = [...page.querySelectorAll("summary, a[href], [tabindex='0']")];
+  const focusable = reached.length;
+  const unreachable = reached.filter(node => { node.focus(); return page.activeElement !== node; })
+    .map(node => node.outerHTML.slice(0, 80));
+  const covered = [...page.querySelectorAll(".framed, figure")]
+    .filter(node => node.getBoundingClientRect().width < 100).length;
+  const unnamed = [...page.querySelectorAll("svg[role=img]")]
+    .filter(node => !node.querySelector("title") && !node.getAttribute("aria-label")).length;
   const style = page.defaultView.getComputedStyle(body);
   const bars = [...page.querySelectorAll("svg .bar")]
     .filter(node => node.getBoundingClientRect().width > 0).length;
   document.querySelector("pre").textContent = JSON.stringify(
-    {width: page.documentElement.scrollWidth, wide, focusable, background: style.backgroundColor, bars,
+    {width: page.documentElement.scrollWidth, wide, focusable, unreachable, covered, unnamed, bars,
+     background: style.backgroundColor,
      ran: "ran" in page.defaultView});
 });
 </script>
@@ -117,3 +127,32 @@ def test_the_policy_of_a_page_lets_no_script_run(folder: Folder) -> None:
     assert "inline script" in told
     assert "a.png" in told
     assert measured(folder.path, path.read_text("utf-8"))["ran"] is False
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a spec with a sweep, a job of preferences, an evaluation and deployments."""
+    return page_of(trained_folder(tmp_path_factory.mktemp("trained")), environ=IN_EMULATOR)
+
+
+def test_the_page_of_a_spec_fits_a_phone_and_the_keyboard(page: str, tmp_path: Path) -> None:
+    found = measured(tmp_path, page)
+    assert found["width"] == 390
+    assert found["wide"] == []
+    assert found["background"] == "rgb(255, 255, 255)", "the style sheet is allowed by its digest"
+    assert found["unreachable"] == []
+    assert isinstance(found["focusable"], int) and found["focusable"] > 60
+    assert (found["covered"], found["unnamed"]) == (0, 0)
+    dark = measured(tmp_path, page, "--blink-settings=preferredColorScheme=0")
+    assert dark["background"] == "rgb(15, 19, 24)"
+
+
+def test_the_page_of_a_spec_has_no_errors_and_can_be_printed(page: str, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(page, "utf-8")
+    assert chromium(path.as_uri())[1] == []
+    printed = tmp_path / "page.pdf"
+    _, said = chromium(f"--print-to-pdf={printed}", "--no-pdf-header-footer", path.as_uri())
+    assert said == []
+    pages = len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
+    assert 3 <= pages <= 20

@@ -91,15 +91,19 @@ def text_of(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", body.replace("<wbr>", ""))).split())
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+def trained_folder(path: Path) -> Folder:
     """A sweep, a job of preferences, an evaluation and deployments, trained in the emulator."""
-    folder = Folder.make(tmp_path_factory.mktemp("trained"), RICH)
+    folder = Folder.make(path, RICH)
     folder.write("data/pairs.jsonl", "".join(json.dumps(pair(n)) + "\n" for n in range(12)))
     folder.write("prompts.json", json.dumps(PROMPTS))
     done = folder.run("apply", "-y", environ=IN_EMULATOR)
     assert done.code == 0, done
     return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return trained_folder(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture(scope="module")

@@ -245,6 +245,8 @@ def parallel_plot(
 
 _PARALLEL_TOP, _PARALLEL_FLOOR, _PARALLEL_HEIGHT = 30, 230, 244
 _MOST_LABELS = 9
+_ROOM = 13
+"""Pixels from one label to the next."""
 
 
 class _Scale(NamedTuple):
@@ -292,11 +294,14 @@ def _down(part: float) -> float:
 
 
 def _apart(labels: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Without those that would cover the one before; the first and the last stay."""
+    """Without those that would cover another one; the first and the last stay."""
     kept: list[tuple[float, str]] = []
-    for y, text in sorted(labels):
-        if not kept or y - kept[-1][0] >= 13:
+    ordered = sorted(labels)
+    for y, text in ordered:
+        if not kept or y - kept[-1][0] >= _ROOM:
             kept.append((y, text))
+    if kept[-1] != ordered[-1]:
+        kept[-1:] = [ordered[-1]] if len(kept) > 1 else [*kept, ordered[-1]]
     return kept
 
 

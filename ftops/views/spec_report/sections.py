@@ -427,7 +427,9 @@ def ends(report: Report) -> Parts:
         rows.append(
             [
                 element("span", _day(one), class_=style),
-                "" if left is None else plural(left, "day") if left > 0 else "ended",
+                ""
+                if left is None
+                else element("span", plural(left, "day") if left > 0 else "ended", class_="nowrap"),
                 element("span", *_ending([one, *others])),
                 one.what,
                 one.then + (f" ({one.told})" if one.told else ""),

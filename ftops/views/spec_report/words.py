@@ -67,7 +67,7 @@ def model(name: object) -> Node:
 
 def digest(text: str) -> Node:
     """The beginning of a digest."""
-    return element("code", text.rpartition(":")[2][:12], title=text) if text else DASH
+    return element("code", text.rpartition(":")[2][:12], title=text, class_="nowrap") if text else DASH
 
 
 def by(run: Run | None) -> str:
@@ -80,7 +80,7 @@ def by(run: Run | None) -> str:
 
 
 def commit(text: str) -> Node:
-    return element("code", text[:12], title=text) if text else DASH
+    return element("code", text[:12], title=text, class_="nowrap") if text else DASH
 
 
 def said(value: Value, width: int = _LONG) -> str:

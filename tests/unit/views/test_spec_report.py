@@ -39,7 +39,7 @@ def test_a_layout_leads_from_left_to_right_and_covers_nothing(seed: int) -> None
 def test_parallel_chains_do_not_cross() -> None:
     """Twenty chains whose nodes are listed in opposite orders."""
     count = 20
-    needs = [[] for _ in range(count)] + [[count - 1 - n] for n in range(count)]
+    needs: list[list[int]] = [[] for _ in range(count)] + [[count - 1 - n] for n in range(count)]
     layout = layered(needs)
     for n in range(count):
         assert layout.places[count + n].position == layout.places[count - 1 - n].position
