@@ -30,14 +30,20 @@ from pathlib import Path
 from typing import Any
 
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.plurals import plural
 from ftops.dataset.files.derived_files import derive
 from ftops.dataset.files.jsonl_io import DataError, Example, Line, Writer, dump, list_at, read_strictly
 from ftops.dataset.formats import OUTPUTS, offering
 from ftops.dataset.formats.foreign import Unconvertible
+from ftops.dataset.profile.tokens import calls, definitions
 from ftops.dataset.transforms.parts import PARTS, Source, Split, part, sample
 
-VERSION = 3
+VERSION = 4
 _UNSLIMMED = "no example has function definitions from which `slim` removes {}"
+_STILL_OFFERED = "{} with a function that `slim` removes elsewhere"
+_CALLED = "It is called there, and a call of a function that isn't offered, while others are, is rejected."
+_TO_REMOVE = "Remove these examples, or all functions."
+_TO_CORRECT = "Correct the step or the option, or leave it out."
 _UNCONVERTED = "no example has function calls or definitions to convert to `{}`"
 _AS_IT_IS = "The examples stay as they are."
 
@@ -68,7 +74,7 @@ def apply(
 
     source: Source = examples
     for step in steps:
-        source = _step(step, unchanged or _refuse)(source)
+        source = _step(step, unchanged)(source)
     try:
         yield from source()
     except Unconvertible as error:
@@ -89,10 +95,15 @@ def prepared(path: Path, display: str, digest: str, raw: Sequence[Mapping[str, A
     return derive(project, key, write)
 
 
-def _step(raw: Mapping[str, Any], unchanged: Report) -> Step:
+def _step(raw: Mapping[str, Any], unchanged: Report | None) -> Step:
     if "slim" in raw:
-        change = partial(slim, what=raw["slim"], only=raw.get("only") or ())
-        return _each(change, _UNSLIMMED.format(raw["slim"]), unchanged)
+        what, only = raw["slim"], raw.get("only") or ()
+
+        def is_kept(example: Example) -> bool:
+            offered = definitions(offering(example)) if what == "functions" and only else ()
+            return any(function.get("name") in only for function in offered)
+
+        return _each(partial(slim, what=what, only=only), _UNSLIMMED.format(what), unchanged, is_kept)
     if "convert" in raw:
         return _each(FORMS[raw["convert"]], _UNCONVERTED.format(raw["convert"]), unchanged)
     if "sample" in raw:
@@ -104,18 +115,27 @@ def _step(raw: Mapping[str, Any], unchanged: Report) -> Step:
     return lambda source: partial(part, source, Split(shares, **options), split["part"])
 
 
-def _each(change: Callable[[Example], Example], summary: str, unchanged: Report) -> Step:
-    """The step that changes every example by itself; `summary` says that it changes none."""
+def _each(
+    change: Callable[[Example], Example],
+    summary: str,
+    report: Report | None,
+    is_kept: Callable[[Example], bool] = lambda _: False,
+) -> Step:
+    """The step that changes every example by itself; `summary` says that it changes none. `is_kept`: whether
+    an example, after the change, has something that the step removes from others."""
 
     def step(source: Source) -> Source:
         def examples() -> Iterator[Example]:
-            seen = same = 0
+            seen = same = kept = 0
             for example in source():
                 changed = change(example)
-                seen, same = seen + 1, same + (changed == example)
+                seen, same, kept = seen + 1, same + (changed == example), kept + is_kept(changed)
                 yield changed
             if seen and same == seen:
-                unchanged(Diagnostic(summary, _AS_IT_IS, "Correct the step or the option, or leave it out."))
+                told = (_CALLED, _TO_REMOVE) if kept else (_AS_IT_IS, _TO_CORRECT)
+                (report or _refuse)(Diagnostic(summary, *told))
+            elif kept and report:
+                report(Diagnostic(_STILL_OFFERED.format(plural(kept, "example")), _CALLED, _TO_REMOVE))
 
         return examples
 
@@ -251,10 +271,15 @@ Function = Mapping[str, Any]
 
 
 def slim(example: Example, what: str, only: Collection[str] = ()) -> Example:
-    """The example with shorter definitions. `what` is a key of WAYS; `only`: names of functions, or all."""
+    """The example with shorter definitions. `what` is a key of WAYS; `only`: names of functions, or all. Of
+    functions that are removed, those that are called stay if others do."""
+    called = frozenset[str]()
+    if what == "functions" and {str(f.get("name")) for f in definitions(offering(example))}.difference(only):
+        called = _called(example) if only else called
 
     def change(function: Any) -> Any:
-        if not isinstance(function, dict) or (only and function.get("name") not in only):
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(function, dict) or (only and name not in only) or name in called:
             return function
         return WAYS[what](function)
 
@@ -272,7 +297,24 @@ def slim(example: Example, what: str, only: Collection[str] = ()) -> Example:
             if not result[key]:
                 del result[key]
                 result.pop("parallel_tool_calls", None)
+    offered = {str(function.get("name")) for function in definitions(result)}
+    for key in ("tool_choice", "function_call"):
+        if what == "functions" and (not offered or _chosen(result.get(key)) not in (*offered, "")):
+            result.pop(key, None)
     return result if holder is example else {**example, "input": result}
+
+
+def _called(example: Example) -> frozenset[str]:
+    """The names of the functions that an example calls."""
+    lists = (list_at(offering(example), "messages"), *(list_at(example, key) for key in OUTPUTS))
+    messages = (message for messages in lists for message in messages if isinstance(message, dict))
+    return frozenset(call.name for message in messages for call in calls(message))
+
+
+def _chosen(choice: Any) -> str:
+    """The name of the function that a request must call; empty if it names none."""
+    function = choice.get("function", choice) if isinstance(choice, dict) else None
+    return str(function["name"]) if isinstance(function, dict) and "name" in function else ""
 
 
 def _without_descriptions(function: Function) -> Function:
@@ -318,4 +360,5 @@ WAYS: Mapping[str, Callable[[Function], Function | None]] = {
 }
 """descriptions   removes the descriptions of functions and of their parameters
 parameters     removes the properties of their parameters
-functions      removes whole functions; the calls that the model learns stay in the answers"""
+functions      removes whole functions; the calls that the model learns stay in the answers. If others stay,
+               so do those that an example calls: calls of functions that it doesn't offer are rejected"""

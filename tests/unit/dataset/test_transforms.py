@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ftops.core.errors import Diagnostic
 from ftops.dataset import inspect
 from ftops.dataset.files.jsonl_io import DataError
 from ftops.dataset.formats import OUTPUTS
@@ -120,3 +121,36 @@ def test_results_in_the_old_form_belong_to_tool_calls_too() -> None:
     messages = to_tools({"messages": mixed})["messages"]
     assert [m["tool_calls"][0]["id"] for m in messages[::2]] == ["call_1", "call_2"]
     assert [m["tool_call_id"] for m in messages[1::2]] == ["call_1", "call_2"]
+
+
+OTHER = {"name": "get_news", "parameters": {"type": "object"}}
+
+
+@pytest.mark.parametrize(("format", "form"), CASES)
+def test_functions_that_are_called_stay_while_others_do(tmp_path: Path, format: str, form: str) -> None:
+    """A call of a function that isn't offered, while others are, is rejected."""
+    offered = {"type": "function", "function": OTHER} if form == "tools" else OTHER
+    forced = (
+        {"type": "function", "function": {"name": "get_weather"}}
+        if form == "tools"
+        else {"name": "get_weather"}
+    )
+    choice = "tool_choice" if form == "tools" else "function_call"
+    calling, plain = example(format, form), {"messages": [ASK, SAID], **FORMS[form][0], choice: forced}
+    for one in (calling, plain):
+        holder = one.get("input", one)
+        holder[form] = [*holder[form], offered]
+    step = {"slim": "functions", "only": ["get_weather"]}
+    notes: list[Diagnostic] = []
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"{json.dumps(calling)}\n{json.dumps(plain)}\n")
+    kept, slimmed = apply(path, "a.jsonl", [step], unchanged=notes.append)
+    assert kept == calling
+    assert definitions(slimmed) == [OTHER] and choice not in slimmed
+    assert [note.summary for note in notes] == ["1 example with a function that `slim` removes elsewhere"]
+    path.write_text(json.dumps(kept))
+    assert not {"tools/not-offered", "tools/definition"} & inspect(path, format=format).counts.keys()
+    with pytest.raises(DataError, match="no example has function definitions"):
+        applied(path, [calling], step)
+    [bare] = applied(path, [calling], {"slim": "functions", "only": ["get_weather", "get_news"]})
+    assert definitions(bare.get("input", bare)) == []
