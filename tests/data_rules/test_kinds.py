@@ -79,7 +79,35 @@ SCHEMAS: RULES = {
             {"schema": 1},
         ),
         ("a $ref to nothing", schema(properties={"height": REF}), {"schema": 1}),
-        ("a $ref to another document", at_depth({"$ref": "https://example.com/a.json"}), {}),
+        ("a $ref to another document", at_depth({"$ref": "https://example.com/a.json"}), {"requests": 1}),
+        (
+            "a $ref to a file",
+            at_depth({"type": "array", "items": {"$ref": "file:///etc/passwd"}}),
+            {"requests": 1},
+        ),
+        ("a $ref to a relative path", schema(**{"$defs": {"A": {"$ref": "other.json#/A"}}}), {"requests": 1}),
+        (
+            "a $ref by the $id of a part",
+            at_depth(
+                {
+                    "$ref": "https://x.example/b",
+                    "$defs": {"b": {"$id": "https://x.example/b", "type": "string"}},
+                }
+            ),
+            {},
+        ),
+        ("a $ref that is no text", at_depth({"$ref": 5}), {"schema": 1}),
+        (
+            "a property of the name $ref",
+            at_depth({"type": "object", "properties": {"$ref": {"type": "string"}}}),
+            {},
+        ),
+        ("a $ref to itself", at_depth({"$ref": "#"}), {}),
+        (
+            "a $ref in a circle",
+            schema(properties={"height": REF}, **{"$defs": {"A": {"$ref": "#/$defs/A"}}}),
+            {},
+        ),
         (
             "a $ref that is good",
             schema(properties={"height": REF}, **{"$defs": {"A": {"type": "integer"}}}),
@@ -116,7 +144,7 @@ SCHEMAS: RULES = {
         (
             "a broken schema beside a $ref to another document",
             schema(properties={"height": {"type": "integr"}, "a": {"$ref": "https://example.com/a.json"}}),
-            {"schema": 1},
+            {"schema": 1, "requests": 1},
         ),
         ("nulls of an SDK", defined(description=None, strict=None), {}),
         ("parameters that are null", defined(parameters=None), {}),
@@ -140,7 +168,7 @@ MESSAGES: RULES = {
                 properties={"height": {"type": "integer"}, "a": {"$ref": "https://example.com/a.json#/b"}}
             ),
         ),
-        {"arguments-schema": 1},
+        {"arguments-schema": 1, "requests": 1},
     ),
     "arguments with a very long number": (tools(call(f'{{"height": {"9" * 5000}}}')), {"arguments": 1}),
     "a dot in the name of a call, none defined": (

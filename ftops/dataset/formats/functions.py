@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -27,6 +27,11 @@ _CALL_KEYS = frozenset({"id", "type", "function"})
 _CALLED_KEYS = frozenset({"name", "arguments"})
 _FORMS = {"tools": "tool_calls", "functions": "function_call"}
 """Keys of definitions, and of calls of the functions that they define."""
+_COPY = "Copy the definition into `$defs`, and refer to it as `#/$defs/…`."
+_UNREAD = (
+    "Nothing says that the service reads other documents, and ftops doesn't: what is behind it isn't part "
+    "of the prompt, and arguments can't be checked against it."
+)
 _OF_SCHEMAS = (
     *("items", "additionalItems", "unevaluatedItems", "contains", "not", "if", "then", "else"),
     *("additionalProperties", "unevaluatedProperties", "propertyNames"),
@@ -173,8 +178,21 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
     _, why = _validator(canonical(schema).decode())
     if why:
         yield Finding("tools/schema", f"`parameters` isn't a valid JSON Schema: {why}", at)
-    for inner, where in _schemas(schema, at):
+    inside = list(_schemas(schema, at))
+    ids = {inner["$id"] for inner, _ in inside if isinstance(inner.get("$id"), str)}
+    for inner, where in inside:
         yield from _extras(inner, where)
+        if _leads_outside(inner.get("$ref"), ids):
+            summary = f"`$ref` to another document, {quote(inner['$ref'])}"
+            yield Finding("tools/requests", summary, (*where, "$ref"), _COPY, _UNREAD)
+
+
+def _leads_outside(reference: object, ids: Collection[str]) -> bool:
+    """Whether a reference leads to a document that isn't part of the schema. `ids`: names of its parts."""
+    if not isinstance(reference, str) or reference.startswith("#"):
+        return False
+    document = reference.partition("#")[0]
+    return not any(document == id or id.endswith(f"/{document}") for id in ids)
 
 
 def _schemas(schema: object, at: Steps) -> Iterator[tuple[dict[str, Any], Steps]]:

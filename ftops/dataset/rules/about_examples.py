@@ -123,8 +123,9 @@ EXAMPLES: Mapping[str, Rule] = {
         "Use `tools` throughout; `ftops data convert` converts the legacy format.",
     ),
     "tools/requests": warning(
-        "Functions can be sent in requests: `parameters` has the type object, arrays have `items`, "
-        "descriptions have at most 1,024 characters, and `parallel_tool_calls` comes with `tools`.",
+        "Functions can be sent in requests: `parameters` has the type object, arrays have `items`, no `$ref` "
+        "leads to another document, descriptions have at most 1,024 characters, and `parallel_tool_calls` "
+        "comes with `tools`.",
         "Requests with others are rejected; whether training data with them is rejected isn't known.",
         "Correct it, so that the tuned model can be called with the same functions.",
     ),
