@@ -322,6 +322,21 @@ EXAMPLES: dict[str, Example] = {
     "secret/huggingface-token": Example(
         [chat(ASK, ("assistant", "Use hf_" + "aBcZx9" * 6))], [chat(ASK, ("assistant", "Use HF_TOKEN"))]
     ),
+    "secret/npm-token": Example(
+        [chat(ASK, ("assistant", "Use npm_" + "aBcZx9" * 6))], [chat(ASK, ("assistant", "Use NPM_TOKEN"))]
+    ),
+    "secret/pypi-token": Example(
+        [chat(ASK, ("assistant", "Use pypi-AgEIcHlwaS5vcmcCJ" + "aBcZx9" * 9))],
+        [chat(ASK, ("assistant", "Use PYPI_TOKEN"))],
+    ),
+    "secret/twilio-key": Example(
+        [chat(ASK, ("assistant", "Use SK" + "3f9a1c7e5b2d8046" * 2))],
+        [chat(ASK, ("assistant", "Use TWILIO_KEY"))],
+    ),
+    "secret/connection-string": Example(
+        [chat(ASK, ("assistant", "Server=db.acme.net;Database=shop;Uid=jo;Pwd=pa55word"))],
+        [chat(ASK, ("assistant", "Server=db.acme.net;Database=shop;Uid=jo;Pwd=<password>"))],
+    ),
     "secret/gitlab-token": Example(
         [chat(ASK, ("assistant", "Use glpat-" + "Zx9-Q_" * 4))],
         [chat(ASK, ("assistant", "Use glpat-your-token-goes-here-please"))],
@@ -347,11 +362,11 @@ EXAMPLES: dict[str, Example] = {
         [chat(ASK, ("assistant", "Call 415-555-0123"))],
     ),
     "personal/card": Example(
-        [chat(ASK, ("assistant", "Paid with 4111 1111 1111 1111"))],
+        [chat(ASK, ("assistant", "Paid with 4539 5787 6362 1486"))],
         [chat(ASK, ("assistant", "Paid with CARD_NUMBER"))],
     ),
     "personal/iban": Example(
-        [chat(ASK, ("assistant", "To DE89 3704 0044 0532 0130 00"))], [chat(ASK, ("assistant", "To IBAN"))]
+        [chat(ASK, ("assistant", "To DE44 5001 0517 5407 3249 31"))], [chat(ASK, ("assistant", "To IBAN"))]
     ),
     "personal/us-ssn": Example(
         [chat(ASK, ("assistant", "It is 219-09-9999"))], [chat(ASK, ("assistant", "It is SSN"))]

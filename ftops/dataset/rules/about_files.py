@@ -13,17 +13,21 @@ _ALLOWED = "Replace it with a placeholder, unless you are allowed to use it for 
 _SECRETS = {
     "private-key": "private key",
     "aws-key": "AWS access key",
-    "azure-key": "Azure storage account key or signature",
+    "azure-key": "key, client secret or signature of Azure",
     "openai-key": "OpenAI API key",
     "github-token": "GitHub token",
     "google-key": "Google API key",
     "slack-token": "Slack token",
-    "stripe-key": "Stripe live key",
+    "stripe-key": "Stripe key",
     "huggingface-token": "Hugging Face token",
+    "npm-token": "npm token",
+    "pypi-token": "PyPI token",
+    "twilio-key": "Twilio key",
     "gitlab-token": "GitLab token",
     "sendgrid-key": "SendGrid key",
     "jwt": "JSON Web Token",
     "url-password": "password in a URL",
+    "connection-string": "password in a connection string",
 }
 
 FILES: Mapping[str, Rule] = {

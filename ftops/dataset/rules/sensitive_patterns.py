@@ -1,0 +1,123 @@
+"""Patterns of secrets and personal data, and of what only looks like them. Bytes, compiled on first use."""
+
+from __future__ import annotations
+
+_NO_WORD = rb"(?![A-Za-z0-9])"
+_ASSIGNED = rb"[\"'\\]*[ \t]*[:=][ \t]*[\"'\\]*"
+"""Between the name of a key and its value: `key=`, `"key": "`, also within JSON text."""
+_PEM = rb"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+
+_API_KEY = (
+    *(b"pi_key", b"pi-key", b"pikey", b"piKey", b"pi key"),
+    *(b"pi-Key", b"pi Key", b"PI_KEY", b"PI KEY", b"PI key"),
+)
+KEYS = (
+    (
+        "secret/private-key",
+        (b"PRIVATE KEY",),
+        _PEM + rb"(?:[^\"\n-]{0,8000}-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|[\w+/=\\ \t]{0,8000})",
+    ),
+    (
+        "secret/aws-key",
+        (b"AKIA", b"ASIA", b"aws_secret", b"AWS_SECRET", b"awsSecret", b"AwsSecret", b"aws_Secret"),
+        rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"
+        rb"|(?i:aws_?secret_?(?:access_?)?key)" + _ASSIGNED + rb"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
+    ),
+    (
+        "secret/azure-key",
+        (*(b"AccountKey=", b"AccessKey=", b"sig=", b"JQQJ99", b"Q~"), *_API_KEY),
+        rb"AccountKey=[A-Za-z0-9+/]{86}==|SharedAccessKey=[A-Za-z0-9+/]{43}=|[?&;]sig=[A-Za-z0-9%+/]{43,60}"
+        rb"|(?<![A-Za-z0-9])[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{18,26}"
+        + _NO_WORD
+        + rb"|(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}[78]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_~-])"
+        rb"|(?i:api[-_ ]?key)" + _ASSIGNED + rb"[0-9a-f]{32}" + _NO_WORD,
+    ),
+    ("secret/openai-key", (b"sk-",), rb"(?<![A-Za-z0-9_-])sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,200}"),
+    (
+        "secret/github-token",
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        rb"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,80}|github_pat_[A-Za-z0-9_]{22,90})",
+    ),
+    ("secret/google-key", (b"AIza",), rb"(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
+    (
+        "secret/slack-token",
+        (b"xox", b"xapp-", b"hooks.slack.com"),
+        rb"(?<![A-Za-z0-9])(?:xox[abeoprs]-[A-Za-z0-9-]{16,90}|xapp-\d-[A-Za-z0-9-]{20,160})"
+        rb"|hooks\.slack\.com/(?:services|workflows)/T[A-Z0-9]{6,12}/[A-Z][A-Z0-9]{6,12}/[A-Za-z0-9/]{18,60}",
+    ),
+    (
+        "secret/stripe-key",
+        (b"k_live_", b"k_test_", b"whsec_"),
+        rb"(?<![A-Za-z0-9])(?:[sr]k_(?:live|test)_[0-9a-zA-Z]{16,120}|whsec_[0-9a-zA-Z+/]{30,80})",
+    ),
+    ("secret/huggingface-token", (b"hf_",), rb"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,60}(?![A-Za-z0-9])"),
+    ("secret/npm-token", (b"npm_",), rb"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
+    ("secret/pypi-token", (b"pypi-AgE",), rb"(?<![A-Za-z0-9])pypi-AgE[A-Za-z0-9_-]{50,300}"),
+    ("secret/twilio-key", (b"SK",), rb"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])"),
+    ("secret/gitlab-token", (b"glpat-",), rb"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,60}"),
+    (
+        "secret/sendgrid-key",
+        (b"SG.",),
+        rb"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,60}(?![A-Za-z0-9_-])",
+    ),
+    ("secret/jwt", (b"eyJ",), rb"eyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10,300}\.[A-Za-z0-9_-]{10,300}"),
+)
+"""Rules, texts of which a match has one, and patterns. A match has a run of 16 letters and digits, or one of
+MARKS."""
+MARKS = (b"glpat-", b"Q~")
+"""Before or in keys that may have no such run."""
+NUMBERS = (
+    (
+        "personal/card",
+        rb"(?<![\d.-])(?:\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -])\d{6}\2\d{5})(?![\d.-])",
+    ),
+    (
+        "personal/iban",
+        rb"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+    ),
+    (
+        "personal/phone",
+        rb"(?<![\w.+-])(?:1[ .-])?(?:\([2-9]\d\d\) ?[2-9]\d\d[ -]|[2-9]\d\d([.-])[2-9]\d\d\1)"
+        rb"\d{4}(?!\.?\d|-)"
+        rb"|(?<![\w.+-])\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w-])",
+    ),
+    ("personal/us-ssn", rb"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
+)
+_LOCAL = rb"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|host\.docker\.internal)"
+_PART = rb"[^\s/:@\"'<>\\]"
+"""A character of the user or the password in a URL."""
+AT = (
+    (
+        "secret/url-password",
+        rb"[a-z][a-z0-9+.-]{1,20}://%b{0,80}:%b{1,80}@(?!%b(?![\w.-]))" % (_PART, _PART, _LOCAL),
+    ),
+    ("personal/email", rb"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24}(?![A-Za-z0-9])"),
+)
+PASSWORD = (
+    "secret/connection-string",
+    rb"(?i:\b(?:server|data source|host|addr(?:ess)?)\s?=\s?(?!(?:tcp:)?\(?%b\b|\(local|\.;)[^;\"\n]{1,120};"
+    rb"(?:[^;\"\n=]{1,40}=[^;\"\n]{0,120};){0,8}\s?(?:password|pwd)\s?=\s?[^;\"'\s<>{}$*%%\\\[]{5,100})"
+    % _LOCAL,
+)
+"""A password in a connection string."""
+PASSWORD_MARKS = (b"word=", b"wd=", b"WORD=", b"WD=")
+AROUND_PASSWORD, AROUND_SIGN = (400, 120), (110, 340)
+"""Bytes before and after a mark, or an `@`, that these patterns may need."""
+EXAMPLE_ADDRESS = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
+"""Addresses that are reserved for examples (RFC 2606)."""
+SAMPLES = (
+    rb"EXAMPLE(?:KEY)?$|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"
+    rb"|C2y6yDjf5/R\+ob0N8A7Cgv30VRDJIWEHLM\+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw"
+    rb"|^eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9\.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l"
+    rb"|^ghp_16C7e42F292c6912E7710c838347Ae178B4a|^AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"
+    rb"|^sk_test_(?:4eC39HqLyjWDarjtT1zdp7dc|BQokikJOvBiI2HlWgH4olfQ2|26PHem9AhJZvU623DfE1x4sd"
+    rb"|tR3PYbcVNZZ796tH88S4VQ2u)"
+    rb"|^xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy"
+    rb"|([A-Za-z0-9*.])\1{7}|1234567890abcdef|0123456789abcdef|abcdefghijklmnop"
+    rb"|(?i:your[_-]|[_-]here\b|placeholder|redacted|changeme|dummy|not-a-real)"
+    rb"|://([^\s/:@]{1,80}):\2@$"
+    rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
+    rb"|(?i:=\s?(?:my|your|the)?(?:pass(?:word|wd)?|pwd|secret|x+)$)"
+)
+"""Keys in documentation, and what stands for one: `sk-xxxxxxxxxxxx`, `hf_your_token_here`, `jo:password@`."""
+IMAGE = rb";base64,[A-Za-z0-9+/=]+"
