@@ -245,7 +245,7 @@ class Screen:
         return fitted(with_lines(diagnostics), self.words, is_untrusted=self.is_untrusted)
 
     def _drawn(self, diagnostics: Sequence[Diagnostic]) -> str:
-        drawn = diagnostics_view.draw(diagnostics, self._paint_err, self._columns(self._err) or sys.maxsize)
+        drawn = diagnostics_view.draw(diagnostics, self._paint_err, self._columns(self._err))
         return f"{drawn}\n" if drawn else ""
 
     def _json(self, document: Mapping[str, Json], indent: int | None) -> str:

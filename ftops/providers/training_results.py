@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from ftops.core.errors import FtopsError
 from ftops.core.nested import object_at
+from ftops.core.snippets import command
 from ftops.providers.base import Discovers, Provider
-from ftops.state.state import ResourceState
+from ftops.state.state import ResourceState, Status
 
 
 class Results(Struct, frozen=True):
@@ -28,10 +29,13 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
     """The first result file of a finished job. Raises FtopsError if there is none."""
     files = job.outputs.get("result_files")
     if not isinstance(files, list) or not files:
+        look, events = (command("ftops", word, job.address) for word in ("jobs", "logs"))
         raise FtopsError(
             f"{job.address} has no result file",
             f"It is {job.outputs.get('status') or job.status.value}; the file is written when training ends.",
-            "try again after `ftops apply`",
+            f"{look} shows how it trains; `ftops apply` records that it has ended"
+            if job.status is Status.PENDING
+            else f"{events} shows its events",
         )
     content, file = io.BytesIO(), str(files[0])
     if not isinstance(provider, Discovers) or not provider.content(file, content.write):

@@ -21,9 +21,9 @@ _LEAD = 60
 """A dataset's line that is cut on the left has its column at this index (ftops.dataset)."""
 
 
-def draw(diagnostics: Iterable[Diagnostic], paint: Painter, columns: int = WIDTH + _INDENT) -> str:
+def draw(diagnostics: Iterable[Diagnostic], paint: Painter, columns: int | None = None) -> str:
     """All of them, separated by blank lines, for a terminal with so many columns."""
-    width = max(_NARROWEST, min(WIDTH, columns - _INDENT))
+    width = WIDTH if columns is None else max(_NARROWEST, min(WIDTH, columns - _INDENT))
     return "\n".join("\n".join(_lines(d, paint, width)) + "\n" for d in diagnostics)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from textwrap import wrap
 from typing import Any
 
 from msgspec import Struct
@@ -14,10 +13,13 @@ from ftops.core.plurals import plural
 from ftops.dataset.files.jsonl_io import Example
 from ftops.dataset.profile.tokens import REPLY, Counter, calls, definitions
 from ftops.dataset.rules.sensitive_data import mask
-from ftops.views.paint import Painter
+from ftops.views.folding import filled
+from ftops.views.paint import Painter, clean
 
 WIDTH = 76
-_PIECE = 100 * WIDTH
+"""Columns of text, less on a narrower terminal."""
+_BAR, _LEAST = 4, 20
+"""Columns of the bar beside a message, and the fewest of its text."""
 _ANSWERS: Mapping[str, str] = {
     "preferred_output": "preferred answer",
     "non_preferred_output": "rejected answer",
@@ -60,7 +62,7 @@ def to_json(shown: Shown) -> dict[str, Json]:
     }
 
 
-def draw(shown: Shown, paint: Painter) -> Iterator[str]:
+def draw(shown: Shown, paint: Painter, columns: int | None = None) -> Iterator[str]:
     if shown.example is None:
         yield paint(f"{shown.file}, line {shown.line}", "bold") + paint("  (not an object)", "dim")
         yield from _notes(shown, paint)
@@ -83,7 +85,8 @@ def draw(shown: Shown, paint: Painter) -> Iterator[str]:
         if part != before:
             yield paint(f"— {part} —", "hint")
             before = part
-        yield from _message(shown, message, trained, paint)
+        width = min(WIDTH, columns - _BAR) if columns else WIDTH
+        yield from _message(shown, message, trained, paint, max(width, _LEAST))
     for key, value in other_keys(shown.example):
         yield ""
         yield f"{paint(key)}  {paint(short(value), 'dim')}"
@@ -111,7 +114,9 @@ def messages_of(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool
             yield title, message, message.get("role") == "assistant"
 
 
-def _message(shown: Shown, message: Mapping[str, Any], trained: bool, paint: Painter) -> Iterator[str]:
+def _message(
+    shown: Shown, message: Mapping[str, Any], trained: bool, paint: Painter, width: int
+) -> Iterator[str]:
     role = str(message.get("role") or "(no role)")
     marks = ["trained" if trained else "only read"]
     if message.get("weight") == 0:
@@ -121,22 +126,16 @@ def _message(shown: Shown, message: Mapping[str, Any], trained: bool, paint: Pai
     name = f" {message['name']}" if isinstance(message.get("name"), str) else ""
     yield f"{paint(role + name, 'bold')}  {paint(', '.join(marks), 'good' if trained else 'dim')}"
     bar = paint("┃", "good") if trained else paint("│", "dim")
-    for line in _content(message):
+    for line in _content(message, width):
         yield f"  {bar} {paint(line, '' if trained else 'dim')}".rstrip()
 
 
-def _content(message: Mapping[str, Any]) -> Iterator[str]:
+def _content(message: Mapping[str, Any], width: int) -> Iterator[str]:
     for text in texts_of(message):
         for line in text.split("\n"):
-            yield from _wrapped(line, replace_whitespace=False) or [""]
+            yield from filled(clean(line), width)
     for call in calls_of(message):
-        yield from _wrapped(call, subsequent_indent="  ")
-
-
-def _wrapped(text: str, **options: Any) -> list[str]:
-    """Lines of WIDTH characters. A long word takes `wrap` the square of its length, so it gets pieces."""
-    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
-    return [line for piece in pieces for line in wrap(piece, WIDTH, **options)]
+        yield from filled(clean(call), width, 2)
 
 
 def texts_of(message: Mapping[str, Any]) -> Iterator[str]:

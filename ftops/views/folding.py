@@ -84,6 +84,18 @@ def folded_lines(line: str, columns: int, hang: int | None = None) -> list[str]:
     return [*lines, current]
 
 
+def filled(text: str, columns: int, hang: int = 0) -> Iterator[str]:
+    """The lines of one line of text that is there to be read: long words are broken, too."""
+    for line in folded_lines(text, columns, hang):
+        while columns_of(line) > columns:
+            at = columns
+            while columns_of(line[:at]) > columns:
+                at -= 1
+            yield line[: max(1, at)]
+            line = " " * hang + line[max(1, at) :]
+        yield line
+
+
 def wrapped(text: str, columns: int) -> list[str]:
     """Lines of text; its line ends and indents are kept."""
     return [

@@ -139,8 +139,9 @@ def summary_line(plan: Plan) -> str:
 
 
 def _old_deleted(plan: Plan) -> str:
-    """` (3 old ones deleted)`: those whose resources stay."""
-    count = sum(c.action is Action.DELETE and c.step != str(c.address) for c in plan.changes)
+    """` (3 old ones deleted)`: those of the resources that are replaced."""
+    replaced = {c.address for c in plan.changes if c.action is Action.REPLACE}
+    count = sum(c.action is Action.DELETE and c.address in replaced for c in plan.changes)
     return f" ({plural(count, 'old one')} deleted)" if count else ""
 
 

@@ -80,7 +80,7 @@ def command(
         return code
     rows: list[Json] = [_to_json(file) for file in files]
     more: list[Json] = [view.to_json(d) for d in findings]
-    drawn = view.draw(with_lines(shown), screen.paint)
+    drawn = view.draw(with_lines(shown), screen.paint, screen.width)
     lines = [drawn] * bool(drawn) + [line for file in files for line in (_summary(file), *_mends(file))]
     screen.result(lambda: {"files": rows, "diagnostics": more, "exit_code": code}, lambda: lines)
     return code

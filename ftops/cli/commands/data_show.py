@@ -71,7 +71,9 @@ def command(
         counts = counter(encoding_of(catalog.load(Path.cwd(), os.environ), model))
     if not (count or rule or function):
         found = _shown(path, *_find(path, number or 1, line), counts)
-        return screen.result(lambda: view.to_json(found), lambda: view.draw(found, screen.paint))
+        return screen.result(
+            lambda: view.to_json(found), lambda: view.draw(found, screen.paint, screen.width)
+        )
     inspection = dataset.inspect(path) if rule else Inspection()
     fitting = [n for n, each in enumerate(_lines(path, inspection, rule), 1) if _fits(each, rule, function)]
     if not fitting:
@@ -94,7 +96,10 @@ def command(
     rows: list[Json] = [view.to_json(one) for one in shown]
     return screen.result(
         lambda: {"matching": len(fitting), "seed": (seed or SEED) if count else None, "examples": rows},
-        lambda: [*(text for one in shown for text in (*view.draw(one, screen.paint), "")), told],
+        lambda: [
+            *(text for one in shown for text in (*view.draw(one, screen.paint, screen.width), "")),
+            told,
+        ],
     )
 
 
