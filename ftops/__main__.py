@@ -17,6 +17,8 @@ INTERRUPTED = 130
 _OBJECTS = 200_000
 """New objects between two searches for garbage. A run creates many and drops few: with Python's 700, the
 searches take a sixth of the time of a plan."""
+_SOON = 0.05
+"""Seconds after which a callback has ended."""
 _TEXT = (("version",), ("--version",), ("-V",))
 _JSON = (("version", "-o", "json"), ("version", "-ojson"), ("version", "--output", "json"))
 
@@ -28,6 +30,7 @@ def main() -> int:
     if answer is not None and sys.stdout is not None:
         return _say(answer)
     gc.set_threshold(_OBJECTS)
+    sys.unraisablehook = _unraisable
     try:
         from ftops.cli.main import run
 
@@ -38,6 +41,18 @@ def main() -> int:
     # All that matters is on disk. Workers may hang in calls that nobody waits for any more, and taking
     # apart what the kernel frees at once takes time.
     os._exit(code)
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """Python drops exceptions of callbacks, such as those of weak references. An interrupt that comes while
+    one runs is delivered again, when it has ended."""
+    if issubclass(found.exc_type, KeyboardInterrupt):
+        import signal
+        from threading import Timer, main_thread
+
+        Timer(_SOON, signal.pthread_kill, (main_thread().ident, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(found)
 
 
 def _flush() -> None:

@@ -246,7 +246,7 @@ class Screen:
 
     def _drawn(self, diagnostics: Sequence[Diagnostic]) -> str:
         drawn = diagnostics_view.draw(diagnostics, self._paint_err, self._columns(self._err))
-        return f"{drawn}\n" if drawn else ""
+        return f"{self._folded(drawn, self._err)}\n" if drawn else ""
 
     def _json(self, document: Mapping[str, Json], indent: int | None) -> str:
         ascii_only = (self._out.encoding or "").lower().replace("-", "") != "utf8"

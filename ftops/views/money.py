@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ftops.core.address import Reference
 from ftops.core.plurals import plural
 from ftops.planning.estimate import (
     HOURS_PER_MONTH,
@@ -103,7 +104,10 @@ def _temporary(one: Temporary) -> str:
     fee = "at an unknown price" if one.per_hour is None else "no hosting fee"
     fee = f"{dollars(one.per_hour)} an hour" if one.per_hour else fee
     condition = "" if one.is_certain else ", unless another one serves it"
-    return f"temporary deployment of {one.model}{condition}: {one.sku['name']}, {fee}"
+    model = one.model
+    if isinstance(model, Reference) and model.attribute == "fine_tuned_model":
+        model = f"the model of {model.address}"
+    return f"temporary deployment of {model}{condition}: {one.sku['name']}, {fee}"
 
 
 def epochs(cost: TrainingCost) -> str:

@@ -64,6 +64,12 @@ class Lines:
         return False
 
 
+def _without_name(event: events.ChangeFailed) -> str:
+    """Of `start job.copilot: no quota`, what follows the address, which the line begins with."""
+    before, name, after = event.message.partition(f"{event.address}: ")
+    return after if name and len(before.split()) < 3 else event.message
+
+
 def _with_steps(event: events.ChangeProgress) -> str:
     """`step 64/96: loss 0.2555`, also if the service doesn't say how many steps there are."""
     step = f"step {int(event.metrics.get('step', 0))}"
@@ -82,7 +88,9 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
             wait = paint(f"try {event.attempt} in {duration(event.wait)}", "update")
             what = f"{paint(event.message)}; {wait}"
         case events.ChangeFailed():
-            what = f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(event.message)}"
+            what = (
+                f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(_without_name(event))}"
+            )
         case events.ChangeHeld():
             what = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}"
             what += f"\n  hint: {paint(event.hint, 'dim')}" if event.hint else ""

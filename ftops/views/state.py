@@ -14,6 +14,8 @@ from ftops.views.paint import Painter, clean
 from ftops.views.pins import pin_line
 from ftops.views.values import SENSITIVE, as_meant, leaves, show
 
+_WHOLE = 400
+"""Characters of a value: paths and names are there to be copied."""
 _STATUS_STYLES: Mapping[Status, str] = {
     Status.READY: "good",
     Status.PENDING: "update",
@@ -162,4 +164,4 @@ def _block(title: str, tree: Mapping[str, Value], paint: Painter) -> Iterator[st
 
 def _assignments(indent: str, rows: Sequence[tuple[str, Value]], paint: Painter) -> Iterator[str]:
     width = min(max(len(name) for name, _ in rows), 26)
-    yield from (f"{indent}{paint(f'{name:{width}}')} = {show(value)}" for name, value in rows)
+    yield from (f"{indent}{paint(f'{name:{width}}')} = {show(value, _WHOLE)}" for name, value in rows)

@@ -113,6 +113,21 @@ def test_an_interrupt_while_ftops_starts_is_no_traceback(folder: Folder) -> None
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_an_interrupt_within_a_callback_is_not_lost(folder: Folder) -> None:
+    code = (
+        "import os, signal, threading, weakref, ftops.__main__ as m, ftops.cli.main as c\n"
+        "class Dropped: pass\n"
+        "def run(a):\n"
+        "    dropped = Dropped()\n"
+        "    kept = weakref.ref(dropped, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+        "    del dropped\n"
+        "    threading.Event().wait(60)\n"
+        "c.run = run\nm.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_an_interrupt_waits_for_no_call_that_hangs(folder: Folder) -> None:
     config = load(folder.path, environ={})
     with pytest.raises(KeyboardInterrupt), Session.open(config) as session:

@@ -73,7 +73,7 @@ def test_a_model_to_be_trained_gets_a_free_deployment_where_there_is_one(tmp_pat
     spec = trained(written(tmp_path))
     rewritten(tmp_path, spec)
     text = ftops(tmp_path, "plan")
-    ours = "temporary deployment of ${job.copilot.fine_tuned_model}: "
+    ours = "temporary deployment of the model of job.copilot: "
     assert f"{ours}DeveloperTier, no hosting fee" in text
     assert "temporary deployment of gpt-4.1-nano-2025-04-14, unless another one serves it: Standard" in text
     rewritten(tmp_path, changed(spec, sku={"name": "GlobalStandard", "capacity": 2}))
