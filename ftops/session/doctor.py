@@ -98,7 +98,7 @@ def _of_account(where: str, facts: AccountFacts) -> Iterator[Check]:
     reached = [access for access in (facts.training, facts.deploying) if access.reach is not Reach.UNKNOWN]
     failed = {access.summary: access for access in reached if access.reach is not Reach.USABLE}
     yield from (_unusable(where, access) for access in failed.values())
-    if len(failed) < len(reached):
+    if any(access.reach is Reach.USABLE for access in reached):
         place = f"{facts.name or 'account'}" + (f" in {facts.location}" if facts.location else "")
         yield Check(where, OK, f"signed in, {place}")
     for may, what in ((facts.may_train, "upload and train"), (facts.may_deploy, "deploy")):

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -78,12 +79,20 @@ def _with_prod(folder: Folder) -> None:
 
 
 class Scene(NamedTuple):
-    """What a reader of a page has at its beginning."""
+    """What a reader of a page has at its beginning, besides programs."""
 
     prepare: Callable[[Folder], None] = _empty
     digest: bool = False
     by_night: bool = False
+    environ: Mapping[str, str] = MappingProxyType({})
 
+
+SIGNED_OUT = {
+    "HOME": "/nonexistent",
+    **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1"),
+}
+"""Without credentials, and without a metadata service of this machine that could have some."""
 
 RECIPES = sorted(p.stem for p in (ROOT / "docs" / "recipes").glob("*.md") if p.stem != "index")
 OF_THE_DAY = {"dev-prod", "sweep", "adopt", "clean-up"}
@@ -96,6 +105,7 @@ FOLLOWED: Mapping[str, Scene] = {
     "docs/data.md": Scene(_data),
     "docs/drift.md": Scene(_drone),
     "docs/evaluation.md": Scene(_checkout("quickstart"), by_night=True),
+    "docs/first-hour.md": Scene(environ=SIGNED_OUT),
     "docs/index.md": Scene(),
     "docs/install.md": Scene(),
     "docs/radar.md": Scene(_emulated),
@@ -166,7 +176,7 @@ def follow(page: str, folder: Path) -> dict[Command, Done]:
     """What the commands of a page came to. UPDATE_GOLDEN=1 writes the output that it shows."""
     scene, text = FOLLOWED[page], (ROOT / page).read_text("utf-8")
     is_renewed = bool(os.environ.get("UPDATE_GOLDEN"))
-    reader = Reader(Folder(folder), scene.digest, compares=not is_renewed)
+    reader = Reader(Folder(folder), scene.digest, not is_renewed, dict(scene.environ))
     scene.prepare(reader.folder)
     done = reader.follow(text, [*NOT_RUN.get(page, {})])
     if is_renewed:
