@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.formatter import format_text
 
-TEXT = (Path(__file__).parents[3] / "docs" / "language.md").read_text("utf-8")
+PAGE = Path(__file__).parents[3] / "docs" / "language.md"
+TEXT = PAGE.read_text("utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 ENVIRON = {
     "USER": "ada",
@@ -48,6 +50,29 @@ def test_every_key_is_described() -> None:
     blocks += [providers.Sku, providers.ControlPlane, providers.Credential, providers.Defaults]
     keys = {field.key for block in blocks for field in block.fields.values()}
     assert [key for key in sorted({*keys, *schema.sections()}) if not re.search(rf"\b{key}\b", TEXT)] == []
+
+
+def test_every_key_of_the_json_schema_is_on_the_page_or_on_one_that_it_links_to() -> None:
+    links = {PAGE.name, *re.findall(r"\]\(([\w-]+\.md)", TEXT)}
+    written = "\n".join(code((PAGE.parent / name).read_text("utf-8")) for name in sorted(links))
+    keys = set(properties(schema.json_schema()))
+    assert len(keys) > 200
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", written)] == []
+
+
+def code(text: str) -> str:
+    """What stands in code spans and blocks: a key that is only a word of a sentence isn't described."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+    return "\n".join([*re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S), *spans])
+
+
+def properties(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        known = part.get("properties")
+        yield from known if isinstance(known, dict) else ()
+    below = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for value in below:
+        yield from properties(value)
 
 
 @pytest.mark.parametrize("kind", RESOURCE_TYPES)
