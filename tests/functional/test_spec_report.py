@@ -22,7 +22,9 @@ from ftops.session.report.gathering import gather
 from ftops.session.report.values import Report
 from ftops.session.session import Session
 from ftops.views.spec_report.page import report_to_html
+from tests.contract.azure_cloud import BASE_MODEL, running_cloud, until
 from tests.functional.test_cli_data_look import EVIL, Page, pair
+from tests.functional.test_cli_jobs import SWEEP, advance, running_jobs, submitted
 from tests.golden.cli import SPEC, Folder, examples
 
 RICH = """\
@@ -135,7 +137,11 @@ def test_a_page_runs_and_loads_nothing(rich: tuple[str, Any]) -> None:
 
 
 def test_links_within_the_page_lead_somewhere_and_ids_are_unique(rich: tuple[str, Any]) -> None:
-    attributes = Page(rich[0]).attributes
+    check_links(rich[0])
+
+
+def check_links(page: str) -> None:
+    attributes = Page(page).attributes
     ids = [value for name, value in attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert {value for name, value in attributes if name == "href"} <= {f"#{one}" for one in ids}
@@ -351,6 +357,26 @@ def test_a_service_that_cannot_be_reached(trained: Folder, tmp_path: Path) -> No
     assert len(facts["jobs"]) == 5
 
 
+def test_jobs_that_are_training(tmp_path: Path) -> None:
+    """They say where they stand, with the curves so far."""
+    with running_cloud(tmp_path / "cloud") as cloud:
+        folder = Folder.make(tmp_path, SWEEP.format(url=cloud.url, key=cloud.key, model=BASE_MODEL))
+        submitted(cloud, folder, queue_seconds=1, min_training_seconds=1200, running_jobs_limit=1)
+
+        def has_steps() -> bool:
+            advance(cloud, 60)
+            return any(job["step"] and job["step"] > 2 for job in running_jobs(folder))
+
+        until(has_steps)
+        facts = json.loads(folder.ok("report", "-o", "json"))
+        job = next(job for job in facts["jobs"] if job["step"])
+        assert job["verdict"] is None and job["note"] == ""
+        assert {"column": "train_loss", "points": job["curves"][0]["points"]} == job["curves"][0]
+        said = text_of(page_of(folder))
+        assert "2 jobs are training" in said
+        assert f"Now: running, step {job['step']} of {job['steps']}, loss " in said
+
+
 # text of others
 
 
@@ -428,6 +454,7 @@ def test_three_hundred_resources(tmp_path: Path) -> None:
     assert page.count('class="node ') == 5
     assert len(page) < 1_500_000
     assert "Curves of 240 more jobs are left out" in text_of(page)
+    check_links(page)
 
 
 # the command

@@ -15,6 +15,7 @@ from ftops.planning.deadlines import Deadline
 from ftops.planning.estimate import about, dollars
 from ftops.planning.plan import Action
 from ftops.session.report.values import (
+    OFF,
     Report,
     ReportedData,
     ReportedDeployment,
@@ -24,6 +25,7 @@ from ftops.session.report.values import (
 )
 from ftops.state.backends.audit_log import Run
 from ftops.state.deployments import model_of, sku_of
+from ftops.state.state import ResourceState
 from ftops.views import money
 from ftops.views.charts import axis_of, bar, histogram
 from ftops.views.deadlines import SOON_DAYS
@@ -32,12 +34,15 @@ from ftops.views.pins import pin_line
 from ftops.views.spec_report import words
 from ftops.views.spec_report.graph import draw_graph
 from ftops.views.spec_report.plots import interval_bar
+from ftops.views.spec_report.trainings import drawn_jobs
 from ftops.views.state import is_known
 from ftops.views.values import SENSITIVE, size
 
 Parts = Iterator[Node]
 _MOST_ROWS = 40
 """Rows of a table of objects that isn't folded."""
+_MOST_CARDS = 12
+"""Deployments that are shown in full."""
 _MOST_COSTS = 15
 _MOST_SLICES = 40
 
@@ -62,18 +67,22 @@ def graph(report: Report) -> Parts:
 
 def existing(report: Report) -> Parts:
     """Deployments with their endpoints, then everything by kind."""
-    if report.deployments:
-        tuned_first = sorted(report.deployments, key=lambda one: not one.trained_by)
-        yield element("div", *map(_deployment, tuned_first), class_="cards")
+    tuned_first = sorted(report.deployments, key=lambda one: not one.trained_by)
+    if len(tuned_first) <= _MOST_CARDS:
+        yield element("div", *map(_deployment, tuned_first), class_="cards") if tuned_first else None
+    else:
+        heads = ["deployment", "status", "endpoint", "trained by", "SKU", "hosting"]
+        yield table(heads, map(_deployment_row, tuned_first), class_="prose")
     by_kind: dict[str, list[ReportedObject]] = {}
     for one in report.objects:
         by_kind.setdefault(one.address.kind, []).append(one)
     anchored = _anchored(report)
+    detailed = {address.kind for address in anchored}
     for kind, row in RESOURCE_TYPES.items():
         if some := by_kind.get(kind):
             drawn = _objects(some, anchored)
             title = f"{row.title} ({len(some):,})"
-            yield folded(title, drawn, open=len(some) <= _MOST_ROWS and kind not in anchored_kinds(report))
+            yield folded(title, drawn, open=len(some) <= _MOST_ROWS and kind not in detailed)
     if report.old:
         rows = [
             [str(one.address), words.model(one.remote_id), words.when(one.created_at)] for one in report.old
@@ -83,17 +92,12 @@ def existing(report: Report) -> Parts:
     yield from _outputs(report)
 
 
-def anchored_kinds(report: Report) -> frozenset[str]:
-    """Kinds with a part of the page of their own about each resource."""
-    return frozenset(address.kind for address in _anchored(report))
-
-
 def _anchored(report: Report) -> frozenset[Address]:
-    return frozenset(
-        one.record.address
-        for some in (report.deployments, report.jobs, report.evaluations, report.data)
-        for one in some
-    )
+    """Resources with a part of the page of their own."""
+    records = [one.record for one in report.deployments]
+    records += [one.record for one in report.evaluations]
+    records += [one.record for one in report.data]
+    return drawn_jobs(report) | {record.address for record in records}
 
 
 def _objects(objects: Sequence[ReportedObject], anchored: frozenset[Address]) -> Node:
@@ -132,9 +136,6 @@ def _objects(objects: Sequence[ReportedObject], anchored: frozenset[Address]) ->
 def _deployment(one: ReportedDeployment) -> Node:
     record, cost = one.record, one.cost
     name, version = model_of(record)
-    sku = sku_of(record)
-    capacity = f", capacity {sku.capacity:,}" if sku.capacity is not None else ""
-    state = "off" if record.is_off else record.status.value
     hours = (
         [one.hours, f" (now {'on' if one.is_on else 'off'}, until ", words.when(one.until), " UTC)"]
         if one.hours
@@ -146,7 +147,7 @@ def _deployment(one: ReportedDeployment) -> Node:
             "h3",
             str(record.outputs.get("name") or record.address.name),
             "  ",
-            words.status(state),
+            words.status(_state(record)),
             id=words.anchor(record.address),
         ),
         words.facts(
@@ -154,7 +155,7 @@ def _deployment(one: ReportedDeployment) -> Node:
                 ("Endpoint", words.model(record.outputs.get("endpoint"))),
                 ("Model", [words.model(name), f" {version}" if version else None]),
                 ("Trained by", words.broken(one.trained_by)),
-                ("SKU", f"{sku.name or 'Standard'}{capacity}"),
+                ("SKU", _sku(record)),
                 ("Hosting hours", hours),
                 ("Hosting", money.hosting(cost) if cost else "billed by use"),
                 ("So far", about(one.hosted) if one.hosted else ""),
@@ -168,6 +169,28 @@ def _deployment(one: ReportedDeployment) -> Node:
         ),
         class_="card",
     )
+
+
+def _deployment_row(one: ReportedDeployment) -> list[Node]:
+    record = one.record
+    name = str(record.outputs.get("name") or record.address.name)
+    return [
+        element("span", name, id=words.anchor(record.address)),
+        words.status(_state(record)),
+        words.model(record.outputs.get("endpoint")),
+        one.trained_by or model_of(record)[0],
+        _sku(record),
+        money.hosting(one.cost) if one.cost else "billed by use",
+    ]
+
+
+def _state(record: ResourceState) -> str:
+    return OFF if record.is_off else record.status.value
+
+
+def _sku(record: ResourceState) -> str:
+    sku = sku_of(record)
+    return f"{sku.name or 'Standard'}{f', capacity {sku.capacity:,}' if sku.capacity is not None else ''}"
 
 
 def _outputs(report: Report) -> Parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
+from ftops.core.address import Address
 from ftops.core.measures import Measure, deciding
 from ftops.core.nested import object_at
 from ftops.core.plurals import plural
@@ -40,14 +41,25 @@ def trainings(report: Report) -> Iterator[Node]:
     """A table of all jobs if there are several, then those that belong to no sweep."""
     if len(report.jobs) > 1:
         yield _overview(report.jobs)
-    swept = {trial.address for sweep in report.sweeps for trial in sweep.trials}
-    alone = [job for job in report.jobs if job.address not in swept]
+    alone = _alone(report)
     yield from (_card(job) for job in alone[:MOST_CARDS])
     yield from _left_out(len(alone) - MOST_CARDS)
-    if swept and alone:
+    if report.sweeps and alone:
         yield element(
             "p", "The jobs of sweeps are ", element("a", "below", href="#sweeps"), ".", class_="dim"
         )
+
+
+def _alone(report: Report) -> list[ReportedJob]:
+    """The jobs that belong to no sweep."""
+    swept = {trial.address for sweep in report.sweeps for trial in sweep.trials}
+    return [job for job in report.jobs if job.address not in swept]
+
+
+def drawn_jobs(report: Report) -> frozenset[Address]:
+    """The jobs that have a part of the page of their own."""
+    swept = {trial.address for sweep in report.sweeps for trial in sweep.trials[:MOST_CARDS]}
+    return frozenset({*swept, *(job.address for job in _alone(report)[:MOST_CARDS])})
 
 
 def sweeps(report: Report) -> Iterator[Node]:
