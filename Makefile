@@ -54,7 +54,7 @@ explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HIS
 explore-http: $(VENV)/.dev ## the same over HTTP, against emulators
 	@$(BIN)/python -m tests.explore http
 
-browser: $(VENV)/.dev ## the page of `ftops data report` in Chromium, if it is installed
+browser: $(VENV)/.dev ## the pages of `ftops report` and `data report` in Chromium, if it is installed
 	@$(BIN)/python -m pytest -q -m slow tests/functional/test_report_in_browser.py $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy

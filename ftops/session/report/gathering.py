@@ -39,48 +39,47 @@ LAST_RUNS = 20
 def gather(session: Session, addresses: Sequence[Address] = (), *, offline: bool = False) -> Report:
     """The report of a spec; with `addresses`, only of these and all that they need. An address without a key
     means all instances. Raises FtopsError if the state can't be read, or there is no such address."""
-    config, now = session.config, session.wall_clock()
     session = _located(session)
-    state = session.state
+    config, state, now = session.config, session.state, session.wall_clock()
     wanted = _wanted(session, addresses)
     records = recorded(state, wanted)
-    runs = Runs(session.runs())
+    runs, names = Runs(session.runs()), model_names(state)
     known = catalog.load(config.project, os.environ)
-    names = model_names(state)
-    jobs = [one for one in records if kind_of(one.address).trains]
+    rows = [(kind_of(one.address), one) for one in records]
+    jobs = [one for row, one in rows if row.trains]
+    serving = [one for row, one in rows if row.serves]
     asked = ask(session, jobs, offline=offline)
     trained = tuple(reported_jobs(session, jobs, asked, runs, known))
-    serving = [one for one in records if kind_of(one.address).serves]
     deployments = tuple(reported_deployments(session, serving, names, runs, known, now))
-    evaluations = [one for one in records if kind_of(one.address).is_record]
-    data = [one for one in records if kind_of(one.address).is_data]
     deadlines, warnings = _deadlines(session, wanted, offline=offline)
     types = {provider.type for provider in config.providers.values()}
     return Report(
-        config.name,
-        config.environment,
-        now,
-        __version__,
-        state.serial,
-        state.lineage,
-        _checkout(session),
-        state.expires_at,
-        offline,
-        bool(types) and all(PROVIDER_TYPES[type_].is_rehearsal for type_ in types),
-        tuple(addresses),
-        tuple(reported_objects(session, wanted, runs)),
-        tuple(one for (address, _), one in sorted(state.deposed.items()) if address in wanted),
-        deployments,
-        trained,
-        tuple(reported_sweeps(session, jobs, asked)),
-        tuple(reported_evaluations(session, evaluations, names, runs)),
-        tuple(reported_data(session, data, runs, known)),
-        deadlines,
-        _costs(trained, deployments),
-        {} if addresses else session.outputs(),
-        tuple(runs.all[-LAST_RUNS:]),
-        max(0, len(runs.all) - LAST_RUNS),
-        (*asked.warnings, *warnings),
+        spec=config.name,
+        environment=config.environment,
+        at=now,
+        version=__version__,
+        serial=state.serial,
+        lineage=state.lineage,
+        checkout=_checkout(session),
+        expires_at=state.expires_at,
+        is_offline=offline,
+        is_rehearsal=bool(types) and all(PROVIDER_TYPES[type_].is_rehearsal for type_ in types),
+        restricted=tuple(addresses),
+        objects=tuple(reported_objects(session, wanted, runs)),
+        old=tuple(one for one in state.deposed.values() if one.address in wanted),
+        deployments=deployments,
+        jobs=trained,
+        sweeps=tuple(reported_sweeps(session, jobs, asked)),
+        evaluations=tuple(
+            reported_evaluations(session, [one for row, one in rows if row.is_record], names, runs)
+        ),
+        data=tuple(reported_data(session, [one for row, one in rows if row.is_data], runs, known)),
+        deadlines=deadlines,
+        costs=_costs(trained, deployments),
+        outputs={} if addresses else session.outputs(),
+        runs=tuple(runs.all[-LAST_RUNS:]),
+        older_runs=max(0, len(runs.all) - LAST_RUNS),
+        warnings=(*asked.warnings, *warnings),
     )
 
 

@@ -50,11 +50,14 @@ def ask(session: Session, jobs: Sequence[ResourceState], *, offline: bool) -> As
         try:
             known |= {one.address: one for one in trainings(session, some)}
             ended = [job for job in some if known[job.address].is_ended]
+            results |= {job.address: f"still {known[job.address].run.status}" for job in some}
             results |= session.ask_all(ended, lambda _, job: read_results(session, job))
         except FtopsError as error:
             count = plural(len(some), "job")
             warnings.append(f"provider {name} can't be asked for the training of {count}: {error.summary}")
             results |= {job.address: f"not read: {error.summary}" for job in some}
+    clean = redaction(session.config.secrets)
+    results = {job: clean.text(one) if isinstance(one, str) else one for job, one in results.items()}
     return Asked(known, results, tuple(warnings))
 
 
@@ -91,7 +94,7 @@ def reported_jobs(
             step,
             checkpoint,
             training_dollars(job, tokens if isinstance(tokens, int) else None, known, training.trained),
-            clean.text(found) if isinstance(found, str) and not curves else "",
+            found if isinstance(found, str) and not curves else "",
             runs.of(job),
         )
 

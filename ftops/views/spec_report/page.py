@@ -13,16 +13,16 @@ from ftops.session.report.values import Report
 from ftops.state.state import Status
 from ftops.views.deadlines import SOON_DAYS
 from ftops.views.html import Node, element, page
-from ftops.views.spec_report import sections, trainings, words
+from ftops.views.spec_report import evaluations, objects, sections, sweeps, trainings, words
 
 _STYLES = (Path(__file__).parent.parent / "report" / "style.css", Path(__file__).with_name("style.css"))
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Report], Iterator[Node]], Callable[[Report], object]], ...] = (
-    ("graph", "Graph", sections.graph, lambda report: report.objects),
-    ("exists", "What exists", sections.existing, lambda report: report.objects),
-    ("evaluations", "Evaluations", sections.evaluations, lambda report: report.evaluations),
+    ("graph", "Graph", objects.graph, lambda report: report.objects),
+    ("exists", "What exists", objects.existing, lambda report: report.objects),
+    ("evaluations", "Evaluations", evaluations.evaluations, lambda report: report.evaluations),
     ("trainings", "Trainings", trainings.trainings, lambda report: report.jobs),
-    ("sweeps", "Sweeps", trainings.sweeps, lambda report: report.sweeps),
+    ("sweeps", "Sweeps", sweeps.sweeps, lambda report: report.sweeps),
     ("data", "Data", sections.data, lambda report: report.data),
     ("costs", "Costs", sections.costs, lambda report: report.jobs or report.deployments),
     ("ends", "What ends when", sections.ends, lambda report: report.deadlines),
@@ -113,16 +113,16 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str]]:
         score = one.record.outputs.get("score")
         if isinstance(score, int | float):
             yield str(one.record.address), f"{score:.0%}", str(one.record.outputs.get("verdict") or "")
-    if report.jobs:
+    if report.costs.training:
         yield "training so far", dollars(report.costs.training), plural(len(report.jobs), "job")
-    if report.deployments:
+    if report.costs.per_month:
         yield (
             "hosting by the month",
             f"${report.costs.per_month:,.0f}",
             f"{dollars(report.costs.per_hour)} an hour",
         )
     today = report.at.date()
-    dated = next((one for one in report.deadlines if one.day is not None), None)
+    dated = next((one for one in report.deadlines if one.day is not None and one.address is not None), None)
     if dated is not None and dated.day is not None:
         left = dated.days_left(today) or 0
         yield (

@@ -1,314 +1,30 @@
-"""Sections of a report as HTML: what exists, evaluations, data, costs, what ends, lineage and runs. Pure."""
+"""Sections of a report as HTML: data, costs, what ends, lineage and runs. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
-from ftops.core.address import Address
-from ftops.core.nested import object_at
 from ftops.core.plurals import plural
-from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.deadlines import Deadline
-from ftops.planning.estimate import about, dollars
+from ftops.planning.estimate import dollars
 from ftops.planning.plan import Action
 from ftops.session.report.values import (
-    OFF,
     Report,
     ReportedData,
     ReportedDeployment,
-    ReportedEvaluation,
     ReportedJob,
-    ReportedObject,
 )
 from ftops.state.backends.audit_log import Run
-from ftops.state.deployments import model_of, sku_of
-from ftops.state.state import ResourceState
 from ftops.views import money
 from ftops.views.charts import axis_of, bar, histogram
 from ftops.views.deadlines import SOON_DAYS
-from ftops.views.html import Node, element, folded, table
-from ftops.views.pins import pin_line
+from ftops.views.html import Node, element, table
 from ftops.views.spec_report import words
-from ftops.views.spec_report.graph import draw_graph
-from ftops.views.spec_report.plots import interval_bar
-from ftops.views.spec_report.trainings import drawn_jobs
-from ftops.views.state import is_known
-from ftops.views.values import SENSITIVE, size
+from ftops.views.values import size
 
 Parts = Iterator[Node]
-_MOST_ROWS = 40
-"""Rows of a table of objects that isn't folded."""
-_MOST_CARDS = 12
-"""Deployments that are shown in full."""
 _MOST_COSTS = 15
-_MOST_SLICES = 40
-
-
-def graph(report: Report) -> Parts:
-    drawn = draw_graph(report.objects, lambda address: f"#{words.anchor(address)}")
-    if drawn is not None:
-        yield element(
-            "div", drawn, class_="wide", tabindex="0", role="region", aria_label="graph of the resources"
-        )
-        counts = Counter(one.status for one in report.objects)
-        keys = [
-            element(
-                "li",
-                element("span", class_=f"dot {'none' if name == 'not created' else name}"),
-                f"{count:,} {name}",
-            )
-            for name, count in counts.items()
-        ]
-        yield element("ul", *keys, class_="key")
-
-
-def existing(report: Report) -> Parts:
-    """Deployments with their endpoints, then everything by kind."""
-    tuned_first = sorted(report.deployments, key=lambda one: not one.trained_by)
-    if len(tuned_first) <= _MOST_CARDS:
-        yield element("div", *map(_deployment, tuned_first), class_="cards") if tuned_first else None
-    else:
-        heads = ["deployment", "status", "endpoint", "trained by", "SKU", "hosting"]
-        yield table(heads, map(_deployment_row, tuned_first), class_="prose")
-    by_kind: dict[str, list[ReportedObject]] = {}
-    for one in report.objects:
-        by_kind.setdefault(one.address.kind, []).append(one)
-    anchored = _anchored(report)
-    detailed = {address.kind for address in anchored}
-    for kind, row in RESOURCE_TYPES.items():
-        if some := by_kind.get(kind):
-            drawn = _objects(some, anchored)
-            title = f"{row.title} ({len(some):,})"
-            yield folded(title, drawn, open=len(some) <= _MOST_ROWS and kind not in detailed)
-    if report.old:
-        rows = [
-            [str(one.address), words.model(one.remote_id), words.when(one.created_at)] for one in report.old
-        ]
-        yield element("h3", "Replaced objects that still exist")
-        yield table(["address", "ID", "created"], rows, class_="words")
-    yield from _outputs(report)
-
-
-def _anchored(report: Report) -> frozenset[Address]:
-    """Resources with a part of the page of their own."""
-    records = [one.record for one in report.deployments]
-    records += [one.record for one in report.evaluations]
-    records += [one.record for one in report.data]
-    return drawn_jobs(report) | {record.address for record in records}
-
-
-def _objects(objects: Sequence[ReportedObject], anchored: frozenset[Address]) -> Node:
-    rows: list[list[Node]] = []
-    for one in objects:
-        record = one.record
-        note = "" if one.is_declared else "no longer declared"
-        name = (
-            words.link(one.address)
-            if one.address in anchored
-            else element("span", str(one.address), id=words.anchor(one.address))
-        )
-        rows.append(
-            [
-                name,
-                words.status(one.status),
-                words.model(record.remote_id.rpartition("/")[2]) if record else words.DASH,
-                record.provider if record else words.DASH,
-                words.when(record.created_at) if record else words.DASH,
-                words.by(one.run),
-                "; ".join(
-                    filter(
-                        None,
-                        (
-                            note,
-                            record.message if record else "",
-                            "adopted" if record and record.shared else "",
-                        ),
-                    )
-                ),
-            ]
-        )
-    return table(["resource", "status", "ID", "provider", "created (UTC)", "by", ""], rows, class_="prose")
-
-
-def _deployment(one: ReportedDeployment) -> Node:
-    record, cost = one.record, one.cost
-    name, version = model_of(record)
-    hours = (
-        [one.hours, f" (now {'on' if one.is_on else 'off'}, until ", words.when(one.until), " UTC)"]
-        if one.hours
-        else []
-    )
-    return element(
-        "article",
-        element(
-            "h3",
-            str(record.outputs.get("name") or record.address.name),
-            "  ",
-            words.status(_state(record)),
-            id=words.anchor(record.address),
-        ),
-        words.facts(
-            [
-                ("Endpoint", words.model(record.outputs.get("endpoint"))),
-                ("Model", [words.model(name), f" {version}" if version else None]),
-                ("Trained by", words.broken(one.trained_by)),
-                ("SKU", _sku(record)),
-                ("Hosting hours", hours),
-                ("Hosting", money.hosting(cost) if cost else "billed by use"),
-                ("So far", about(one.hosted) if one.hosted else ""),
-                ("Expires", str(record.outputs.get("expires") or "")),
-                ("Pinned", pin_line(one.pin) if one.pin else ""),
-                (
-                    "Created",
-                    [words.when(record.created_at), " by ", words.by(one.run)] if record.created_at else [],
-                ),
-            ]
-        ),
-        class_="card",
-    )
-
-
-def _deployment_row(one: ReportedDeployment) -> list[Node]:
-    record = one.record
-    name = str(record.outputs.get("name") or record.address.name)
-    return [
-        element("span", name, id=words.anchor(record.address)),
-        words.status(_state(record)),
-        words.model(record.outputs.get("endpoint")),
-        one.trained_by or model_of(record)[0],
-        _sku(record),
-        money.hosting(one.cost) if one.cost else "billed by use",
-    ]
-
-
-def _state(record: ResourceState) -> str:
-    return OFF if record.is_off else record.status.value
-
-
-def _sku(record: ResourceState) -> str:
-    sku = sku_of(record)
-    return f"{sku.name or 'Standard'}{f', capacity {sku.capacity:,}' if sku.capacity is not None else ''}"
-
-
-def _outputs(report: Report) -> Parts:
-    if not report.outputs:
-        return
-    yield element("h3", "Outputs")
-    rows = [
-        [
-            name,
-            SENSITIVE
-            if one.sensitive
-            else words.said(one.value, 200)
-            if is_known(one.value)
-            else "not known yet",
-        ]
-        for name, one in report.outputs.items()
-    ]
-    yield table(["output", "value"], rows, class_="words")
-
-
-def evaluations(report: Report) -> Parts:
-    for one in report.evaluations:
-        yield element("article", *_evaluation(one), class_="card")
-
-
-def _evaluation(one: ReportedEvaluation) -> Parts:
-    outputs: Any = one.record.outputs
-    verdict = str(outputs.get("verdict") or "")
-    yield element(
-        "h3",
-        str(one.record.address),
-        "  ",
-        element("span", verdict or "no verdict", class_=f"tag {_verdict_style(verdict)}"),
-        id=words.anchor(one.record.address),
-    )
-    yield table(["model", "score", "", "", ""], _scores(one), class_="words scores")
-    if outputs.get("difference") is not None:
-        low, high = outputs.get("difference_low"), outputs.get("difference_high")
-        between = (
-            f" (95 % interval {100 * low:+.0f} to {100 * high:+.0f})"
-            if low is not None and high is not None
-            else ""
-        )
-        yield element(
-            "p",
-            f"{100 * outputs['difference']:+.1f} points to the baseline{between}, "
-            f"p = {outputs.get('p', 1.0):.2g}; {plural(int(outputs.get('gained') or 0), 'prompt')} gained, "
-            f"{int(outputs.get('lost') or 0):,} lost.",
-        )
-    for gate in one.gates:
-        passed = not gate.reasons
-        word = "passed" if passed else "overridden" if gate.override else "not passed"
-        style = "good" if passed else "warning" if gate.override else "error"
-        why = "; ".join(filter(None, (*gate.reasons, gate.override)))
-        yield element(
-            "p",
-            element("span", f"gate {word}", class_=f"tag {style}"),
-            words.link(gate.deployment),
-            f" requires: {gate.require}" + (f". {why}" if why else ""),
-        )
-    yield from _slices(outputs)
-    metrics = object_at(outputs, "metrics")
-    cost = metrics.get("cost_per_1000")
-    yield words.facts(
-        [
-            ("Prompts", f"{outputs.get('prompts'):,}" if isinstance(outputs.get("prompts"), int) else ""),
-            ("Answers", f"{metrics['answers']:,}" if isinstance(metrics.get("answers"), int) else ""),
-            ("Cost of 1,000 answers", dollars(cost) if isinstance(cost, int | float) else ""),
-            ("Evaluated", words.when(one.record.created_at)),
-            ("Applied by", words.by(one.run)),
-        ]
-    )
-
-
-def _verdict_style(verdict: str) -> str:
-    return {"better": "good", "": "dim", "incomplete": "warning", "significantly worse": "error"}.get(
-        verdict, "note"
-    )
-
-
-def _scores(one: ReportedEvaluation) -> list[list[Node]]:
-    """The best candidate, the others and the baseline, each with a bar."""
-    outputs: Any = one.record.outputs
-    best, baseline = str(outputs.get("best") or ""), str(outputs.get("baseline") or "")
-    low, high = one.interval or (None, None)
-    others = [(model, score) for model, score in (outputs.get("scores") or {}).items() if model != best]
-    rows = [
-        (best, outputs.get("score"), low, high, "bar", ""),
-        *((m, s, None, None, "bar", "") for m, s in others),
-    ]
-    rows += [(baseline, outputs.get("baseline_score"), None, None, "framing", "baseline")] if baseline else []
-    return [
-        [
-            one.names.get(model, model),
-            f"{score:.1%}",
-            interval_bar(score, low, high, style),
-            f"{low:.0%} to {high:.0%}" if low is not None and high is not None else "",
-            note,
-        ]
-        for model, score, low, high, style, note in rows
-        if isinstance(score, int | float)
-    ]
-
-
-def _slices(outputs: Any) -> Parts:
-    metrics = object_at(outputs, "metrics")
-    rows: list[list[Node]] = []
-    for by in ("graders", "slices", "functions"):
-        for name, value in object_at(metrics, by).items():
-            share = value.get("accuracy") if isinstance(value, dict) else value
-            if isinstance(share, int | float):
-                rows.append(
-                    [f"{by.removesuffix('s')} {name}", f"{share:.1%}", interval_bar(share, None, None, "bar")]
-                )
-    if rows:
-        drawn = table(["part", "right", ""], rows[:_MOST_SLICES], class_="words scores")
-        more = f", {len(rows) - _MOST_SLICES} of them left out" if len(rows) > _MOST_SLICES else ""
-        yield folded(f"By grader, slice and function ({len(rows)}{more})", drawn)
 
 
 def data(report: Report) -> Parts:
@@ -393,13 +109,7 @@ def costs(report: Report) -> Parts:
                 if unknown
                 else plural(len(report.jobs), "job"),
             ),
-            ("hosting so far", dollars(found.hosted), "of what exists now"),
-            ("hosting by the hour", dollars(found.per_hour), ""),
-            (
-                "hosting by the month",
-                dollars(found.per_month),
-                "in hosting hours" if any(d.hours for d in report.deployments) else "",
-            ),
+            *_hosting_tiles(report),
         ]
     )
     priced = sorted((job for job in report.jobs if job.dollars), key=lambda job: -(job.dollars or 0))
@@ -429,10 +139,21 @@ def costs(report: Report) -> Parts:
     )
 
 
+def _hosting_tiles(report: Report) -> list[tuple[str, str, str]]:
+    found = report.costs
+    if not any(one.cost for one in report.deployments):
+        return []
+    note = "in hosting hours" if any(one.hours for one in report.deployments) else ""
+    return [
+        ("hosting so far", dollars(found.hosted), "of what exists now"),
+        ("hosting by the hour", dollars(found.per_hour), ""),
+        ("hosting by the month", dollars(found.per_month), note),
+    ]
+
+
 def _cost_row(job: ReportedJob, most: float) -> list[Node]:
     cost = job.dollars or 0.0
     tokens = job.record.outputs.get("trained_tokens")
-    # a bar takes whole numbers
     drawn = bar(cost, most, label=dollars(cost))
     return [words.link(job.address), drawn, dollars(cost), f"{tokens:,}" if isinstance(tokens, int) else ""]
 

@@ -1,4 +1,4 @@
-"""Trainings and sweeps of a report as HTML: curves, verdicts, hyperparameters, tables of a sweep. Pure."""
+"""Trainings of a report as HTML: curves, verdicts, hyperparameters, checkpoints. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from ftops.core.plurals import plural
 from ftops.planning.estimate import dollars
 from ftops.providers.training_curves import Curve, panels, smoothed, window_of
 from ftops.session.report.values import DataUse, Report, ReportedJob
-from ftops.session.sweep import Sweep
 from ftops.state.state import Status
 from ftops.views.curves import TITLES
 from ftops.views.html import Node, element, folded, table
 from ftops.views.jobs import standing
 from ftops.views.spec_report import words
-from ftops.views.spec_report.plots import Coordinate, Line, Mark, line_plot, parallel_plot
+from ftops.views.spec_report.plots import Line, Mark, line_plot
 from ftops.views.values import duration
 
 MOST_CARDS = 60
 """Jobs whose curves are shown; the table has all."""
 _MOST_PANELS = 6
-_MOST_AXES = 8
 _STYLES = {"train": "train", "valid": "valid", "full_valid": "full"}
 _VERDICTS = {
     "falling": "note",
@@ -43,7 +41,7 @@ def trainings(report: Report) -> Iterator[Node]:
         yield _overview(report.jobs)
     alone = _alone(report)
     yield from (_card(job) for job in alone[:MOST_CARDS])
-    yield from _left_out(len(alone) - MOST_CARDS)
+    yield from left_out(len(alone) - MOST_CARDS)
     if report.sweeps and alone:
         yield element(
             "p", "The jobs of sweeps are ", element("a", "below", href="#sweeps"), ".", class_="dim"
@@ -62,12 +60,6 @@ def drawn_jobs(report: Report) -> frozenset[Address]:
     return frozenset({*swept, *(job.address for job in _alone(report)[:MOST_CARDS])})
 
 
-def sweeps(report: Report) -> Iterator[Node]:
-    jobs = {job.address: job for job in report.jobs}
-    for sweep in report.sweeps:
-        yield from _sweep(sweep, [jobs[trial.address] for trial in sweep.trials if trial.address in jobs])
-
-
 def _overview(jobs: Sequence[ReportedJob]) -> Element:
     rows: list[list[Node]] = []
     for job in jobs:
@@ -79,7 +71,7 @@ def _overview(jobs: Sequence[ReportedJob]) -> Element:
                 job.base,
                 f"{value:.4g} {name}" if value is not None else words.DASH,
                 _accuracy(job),
-                _number(job.record.outputs.get("trained_tokens")),
+                number(job.record.outputs.get("trained_tokens")),
                 duration(job.training.elapsed) if job.training.elapsed is not None else words.DASH,
                 dollars(job.dollars) if job.dollars is not None else words.DASH,
                 _verdict_word(job),
@@ -117,11 +109,16 @@ def _accuracy(job: ReportedJob) -> str:
 
 def _verdict_word(job: ReportedJob) -> Node:
     if job.verdict is None:
-        return words.DASH
+        step, steps = job.training.run.step, job.training.steps
+        return (
+            f"at step {step:,}{f' of {steps:,}' if steps else ''}"
+            if step and not job.training.is_ended
+            else words.DASH
+        )
     return element("span", job.verdict.kind, class_=f"tag {_VERDICTS[job.verdict.kind]}")
 
 
-def _number(value: object) -> str:
+def number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else words.DASH
 
 
@@ -133,10 +130,10 @@ def _card(job: ReportedJob) -> Element:
         element("span", job.training.run.status, class_=f"tag {_status_style(job)}"),
         id=words.anchor(job.address),
     )
-    return element("article", title, *_content(job), class_="card")
+    return element("article", title, *content(job), class_="card")
 
 
-def _content(job: ReportedJob) -> Iterator[Node]:
+def content(job: ReportedJob) -> Iterator[Node]:
     if not job.training.is_ended:
         yield element("p", f"Now: {standing(job.training)}", class_="standing")
     elif job.training.run.message:
@@ -202,7 +199,7 @@ def _facts(job: ReportedJob) -> Element:
             ("Seed", words.said(record.inputs.get("seed")) if record.inputs.get("seed") is not None else ""),
             *((use.role.capitalize(), _data(use)) for use in job.data),
             ("Best checkpoint", _best(job)),
-            ("Billed tokens", _number(record.outputs.get("trained_tokens"))),
+            ("Billed tokens", number(record.outputs.get("trained_tokens"))),
             ("Time", took),
             ("Cost", dollars(job.dollars) if job.dollars is not None else "not known"),
             ("Finished", words.when(run.finished_at) if run.finished_at else ""),
@@ -258,146 +255,8 @@ def _checkpoints(job: ReportedJob) -> Iterator[Node]:
     yield folded(plural(len(saved), "checkpoint"), table(["step", *names, "model"], rows, class_="words"))
 
 
-def _left_out(count: int) -> Iterator[Node]:
+def left_out(count: int) -> Iterator[Node]:
     if count > 0:
         yield words.none(
             f"Curves of {plural(count, 'more job')} are left out: `ftops report ADDRESS` has those of one."
         )
-
-
-def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob]) -> Iterator[Node]:
-    yield element(
-        "h3", f"{sweep.address}  ", element("small", plural(len(sweep.trials), "job"), class_="dim")
-    )
-    best = sweep.trials[0]
-    if sweep.metric and best.best is not None:
-        differs = ", ".join(f"{name} {words.said(value)}" for name, value in best.differs.items())
-        direction = "highest" if sweep.is_reward else "lowest"
-        yield element(
-            "p",
-            "Best: ",
-            words.link(best.address, best.address.key or ""),
-            f" with the {direction} {sweep.metric}, {best.best:.4g}" + (f" ({differs})." if differs else "."),
-            class_="finding good",
-        )
-    plots = [*_overlay(sweep, jobs), *_parallel(sweep)]
-    if plots:
-        yield element("div", *plots, class_="panels wide-panels")
-    yield _trials(sweep)
-    cards = [
-        folded(
-            element("span", element("b", str(job.address)), f"  {_short(job)}"),
-            element("div", *_content(job), id=words.anchor(job.address)),
-        )
-        for job in jobs[:MOST_CARDS]
-    ]
-    yield element("div", *cards, class_="folds")
-    yield from _left_out(len(jobs) - MOST_CARDS)
-
-
-def _short(job: ReportedJob) -> str:
-    return job.verdict.text if job.verdict else job.training.run.status
-
-
-def _trials(sweep: Sweep) -> Element:
-    differing = list(dict.fromkeys(name for trial in sweep.trials for name in trial.differs))
-    scores = list(dict.fromkeys(name for trial in sweep.trials for name in trial.scores))
-    metric = sweep.metric or "metric"
-    heads = [
-        "job",
-        *differing,
-        f"best {metric}",
-        f"last {metric}",
-        "token accuracy",
-        "best step",
-        "tokens",
-        "cost",
-        *scores,
-        "",
-    ]
-    rows: list[list[Node]] = [
-        [
-            words.link(trial.address, trial.address.key or ""),
-            *(words.said(trial.differs.get(name)) for name in differing),
-            _value(trial.best),
-            _value(trial.last),
-            f"{trial.accuracy:.1%}" if trial.accuracy is not None else words.DASH,
-            f"{trial.step:,}" if trial.step is not None else words.DASH,
-            _number(trial.tokens),
-            dollars(trial.dollars) if trial.dollars is not None else words.DASH,
-            *(_value(trial.scores.get(name)) for name in scores),
-            trial.note,
-        ]
-        for trial in sweep.trials
-    ]
-    kept = [
-        column for column in range(len(heads)) if any(row[column] not in ("", words.DASH) for row in rows)
-    ]
-    return table(
-        [heads[column] for column in kept],
-        [[row[column] for column in kept] for row in rows],
-        class_="figures",
-    )
-
-
-def _value(value: float | None) -> str:
-    return words.DASH if value is None else f"{value:.4f}"
-
-
-def _overlay(sweep: Sweep, jobs: Sequence[ReportedJob]) -> Iterator[Node]:
-    """The metric of all jobs over each other; that of the best one stands out."""
-    drawn = []
-    for rank, job in enumerate(jobs):
-        curve = next((one for one in job.curves if one.column == sweep.metric), None)
-        if curve is not None:
-            points = smoothed(curve.points, window_of(curve))
-            name = f"{job.address.key}: {sweep.metric} {points[-1][1]:.4g} at the end"
-            drawn.append(Line(name, points, f"rank{_rank(rank, len(jobs))}", dots=len(points) < 3))
-    if len(drawn) > 1:
-        yield element(
-            "figure",
-            element("figcaption", f"{sweep.metric} of all jobs"),
-            line_plot(f"{sweep.metric} of all jobs by step", drawn[::-1]),
-            _rank_key(),
-        )
-
-
-def _rank(place: int, count: int) -> int:
-    """0 for the best, then 1 to 5 by the place among the others."""
-    return 0 if not place else 1 + min(4, 5 * (place - 1) // max(1, count - 1))
-
-
-def _rank_key() -> Element:
-    swatches = [("rank0", "the best job"), ("rank1", "the next ones"), ("rank5", "the last ones")]
-    return element(
-        "ul",
-        *(
-            element(
-                "li",
-                element("svg", element("rect", width=14, height=4, y=3, class_=style), width=14, height=10),
-                text,
-            )
-            for style, text in swatches
-        ),
-        class_="key",
-    )
-
-
-def _parallel(sweep: Sweep) -> Iterator[Node]:
-    """What differs between the jobs, and what came of it."""
-    differing = list(dict.fromkeys(name for trial in sweep.trials for name in trial.differs))
-    known = [trial for trial in sweep.trials if trial.best is not None]
-    if len(known) < 2 or not differing:
-        return
-    scores = list(dict.fromkeys(name for trial in known for name in trial.scores))
-    coordinates = [Coordinate(name, [trial.differs.get(name) for trial in known]) for name in differing]
-    coordinates += [Coordinate(f"best {sweep.metric}", [trial.best for trial in known])]
-    coordinates += [Coordinate(name, [trial.scores.get(name) for trial in known]) for name in scores]
-    names = [f"{trial.address.key}: {trial.best:.4g}" for trial in known]
-    ranks = [_rank(place, len(known)) for place in range(len(known))]
-    plot = parallel_plot(f"Inputs and {sweep.metric} of the jobs", coordinates[:_MOST_AXES], names, ranks)
-    yield element(
-        "figure",
-        element("figcaption", "What differs, and what came of it: a line for each job"),
-        element("div", plot, class_="wide", tabindex="0", role="region", aria_label="parallel coordinates"),
-    )
