@@ -270,13 +270,30 @@ class Screen:
 
 
 def _ready(stream: TextIO | None) -> TextIO:
-    """A stream that escapes characters that its encoding lacks."""
+    """A stream that spells out or escapes characters that its encoding lacks."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for the whole process
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
+        if (stream.encoding or "").lower().replace("-", "") != "utf8":
+            reconfigure(errors=_spelled_out())
     return stream
+
+
+def _spelled_out() -> str:
+    """The name of an error handler for encodings that lack our symbols."""
+    import codecs
+
+    from ftops.views.paint import IN_ASCII
+
+    def spell(error: UnicodeError) -> tuple[str | bytes, int]:
+        if isinstance(error, UnicodeEncodeError) and (known := IN_ASCII.get(error.object[error.start])):
+            return known, error.start + 1
+        return codecs.backslashreplace_errors(error)
+
+    codecs.register_error("ftops", spell)
+    return "ftops"
 
 
 def _silence(stream: TextIO) -> None:

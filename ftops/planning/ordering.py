@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from ftops.core.address import Address, Json
 from ftops.core.dag import closure, reverse, sort
 from ftops.core.errors import Blocked, Diagnostic
+from ftops.core.plurals import agree
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.plan import Action, Change, Reason
@@ -187,7 +188,9 @@ class StepOrder(Struct):
         holders = self._holders(old, lambda decision: decision is None, self._kept)
         holders += [keeper] if keeper else []
         if holders:
-            self._warnings.append(f"{what} is kept: {', '.join(holders)} still uses it")
+            self._warnings.append(
+                f"{what} is kept: {' and '.join(holders)} still {agree(len(holders), 'uses', 'use')} it"
+            )
         return bool(holders)
 
     def _is_left(self, what: str, old: ResourceState) -> bool:

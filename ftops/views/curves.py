@@ -16,6 +16,8 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bits of a braille character, by row and column."""
 _BRAILLE = 0x2800
 EVALUATED, BEST = "o", "*"
+_DATA = {"train": "training", "valid": "a part of validation", "full_valid": "validation"}
+"""What the prefixes of columns mean."""
 TITLES = {"mean_token_accuracy": "token accuracy", "mean_reward": "reward", "reward_mean": "reward"}
 
 
@@ -72,8 +74,9 @@ def _chart(panel: Sequence[Curve], best: int | None, canvas: Canvas, paint: Pain
 
 def _legend(line: Curve, marked: Curve | None, best: int | None, paint: Painter) -> str:
     """What is drawn how, and what is smoothed."""
-    parts = [f"line: {line.data}{_means(line)}"]
-    parts += [f"{EVALUATED}: {marked.data}{_means(marked)}"] if marked and marked is not line else []
+    parts = [f"line: {_DATA.get(line.data, line.data)}{_means(line)}"]
+    if marked and marked is not line:
+        parts.append(f"{EVALUATED}: {_DATA.get(marked.data, marked.data)}{_means(marked)}")
     parts += [f"{BEST}: best (step {best})"] if best is not None else []
     return paint(", ".join(parts), "dim")
 

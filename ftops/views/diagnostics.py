@@ -90,10 +90,12 @@ def _window(place: Place, room: int) -> tuple[str, int]:
     if text.startswith("…") and index >= _LEAD:
         index = _LEAD
     index = min(index, len(text))
-    start = max(0, index - _LEAD * room // WIDTH) if len(text) > room else 0
-    shown = text[start : start + room]
-    if start:
-        shown = f"…{shown[1:]}"
-    if start + room < len(text):
-        shown = f"{shown[:-1]}…"
-    return shown, index - start
+    if columns_of(text) <= room:
+        return text, index
+    start = end = index
+    while start and columns_of(text[start - 1 : index]) <= _LEAD * room // WIDTH:
+        start -= 1
+    while end < len(text) and columns_of(text[start : end + 1]) < room:
+        end += 1
+    shown = f"{text[start:end]}{'…' * (end < len(text))}"
+    return f"…{shown[1:]}" if start else shown, index - start

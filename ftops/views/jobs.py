@@ -123,6 +123,7 @@ def _row(training: Training) -> dict[str, str]:
         "state": "gone" if training.is_gone else clean(run.status),
         "step": _step(training),
         **shown,
+        "queue": "" if run.ahead is None else f"{run.ahead} ahead" if run.ahead else "next",
         "tokens": f"{run.tokens:,}" if run.tokens is not None else "",
         "elapsed": duration(training.elapsed) if training.elapsed is not None else "",
         "to expect": _range(training.expected),
@@ -179,12 +180,13 @@ def _detail(training: Training, paint: Painter) -> list[str]:
         "tokens": row["tokens"],
         "elapsed": row["elapsed"] + waited,
         "to expect": _expected(training.expected),
-        "queue": _ahead(training),
+        "queue": _ahead(training).removesuffix(" in the queue of this account"),
         "checkpoints": _checkpoints(run.checkpoints),
         "gone": "the service doesn't have the job any more; this is what the state has" * training.is_gone,
     }
     head = f"{paint(str(training.address), 'bold')}  {state}  {paint(run.remote_id, 'dim')}"
-    return [head, *(f"  {name:<13}{paint(text)}" for name, text in lines.items() if text)]
+    width = max(len(name) for name, text in lines.items() if text or name == "checkpoints")
+    return [head, *(f"  {name:<{width}}  {paint(text)}" for name, text in lines.items() if text)]
 
 
 def _expected(expected: Expected | None) -> str:

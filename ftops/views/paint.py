@@ -29,6 +29,29 @@ STYLES: Mapping[str, str] = {
 }
 """Style → SGR codes. An action is a style."""
 
+IN_ASCII: Mapping[str, str] = {
+    "±": "-/+",
+    "→": "->",
+    "×": "x",
+    "…": "...",
+    "✓": "ok",
+    "✗": "x",
+    "≈": "~",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "─": "-",
+    "·": "-",
+    "━": "=",
+    "╸": "=",
+    "╺": "-",
+    "│": "|",
+    "┃": "|",
+    "█": "#",
+    **dict.fromkeys("▉▊▋▌▍▎▏", "#"),
+    **dict.fromkeys("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "*"),
+}
+"""Our symbols, for terminals without Unicode."""
 _UNSEEN = r"\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
 _CONTROLS = rf"[\x00-\x1f{_UNSEEN}]"
 """Not compiled here, because it is almost never needed."""

@@ -75,7 +75,8 @@ def _block(
 ) -> str:
     """The first cell, and below it a line for each of the others."""
     width = max(map(columns_of, names))
-    lines = [paint(f"{names[0]}: {row[0]}" if names[0] else row[0], styles.get(0, "bold"))]
+    head = f"{names[0]}: {row[0]}" if names[0] else row[0]
+    lines = [paint(head if columns_of(head) <= columns else row[0], styles.get(0, "bold"))]
     for at, (name, cell) in enumerate(zip(names[1:], row[1:], strict=True), 1):
         if cell:
             label = f"  {padded(name, width)}  "

@@ -229,9 +229,13 @@ def test_streams_that_are_closed_or_full(folder: Folder, command: str, err: str)
 
 def test_letters_that_the_terminal_lacks(folder: Folder) -> None:
     folder.ok("apply", "-y")
-    done = folder.process("plan", "--replace", "job.copilot", environ={"PYTHONIOENCODING": "ascii"})
+    folder.edit("seed: 105", "seed: 106")
+    folder.edit("name: ${deployment.copilot.name}", "name: größer")
+    done = folder.process("plan", environ={"PYTHONIOENCODING": "ascii"})
     assert done.code == 0
-    assert "\\xb1 job.copilot" in done.out
+    assert "  -/+ job.copilot  will be replaced\n" in done.out
+    assert "~ seed: 105 -> 106  # forces replacement" in done.out
+    assert '"gr\\xf6\\xdfer"' in done.out
 
 
 # bugs

@@ -78,7 +78,10 @@ def test_a_job_is_seen_in_the_queue_while_it_trains_and_afterwards(cloud: Cloud,
     waiting = jobs(folder)
     assert [job["address"] for job in waiting] == [FIRST, SECOND]
     assert sorted(job["ahead"] for job in waiting) in ([0, 0], [0, 1])  # both may be created in one second
-    assert "of this account" in folder.ok("jobs", FIRST)
+    assert "\n  queue        " in folder.ok("jobs", FIRST)
+    heading, first, _ = folder.ok("jobs").splitlines()
+    assert heading.split()[2] == "queue"
+    assert "next" in first or "1 ahead" in first
     assert (waiting[0]["status"], waiting[0]["step"], waiting[0]["expected"]) == ("pending", None, None)
 
     advance(cloud, 601)
