@@ -70,15 +70,26 @@ PAGES: Mapping[Path, Callable[[], str]] = {
 def _section(path: str, command: click.Command) -> str:
     ctx = click.Context(command, info_name=path)
     usage = " ".join((path, *command.collect_usage_pieces(ctx)))
-    records = [
-        record
-        for option in command.params
-        if isinstance(option, click.Option) and not EVERYWHERE & {*option.opts}
-        if (record := option.get_help_record(ctx))
-    ]
-    rows = [f"| `{_cell(names)}` | {_cell(_escaped(text))} |" for names, text in records]
+    options = [o for o in command.params if isinstance(o, click.Option) and not _is_usual(o)]
+    rows = [_row(option, record) for option in options if (record := option.get_help_record(ctx))]
     table = ["| option | |", "|---|---|", *rows, ""] if rows else []
     return "\n".join([f"## {path}", "", "```text", usage, "```", "", _prose(command.help or ""), "", *table])
+
+
+def _is_usual(option: click.Option) -> bool:
+    """Whether docs/cli.md says all about it: some commands have formats of their own."""
+    formats = option.type.choices if isinstance(option.type, click.Choice) else ()
+    return not EVERYWHERE.isdisjoint(option.opts) and tuple(formats) in ((), ("text", "json"))
+
+
+def _row(option: click.Option, record: tuple[str, str]) -> str:
+    """Choices are in the text: a Git host and the site escape `|` in code within tables differently."""
+    names, text = record
+    if isinstance(option.type, click.Choice):
+        choices = "|".join(map(str, option.type.choices))
+        names = names.replace(f"[{choices}]", option.type.name.upper())
+        text = f"{text} One of {', '.join(f'`{choice}`' for choice in option.type.choices)}."
+    return f"| `{names}` | {_escaped(text).replace('|', '&#124;')} |"
 
 
 def _prose(text: str) -> str:
@@ -95,10 +106,6 @@ def _escaped(text: str) -> str:
     parts = re.sub(r"  \[(.*)\]$", r" (`\1`)", text).split("`")
     parts[::2] = [re.sub(r"([*\[])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
     return "`".join(parts)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _link(note: Path) -> str:

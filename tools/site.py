@@ -42,13 +42,13 @@ class Page(HTMLParser):
             self.loaded.append(found[_LOADED[tag]])
 
 
-def problems(site: Path) -> Iterator[str]:
-    """What is wrong with a built site, one line each."""
+def problems(site: Path, docs: Path = DOCS) -> Iterator[str]:
+    """What is wrong with a site that was built from the folder ``docs``, one line each."""
     pages = {path.relative_to(site).as_posix(): _parsed(path) for path in sorted(site.rglob("*.html"))}
-    for source in sorted(DOCS.rglob("*.md")):
-        name = source.relative_to(DOCS).with_suffix(".html").as_posix().replace("README.html", "index.html")
+    for source in sorted(docs.rglob("*.md")):
+        name = source.relative_to(docs).with_suffix(".html").as_posix().replace("README.html", "index.html")
         if name not in pages:
-            yield f"{name}: not built from {source.relative_to(DOCS.parent)}"
+            yield f"{name}: not built from {source.relative_to(docs.parent)}"
     index = site / "search.js"
     if not index.is_file():
         yield f"{index.name}: there is no search index that a page can load from a folder"

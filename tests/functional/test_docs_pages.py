@@ -14,7 +14,7 @@ import pytest
 
 from tests.functional.test_cli_costs import git
 from tests.functional.test_cli_data import ROUTED, calling, lines
-from tests.golden.cli import SPEC, Done, Folder
+from tests.golden.cli import SPEC, Done, Folder, examples
 from tests.support.nightly import by_night
 from tests.support.walkthrough import ROOT, Command, Reader, blocks, with_output
 
@@ -57,6 +57,10 @@ def _committed(folder: Folder) -> None:
     folder.write(".gitignore", ".ftops/\nstate/\n")
     _checkout("quickstart")(folder)
     shutil.rmtree(folder.path / ".git")
+    _commit(folder)
+
+
+def _commit(folder: Folder) -> None:
     for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "one")):
         git(folder.path, *arguments)
 
@@ -72,6 +76,61 @@ def _two_models(folder: Folder) -> None:
 
 def _emulated(folder: Folder) -> None:
     Folder.make(folder.path, SPEC.replace("type: memory", "type: emulator"))
+
+
+TUNED = """
+providers:
+  azure: {type: emulator}
+  dev: {type: emulator}
+
+datasets:
+  train: {path: train.jsonl}
+
+jobs:
+  copilot: {model: gpt-4.1-nano-2025-04-14, training: train}
+"""
+SERVED = '\ndeployments:\n  copilot: {model: "${job.copilot.fine_tuned_model}"}\n'
+
+
+def _spec_of(page: str, more: str = "") -> Callable[[Folder], None]:
+    """The first spec of a page, with what it leaves to the reader."""
+
+    def prepare(folder: Folder) -> None:
+        (spec, *_) = (b.text for b in blocks((ROOT / page).read_text("utf-8")) if b.language == "yaml")
+        Folder.make(folder.path, spec + more)
+        folder.write("train.jsonl", examples(12))
+
+    return prepare
+
+
+def _staging(folder: Folder) -> None:
+    _spec_of("docs/promotion.md")(folder)
+    folder.ok("apply", "--env", "staging", "-y")
+
+
+def _hours(folder: Folder) -> None:
+    _spec_of("docs/hosting-hours.md", TUNED.replace("  dev: {type: emulator}\n", ""))(folder)
+    folder.ok("apply", "-y")
+
+
+def _at_the_top(folder: Folder) -> None:
+    """The quickstart, committed, in the reader's folder."""
+    ignored = shutil.ignore_patterns(".ftops", "state")
+    shutil.copytree(ROOT / "specs" / "quickstart", folder.path, ignore=ignored, dirs_exist_ok=True)
+    _commit(folder)
+
+
+def _many(folder: Folder) -> None:
+    for name in ("shared", "copilot"):
+        spec = SPEC.replace("name: drone", f"name: {name}")
+        Folder.make(folder.path / "models" / name, spec + "\nenvironments: {prod: {}}\n")
+    _commit(folder)
+    git(folder.path, "update-ref", "refs/remotes/origin/main", "HEAD")
+
+
+def _committed_drone(folder: Folder) -> None:
+    Folder.make(folder.path, SPEC + "\npolicy: []\n")
+    _commit(folder)
 
 
 def _with_prod(folder: Folder) -> None:
@@ -106,8 +165,14 @@ FOLLOWED: Mapping[str, Scene] = {
     "docs/drift.md": Scene(_drone),
     "docs/evaluation.md": Scene(_checkout("quickstart"), by_night=True),
     "docs/first-hour.md": Scene(environ=SIGNED_OUT),
+    "docs/generation.md": Scene(_at_the_top, by_night=True),
+    "docs/hosting-hours.md": Scene(_hours, by_night=True),
     "docs/index.md": Scene(),
     "docs/install.md": Scene(),
+    "docs/many-specs.md": Scene(_many),
+    "docs/policy.md": Scene(_committed_drone, environ={"BASE_SHA": "HEAD"}),
+    "docs/previews.md": Scene(_spec_of("docs/previews.md", TUNED + SERVED), by_night=True),
+    "docs/promotion.md": Scene(_staging, by_night=True),
     "docs/radar.md": Scene(_emulated),
     "docs/reinforcement.md": Scene(_checkout("triage")),
     "docs/rollback.md": Scene(_two_models),
@@ -140,17 +205,16 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
     "docs/ci.md": {"ftops ci ": "needs a Git hosting service; tests/forges has stand-ins"},
     "docs/cli.md": {"ftops completion fish": "writes to the home folder"},
     "docs/emulator.md": {"": "starts a server, or calls the one that was started; tests/emulator does"},
-    "docs/generation.md": {"": "tests/functional/test_cli_generate.py generates data"},
-    "docs/hosting-hours.md": {"": "tests/functional/test_hosting_hours.py has a deployment with hours"},
     "docs/install.md": {
         "make ": _INSTALLS,
         "source ": "the environment of the tests is active",
         "pipx ": _INSTALLS,
     },
-    "docs/many-specs.md": {"": "tests/functional/test_many_specs.py has several specs and revisions of Git"},
-    "docs/policy.md": {"": "tests/functional/test_policy.py has rules at a revision and outside"},
-    "docs/previews.md": {"": "tests/functional/test_previews.py has an environment that expires"},
-    "docs/promotion.md": {"": "tests/functional/test_promotion.py has two environments"},
+    "docs/many-specs.md": {"ftops -C ": "the digest is one of the plan before"},
+    "docs/policy.md": {
+        "FTOPS_POLICY=": "a file outside the project",
+        "conftest ": "another program; tests/clients/test_policy_engines.py",
+    },
     "docs/reconcile.md": {"": "tests/functional/test_grants.py has an approval to continue"},
     "docs/recipes/adopt.md": {
         "ftops import --discover --out acme --endpoint": _YOURS,

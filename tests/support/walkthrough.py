@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r'^( *)```(\w+)(?: title="([^"\n]+)")?\n(.*?)^\1```$', re.M | re.S)
 _COMMENT = re.compile(r"(?:^|\s)#\s.*$")
 _CODE = re.compile(r"#.*\bexits with (\d+)")
-_OF_A_SHELL = re.compile(r"[|;&<>`]|\$\(")
+_OF_A_SHELL = re.compile(r"[|;&<>`]|\$[A-Z(]")
 _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 _CHANGING = re.compile(r"\b(?!0+\b)(?=\w*\d)[0-9a-f]{8,64}\b…?")
 """Ids and digests."""
