@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
+from ftops.config.sweeps import Choice, choice_to_json
 from ftops.core.address import Address, Json
 
 
@@ -57,6 +58,24 @@ class ChangeRetried(StepEvent, frozen=True):
 class ChangeFinished(ActionEvent, frozen=True):
     remote_id: str
     elapsed: float
+
+
+class ChangeStopped(ActionEvent, frozen=True):
+    """A rule of its sweep has stopped a job, or kept it from being started. What isn't known is None."""
+
+    remote_id: str
+    elapsed: float
+    rule: str
+    reason: str
+    at_step: int | None = None
+    tokens_saved: int | None = None
+    dollars_saved: float | None = None
+
+
+class BestChosen(Event, frozen=True):
+    """Which job of a sweep is the best, and how the others compare with it."""
+
+    choice: Choice
 
 
 class ChangeLeft(ActionEvent, frozen=True):
@@ -122,10 +141,14 @@ class RunFinished(Event, frozen=True):
     """What a gate kept from being made."""
     waiting: int = 0
     """What wasn't created yet, because its account had no room for it."""
+    stopped: int = 0
+    """Jobs that a rule of their sweep has stopped, or kept from being started."""
 
 
 def to_json(event: Event) -> dict[str, Json]:
     """One line of `apply -o json`: the event's name under `event`, then its fields."""
     name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__)
     fields = {k: str(v) if k == "address" else v for k, v in asdict(event).items()}
+    if isinstance(event, BestChosen):
+        fields = {"at": event.at, **choice_to_json(event.choice)}
     return {"event": name.lstrip("_"), **fields}

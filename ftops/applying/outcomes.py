@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.applying import events
-from ftops.applying.provider_calls import PollResult, ProviderCalls, Room, Step
+from ftops.applying.provider_calls import ProviderCalls, Room, Step
 from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult, Outcome, Requeue
 from ftops.core.errors import FtopsError, GateHeld, NoRoom, Permanent, Temporary
@@ -21,7 +21,7 @@ from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.retry import of_changes, of_places
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Action, Change, Held, Plan
-from ftops.providers.base import Progress, Unfinished, timeout, visible_after
+from ftops.providers.base import PollResult, Progress, Unfinished, timeout, visible_after
 from ftops.providers.redaction import Redaction
 from ftops.providers.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.state.entries import Entry, Failed, Recorded, Removed
@@ -54,7 +54,9 @@ class EventEmitter(Struct, frozen=True):
             percent = round(min(100.0, 100 * done / steps), 1)
         self.step(events.ChangeProgress, step, message, self.elapsed(step), percent, line.metrics, steps)
 
-    def run_finished(self, plan: Plan, result: str, results: Mapping[str, NodeResult]) -> None:
+    def run_finished(
+        self, plan: Plan, result: str, results: Mapping[str, NodeResult], *, stopped: int = 0
+    ) -> None:
         part = plan.limited_to({step for step, outcome in results.items() if outcome is NodeResult.DONE})
         count = list(results.values()).count
         self.emit(
@@ -67,6 +69,7 @@ class EventEmitter(Struct, frozen=True):
             settings=len(part.settings),
             held=len(plan.held) + count(NodeResult.HELD),
             waiting=count(NodeResult.WAITING),
+            stopped=stopped,
             **{Action(name).done: number for name, number in part.summary.items()},
         )
 
@@ -158,7 +161,10 @@ class OutcomeHandler(Struct, frozen=True):
             is_old = step.operation is None and step.waiting_since is None
             for line in result.lines[-1:] if is_old else result.lines:
                 self.reporter.progress(step, line)
-            step.seen = result.seen
+            step.seen, step.is_cancelled = result.seen, step.is_cancelled or result.is_cancelled
+            if self.calls.stopping:
+                self.calls.stopping.add(step.change.address, result.lines)
+                self.calls.stopping.seen[step.change.address] = result.seen
             result = result.remote
         change = step.change
         if step.stays:
@@ -181,6 +187,8 @@ class OutcomeHandler(Struct, frozen=True):
 
     def _switched_off(self, step: Step, off: ResourceState, entries: list[Entry]) -> Outcome:
         self._add(entries, Recorded(off, step.change.deposes))
+        if off.stopped:
+            return self._stopped(step, off)
         hours = hours_of(off.inputs)
         assert hours is not None  # noqa: S101 - they have ended
         until = hours.until_text(self.calls.context.wall_clock())
@@ -199,7 +207,9 @@ class OutcomeHandler(Struct, frozen=True):
             self._add(entries, Recorded(resource, deposes))
             step.recorded = True
         step.waiting = True
-        match remote.status:
+        match resource.status:
+            case Status.READY if resource.stopped:
+                return self._stopped(step, resource)
             case Status.READY:
                 return self._done(step, remote.remote_id)
             case Status.TAINTED:
@@ -207,6 +217,8 @@ class OutcomeHandler(Struct, frozen=True):
                 hint = "fix the cause and apply again: it will be replaced"
                 return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
             case Status.PENDING:
+                if self.calls.stopping and self._is_stopped(step, resource, entries):
+                    return Requeue(0.0, waiting=True)
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
                     return NodeResult.LEFT
                 if self._is_paused(step, remote):
@@ -214,6 +226,33 @@ class OutcomeHandler(Struct, frozen=True):
                 if remote.is_stuck and not step.change.prevent_destroy:
                     return self._renewed(step, remote)
                 return self._again(step, remote)
+
+    def _is_stopped(self, step: Step, resource: ResourceState, entries: list[Entry]) -> bool:
+        """Whether the next call cancels a job. That a rule stops it is recorded first."""
+        assert self.calls.stopping is not None  # noqa: S101 - asked before
+        if resource.stopped:
+            return not step.is_cancelled
+        stopped = self.calls.stopping.decide(step.change.address)
+        if stopped:
+            outputs = {**resource.outputs, "stopped": stopped}
+            self._add(entries, Recorded(replace(resource, outputs=outputs)))
+        return bool(stopped)
+
+    def _stopped(self, step: Step, resource: ResourceState) -> Outcome:
+        stopped, elapsed = resource.stopped, self.reporter.elapsed(step)
+        self.reporter.step(
+            events.ChangeStopped,
+            step,
+            resource.remote_id,
+            elapsed,
+            str(stopped.get("rule")),
+            str(stopped.get("reason")),
+            stopped.get("step"),
+            stopped.get("tokens_saved"),
+            stopped.get("dollars_saved"),
+        )
+        step.is_stopped = True
+        return NodeResult.DONE
 
     def _renewed(self, step: Step, remote: RemoteObject) -> Outcome:
         """Deletes the object, to create it once more; not twice in a run."""

@@ -29,6 +29,7 @@ from ftops.planning.desired import at, lacking
 from ftops.planning.gating import reasons_to_hold
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import (
+    PollResult,
     Progress,
     Provider,
     Queues,
@@ -56,6 +57,7 @@ from ftops.state.state import (
 )
 
 if TYPE_CHECKING:
+    from ftops.applying.stopping import Stopping
     from ftops.evaluation.kept_answers import KeptAnswers
 
 
@@ -77,6 +79,8 @@ class Context(Struct, frozen=True):
     """The kept answers of a model, by its identity."""
     limit: Callable[[str, str], int | None] = lambda provider, name: None
     """A limit of a provider's account, by name, if the provider doesn't know it itself."""
+    price: Callable[[ResourceState], float | None] = lambda job: None
+    """US dollars per million training tokens of a job."""
     check: Callable[[], None] = lambda: None
     """Called by a worker right before a call that could change something: raises if the lock was lost."""
 
@@ -110,11 +114,15 @@ class Step(Struct):
     """Its object was stuck: it is created once more."""
     discarding: bool = False
     """The stuck object is being deleted."""
+    is_stopped: bool = False
+    """A rule has stopped its job, or kept it from being started."""
     attempts: int = 0
     acts: Action | None = None
     """What it does: its action, unless hosting hours decide otherwise; set when it begins."""
     off: ResourceState | None = None
-    """What is recorded if hosting hours keep its object from existing."""
+    """What is recorded if hosting hours, or the budget of a sweep, keep its object from existing."""
+    is_cancelled: bool = False
+    """Its object was asked to end, because a rule stops it."""
     seen: str = ""
     started: float | None = None
     shown: float = -1.0
@@ -127,14 +135,6 @@ class Room(Struct, frozen=True):
     left: int
 
 
-class PollResult(Struct, frozen=True):
-    """The result of a read of a pending object."""
-
-    remote: RemoteObject
-    lines: tuple[Progress, ...]
-    seen: str
-
-
 class ProviderCalls(Struct, frozen=True):
     """Builds the calls. `say` hands on the progress of a running call."""
 
@@ -142,6 +142,8 @@ class ProviderCalls(Struct, frozen=True):
     context: Context
     say: Callable[[str, Progress], None]
     sweeps: Sweeps = {}
+    stopping: Stopping | None = None
+    """The sweeps whose jobs may be stopped early; None if there are none."""
     full: set[str] = field(default_factory=set)
     """Queues of accounts that aren't looked at again, because the run doesn't wait."""
     _queues: dict[str, str | None] = field(default_factory=dict)
@@ -151,13 +153,17 @@ class ProviderCalls(Struct, frozen=True):
         """The next call of a step; one that raises if the request can't be built."""
         provider = self.context.providers(step.change.provider)
         if step.waiting:
+            if self.stopping and not step.is_cancelled and self.recorded(step).stopped:
+                return self.stopping.cancelling(self.recorded(step), provider, self.context.check)
             return self._look(step, provider)
         if step.discarding:
             return self._delete(step, provider)
-        queue = None if step.has_place else self.queue(step.change)
-        if queue is not None:
-            return self._find_place(step, queue)
         try:
+            if self.stopping and step.operation is None and self._is_left_out(step, self.stopping):
+                return lambda: None
+            queue = None if step.has_place else self.queue(step.change)
+            if queue is not None:
+                return self._find_place(step, queue)
             if step.change.unless and step.operation is None and self._stays(step):
                 step.stays = True
                 return lambda: None
@@ -169,6 +175,14 @@ class ProviderCalls(Struct, frozen=True):
         except (Permanent, GateHeld) as error:
             step.held = isinstance(error, GateHeld)
             return partial(_raise, error)
+
+    def _is_left_out(self, step: Step, stopping: Stopping) -> bool:
+        """Whether the budget of its sweep keeps a job from being started."""
+        if step.change.action in _NEW and (stopped := stopping.starts(step.change.address)):
+            intent = replace(self._intent(step, Operation.CREATE), token="", started_at="")
+            made = resource_from(intent, RemoteObject("", Status.READY, {"stopped": stopped}))
+            step.off, step.acts = replace(made, is_off=True), Action.FORGET
+        return step.off is not None
 
     def queue(self, change: Change) -> str | None:
         """The queue of an account in which the object of a step will wait; None if it has no limit. Objects
@@ -206,15 +220,15 @@ class ProviderCalls(Struct, frozen=True):
         if not change.gates or change.override or step.announced:
             return
         model = fill(change.gates[0].model, self._value)
-        if reasons := reasons_to_hold(change.gates, model, self._result):
+        if reasons := reasons_to_hold(change.gates, model, self.result):
             words = command("ftops", "eval", change.gates[0].evaluation)
             hint = f"see its answers with {words}"
             if all(gate.allow_override for gate in change.gates):
                 hint += f"; to deploy it all the same, apply with --override-gate {change.address} --reason …"
             raise GateHeld(f"{change.address} is held by its gate", reasons, hint)
 
-    def _result(self, evaluation: Address) -> Mapping[str, Json] | None:
-        """The result of an evaluation that has ended."""
+    def result(self, evaluation: Address) -> Mapping[str, Json] | None:
+        """What is recorded of an evaluation or a job that has ended."""
         recorded = self.live.resources.get(evaluation)
         return recorded.outputs if recorded is not None and recorded.status is Status.READY else None
 
@@ -309,6 +323,9 @@ class ProviderCalls(Struct, frozen=True):
     def _look(self, step: Step, provider: Provider) -> Call:
         recorded, seen = self.recorded(step), step.seen
         taken = not step.waiting and step.change.action in (Action.ADOPT, Action.RESTORE)
+        watched = self.stopping if self.stopping and self.stopping.watches(recorded, provider) else None
+        if watched:
+            seen = watched.seen.get(recorded.address, "")
 
         def look() -> object:
             remote = provider.read(recorded)
@@ -316,7 +333,9 @@ class ProviderCalls(Struct, frozen=True):
                 return remote
             if taken and remote.status is not Status.PENDING:
                 return remote  # its progress was shown when it was created
-            lines, next_seen = provider.progress(recorded, seen)
+            lines, next_seen = (
+                watched.events(provider, recorded, seen) if watched else provider.progress(recorded, seen)
+            )
             return PollResult(remote, tuple(lines), next_seen)
 
         return look
@@ -359,7 +378,7 @@ class ProviderCalls(Struct, frozen=True):
         """The value of a reference to an object that exists by now. A `spared` one may not."""
         if isinstance(reference, Secret):
             return reference
-        named = chosen(reference, self.sweeps, self._result) if is_best(reference) else reference
+        named = chosen(reference, self.sweeps, self.result) if is_best(reference) else reference
         if isinstance(named, str):
             return named
         resource = self.live.resources.get(named.address) if named else None

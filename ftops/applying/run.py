@@ -15,15 +15,17 @@ from ftops.applying import events
 from ftops.applying.outcomes import EventEmitter, Failure, OutcomeHandler
 from ftops.applying.provider_calls import Context, ProviderCalls, Room, Step
 from ftops.config.outputs import OutputValue
+from ftops.config.sweeps import choice_of, used_sweeps
 from ftops.core.address import encode, references
 from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeResult, Outcome, Threads
 from ftops.planning.plan import Held, Plan
+from ftops.planning.refresh import Reader
 from ftops.providers.base import all_instant
 from ftops.providers.redaction import redaction
 from ftops.state.backends.base import Journal
-from ftops.state.entries import Begun, Entry, OutputsRecorded
+from ftops.state.entries import Begun, Entry, OutputsRecorded, Recorded
 from ftops.state.live_state import LiveState
-from ftops.state.state import State
+from ftops.state.state import State, Status
 
 
 class Settings(Struct, frozen=True):
@@ -64,7 +66,14 @@ class Apply:
         self._awaited: dict[str, int] = {}
         """By kind, the number of steps that wait for room, as last told."""
         self._executor = DagExecutor(plan.waits_for, self, pool, context.clock, settings.parallelism)
-        self._calls = ProviderCalls(self._live, context, self._executor.say, plan.sweeps)
+        stopping = None
+        if plan.stops:
+            from ftops.applying.stopping import Stopping  # few plans have any
+
+            stopping = Stopping(plan.stops, self._live, context.price)
+        self._calls = ProviderCalls(self._live, context, self._executor.say, plan.sweeps, stopping)
+        self._untold = dict(plan.sweeps)
+        """The sweeps whose best job wasn't told yet."""
         clean = redaction(context.secrets)
         self._reporter = EventEmitter(self._calls, clean, context.clock.now())
         self._outcomes = OutcomeHandler(
@@ -77,6 +86,11 @@ class Apply:
         plan = self._plan
         self._reporter.emit(events.RunStarted, plan.spec, plan.environment, len(plan.changes))
         self._write(plan.entries)
+        if self._calls.stopping:
+            settings, context = self._settings, self._context
+            self._calls.stopping.read(
+                Reader(context.providers, settings.parallelism, context.clock, settings.retry_base)
+            )
         fates = self._executor.run()
         for node in (node for node, fate in fates.items() if fate is NodeResult.LEFT):
             recorded = self._live.resources.get(self._steps[node].change.address)
@@ -87,7 +101,8 @@ class Apply:
         result = self._result(fates)
         held = (*plan.held, *self._outcomes.held)
         changed = {node: fate for node, fate in fates.items() if not self._steps[node].stays}
-        self._reporter.run_finished(plan, result, changed)
+        stopped = sum(step.is_stopped for step in self._steps.values())
+        self._reporter.run_finished(plan, result, changed, stopped=stopped)
         return Report(result, self._live.freeze(), fates, tuple(self._outcomes.failures), held)
 
     def stop(self) -> None:
@@ -118,6 +133,8 @@ class Apply:
         finally:
             if entries:
                 self._journal.append(entries)
+            if self._calls.stopping and any(map(_is_to_be_cancelled, entries)):
+                self._journal.sync()  # else a job that was cancelled could be trained again
         for node, result in results:
             if isinstance(result, Room) and self._settings.wait:
                 self._tell_awaited(self._steps[node].change.address.kind, is_full=result.left <= 0)
@@ -158,11 +175,20 @@ class Apply:
 
     def _call(self, step: Step) -> Call:
         call = self._calls.next(step)
+        if self._untold:
+            self._tell_best(step)
         is_looking = not step.has_place and self._calls.queue(step.change) is not None
         if step.started is None and not (step.held or step.stays or is_looking):
             step.started = self._context.clock.now()
             self._reporter.step(events.ChangeStarted, step)
         return call
+
+    def _tell_best(self, step: Step) -> None:
+        """Which job of a sweep is the best, when that is known and before something is made of it."""
+        for sweep in used_sweeps(step.change.after.values(), self._untold):
+            if choice := choice_of(sweep, self._plan.sweeps, self._calls.result):
+                del self._untold[sweep]
+                self._reporter.emit(events.BestChosen, choice)
 
     def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:
         known = {name: v for name, v in values.items() if not references(v.value)}
@@ -185,3 +211,12 @@ class Apply:
             self._live.add(entry)
         if entries:
             self._journal.append(entries)
+
+
+def _is_to_be_cancelled(entry: Entry) -> bool:
+    """Whether it records that a rule stops a job in progress."""
+    return (
+        isinstance(entry, Recorded)
+        and bool(entry.resource.stopped)
+        and entry.resource.status is Status.PENDING
+    )

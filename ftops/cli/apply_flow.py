@@ -265,6 +265,7 @@ class Steps(Struct):
                     events.ChangeFinished(step=step)
                     | events.ChangeFailed(step=step)
                     | events.ChangeHeld(step=step)
+                    | events.ChangeStopped(step=step)
                 ):
                     self.open.pop(step, None)
                 case events.ChangeLeft(step=step, remote_id=remote_id):

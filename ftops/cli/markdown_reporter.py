@@ -42,6 +42,8 @@ class MarkdownReporter(Struct):
         def keep(event: events.Event) -> None:
             if isinstance(event, events.RunFinished):
                 self._end["finished"] = event
+            elif isinstance(event, events.BestChosen):
+                self._end["choices"] = (*self._end.get("choices", ()), event.choice)
             elif isinstance(event, Last):
                 self._last[event.step] = event
 

@@ -122,8 +122,11 @@ class _Files(Struct):
         return [fault] if fault else []
 
     def with_tokens(self, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
-        """The resources with the number of tokens of datasets, which is counted only if it is referred to."""
+        """The resources with the number of tokens of datasets, which is counted only if it is referred to, or
+        if jobs are stopped early: what that saves is told."""
         wanted = {ref.address for ref in _referred(self.config) if ref.attribute == "tokens"}
+        stopping = (job for job in self.config.resources if "stop" in job.inputs)
+        wanted |= {data for job in stopping if (data := job.data.get("training"))}
         if wanted.isdisjoint(self.inspected):
             return resources
         from ftops.config.token_lengths import TokenLengths

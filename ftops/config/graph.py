@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from ftops.config.config import Config, Resource
-from ftops.config.sweeps import Sweeps, sweeps_of
+from ftops.config.sweeps import Stops, Sweeps, sweeps_of
 from ftops.core.address import SCALARS, Address, references
 from ftops.core.dag import find_cycle, sort
 from ftops.core.errors import Diagnostic, Place, SpecError
@@ -20,6 +20,7 @@ class Graph(Struct, frozen=True):
     dependencies: Mapping[Address, tuple[Address, ...]]
     order: tuple[Address, ...]
     sweeps: Sweeps = {}
+    stops: Stops = {}
 
 
 def build(config: Config) -> Graph:
@@ -29,7 +30,7 @@ def build(config: Config) -> Graph:
     order = sort(dependencies, lambda address: address.sort_key)
     if len(order) < len(resources):
         raise SpecError([_cycle_diagnostic(find_cycle(dependencies), resources)])
-    return Graph(resources, dependencies, tuple(order), sweeps_of(resources))
+    return Graph(resources, dependencies, tuple(order), *sweeps_of(resources))
 
 
 def dependencies_of(resource: Resource) -> tuple[Address, ...]:

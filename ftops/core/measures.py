@@ -23,6 +23,10 @@ class Measure(NamedTuple):
     def best(self, values: Iterable[float]) -> float:
         return max(values) if self.is_reward else min(values)
 
+    def rank(self, value: float) -> float:
+        """Lower is better."""
+        return -value if self.is_reward else value
+
 
 _LOSSES = ("full_valid_loss", "valid_loss")
 _DATA = ("full_valid", "valid", "train")
@@ -36,6 +40,13 @@ def deciding(rows: Sequence[Mapping[str, Any]]) -> Measure | None:
     measures = [Measure(name, True) for name in sorted(names, key=_rank) if _rank(name)[0] < len(_DATA)]
     measures += [Measure(name, False) for name in _LOSSES]
     return next((m for m in measures if any(m.value(row) is not None for row in rows)), None)
+
+
+def measure_named(name: str, mode: str = "") -> Measure:
+    """The measure of this name. `mode` is `min` or `max`; without it, rewards and accuracies are better the
+    higher they are."""
+    higher = "reward" in name or "accuracy" in name
+    return Measure(name, mode == "max" if mode else higher)
 
 
 def _rank(name: str) -> tuple[int, bool, str]:

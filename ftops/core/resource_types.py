@@ -205,7 +205,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                 }
             ),
             immutable=frozenset({"*"}),
-            local=frozenset({"metadata", "best"}),
+            local=frozenset({"metadata", "best", "stop"}),
             kept=frozenset({"metadata"}),
             defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec.structs import replace
 
 from ftops.config.config import Lifecycle, Resource
-from ftops.config.sweeps import is_best
+from ftops.config.sweeps import Choice, Ranked, is_best
 from ftops.core.address import Address, Reference, Secret, Value, encode, references, secrets
 from ftops.core.normal_form import leaves
 from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement, is_tuned
@@ -135,12 +135,17 @@ def setting_changes(
             yield SettingChange(address, f"lifecycle.{name}", before, after)
 
 
-def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
-    """One line: what changed, and where the new value comes from."""
+def describe(
+    attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision], chosen: Mapping[str, str]
+) -> str:
+    """One line: what changed, and where the new value comes from. `chosen` says by input how the best of a
+    sweep was chosen."""
     parts = []
     for change in attributes:
         after = change.after
-        if is_best(after):
+        if change.path in chosen:
+            parts.append(chosen[change.path])
+        elif is_best(after):
             parts.append(f"{change.path} is {change.note}, which may be another one")
         elif isinstance(after, Reference) and after.address in decisions:
             fate = will_be(decisions[after.address])
@@ -150,6 +155,15 @@ def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, 
             parts.append(f"{change.path} changed{source}")
     shown = "; ".join(parts[:3])
     return shown if len(parts) <= 3 else f"{shown}; and {len(parts) - 3} more"
+
+
+def best_changed(choice: Choice, before: Ranked | None) -> str:
+    """`best is now job.sweep["b"]: full_valid_loss 0.41, was job.sweep["a"]: 0.43`."""
+    now = choice.ranked[0]
+    text = f"best is now {now.address}: {choice.metric} {now.value:.4g}"
+    if before is None or before.address == now.address:
+        return text
+    return f"{text}, was {before.address}: {before.value:.4g}"
 
 
 def will_be(decision: Decision) -> str:

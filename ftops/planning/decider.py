@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from ftops.config.config import Config, Lifecycle, Removal, Resource
 from ftops.config.graph import Graph
 from ftops.config.outputs import evaluate, null_warnings
-from ftops.config.sweeps import named_by
+from ftops.config.sweeps import choice_of, is_best, maker_of, named_by
 from ftops.core.address import SCALARS, Address, Json, Reference, Secret, Value, encode, references
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Blocked, Diagnostic, SpecError
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.planning.comparison import (
     attribute_changes,
+    best_changed,
     describe,
     keeping_present,
     kept_notes,
@@ -116,7 +117,7 @@ class Decider(Struct):
                 desired = self.resolver.resolve(resource)
                 if address in self.selected:
                     missing += resource.faults
-                    missing += missing_values(resource, desired, self._complete, self.graph.sweeps)
+                    missing += missing_values(resource, desired, self.complete, self.graph.sweeps)
                     if arriving:
                         self._arrive(resource, desired)
                     self._decide(resource, desired)
@@ -240,7 +241,7 @@ class Decider(Struct):
         return tuple(changes)
 
     def _is_ready(self, reference: Reference) -> bool:
-        return all(self._complete(a) is not None for a in named_by(reference, self.graph.sweeps))
+        return all(self.complete(a) is not None for a in named_by(reference, self.graph.sweeps))
 
     def _is_held_back(self, value: Value) -> bool:
         """Whether it needs what a gate keeps from being made: the recorded value stays."""
@@ -276,7 +277,7 @@ class Decider(Struct):
         known = {str(reference): resolver.look_up(reference) for reference in sorted(named, key=str)}
         return {text: encode(value) for text, value in known.items() if not isinstance(value, Reference)}
 
-    def _complete(self, address: Address) -> Mapping[str, Json] | None:
+    def complete(self, address: Address) -> Mapping[str, Json] | None:
         """The outputs of an object that is ready and doesn't change."""
         recorded = self.resources.get(address)
         if recorded is None or recorded.status is not Status.READY:
@@ -368,10 +369,12 @@ class Decider(Struct):
             self.unchanged += 1
             self._keep_records(resource, desired, recorded)
             return
-        if address in self.reconciled.away:
+        was_started = not (recorded.is_off and recorded.stopped)
+        if address in self.reconciled.away or (not was_started and action is Action.REPLACE):
             self.entries.append(Removed(address))
             del self.resources[address]
-            action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
+            reason = self._creation_reason(address) if was_started else reason
+            action, recorded, attributes = Action.CREATE, None, ()
         elif action in (Action.UPDATE, Action.REPLACE):
             seen = self.reconciled.seen.get(address, {})
             asked = resource
@@ -402,7 +405,7 @@ class Decider(Struct):
         if missing is not None:
             reasons = (f"it needs {missing}, which is held",)
         elif desired is not None and self._is_decided(decision):
-            reasons = reasons_to_hold(decision.gates, desired.inputs["model"], self._complete)
+            reasons = reasons_to_hold(decision.gates, desired.inputs["model"], self.complete)
             self._refuse_promoted(decision, reasons)
         if reasons:
             self.held[address] = Held(address, reasons)
@@ -446,9 +449,12 @@ class Decider(Struct):
             text = recorded.message or "the object exists, but can't be used"
             return Action.REPLACE, Reason("tainted", f"it is tainted: {text}")
         forcing = [a for a in attributes if a.forces_replacement]
+        if recorded.is_off and recorded.stopped and self._has_other_budget(address, recorded):
+            return Action.REPLACE, Reason("budget", "its sweep has another budget")
         if attributes:
             action = Action.REPLACE if forcing else Action.UPDATE
-            text = describe(forcing or attributes, self.decisions)
+            chosen = self._chosen(resource, attributes) if self.graph.sweeps else {}
+            text = describe(forcing or attributes, self.decisions, chosen)
             if address in self.observed.imported:
                 return action, Reason("imported", f"it is imported, and differs from the spec: {text}")
             return action, Reason("inputs", text)
@@ -465,6 +471,26 @@ class Decider(Struct):
         if recorded.status is Status.PENDING:
             return Action.RESUME, Reason("pending", self._progress(recorded))
         return None, Reason("", "")
+
+    def _has_other_budget(self, address: Address, recorded: ResourceState) -> bool:
+        """Than the one because of which a job wasn't started."""
+        stop = self.graph.stops.get(address._replace(key=None))
+        return recorded.stopped.get("budget") != (stop.budget if stop else {})
+
+    def _chosen(self, resource: Resource, attributes: tuple[AttributeChange, ...]) -> dict[str, str]:
+        """By input that changes, which job of a sweep is the best now, and which one was."""
+        found = {}
+        for change in attributes:
+            value = resource.inputs.get(change.path)
+            if not (isinstance(value, Reference) and is_best(value)):
+                continue
+            sweep = value.address._replace(key=None)
+            choice = choice_of(sweep, self.graph.sweeps, self.complete)
+            jobs = {a: one.outputs for a, one in self.resources.items() if a[:2] == sweep[:2]}
+            before = maker_of(change.before, self.graph.sweeps[sweep], jobs)
+            if choice:
+                found[change.path] = best_changed(choice, before)
+        return found
 
     def _progress(self, recorded: ResourceState) -> str:
         """Of an object that isn't ready: whether it is paused, and by whom it is resumed."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ftops.config.config import OutputsRead, Resource
 from ftops.config.policy import RuleChange
-from ftops.config.sweeps import Sweeps
+from ftops.config.sweeps import Choice, Stops, Sweeps
 from ftops.core.address import Address, Json, Value
 from ftops.core.dag import sort
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
@@ -330,6 +330,10 @@ class Plan(Struct, frozen=True):
     """Outputs of other specs that it was made with. Their values count; the serial is for display."""
     sweeps: Sweeps = {}
     """Those whose best job its changes refer to."""
+    stops: Stops = {}
+    """When jobs that it trains are stopped early."""
+    choices: tuple[Choice, ...] = ()
+    """The best jobs that the spec refers to, as far as they are known. For display."""
     ttl: str = ""
     """How long the environment lasts after an apply, as written; empty: it doesn't expire."""
     expires_at: str = ""

@@ -13,6 +13,7 @@ from msgspec import to_builtins
 from msgspec.structs import asdict, replace
 
 from ftops.config.config import OutputsRead
+from ftops.config.sweeps import choice_to_json
 from ftops.core.address import HIDDEN, Address, Json, Value, encode, stands_for_secret
 from ftops.core.codec import Codec
 from ftops.core.drift_classes import DRIFT_CLASSES
@@ -47,6 +48,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "held": [held_to_json(one) for one in plan.held],
         "off": [{**one._asdict(), "address": str(one.address)} for one in plan.off],
         "summary": {**plan.summary},
+        "choices": [choice_to_json(choice) for choice in plan.choices],
         "pins": [pin_to_json(pin) for pin in plan.pins],
         "pinning": [{**one._asdict(), "address": str(one.address)} for one in plan.pinning],
         "warnings": list(plan.warnings),

@@ -79,11 +79,13 @@ class Origin(Struct, frozen=True):
                 found[change.address] = replace(record, provider=change.provider)
         seen = self._seen(found, reader) if look else dict.fromkeys(found, None)
         for change in changes:
-            if look and change.address in found and (refusal := self._gone(change, seen[change.address])):
+            record = found.get(change.address)
+            is_there = record is None or not look or bool(record.stopped)
+            if not is_there and (refusal := self._gone(change, seen.get(change.address))):
                 refused.append(refusal)
         if refused:
             raise Blocked(refused)
-        return {address: self._promotable(address, found, seen[address]) for address in found}
+        return {address: self._promotable(address, found, seen.get(address)) for address in found}
 
     def _state(self, change: Change) -> State:
         return self.states[self.sources[change.address]]

@@ -118,7 +118,7 @@ def _choose(
         found = index.get((account, kind.kind, fingerprint), []) if fingerprint else []
         own = [s for s in index.get((account, kind.kind, str(want.address)), []) if s not in found]
         found = [s for s in (*found, *own) if records.is_free(s)]
-        found = [s for s in found if (r := records.of(s)).status is not Status.TAINTED and want.fits(r)]
+        found = [s for s in found if _is_usable(records.of(s), want) and want.fits(records.of(s))]
     for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
         holder = next((s for s in found if s not in taken and not records.is_free(s)), None)
@@ -142,6 +142,12 @@ def _choose(
         return source[0] != want.address, not ready, source[0].sort_key, source[1]
 
     return min(left, key=rank, default=None)
+
+
+def _is_usable(record: ResourceState, want: Want) -> bool:
+    """A job that was stopped is the result of its sweep only."""
+    is_stopped = record.stopped and record.address[:2] != want.address[:2]
+    return record.status is not Status.TAINTED and not is_stopped
 
 
 def _names(want: Want, records: Records) -> Iterator[str]:

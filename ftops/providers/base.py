@@ -39,6 +39,16 @@ class Progress(Struct, frozen=True):
 NOTHING_SAID = Progress("")
 
 
+class PollResult(Struct, frozen=True):
+    """The result of a read of a pending object. `seen` is opaque: what was read of its progress."""
+
+    remote: RemoteObject
+    lines: tuple[Progress, ...]
+    seen: str
+    is_cancelled: bool = False
+    """Whether it was asked to end before."""
+
+
 def no_answers(model: str) -> KeptAnswers:
     """Of a request that asks no model."""
     raise NotImplementedError(model)

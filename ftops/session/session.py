@@ -243,6 +243,7 @@ class Session(Struct):
             accounts=accounts_of(self.config),
             kept_answers=keeper,
             limit=self._limits(made),
+            price=self._prices() if made.stops else lambda job: None,
             check=check,
             wall_clock=self.wall_clock,
         )
@@ -296,6 +297,14 @@ class Session(Struct):
         known = catalog.load(self.config.project, os.environ)
         services = {name: PROVIDER_TYPES[self.config.providers[name].type] for name in queues}
         return lambda provider, name: known.of(services[provider]).limits.get(name)
+
+    def _prices(self) -> Callable[[ResourceState], float | None]:
+        """Of training, by the catalogue. Raises SpecError if it can't be read."""
+        from ftops import catalog
+        from ftops.planning.cost.recorded import training_price
+
+        known = catalog.load(self.config.project, os.environ)
+        return lambda job: training_price(job, known)
 
     def superseded(self, made: Plan, own: str = "", *, is_whole: bool) -> list[Grant]:
         """The grants that end with a run of this plan, other than its own."""

@@ -14,6 +14,7 @@ from ftops.catalog import Catalog
 from ftops.core.address import Address, Json, encode
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.measures import Measure, deciding
+from ftops.core.nested import object_at
 from ftops.core.normal_form import Leaf, leaves
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
@@ -48,7 +49,9 @@ class Trial(Struct, frozen=True):
     scores: Mapping[str, float] = {}
     """By evaluation: the score of the job's model, or of its checkpoint that was asked."""
     note: str = ""
-    """Why it has no metrics."""
+    """Why it has no metrics, or was stopped."""
+    stopped: Mapping[str, Json] = {}
+    """Which rule stopped it, why, at which step, and what that saved."""
 
 
 class Sweep(Struct, frozen=True):
@@ -73,7 +76,7 @@ def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
 def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[Results | str]) -> Sweep:
     """The same of the jobs whose results were read, or of which it is said why they have none; the best one
     first."""
-    rows = [row for one in read if isinstance(one, Results) for row in one.rows]
+    rows: list[Mapping[str, Any]] = [row for one in read if isinstance(one, Results) for row in one.rows]
     measure = deciding(rows) or _LOSS
     names = {name for row in rows for name in row}
     accuracy = next((name for name in _ACCURACIES if name in names), "")
@@ -140,6 +143,8 @@ def read_results(session: Session, job: ResourceState) -> Results | str:
     try:
         return results_of(session.providers(job.provider), job)
     except FtopsError as error:
+        if job.stopped:
+            return f"stopped early: {job.stopped.get('reason')}"
         if job.status is not Status.READY:
             return job.message or str(job.outputs.get("status") or job.status.value)
         return "no result file" if not job.outputs.get("result_files") else error.summary
@@ -154,7 +159,8 @@ def _trial(
     evaluations: Sequence[ResourceState],
     known: Catalog,
 ) -> Trial:
-    rows = results.rows if isinstance(results, Results) else ()
+    left = [object_at(job.outputs, "metrics")] * bool(job.stopped)
+    rows = results.rows if isinstance(results, Results) else left
     values = [value for row in rows if (value := measure.value(row)) is not None]
     accuracies = [float(row[accuracy]) for row in rows if isinstance(row.get(accuracy), int | float)]
     tokens = job.outputs.get("trained_tokens")
@@ -173,6 +179,7 @@ def _trial(
         step=step,
         scores=dict(_scores(job, evaluations)),
         note=results if isinstance(results, str) else "",
+        stopped=dict(job.stopped),
     )
 
 

@@ -107,14 +107,14 @@ def percent_done(session: Session, address: Address) -> float | None:
 
 
 def _run_of(provider: Provider, job: ResourceState) -> TrainingRun | None:
-    if isinstance(provider, WatchesTraining):
+    if isinstance(provider, WatchesTraining) and not job.is_off:
         return provider.training_run(job)
     return recorded_run(job)
 
 
 def _events_of(provider: Provider, job: ResourceState, seen: str) -> list[JobEvent]:
     if isinstance(provider, WatchesTraining):
-        return provider.job_events(job, seen)
+        return [] if job.is_off else provider.job_events(job, seen)
     raise UsageError(f"{job.address} has no events", f"the provider {job.provider} keeps none.")
 
 

@@ -103,6 +103,13 @@ class ResourceState(Struct, frozen=True):
     """The account of the object (`ftops.config.accounts`); empty in older states."""
     always_written: ClassVar = ("schema_version",)
 
+    @property
+    def stopped(self) -> Mapping[str, Any]:
+        """Of a job that the rule of its sweep stops: which rule, why, at which step, and what that saves. It
+        is recorded before the job is cancelled, so that the job counts as finished from then on."""
+        found: Any = self.outputs.get("stopped")
+        return found or {}
+
 
 class PendingOperation(Struct, frozen=True):
     """An operation that has started and has no result yet.
@@ -288,17 +295,23 @@ def _shared_fields(source: type[Struct], kind: type[Struct]) -> tuple[str, ...]:
 
 
 def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:
-    """The record, updated by what the service shows."""
+    """The record, updated by what the service shows. A job that was to be stopped and has a result is
+    finished like any other."""
     known = (resource.remote_id, resource.status, resource.message, resource.resume)
-    if known == (remote.remote_id, remote.status, remote.message, remote.resume) and all(
-        resource.outputs.get(name) == value for name, value in remote.attributes.items()
+    status, outputs = remote.status, resource.outputs
+    if "stopped" in outputs:
+        if status is Status.READY and remote.attributes.get("fine_tuned_model"):
+            outputs = {name: value for name, value in outputs.items() if name != "stopped"}
+        status = Status.READY if status is Status.TAINTED else status
+    if known == (remote.remote_id, status, remote.message, remote.resume) and all(
+        outputs.get(name) == value for name, value in remote.attributes.items()
     ):
         return resource
     return replace(
         resource,
         remote_id=remote.remote_id,
-        status=remote.status,
-        outputs={**resource.outputs, **remote.attributes},
+        status=status,
+        outputs={**outputs, **remote.attributes},
         message=remote.message,
         resume=remote.resume,
     )

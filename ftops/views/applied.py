@@ -14,14 +14,16 @@ from msgspec import Struct
 from ftops.applying import events
 from ftops.applying.run import Report
 from ftops.config.outputs import OutputValue
+from ftops.config.sweeps import Choice
 from ftops.core.plurals import plural
 from ftops.planning.plan import Action, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import diagnostics
+from ftops.views.choices import TITLE, choice_lines
 from ftops.views.markdown_text import Source, block, cell, code, fitting, size, table
 from ftops.views.paint import PLAIN
 from ftops.views.plan import has_changes, subject
-from ftops.views.progress import draw_left, failures, result_line
+from ftops.views.progress import draw_left, failures, result_line, stopped_text
 from ftops.views.state import draw_outputs
 from ftops.views.values import duration, short_id
 
@@ -41,6 +43,7 @@ Last = (
     | events.ChangeHeld
     | events.ChangeLeft
     | events.ChangeSkipped
+    | events.ChangeStopped
     | events.ChangeFinished
     | events.ChangeStarted
 )
@@ -57,6 +60,8 @@ class Applied(Struct, frozen=True):
     finished: events.RunFinished | None = None
     report: Report | None = None
     outputs: Mapping[str, OutputValue] = {}
+    choices: Sequence[Choice] = ()
+    """The best jobs that were chosen."""
     left: Mapping[str, str] = {}
     """What goes on at the service, with remote ids."""
     resume: str = ""
@@ -97,6 +102,8 @@ def _row(event: Last) -> Sequence[str]:
             said, after = f"**held by its gate**: {cell(event.reasons)}", ""
         case events.ChangeLeft():
             said, after = f"in progress {cell(short_id(event.remote_id))}", ""
+        case events.ChangeStopped():
+            said, after = cell(stopped_text(event)), duration(event.elapsed)
         case events.ChangeSkipped():
             said, after = f"not done, because it needs {cell(event.because)}", ""
         case events.ChangeStarted():
@@ -110,6 +117,7 @@ def _sections(applied: Applied) -> Iterator[str]:
     is_known = applied.report is not None
     left = draw_left(applied.left, applied.resume, is_known=is_known).rstrip() if applied.resume else ""
     outputs = "\n".join(draw_outputs(applied.outputs, PLAIN)) if applied.outputs else ""
-    for title, text in (("Errors:", failed), ("Not finished:", left), ("Outputs:", outputs)):
+    best = "\n".join(choice_lines(applied.choices))
+    for title, text in (("Errors:", failed), ("Not finished:", left), (TITLE, best), ("Outputs:", outputs)):
         if text:
             yield f"{title}\n\n{block(text, '')}"

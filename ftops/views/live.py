@@ -129,7 +129,13 @@ class LiveView:
                 self._awaited = awaited_text(event)
             case events.StopRequested():
                 self._note = stop_text(event.running)
-            case events.ChangeFinished() | events.ChangeFailed() | events.ChangeHeld() | events.ChangeLeft():
+            case (
+                events.ChangeFinished()
+                | events.ChangeFailed()
+                | events.ChangeHeld()
+                | events.ChangeStopped()
+                | events.ChangeLeft()
+            ):
                 self._rows.pop(event.step, None)
         line = final_line(event, self._paint, self._title)
         if line is not None:

@@ -274,6 +274,7 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic], link: Link) -> list[st
         ("Account set outside the spec:", _listed(redirections(plan.destination)), ""),
         ("Errors and risks:", diagnostics.draw((*others, *warnings), PLAIN).rstrip(), ""),
         ("Held by a gate; these stay as they are:", "\n".join(held), ""),
+        _choices(plan),
         ("Off by their hosting hours:", "\n".join(map(off_line, plan.off)), ""),
         ("Gates:", "\n".join(_gates(plan)), ""),
         ("Warnings:", _listed(plan.warnings), ""),
@@ -288,6 +289,14 @@ def _sections(plan: Plan, warnings: Sequence[Diagnostic], link: Link) -> list[st
     lines = _lines_of_data(plan, link)
     texts = [f"{text}{lines}" if title == "Data:" else text for title, text in drawn]
     return [f"{cost}\n"] * bool(cost) + texts
+
+
+def _choices(plan: Plan) -> tuple[str, str, str]:
+    if not plan.choices:
+        return "", "", ""
+    from ftops.views.choices import TITLE, choice_lines  # few plans have any
+
+    return TITLE, "\n".join(choice_lines(plan.choices)), ""
 
 
 def _lines_of_data(plan: Plan, link: Link) -> str:

@@ -230,6 +230,7 @@ class _PlanView(Struct):
         yield from self._section("Held by a gate; these stay as they are:", held)
         if plan.held:
             yield from self._notes("hint", [_HELD_HINT])
+        yield from self._section(*self._choices())
         yield from self._section("Off by their hosting hours:", map(off_line, plan.off))
         settings = (setting_line(setting, paint) for setting in plan.settings)
         yield from self._section("Recorded only; nothing changes at the service:", settings)
@@ -246,6 +247,14 @@ class _PlanView(Struct):
                 yield paint(line, "dim")
             digest = plan_digest(plan) if plan.is_approvable else "none, because this plan can't be approved"
             yield paint(f"Digest: {digest}", "dim")
+
+    def _choices(self) -> tuple[str, Iterable[str]]:
+        """The title and lines of a section about the best jobs of sweeps."""
+        if not self.plan.choices:
+            return "", ()
+        from ftops.views.choices import TITLE, choice_lines  # few plans have any
+
+        return TITLE, choice_lines(self.plan.choices, self.paint)
 
     def _section(self, title: str, lines: Iterable[str]) -> Iterator[str]:
         shown = list(lines)

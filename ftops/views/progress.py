@@ -11,10 +11,12 @@ from ftops.applying.run import Report
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
 from ftops.core.plurals import agree, plural
+from ftops.planning.estimate import dollars
 from ftops.planning.plan import Action
 from ftops.planning.plan_document import held_to_json
+from ftops.views.choices import choice_line
 from ftops.views.diagnostics import to_json
-from ftops.views.paint import Painter, clean
+from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import duration, short_id
 
 INTERVAL = 2.0
@@ -96,11 +98,15 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
             what += f"\n  hint: {paint(event.hint, 'dim')}" if event.hint else ""
         case events.ChangeSkipped():
             what = paint(f"skipped, because it needs {_step_name(event.because)}", "dim")
+        case events.ChangeStopped():
+            what = stopped_text(event, paint)
         case events.ChangeLeft():
             what = paint(event.message or "still in progress", "update")
             what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
         case events.RunFinished():
             return f"\n{result_line(event, paint, title)}"
+        case events.BestChosen():
+            return f"best of {paint(str(event.choice.sweep))}: {choice_line(event.choice, paint)}"
         case _:
             return None
     return f"{name_of(event, paint)}: {what}"
@@ -114,6 +120,7 @@ Step = (
     | events.ChangeFailed
     | events.ChangeHeld
     | events.ChangeSkipped
+    | events.ChangeStopped
     | events.ChangeLeft
 )
 
@@ -135,6 +142,7 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
     result, style = _RESULTS[event.result]
     counts = {name: getattr(event, name) for name in (*(action.done for action in Action), "moved")} | {
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
+        "stopped early": event.stopped,
         "held": event.held,
         "waiting for a place": event.waiting,
         "failed": event.failed,
@@ -159,6 +167,15 @@ def awaited_text(event: events.PlacesAwaited) -> str:
     """`77 jobs wait for a place`; empty if none does any more."""
     waiting = f"{plural(event.count, event.kind)} {agree(event.count, 'waits', 'wait')} for a place"
     return waiting if event.count else ""
+
+
+def stopped_text(event: events.ChangeStopped, paint: Painter = PLAIN) -> str:
+    """`stopped early after 12s: at step 10, …; saves about 12,000 tokens, $3.40`."""
+    text = f"{paint('stopped early', 'update')} after {duration(event.elapsed)}: {paint(event.reason)}"
+    if event.tokens_saved:
+        text += f"; saves about {event.tokens_saved:,} tokens"
+        text += f", {dollars(event.dollars_saved)}" if event.dollars_saved else ""
+    return text
 
 
 def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) -> str:

@@ -25,7 +25,7 @@ _STATUS_STYLES: Mapping[Status, str] = {
 
 def draw_list(state: State) -> list[str]:
     """An address a line, with a note for old objects and interrupted operations."""
-    lines = [f"{r.address}{'  (off: hosting hours)' * r.is_off}" for r in _current(state)]
+    lines = [f"{r.address}{_off(r)}" for r in _current(state)]
     lines += [f"{a}  (old object {r.remote_id})" for (a, _), r in _deposed(state).items()]
     lines += [f"{a}  (interrupted {p.operation.value})" for a, p in state.pending.items()]
     return list(map(clean, lines))
@@ -80,6 +80,13 @@ def output_to_json(output: OutputValue) -> dict[str, Json]:
 def is_known(value: Value) -> bool:
     """Whether the value has no references."""
     return not references(value)
+
+
+def _off(resource: ResourceState) -> str:
+    """Why a listed object isn't there, or has no model."""
+    if resource.stopped:
+        return "  (not started: budget)" if resource.is_off else "  (stopped early)"
+    return "  (off: hosting hours)" * resource.is_off
 
 
 def _row(resource: ResourceState) -> dict[str, Json]:

@@ -33,7 +33,7 @@ def sweep_to_markdown(sweep: Sweep) -> str:
 
 def sweep_to_csv(sweep: Sweep) -> Iterator[str]:
     """Lines with their ends, the first with the names of the columns. Numbers aren't rounded."""
-    rows = [_flat(_trial_to_json(trial)) for trial in sweep.trials]
+    rows = [_flat({**_trial_to_json(trial), "stopped": bool(trial.stopped)}) for trial in sweep.trials]
     names = list(dict.fromkeys(name for row in rows for name in row))
     yield csv_line(names)
     for row in rows:
@@ -66,6 +66,7 @@ def _trial_to_json(trial: Trial) -> dict[str, Json]:
         "best_checkpoint": trial.checkpoint,
         "scores": dict(trial.scores),
         "note": trial.note,
+        "stopped": dict(trial.stopped) or None,
     }
 
 

@@ -312,3 +312,54 @@ def test_a_job_can_not_start_from_the_best(tmp_path: Path) -> None:
     )
     folder = with_data(Folder.make(tmp_path, spec))
     assert "a job can't start from the best of a sweep" in folder.run("validate").err
+
+
+AMONG = best("{a: 1, b: 2, low: 3}").replace("metric: step", "metric: step, among: KEYS")
+
+
+@pytest.mark.parametrize(
+    ("among", "said"),
+    [
+        ("[a, lo]", 'job.sweep has no key "lo"'),
+        ("[a, lo]", "Did you mean `low`?"),
+        ("x*", "`x*` matches no key of job.sweep"),
+        ("[]", "`among` leaves no job of job.sweep to choose"),
+    ],
+)
+def test_keys_that_are_not_there(tmp_path: Path, among: str, said: str) -> None:
+    done = with_data(Folder.make(tmp_path, AMONG.replace("KEYS", among))).run("validate")
+    assert done.code == 1 and said in done.err
+
+
+@pytest.mark.parametrize(("among", "winner"), [("[b, 'l*']", "b"), ("low", "low"), ("'?'", "a")])
+def test_the_best_among_some_keys(tmp_path: Path, among: str, winner: str) -> None:
+    folder = with_data(Folder.make(tmp_path, AMONG.replace("KEYS", among)))
+    folder.ok("apply", "-y")
+    found = steps(folder)
+    assert min(found, key=lambda key: found[key]) == "a"
+    assert served(folder)[0] == model_of(folder, winner)
+    assert folder.ok("output", "winner", "--raw").strip() == winner
+    assert "No changes." in folder.ok("plan")
+
+
+def test_a_plan_says_which_job_is_the_best_and_why_that_changes(tmp_path: Path) -> None:
+    folder = with_data(Folder.make(tmp_path, best("{mid: 2, low: 3}")))
+    assert folder.run("plan", "-o", "json").json["choices"] == []
+    lines = folder.ok("apply", "-y", "-o", "json").splitlines()
+    (chosen,) = (one for one in map(json.loads, lines) if one["event"] == "best_chosen")
+    assert chosen["sweep"] == "job.sweep" and chosen["metric"] == "step"
+    found = steps(folder)
+    best_one, other = chosen["ranked"]
+    assert best_one["key"] == min(found, key=lambda key: found[key])
+    assert other["difference"] == max(found.values()) - min(found.values())
+    assert 'job.sweep["mid"] by step 12; then "low" 18 (+6)' in folder.ok("plan")
+    assert folder.run("plan", "-o", "json").json["choices"] == [
+        {name: chosen[name] for name in ("sweep", "metric", "mode", "ranked")}
+    ]
+    folder.write("ftops.yaml", best("{mid: 2, low: 3}", "mode: max"))
+    because = 'best is now job.sweep["low"]: step 18, was job.sweep["mid"]: 12'
+    assert because in folder.ok("plan")
+    document = folder.ok("plan", "-o", "markdown")
+    assert "Best of a sweep:" in document and "best is now" in document
+    document = folder.ok("apply", "-y", "-o", "markdown")
+    assert 'job.sweep["low"] by step 18; then "mid" 12 (-6)' in document

@@ -256,6 +256,10 @@ class _Resources:
                 key = (resource.provider, draft.address.kind, name.casefold())
                 named.setdefault(key, []).append(draft)
         inputs.check_unique_names(named, self.findings)
+        if any(draft.block.best or draft.block.stop for draft in drafts if kind_of(draft.address).trains):
+            from ftops.config.loader.sweeps import check_sweeps
+
+            check_sweeps(self.declared, self.findings)
         if hosted := {resource.address for resource in resources if "hosting" in resource.inputs}:
             for draft, resource in pairs:
                 check_always_there(draft, resource, hosted, self.findings)

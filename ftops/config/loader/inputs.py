@@ -196,10 +196,11 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
         values = {key: value for key, value in sorted(values.items()) if value != "auto"}
         if values:
             inputs["hyperparameters"] = values
-    if "best" in inputs and draft.address.key is None:
-        summary, detail = "`best` needs a `for_each`", "It chooses among the jobs of one."
-        draft.entry.report(context.findings, ("best",), summary, detail, "Remove it.", key=True)
-    for key in ("grader", "response_format", "best"):
+    for key, does in _OF_SWEEPS.items():
+        if key in inputs and draft.address.key is None:
+            summary, detail = f"`{key}` needs a `for_each`", f"It {does} the jobs of one."
+            draft.entry.report(context.findings, (key,), summary, detail, "Remove it.", key=True)
+    for key in ("grader", "response_format", *_OF_SWEEPS):
         if key in inputs:
             inputs[key] = inputs[key].as_data()
     if "integrations" in inputs:
@@ -211,6 +212,9 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
         for finding in check_grader(inputs["grader"], inputs.get("response_format"), draft.entry):
             (context.findings if finding.severity == "error" else context.warnings).append(finding)
     return PreparedInputs(inputs, sources, uses)
+
+
+_OF_SWEEPS: Mapping[str, str] = {"best": "chooses among", "stop": "compares"}
 
 
 def set_inputs(block: Block) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from ftops.config.loader.expression_errors import not_written_as_expression
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
-from ftops.config.sweeps import BEST, is_best
+from ftops.config.sweeps import BEST, is_best, keys_among
 from ftops.core.address import EVERY, Address, Reference, Secret, Template, Value, fill, references
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
@@ -24,7 +25,7 @@ from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import Plain
 
 
-class Linker(Struct):
+class Linker(Struct, dict=True):
     """Checks references against the declared resources."""
 
     declared: Declared
@@ -98,7 +99,17 @@ class Linker(Struct):
     def named(self, reference: Reference) -> list[Address]:
         """The addresses that a reference stands for: all jobs of a sweep for its best one."""
         address = reference.address
-        return self._instances(address._replace(key=EVERY) if is_best(reference) else address)
+        if not is_best(reference):
+            return self._instances(address)
+        every = self._instances(address._replace(key=EVERY))
+        admitted = keys_among((str(one.key) for one in every), self._among.get(address[:2], ()))
+        return [one for one in every if one.key in admitted]
+
+    @cached_property
+    def _among(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """By sweep, the keys and patterns of the jobs of which the best one is chosen."""
+        jobs = (draft for draft in self.declared.drafts if kind_of(draft.address).trains)
+        return {job.address[:2]: job.block.best.among or () for job in jobs if job.block.best}
 
     def _check_best(self, use: Use) -> None:
         address, attribute = use.reference.address, use.reference.attribute.removeprefix(BEST)
@@ -113,7 +124,7 @@ class Linker(Struct):
         elif (address.kind, address.name) not in self.declared.keys:
             self.exists(address, use.entry, use.path, str(use.reference))
         elif self.exists(address._replace(key=EVERY), use.entry, use.path, str(use.reference)):
-            one = Reference(self.named(use.reference)[0], attribute)
+            one = Reference(self._instances(address._replace(key=EVERY))[0], attribute)
             is_known = attribute == "key" or (admits(row.computed, attribute) and not is_best(one))
             if not is_known or is_several(one):
                 detail = "It is an attribute of the best job, or `key`."
@@ -256,7 +267,14 @@ class Linker(Struct):
         reference = use.reference
         computed = RESOURCE_TYPES[reference.address.kind].computed
         if admits(computed, reference.attribute):
-            if is_several(reference) and not _lists_models(use):
+            if reference.address.key == EVERY and self._stops_jobs(reference.address):
+                summary = f"`{reference}` may stand for jobs without a model"
+                detail = (
+                    f"{reference.address._replace(key=None)} has `stop`: jobs that are stopped have none."
+                )
+                hint = f"Write `${{{reference.address._replace(key=None)}.best.fine_tuned_model}}`."
+                use.entry.report(self.findings, use.path, summary, detail, hint)
+            elif is_several(reference) and not _lists_models(use):
                 summary = f"`{reference}` stands for several values"
                 detail = "Only the candidates of an evaluation can be several."
                 one = Reference(self._instances(reference.address)[0], reference.attribute)
@@ -269,6 +287,10 @@ class Linker(Struct):
         place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(reference.attribute)}(?=\s*\}})")
         hint = did_you_mean(reference.attribute, words)
         self.findings.append(Diagnostic(summary, detail, hint, place))
+
+    def _stops_jobs(self, every: Address) -> bool:
+        drafts = (draft for draft in self.declared.drafts if draft.address[:2] == every[:2])
+        return any(kind_of(draft.address).trains and draft.block.stop for draft in drafts)
 
     def _wrong_reference(self, value: Reference, path: Keys, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."

@@ -158,6 +158,31 @@ class BestBlock(Block, noun="`best`"):
 
     metric = optional(FIXED_TEXT, "Metric of the final model; default: reward, or validation loss.")
     mode = optional(choice("min", "max"), "Whether lower or higher is better; default: by the metric.")
+    among = optional(
+        OneOrMore(FIXED_TEXT), "Keys, or patterns of keys such as n_epochs=3*; default: all jobs."
+    )
+
+
+class StopBudgetBlock(Block, noun="`budget`"):
+    """What the jobs of a `for_each` may cost together: one of both."""
+
+    tokens = optional(Integer(1, closed=True), "Training tokens.")
+    dollars = optional(Number(above=0, closed=True), "US dollars, by the catalogue's prices.")
+
+
+class StopBlock(Block, noun="`stop`"):
+    """When jobs of a `for_each` are stopped early, because others do better."""
+
+    rule = required(
+        choice("median", "halving"),
+        "median: worse than the median of the others' averages; halving: not among the best at a rung.",
+    )
+    metric = optional(FIXED_TEXT, "Metric of the events; default: that of `best`, else reward or loss.")
+    mode = optional(choice("min", "max"), "Whether lower or higher is better; default: by the metric.")
+    after = optional(Integer(1, closed=True), "No job is stopped before this step.", 10)
+    min_jobs = optional(Integer(1, closed=True), "How many other jobs must have come as far.", 3)
+    factor = optional(Integer(2, 100, closed=True), "With halving: one in so many goes on; default: 3.")
+    budget = optional(StopBudgetBlock, "What the jobs may cost together.")
 
 
 _NO_KEY = dict.fromkeys(("api_key", "key", "token", "wandb_api_key"), (WANDB_KEY_DETAIL, WANDB_KEY_HINT))
@@ -233,6 +258,7 @@ class Job(ResourceBlock, noun="a job"):
         MapOf(OPEN_TEXT), "Entries to store with the job; a change of them trains nothing again."
     )
     best = optional(BestBlock, "How ${job.name.best.…} chooses among the jobs of a for_each.")
+    stop = optional(StopBlock, "When jobs of a for_each are stopped early.")
     grader = optional(GRADER, "Grader that scores the answers (reinforcement).", method="reinforcement")
     response_format = optional(
         ResponseFormat, "Format of the answers (reinforcement).", method="reinforcement"

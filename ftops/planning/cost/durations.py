@@ -25,6 +25,7 @@ def comparable(
         for record in records
         if kind_of(record.address).trains
         and record.status is Status.READY
+        and not record.stopped
         and base_of(text(record.inputs, "model")).casefold() == base.casefold()
         and (text(record.inputs, "method") or "supervised") == (method or "supervised")
         and (text(record.inputs, "training_type") or "standard") == (training_type or "standard")

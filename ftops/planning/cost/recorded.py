@@ -17,13 +17,18 @@ def training_dollars(
 ) -> float | None:
     """What a job has cost: its billed `tokens`, or where the hour of training has a price the seconds that it
     `trained`. None if that isn't known."""
-    model = known.find(base_of(str(job.inputs.get("model") or "")))
-    training_type = str(job.inputs.get("training_type") or "standard")
-    price = model.training_per_million.get(training_type) if model else None
+    model, price = known.find(base_of(str(job.inputs.get("model") or ""))), training_price(job, known)
     if price is not None and tokens is not None:
         return price * tokens / 1e6
     per_hour = model.training_per_hour if model else None
     return None if per_hour is None or price is not None or trained is None else per_hour * trained / 3600
+
+
+def training_price(job: ResourceState, known: Catalog) -> float | None:
+    """US dollars per million training tokens. None if they have no price."""
+    model = known.find(base_of(str(job.inputs.get("model") or "")))
+    training_type = str(job.inputs.get("training_type") or "standard")
+    return model.training_per_million.get(training_type) if model else None
 
 
 def hosted_dollars(deployment: ResourceState, cost: HostingCost, now: datetime) -> float | None:

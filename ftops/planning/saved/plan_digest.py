@@ -53,6 +53,7 @@ def plan_digest(plan: Plan) -> str:
         *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
         *([("reads", [replace(read, serial=0) for read in plan.reads])] if plan.reads else []),
         *([("sweeps", sorted(plan.sweeps.items()))] if plan.sweeps else []),
+        *([("stops", sorted(plan.stops.items()))] if plan.stops else []),
         *([("pins", sorted(plan.pinning, key=lambda one: str(one.address)))] if plan.pinning else []),
         *(["stays for good"] if plan.stays_for_good else []),
     )

@@ -250,6 +250,12 @@ def final_metrics(checkpoints: Iterable[Mapping[str, Any]]) -> dict[str, Json]:
     return dict(sorted(metrics_of(object_at(last, "metrics")).items()))
 
 
+def metrics_of_checkpoint(checkpoints: Iterable[Mapping[str, Any]], model: object) -> dict[str, Json]:
+    """The metrics of the checkpoint with this model; none if there is none."""
+    found = (one for one in checkpoints if model and one.get("fine_tuned_model_checkpoint") == model)
+    return dict(sorted(metrics_of(object_at(next(found, {}), "metrics")).items()))
+
+
 def metrics_of(reported: Mapping[str, Any]) -> dict[str, float]:
     """The metrics that have a value. The service reports a negative loss if it has none."""
     return {

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import NoRoom, ProviderError, Temporary
+from ftops.core.nested import object_at
 from ftops.core.snippets import command
 from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.dataplane import job_wire as wire
@@ -54,11 +55,14 @@ class Jobs:
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         job = self._get(resource.remote_id, f"read {resource.address}")
+        ended = resource.status is Status.READY
         if job is not None:
-            ended = resource.status is Status.READY
-            return self._describe(
-                job, resource.address, plain(resource.inputs), resource.outputs if ended else {}
-            )
+            known = resource.outputs if ended else {}
+            remote = self._describe(job, resource.address, plain(resource.inputs), known)
+            is_stopped = resource.stopped and remote.status is Status.TAINTED
+            return self._with_saved(remote, known) if is_stopped else remote
+        if resource.stopped and ended:  # that it was stopped is its result
+            return self._left_by(resource)
         # A finished job counts as existing while its model exists: the model is what was paid for, what
         # deployments use, and what has to be deleted with the job.
         model = resource.outputs.get("fine_tuned_model")
@@ -227,6 +231,23 @@ class Jobs:
             known = {"checkpoint": names, "metrics": wire.final_metrics(saved)}
         return replace(remote, attributes={**remote.attributes, **known})
 
+    def _with_saved(self, remote: RemoteObject, recorded: Mapping[str, Json]) -> RemoteObject:
+        """A job that was stopped, with the checkpoints that it has left, and the metrics of the best one."""
+        if "checkpoint" in recorded:  # they don't change
+            return remote
+        saved = self._saved(remote.remote_id)
+        names = wire.checkpoint_names(saved, "")
+        left = {"checkpoint": names, "metrics": wire.metrics_of_checkpoint(saved, names.get("best"))}
+        return replace(remote, attributes={**remote.attributes, **left})
+
+    def _left_by(self, resource: ResourceState) -> RemoteObject:
+        """A job that was stopped and was deleted since: its checkpoints count while the best one exists."""
+        best = object_at(resource.outputs, "checkpoint").get("best")
+        left: dict[str, Json] = {}
+        if best and not self._model_exists(str(best)):
+            left = {"checkpoint": {}, "metrics": {}}
+        return RemoteObject(resource.remote_id, Status.TAINTED, left, message=resource.message)
+
     def _paused(
         self, job: Mapping[str, Any], address: Address, inputs: Mapping[str, Json], remote: RemoteObject
     ) -> RemoteObject:
@@ -251,7 +272,9 @@ class Jobs:
         or each checkpoint if there is no final model."""
         if model := known.get("fine_tuned_model"):
             return [str(model)]
-        saved = self._saved(str(job["id"])) if job is not None else []
+        if job is None:  # it was stopped
+            return sorted({str(model) for model in object_at(known, "checkpoint").values()})
+        saved = self._saved(str(job["id"]))
         return [str(name) for item in saved if (name := item.get("fine_tuned_model_checkpoint"))]
 
     def _saved(self, job: str) -> list[dict[str, Any]]:

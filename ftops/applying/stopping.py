@@ -1,0 +1,214 @@
+"""Stopping: which jobs of a sweep its rule stops, by the events that their service has of them.
+
+Decisions are recorded as `stopped` in the outputs of a job before it is cancelled. So a run that is killed in
+between goes on with that, and one that is killed earlier decides again: the events are still at the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from ftops.config.sweeps import Stop, Stops
+from ftops.core.address import Address, Json
+from ftops.core.dag_executor import Call
+from ftops.core.errors import Permanent, ProviderError
+from ftops.core.nested import object_at
+from ftops.core.resource_types import kind_of
+from ftops.planning.early_stopping import Curve, Loss, Spending, curve_of, is_used_up, leader, losing
+from ftops.planning.estimate import dollars
+from ftops.planning.refresh import Reader
+from ftops.providers.base import Controls, PollResult, Progress, Provider
+from ftops.providers.training_run import WatchesTraining, newest
+from ftops.state.live_state import LiveState
+from ftops.state.state import ResourceState, Status
+
+Prices = Callable[[ResourceState], float | None]
+"""US dollars per million training tokens of a job."""
+
+
+class Stopping:
+    """The sweeps of a run whose jobs are stopped early; used by one thread."""
+
+    def __init__(self, stops: Stops, live: LiveState, price: Prices) -> None:
+        self._stops = {job: stop for stop in stops.values() for job in stop.jobs}
+        self._live, self._price = live, price
+        self._rows: dict[Address, list[Mapping[str, Any]]] = {}
+        self._curves: dict[Address, Curve] = {}
+        self._measured: dict[Address, tuple[str, int]] = {}
+        """The metric of each curve, and from how many rows it was made."""
+        self.seen: dict[Address, str] = {}
+        """The newest event of each job that was read."""
+
+    def read(self, reader: Reader) -> None:
+        """Reads the events of all jobs that are recorded: what earlier runs have seen of them."""
+        jobs = [self._live.resources[job] for job in self._stops if job in self._live.resources]
+        calls = {
+            job.address: (job.provider, partial(self.events, reader.providers(job.provider), job, ""))
+            for job in jobs
+            if not job.is_off
+        }
+        for job, (lines, seen) in reader.gather(calls).items():
+            self.add(job, lines)
+            self.seen[job] = seen
+
+    def watches(self, job: ResourceState, provider: Provider) -> bool:
+        """Whether an object is a job of a sweep with a rule, of which the provider lists the events."""
+        return job.address in self._stops and isinstance(provider, WatchesTraining)
+
+    @staticmethod
+    def events(provider: Provider, job: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """New events of a job, and the newest one. An error means none: they are read again later."""
+        if not isinstance(provider, WatchesTraining):
+            return [], seen
+        try:
+            found = provider.job_events(job, seen)
+        except ProviderError:
+            return [], seen
+        return [event.progress for event in found], newest(found, seen)
+
+    def cancelling(self, job: ResourceState, provider: Provider, check: Callable[[], None]) -> Call:
+        """The call that asks the service to end a job. It may have ended meanwhile."""
+
+        def cancel() -> object:
+            check()
+            refusal = None
+            try:
+                if isinstance(provider, Controls):
+                    provider.control(job, "cancel")
+            except Permanent as error:
+                refusal = error
+            remote = provider.read(job)
+            if refusal and remote is not None and remote.status is Status.PENDING:
+                raise refusal
+            return remote and PollResult(remote, (), self.seen.get(job.address, ""), is_cancelled=True)
+
+        return cancel
+
+    def add(self, address: Address, lines: Iterable[Progress]) -> None:
+        """New events of a job."""
+        rows = [line.metrics for line in lines if "step" in line.metrics]
+        if address in self._stops and rows:
+            self._rows.setdefault(address, []).extend(rows)
+
+    def decide(self, address: Address) -> dict[str, Json]:
+        """What is recorded of a job that is stopped now; empty if it goes on. A job of another state isn't
+        this one's to stop."""
+        stop, record = self._stops.get(address), self._live.resources.get(address)
+        if stop is None or record is None or record.shared or record.stopped:
+            return {}
+        curves = self._curves_of(stop)
+        step = self._step(address)
+        steps = self._steps(record)
+        if steps is not None and step >= steps:
+            return {}
+        if loss := losing(address, curves, stop):
+            return self._said(record, stop.rule, self._reason(stop, loss), step)
+        if self._is_used_up(stop, curves, address):
+            return self._said(record, "budget", _budget_text(stop), step)
+        return {}
+
+    def starts(self, address: Address) -> dict[str, Json]:
+        """What is recorded of a job that isn't started, because the budget is used up; empty if it may be."""
+        stop = self._stops.get(address)
+        if stop is None or not self._is_used_up(stop, self._curves_of(stop), address):
+            return {}
+        reason = f"{_budget_text(stop)}: it wasn't started"
+        return {"rule": "budget", "reason": reason, "budget": stop.budget}
+
+    def _curves_of(self, stop: Stop) -> dict[Address, Curve]:
+        measure = stop.measure([row for job in stop.jobs for row in self._rows.get(job, ())])
+        if measure is None:
+            return {}
+        for job in stop.jobs:
+            rows = self._rows.get(job, [])
+            if self._measured.get(job) != (measure.name, len(rows)):
+                self._measured[job] = measure.name, len(rows)
+                self._curves[job] = curve_of(rows, measure)
+        return {job: self._curves[job] for job in stop.jobs if self._curves[job].steps}
+
+    def _reason(self, stop: Stop, loss: Loss) -> str:
+        measure = stop.measure([row for job in stop.jobs for row in self._rows.get(job, ())])
+        assert measure is not None  # noqa: S101 - there are curves of it
+        value, bound = measure.rank(loss.value), measure.rank(loss.bound)  # a rank of a rank is the value
+        digits = next((n for n in range(4, 9) if f"{value:.{n}g}" != f"{bound:.{n}g}"), 9)
+        at = f"at step {loss.step}, {measure.name} {value:.{digits}g}"
+        if not loss.kept:
+            return f"{at} was worse than the median of {loss.others} other jobs, {bound:.{digits}g}"
+        first = "only the first goes on" if loss.kept == 1 else f"the first {loss.kept} go on"
+        return f"{at} was in place {loss.place} of {loss.others + 1}; {first} (up to {bound:.{digits}g})"
+
+    def _said(self, record: ResourceState, rule: str, reason: str, step: int) -> dict[str, Json]:
+        """With what is saved, if that is known."""
+        said: dict[str, Json] = {"rule": rule, "reason": reason, "step": step}
+        steps, tokens = self._steps(record), self._tokens(record)
+        if steps and tokens:
+            saved, price = round(tokens * (1 - min(step, steps) / steps)), self._price(record)
+            said["tokens_saved"] = saved
+            if price is not None:
+                said["dollars_saved"] = round(saved * price / 1e6, 4)
+        return said
+
+    # budgets
+
+    def _is_used_up(self, stop: Stop, curves: Mapping[Address, Curve], address: Address) -> bool:
+        """Whether the budget is only enough for another job than this one."""
+        if stop.tokens is None and stop.dollars is None:
+            return False
+        known = ((job, self._live.resources.get(job)) for job in stop.jobs)
+        spent = {job: one for job, record in known if record and (one := self._spending(record, stop))}
+        left = [job for job in spent if not self._live.resources[job].stopped]
+        kept = leader(left, curves, spent)
+        limit = stop.dollars if stop.tokens is None else float(stop.tokens)
+        return address != kept and limit is not None and is_used_up(spent, kept, limit)
+
+    def _spending(self, record: ResourceState, stop: Stop) -> Spending | None:
+        """None if it isn't known what a job costs."""
+        trained, whole = record.outputs.get("trained_tokens"), self._tokens(record)
+        if isinstance(trained, int) and record.status is Status.READY:
+            done, whole = float(trained), trained
+        elif whole is None:
+            return None
+        else:
+            steps = self._steps(record)
+            done = whole * min(1.0, self._step(record.address) / steps) if steps else 0.0
+        price = 1.0 if stop.tokens is not None else self._price(record)
+        unit = None if price is None else price if stop.tokens is not None else price / 1e6
+        return None if unit is None else Spending(done * unit, whole * unit)
+
+    def _step(self, address: Address) -> int:
+        """The last step that was heard of."""
+        steps = (row["step"] for row in self._rows.get(address, ()))
+        return int(max(steps, default=self._live.resources[address].stopped.get("step") or 0))
+
+    def _steps(self, record: ResourceState) -> int | None:
+        epochs, batch = _chosen(record, "n_epochs"), _chosen(record, "batch_size")
+        examples = self._data(record).get("examples")
+        return epochs * -(-examples // batch) if epochs and batch and isinstance(examples, int) else None
+
+    def _tokens(self, record: ResourceState) -> int | None:
+        """Those that it is billed for if it isn't stopped."""
+        epochs, tokens = _chosen(record, "n_epochs"), self._data(record).get("tokens")
+        return epochs * tokens if epochs and isinstance(tokens, int) else None
+
+    def _data(self, record: ResourceState) -> Mapping[str, Json]:
+        """What is recorded of its training data."""
+        needs = (self._live.resources.get(need) for need in record.dependencies)
+        wanted = record.inputs.get("training")
+        found = (r for r in needs if r and kind_of(r.address).is_data and r.remote_id == wanted)
+        return next((one.outputs for one in found), {})
+
+
+def _budget_text(stop: Stop) -> str:
+    limit = f"{stop.tokens:,} tokens" if stop.tokens is not None else dollars(stop.dollars or 0.0)
+    return f"the budget of its sweep ({limit}) is only enough for the best job"
+
+
+def _chosen(record: ResourceState, name: str) -> int | None:
+    """A hyperparameter as the service has chosen it, or as it was asked for."""
+    for tree in (record.outputs, record.inputs):
+        value = object_at(tree, "hyperparameters").get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None
