@@ -191,6 +191,18 @@ _DOCUMENT: Mapping[str, Schema] = {
     "unchanged": COUNT,
     "held": _list(_object({"address": TEXT, "reasons": TEXTS})),
     "off": _list(_object({"address": TEXT, "hours": TEXT, "until": TEXT, "text": TEXT})),
+    "choices": _list(
+        _object(
+            {
+                "sweep": TEXT,
+                "metric": TEXT,
+                "mode": _words(("min", "max")),
+                "ranked": _list(
+                    _object({"address": TEXT, "key": TEXT, "value": NUMBER, "difference": NUMBER})
+                ),
+            }
+        )
+    ),
     "summary": _object({action.value: COUNT for action in Action}),
     "pins": _list(
         _object(

@@ -24,13 +24,13 @@ from ftops.emulator.account.storage import replace_text
 from ftops.emulator.data_plane import response_format
 from ftops.emulator.data_plane.files import RESULTS
 from ftops.emulator.data_plane.graders import Graders
+from ftops.emulator.data_plane.job_schedule import prune_checkpoints
 from ftops.emulator.grading.outcome import Case, output
 from ftops.emulator.trainer import candidates, model, optimizer
 from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, TaskFile, read_for, read_tasks
 from ftops.emulator.trainer.optimizer import Step, Trainer
 from ftops.emulator.trainer.reinforcement import Exploration, ReinforcementTrainer, Rewards, RewardStep
 
-KEPT_CHECKPOINTS = 3
 COLUMNS = (
     "step", "train_loss", "train_mean_token_accuracy", "valid_loss",
     "valid_mean_token_accuracy", "full_valid_loss", "full_valid_mean_token_accuracy",
@@ -223,11 +223,7 @@ class Run:
         with self._writing():
             self._cloud.models.put(tuned)
             self._cloud.checkpoints.put(saved)
-            own = [item for item in self._cloud.checkpoints.all() if item.job == self._job.id]
-            for old in sorted(own, key=lambda item: item.step)[:-KEPT_CHECKPOINTS]:
-                self._cloud.checkpoints.remove(old.id)
-                if old_model := self._cloud.models.get(old.model):
-                    self._cloud.remove_model(old_model)
+            prune_checkpoints(self._cloud, self._job.id)
 
     def _finish(self, rows: list[JSON], trainer: Trainer | ReinforcementTrainer, trained_tokens: int) -> None:
         self._record("Job succeeded.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ftops.emulator.data_plane.graders import Graders
 
 TERMINAL = ("succeeded", "failed", "cancelled")
+KEPT_CHECKPOINTS = 3
 
 
 def places(settings: Settings, training_type: str | None) -> int:
@@ -41,6 +42,18 @@ def status(job: Job, now: float) -> str:
     if job.running is not None and now >= job.running:
         return "running"
     return "pending"
+
+
+def prune_checkpoints(cloud: Cloud, job: str) -> None:
+    """Delete the checkpoints of a job that enough newer ones have followed by now. A run that is ahead of the
+    clock has saved later ones, which don't count: the job may be cancelled before them."""
+    with cloud.lock:
+        now = cloud.clock.now()
+        saved = [item for item in cloud.checkpoints.all() if item.job == job and item.created <= now]
+        for old in sorted(saved, key=lambda item: item.step)[:-KEPT_CHECKPOINTS]:
+            cloud.checkpoints.remove(old.id)
+            if model := cloud.models.get(old.model):
+                cloud.remove_model(model)
 
 
 class Schedule:

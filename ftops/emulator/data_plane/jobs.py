@@ -18,7 +18,13 @@ from ftops.emulator.account import events, other_accounts
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Copy, Job
 from ftops.emulator.data_plane import job_request
 from ftops.emulator.data_plane.job_answer import described
-from ftops.emulator.data_plane.job_schedule import TERMINAL, Schedule, status
+from ftops.emulator.data_plane.job_schedule import (
+    KEPT_CHECKPOINTS,
+    TERMINAL,
+    Schedule,
+    prune_checkpoints,
+    status,
+)
 from ftops.emulator.http.errors import gateway_not_found, invalid, not_found, wrong_state
 from ftops.emulator.http.messages import created, page, plane_of, read_object, reply
 
@@ -131,8 +137,9 @@ async def list_events(cloud: Cloud, request: Request) -> Response:
 async def list_checkpoints(cloud: Cloud, request: Request) -> Response:
     """List the last three checkpoints of a job, newest first."""
     job, now = _existing(cloud, request), cloud.clock.now()
+    prune_checkpoints(cloud, job.id)
     own = [item for item in cloud.checkpoints.all() if item.job == job.id and item.created <= now]
-    newest = sorted(own, key=lambda item: -item.step)[:3]
+    newest = sorted(own, key=lambda item: -item.step)[:KEPT_CHECKPOINTS]
     return reply(page(request, [_checkpoint(item) for item in newest], 10))
 
 
