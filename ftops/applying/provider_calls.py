@@ -329,13 +329,14 @@ class ProviderCalls(Struct, frozen=True):
 
         def look() -> object:
             remote = provider.read(recorded)
-            if remote is None or not isinstance(provider, ReportsProgress):
+            if remote is None or (taken and remote.status is not Status.PENDING):
+                return remote  # the progress of what is taken was shown when it was created
+            if watched:
+                lines, next_seen = watched.events(provider, recorded, seen)
+            elif isinstance(provider, ReportsProgress):
+                lines, next_seen = provider.progress(recorded, seen)
+            else:
                 return remote
-            if taken and remote.status is not Status.PENDING:
-                return remote  # its progress was shown when it was created
-            lines, next_seen = (
-                watched.events(provider, recorded, seen) if watched else provider.progress(recorded, seen)
-            )
             return PollResult(remote, tuple(lines), next_seen)
 
         return look

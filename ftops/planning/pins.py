@@ -14,13 +14,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
-from ftops.core.address import Address, Reference
+from ftops.config.sweeps import Sweeps, chosen
+from ftops.core.address import Address, Json, Reference
+from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 from ftops.planning.desired import at
 from ftops.planning.plan import Action, Mode, Options, PinChange, Plan
 from ftops.state.entries import Entry, Pinned, Released
 from ftops.state.live_state import fold
-from ftops.state.state import Pin, ResourceState, State, recorded_objects
+from ftops.state.state import Pin, ResourceState, State, Status, recorded_objects
 
 
 class PinsInEffect(Struct, frozen=True):
@@ -70,15 +72,23 @@ def _pinned(resource: Resource, pin: Pin) -> Resource:
     return replace(resource, inputs={**inputs, "model": pin.model})
 
 
-def asked_by_spec(made: Plan, state: State, config: Config, pins: Mapping[Address, Pin]) -> Iterator[Address]:
+def asked_by_spec(
+    made: Plan, state: State, config: Config, pins: Mapping[Address, Pin], sweeps: Sweeps
+) -> Iterator[Address]:
     """Pinned deployments for which the spec asks for the pinned model itself, by the plan made with pins."""
     after = fold(state, made.entries)
     new = {c.address for c in made.changes if c.action in (Action.CREATE, Action.REPLACE)}
+
+    def outputs(address: Address) -> Mapping[str, Json] | None:
+        record = None if address in new else after.resources.get(address)
+        return record.outputs if record and record.status is Status.READY else None
+
     for address, pin in pins.items():
         model: Any = config.by_address[address].inputs.get("model")
         if isinstance(model, Reference):
-            record = None if model.address in new else after.resources.get(model.address)
-            model = at(record.outputs, model.attribute) if record else None
+            named = chosen(model, sweeps, outputs)
+            known = outputs(named.address) if isinstance(named, Reference) else None
+            model = at(known, named.attribute) if known and isinstance(named, Reference) else None
         if model == pin.model:
             yield address
 
@@ -93,8 +103,14 @@ def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin])
             models = dict.fromkeys(row.model.partition(":ckpt")[0] for row in reversed(rows))
             wanted.update(islice(models, count + 1))
     for record in jobs_of(state):
-        if str(record.outputs.get("fine_tuned_model") or "") in wanted:
+        if base_model(record) in wanted:
             yield record.remote_id
+
+
+def base_model(job: ResourceState) -> str:
+    """The model of a job, whose name those of its checkpoints begin with; of one that was stopped, too."""
+    left = job.outputs.get("fine_tuned_model") or object_at(job.outputs, "checkpoint").get("best")
+    return str(left or "").partition(":ckpt")[0]
 
 
 def jobs_of(state: State) -> Iterator[ResourceState]:

@@ -105,7 +105,8 @@ class PlanBuilder(Struct, frozen=True):
         made = self._pinned(found.pins)._build(options, refresh, preflight, on_progress)
         recorded = {a: pin for a, pin in found.pins.items() if a not in options.pins}
         is_normal = options.mode is Mode.NORMAL
-        for address in asked_by_spec(made, self.state, self.config, recorded if is_normal else {}):
+        pinned = recorded if is_normal else {}
+        for address in asked_by_spec(made, self.state, self.config, pinned, self.graph.sweeps):
             found = found.without(address, "declared")
         if len(found.pins) < len(made.pins):
             made = self._pinned(found.pins)._build(options, refresh, preflight, on_progress)

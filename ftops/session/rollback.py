@@ -12,7 +12,7 @@ from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.planning.moves import located
-from ftops.planning.pins import jobs_of
+from ftops.planning.pins import base_model, jobs_of
 from ftops.planning.plan import PinTo
 from ftops.session.session import Session
 from ftops.state.state import Served, Status
@@ -36,7 +36,7 @@ def candidates_of(session: Session, address: Address) -> list[Candidate]:
     now = record.inputs.get("model") if record else None
     rows = [*reversed(state.served.get(address, ()))]
     newest = list(dict.fromkeys(row.model for row in rows))
-    jobs = {str(job.outputs.get("fine_tuned_model") or ""): job for job in jobs_of(state)}
+    jobs = {base_model(job): job for job in jobs_of(state)}
     wanted = {model: jobs[base] for model in newest if (base := model.partition(":ckpt")[0]) in jobs}
     seen = session.observe_all([*wanted.values()])
     there = {model for model, job in wanted.items() if _is_ready(seen.get(job.remote_id))}

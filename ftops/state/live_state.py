@@ -117,7 +117,9 @@ class LiveState:
         if not isinstance(model, str) or (rows and rows[-1].model == model):
             return
         needs = resource.dependencies
-        job = next((need for need in needs if kind_of(need).trains), None)
+        jobs = [need for need in needs if kind_of(need).trains]
+        made = (need for need in jobs if need in self.resources and _has_made(self.resources[need], model))
+        job = next(made, jobs[0] if jobs else None)
         known = next((row for row in reversed(rows) if row.model == model), None)
         results = (self.resources[need] for need in needs if need in self.resources)
         evaluated = ", ".join(scores(r) for r in results if kind_of(r.address).is_record)
@@ -165,6 +167,12 @@ class LiveState:
         self._rename_pins(names)
         for (_, _, target, _), resource in zip(objects, taken, strict=True):
             self.resources[target] = replace(_depending(resource, names), address=target)
+
+
+def _has_made(job: ResourceState, model: str) -> bool:
+    """Whether it is the job's model, or one of its checkpoints."""
+    checkpoints: Any = job.outputs.get("checkpoint") or {}
+    return job.outputs.get("fine_tuned_model") == model or model in checkpoints.values()
 
 
 def _renamed(record: R, names: Mapping[Address, Address]) -> R:

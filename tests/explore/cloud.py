@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -20,12 +21,13 @@ from ftops.core.errors import NoRoom, Permanent, Temporary
 from ftops.evaluation.answers import Answer, Question
 from ftops.providers.azure import managed_wire
 from ftops.providers.azure.deployment_wire import name_for, name_of, status_of, token_of
-from ftops.providers.base import Existing, Request
+from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.dataplane.client import plain
 from ftops.providers.dataplane.datasets import remote_name
 from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.providers.dataplane.job_wire import carries, job_body, remote_of, resembles
 from ftops.providers.dataplane.listing import existing_file, existing_job
+from ftops.providers.training_run import JobEvent, TrainingRun
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 from tests.explore.contents import by_digest
 from tests.explore.exams import answer
@@ -38,6 +40,8 @@ Essence = tuple[Any, ...]
 BASE = "gpt-4o-mini-2024-07-18"
 TRAINING_SECONDS = 4.0
 PROVISIONING_SECONDS = 2.0
+_STEPS = 4
+"""Of a training, each of which has a loss."""
 _PAUSE = 2.0
 """Seconds between two looks at what is in the making."""
 _EPOCH = 1_900_000_000
@@ -67,6 +71,7 @@ class Thing(Struct, frozen=True):
     ready_at: float = 0.0
     fails: bool = False
     cancelled: bool = False
+    cancelled_at: float = 0.0
     former: str = ""
     """The target that an adapter was on before: it serves until the new one is ready."""
 
@@ -93,6 +98,15 @@ class Thing(Struct, frozen=True):
             return {**self.body, "properties": {**self.body["properties"], "provisioningState": status}}
         made = {"fine_tuned_model": self.model} if status == "succeeded" and self.kind == "job" else {}
         return {**self.body, "status": status, **made}
+
+    def losses(self, now: float) -> list[float]:
+        """Of the steps of a job so far. What it is made of says what they are, so that jobs are overtaken."""
+        if self.kind != "job" or now < self.starts_at:
+            return []
+        mark = sha256(repr(self.essence).encode()).digest()
+        until = min(now, self.cancelled_at) if self.cancelled else now
+        done = min(_STEPS, int((until - self.starts_at) * _STEPS / TRAINING_SECONDS))
+        return [mark[0] % 8 + (_STEPS - step) * (mark[1] % 4) / 2 for step in range(1, done + 1)]
 
     @property
     def model(self) -> str:
@@ -204,7 +218,11 @@ class Cloud:
         self.take_away("delete", thing)
 
     def cancel(self, job: Thing) -> None:
-        self.put("update", replace(job, cancelled=True))
+        self.put("update", replace(job, cancelled=True, cancelled_at=self.now()))
+
+    def stop(self, job: Thing) -> None:
+        """Somebody's run cancels it."""
+        self.put("stop", replace(job, cancelled=True, cancelled_at=self.now()))
 
     def resize(self, deployment: Thing, capacity: int) -> None:
         sku = {**deployment.body["sku"], "capacity": capacity}
@@ -262,6 +280,33 @@ class Account:
             if thing.remote_id not in known and self._is_of(thing, operation, inputs):
                 return self._shown(thing, inputs)
         return None
+
+    def control(self, resource: ResourceState, verb: str) -> RemoteObject:
+        """Cancels a job."""
+
+        def cancel() -> RemoteObject:
+            thing = self._get(resource)
+            if thing is None or not thing.is_unfinished(self.cloud.now()):
+                raise Permanent("it has ended", code="Ended")
+            self.cloud.stop(thing)
+            return self._shown(thing, {})
+
+        return self.cloud.fault.call(cancel)
+
+    def job_events(self, resource: ResourceState, seen: str) -> list[JobEvent]:
+        self.cloud.fault.read()
+        thing = self._get(resource)
+        losses = thing.losses(self.cloud.now()) if thing else []
+        return [
+            JobEvent(
+                str(step), "", "info", "", Progress("", metrics={"step": step, "valid_loss": loss}), step
+            )
+            for step, loss in enumerate(losses, 1)
+            if step > int(seen or 0)
+        ]
+
+    def training_run(self, resource: ResourceState) -> TrainingRun | None:
+        raise NotImplementedError
 
     def existing(self, kind: str) -> list[Existing]:
         self.cloud.fault.read()
@@ -440,7 +485,11 @@ class Account:
     def _shown(self, thing: Thing, inputs: Mapping[str, Json], outputs: Body | None = None) -> RemoteObject:
         body = thing.shown(self.cloud.now())
         if thing.kind == "job":
-            return remote_of(body, inputs, _PAUSE)
+            remote = remote_of(body, inputs, _PAUSE)
+            if remote.status is not Status.READY:
+                return remote
+            metrics = {"valid_loss": thing.losses(self.cloud.now())[-1]}
+            return replace(remote, attributes={**remote.attributes, "metrics": metrics})
         if thing.kind == "dataset":
             attributes: dict[str, Json] = {"id": thing.remote_id, "status": "processed"}
             observed = {"purpose": body["purpose"]} if "purpose" in inputs else {}

@@ -22,6 +22,7 @@ from tests.explore.exams import COUNT, PROMPTS, fewest, is_temporary, share
 from tests.explore.hosting import comes, goes, is_off
 from tests.explore.serving import Managed
 from tests.explore.spec import Spec
+from tests.explore.sweeping import stopped_by_its_rule, stopped_for_good, the_best_is_served
 from tests.explore.world import Run, World
 
 Complaints = Iterator[str]
@@ -168,6 +169,8 @@ def only_what_was_shown(world: World, run: Run) -> Complaints:
     }
     for event in run.events:
         thing = event.thing
+        if event.verb == "stop":
+            continue  # see `sweeping`
         name = thing.address if event.verb == "create" else thing.remote_id.casefold()
         if is_temporary(thing.name) and any(c.address.kind == "evaluation" for c in changes):
             continue
@@ -290,12 +293,12 @@ def as_declared_in_the_end(world: World, run: Run) -> Complaints:
         account = run.spec.account(address)
         if address.kind == "deployment" and record.is_off != is_off(run.spec.serving(address).hours, run):
             yield f"{address} is {'off in' if record.is_off else 'on outside'} its hours"
-        if record.is_off:
+        if record.is_off or record.stopped:
             continue
         thing = world.cloud.get(account, address.kind, record.remote_id)
         if thing is None:
             yield f"{address} is recorded as {record.remote_id}, which isn't in {account}"
-        elif not run.spec.ignores(address):
+        elif not run.spec.ignores(address) and address not in run.after.pins:
             if thing.essence != run.spec.essence(address):
                 yield f"{address} is {thing.remote_id}, which is made of {thing.essence}"
             elif thing.status(now) not in ("processed", "succeeded", "Succeeded"):
@@ -313,7 +316,7 @@ def gates_hold(world: World, run: Run) -> Complaints:
         if thing.kind != "deployment" or not is_new or is_temporary(thing.name) or not thing.address:
             continue
         address = Address.parse(thing.address)
-        if address not in run.spec.items or address in run.options.overrides:
+        if address not in run.spec.items or address in (*run.options.overrides, *run.after.pins):
             continue
         if any(c.address == address and c.action is Action.SWITCH for c in _changes(run)):
             continue  # it passed when it was applied
@@ -453,6 +456,9 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         all_that_was_shown,
         as_declared_in_the_end,
         destroyed_in_the_end,
+        stopped_by_its_rule,
+        stopped_for_good,
+        the_best_is_served,
     )
 }
 

@@ -26,6 +26,7 @@ from tests.explore.previews import PreviewRules
 from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
+from tests.explore.sweeping import SweepRules
 from tests.explore.world import Clone, World
 
 A, B = ADDRESSES["dataset"][:2]
@@ -129,7 +130,7 @@ class Tally:
     commands: int = 0
 
 
-class Explore(GrantRules, PreviewRules, HostingRules, RuleBasedStateMachine):
+class Explore(GrantRules, PreviewRules, HostingRules, SweepRules, RuleBasedStateMachine):
     """One history."""
 
     tally: ClassVar[Tally] = Tally()

@@ -88,8 +88,15 @@ class Serving(Struct, frozen=True):
     """The managed deployment that it is an adapter on."""
     hours: str = ""
     """When it exists; empty: always."""
+    best: bool = False
+    """Whether it serves the best model of the sweep, instead of a base model."""
     provider: str = "p"
     life: Lifecycle = PLAIN
+
+    @property
+    def follows(self) -> bool:
+        """Whether it serves the best model of the sweep."""
+        return self.best and self.model is None and not (self.managed or self.on)
 
     def __str__(self) -> str:
         more = (
@@ -100,6 +107,7 @@ class Serving(Struct, frozen=True):
             + f" {self.hours}" * bool(self.hours)
         )
         model = self.model or (f"{OPEN}, managed," if self.managed else BASE)
+        model = "the best of the sweep" if self.follows else model
         return f"`{self.name}` serves {model} x{self.capacity}{more}{_rest(self)}"
 
 
@@ -123,6 +131,21 @@ class Exam(Struct, frozen=True):
 
 
 Item = Data | Job | Serving | Exam
+SWEEP = Address("job", "m")
+
+
+class Sweeping(Struct, frozen=True):
+    """How the jobs of the sweep are compared, and when they are stopped. `rule` is empty if they aren't."""
+
+    mode: str = "min"
+    among: str = ""
+    """The only key; empty: all."""
+    rule: str = ""
+    after: int = 1
+    min_jobs: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.mode}{f' among {self.among}' * bool(self.among)} {self.rule} after {self.after}"
 
 
 class Spec(Struct, frozen=True):
@@ -137,6 +160,7 @@ class Spec(Struct, frozen=True):
     """The value of the secret."""
     key: int = 0
     """The key of that number encrypts the state; 0: it is in the clear."""
+    sweeping: Sweeping = Sweeping()
 
     def account(self, address: Address) -> str:
         return self.accounts[self.items[address].provider]
@@ -201,9 +225,18 @@ class Spec(Struct, frozen=True):
         }
         return job_essence(inputs, model, lambda _: self.data(item.training).content.meaning)
 
+    @property
+    def swept(self) -> list[Address]:
+        """The jobs of the sweep of which the best one is chosen."""
+        jobs = [job for job in self.of("job") if job.key is not None]
+        among = self.sweeping.among
+        return [job for job in jobs if among in ("", job.key)]
+
     def ignores(self, address: Address) -> bool:
-        """Whether `ignore_changes` has a say in what it is made of."""
+        """Whether `ignore_changes`, or what jobs turn out to be, has a say in what it is made of."""
         item = self.items[address]
+        if isinstance(item, Serving) and item.follows:
+            return True
         return bool(item.life.ignore_changes) or any(self.ignores(need) for need in needs(item))
 
     def deletes_first(self, address: Address) -> bool:
@@ -218,6 +251,7 @@ class Spec(Struct, frozen=True):
         yield from (f"moved: {source} to {target}" for source, target in self.moved)
         yield from (f"removed: {address}{' retain' * retain}" for address, retain in self.removed)
         yield from (f"import: {address} from {remote_id}" for address, remote_id in self.imports)
+        yield from [f"sweep: {self.sweeping}"] * (self.sweeping != Sweeping())
         yield from [f"owner: {self.owner}"] * (self.owner != "somebody")
         yield from [f"state encrypted with key {self.key}"] * bool(self.key)
 
@@ -299,6 +333,8 @@ def _resource(address: Address, spec: Spec) -> Resource:
             "training": Reference(item.training, "id"),
             "training_type": "global_standard" if spec.base(address) == OPEN else "standard",
         }
+        if address.key is not None:
+            inputs |= _compared(spec.sweeping)
     elif isinstance(item, Exam):
         asked = exams.inputs(item.prompts, anew=item.anew, until=spec.stops_at(address))
         inputs = {**asked, "model": _model(item)}
@@ -317,7 +353,10 @@ def _resource(address: Address, spec: Spec) -> Resource:
             required = exams.require(item.least)
             gate: Value = {"on": Reference(item.gate, "id"), "require": required, "allow_override": True}
             inputs["gate"] = [gate]
-    waits = (item.via,) if isinstance(item, Exam) and item.via else ()
+    waits: tuple[Address, ...] = (item.via,) if isinstance(item, Exam) and item.via else ()
+    if isinstance(item, Serving) and item.follows:
+        inputs["model"] = Reference(min(spec.swept), "best.fine_tuned_model")
+        waits = tuple(spec.swept)
     return Resource(
         address,
         item.provider,
@@ -327,6 +366,16 @@ def _resource(address: Address, spec: Spec) -> Resource:
         identities=identities,
         depends_on=waits,
     )
+
+
+def _compared(sweeping: Sweeping) -> dict[str, Value]:
+    """`best` and `stop` of the jobs of the sweep."""
+    among: dict[str, Value] = {"among": [sweeping.among]} if sweeping.among else {}
+    best: Value = {"metric": "valid_loss", "mode": sweeping.mode, **among}
+    if not sweeping.rule:
+        return {"best": best}
+    stop: Value = {"rule": sweeping.rule, "after": sweeping.after, "min_jobs": sweeping.min_jobs}
+    return {"best": best, "stop": stop}
 
 
 def _job_settings(job: Job) -> dict[str, Any]:

@@ -294,6 +294,7 @@ def _command(options: Options, wait: bool) -> str:
     words = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
     chosen = {"--target": options.targets, "--exclude": options.excludes, "--replace": options.replaces}
     chosen["--override-gate"] = tuple(options.overrides)
+    chosen |= {"rollback": tuple(options.pins), "rollback --release": options.releases}
     flags = [f"{flag} {address}" for flag, addresses in chosen.items() for address in addresses]
     return " ".join([words[options.mode], *flags, *([] if wait else ["--no-wait"])])
 

@@ -1,0 +1,161 @@
+"""Sweeps in histories: the best job is deployed, jobs are stopped early, and deployments are rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+from msgspec.structs import replace
+
+from ftops.core.address import Address
+from ftops.planning.plan import NORMAL, PinTo
+from ftops.state.state import ResourceState, Status
+from tests.explore.edits import ADDRESSES, is_valid, pick, tidied
+from tests.explore.faults import Fault, FaultKind
+from tests.explore.spec import SWEEP, Data, Job, Serving, Spec, Sweeping
+
+if TYPE_CHECKING:
+    from tests.explore.story import Story
+    from tests.explore.world import Run, World
+
+_KILLS = [FaultKind.KILL_BEFORE_APPEND, FaultKind.KILL_AFTER_APPEND, FaultKind.KILL_AFTER_CALL]
+_FAULTS = st.builds(Fault, st.sampled_from([FaultKind.NONE, *_KILLS, *FaultKind]), st.integers(1, 9))
+_SWEEPINGS = st.builds(
+    Sweeping,
+    st.sampled_from(["min", "min", "max"]),
+    st.sampled_from(["", "", "", "x"]),
+    st.sampled_from(["", "median", "halving"]),
+    st.integers(1, 3),
+    st.integers(1, 2),
+)
+
+
+class SweepRules:
+    """Rules of a machine whose `story` is one history."""
+
+    story: Story
+
+    @rule(
+        which=st.integers(0, 5),
+        sweeping=_SWEEPINGS,
+        epochs=st.lists(st.integers(0, 3), min_size=2, max_size=2),
+        fault=_FAULTS,
+        wait=st.sampled_from([True, True, False]),
+    )
+    def sweep_and_serve_the_best(
+        self, which: int, sweeping: Sweeping, epochs: list[int], fault: Fault, wait: bool
+    ) -> None:
+        """Jobs of the sweep come, go and change, and a deployment serves the best of them."""
+        clones = self.story.world.clones
+        clone = clones[which % len(clones)]
+        self.story.respec(clone, "sweep", with_sweep(clone.spec, sweeping, epochs))
+        run = self.story.apply(clone, fault=fault.anew(), wait=wait)
+        if not run.is_done:
+            self.story.apply(clone, wait=wait)
+
+    @rule(which=st.integers(0, 5), number=st.integers(0, 5), release=st.booleans(), fault=_FAULTS)
+    def roll_back(self, which: int, number: int, release: bool, fault: Fault) -> None:
+        """A deployment goes back to a model that it served before, or gets that of the spec again."""
+        clones = self.story.world.clones
+        clone = clones[which % len(clones)]
+        pinned = [a for a in clone.state.pins if a in clone.spec.items]
+        if release and (address := pick(pinned, number)):
+            self.story.apply(clone, replace(NORMAL, releases=(address,)), fault.anew())
+            return
+        there = {str(record.outputs.get("fine_tuned_model")) for record in clone.state.resources.values()}
+        served = [
+            (address, row)
+            for address, rows in clone.state.served.items()
+            for row in rows
+            if address in clone.spec.items and row.model in there
+        ]
+        if found := pick(served, number):
+            address, row = found
+            options = replace(NORMAL, pins={address: PinTo(row.model, row.trained_by, "it was better")})
+            self.story.apply(clone, options, fault.anew())
+
+
+def with_sweep(spec: Spec, sweeping: Sweeping, epochs: list[int]) -> Spec:
+    """The spec with jobs of the sweep of so many epochs (0: without it), and a deployment of the best one; as
+    it was where that is no valid spec."""
+    data = next(iter(spec.of("dataset")), ADDRESSES["dataset"][0])
+    items = {data: Data(), **spec.items}
+    provider = items[data].provider
+    for address, count in zip((a for a in ADDRESSES["job"] if a.key is not None), epochs, strict=True):
+        if count:
+            items[address] = Job(data, epochs=count, provider=provider)
+        else:
+            items.pop(address, None)
+    deployment = next((a for a in spec.of("deployment") if spec.serving(a).best), ADDRESSES["deployment"][0])
+    there = items.get(deployment)
+    name = there.name if isinstance(there, Serving) else "best"
+    life = there.life if isinstance(there, Serving) else Serving("best").life
+    items[deployment] = Serving(name, best=True, provider=provider, life=life)
+    more = tidied(replace(spec, items=items, sweeping=sweeping))
+    return more if is_valid(more) else spec
+
+
+def stopped_by_its_rule(world: World, run: Run) -> Iterator[str]:
+    """A run cancels a job only by a rule of the plan, and never the best one so far."""
+    for event in run.events:
+        if event.verb != "stop":
+            continue
+        address = Address.parse(event.thing.address)
+        stops = run.plan.stops.values() if run.plan else ()
+        if not any(address in stop.jobs for stop in stops):
+            yield f"{event} is stopped by no rule"
+        sweeping = run.spec.sweeping
+        sign = 1 if sweeping.mode == "min" else -1
+        records = (run.after.resources.get(job) for job in run.spec.items if job[:2] == SWEEP[:2])
+        ids = {record.remote_id for record in records if record}
+        bests = {
+            thing.uid: min(sign * loss for loss in losses)
+            for thing in event.there.values()
+            if thing.remote_id in ids and (losses := thing.losses(event.now))
+        }
+        mine = bests.get(event.thing.uid)
+        if mine is None or mine < min(
+            (b for uid, b in bests.items() if uid != event.thing.uid), default=mine
+        ):
+            yield f"{event} was stopped, and is the best so far"
+
+
+def stopped_for_good(world: World, run: Run) -> Iterator[str]:
+    """What was stopped isn't trained again, unless the spec or somebody asks for another one."""
+    for event in run.events:
+        if event.verb != "create" or event.thing.kind != "job":
+            continue
+        address = Address.parse(event.thing.address)
+        before = run.before.resources.get(address)
+        is_asked = address in run.options.replaces or (run.clone.folder, address) in world.anew
+        if before is None or not before.stopped or is_asked or before.status is Status.PENDING:
+            continue
+        old = next((t for t in run.there.values() if t.remote_id == before.remote_id), None)
+        if old is not None and old.account == event.thing.account and old.essence == event.thing.essence:
+            yield f"{event} is trained again, and {before.remote_id} was stopped"
+
+
+def the_best_is_served(world: World, run: Run) -> Iterator[str]:
+    """After an apply that is done, a deployment of the best serves the model of the best job on record."""
+    if not (run.is_done and run.begun and run.is_normal and run.wait) or run.is_partial or run.is_saved:
+        return
+    for address in run.spec.of("deployment"):
+        record = run.after.resources.get(address)
+        if not run.spec.serving(address).follows or record is None or address in run.after.pins:
+            continue
+        if "model" in run.spec.items[address].life.ignore_changes:
+            continue
+        jobs = [run.after.resources[job] for job in run.spec.swept]
+        best = min(
+            (job for job in jobs if not job.stopped), key=lambda job: _rank(job, run.spec), default=None
+        )
+        if best is None or record.inputs.get("model") != best.outputs.get("fine_tuned_model"):
+            yield f"{address} serves {record.inputs.get('model')}, and the best is {best and best.address}"
+
+
+def _rank(job: ResourceState, spec: Spec) -> tuple[float, tuple[str, ...]]:
+    metrics = job.outputs["metrics"]
+    assert isinstance(metrics, dict)
+    return metrics["valid_loss"] * (1 if spec.sweeping.mode == "min" else -1), job.address.sort_key
