@@ -163,8 +163,7 @@ class OutcomeHandler(Struct, frozen=True):
                 self.reporter.progress(step, line)
             step.seen, step.is_cancelled = result.seen, step.is_cancelled or result.is_cancelled
             if self.calls.stopping:
-                self.calls.stopping.add(step.change.address, result.lines)
-                self.calls.stopping.seen[step.change.address] = result.seen
+                self.calls.stopping.add(result.remote.remote_id, result.lines, result.seen)
             result = result.remote
         change = step.change
         if step.stays:

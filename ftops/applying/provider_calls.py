@@ -325,7 +325,7 @@ class ProviderCalls(Struct, frozen=True):
         taken = not step.waiting and step.change.action in (Action.ADOPT, Action.RESTORE)
         watched = self.stopping if self.stopping and self.stopping.watches(recorded, provider) else None
         if watched:
-            seen = watched.seen.get(recorded.address, "")
+            seen = watched.seen.get(recorded.remote_id, "")
 
         def look() -> object:
             remote = provider.read(recorded)

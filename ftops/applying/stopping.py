@@ -14,6 +14,7 @@ from ftops.config.sweeps import Stop, Stops
 from ftops.core.address import Address, Json
 from ftops.core.dag_executor import Call
 from ftops.core.errors import Permanent, ProviderError
+from ftops.core.measures import Measure
 from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 from ftops.planning.early_stopping import Curve, Loss, Spending, curve_of, is_used_up, leader, losing
@@ -31,27 +32,29 @@ Prices = Callable[[ResourceState], float | None]
 class Stopping:
     """The sweeps of a run whose jobs are stopped early; used by one thread."""
 
-    def __init__(self, stops: Stops, live: LiveState, price: Prices) -> None:
-        self._stops = {job: stop for stop in stops.values() for job in stop.jobs}
+    def __init__(self, stops: Stops, live: LiveState, price: Prices, anew: Iterable[Address]) -> None:
+        self._all = tuple(stops.values())
+        self._stops = {job: stop for stop in self._all for job in stop.jobs}
         self._live, self._price = live, price
-        self._rows: dict[Address, list[Mapping[str, Any]]] = {}
-        self._curves: dict[Address, Curve] = {}
-        self._measured: dict[Address, tuple[str, int]] = {}
+        self._former = frozenset(live.resources[job].remote_id for job in anew if job in live.resources)
+        """The IDs of jobs that are replaced: they count no more."""
+        self._rows: dict[str, list[Mapping[str, Any]]] = {}
+        self._curves: dict[str, Curve] = {}
+        self._measured: dict[str, tuple[str, int]] = {}
         """The metric of each curve, and from how many rows it was made."""
-        self.seen: dict[Address, str] = {}
-        """The newest event of each job that was read."""
+        self.seen: dict[str, str] = {}
+        """The newest event of each job that was read. All by the ID of the job."""
 
     def read(self, reader: Reader) -> None:
         """Reads the events of all jobs that are recorded: what earlier runs have seen of them."""
-        jobs = [self._live.resources[job] for job in self._stops if job in self._live.resources]
+        jobs = [job for stop in self._all for job in self._jobs(stop)]
         calls = {
-            job.address: (job.provider, partial(self.events, reader.providers(job.provider), job, ""))
+            job.remote_id: (job.provider, partial(self.events, reader.providers(job.provider), job, ""))
             for job in jobs
             if not job.is_off
         }
         for job, (lines, seen) in reader.gather(calls).items():
-            self.add(job, lines)
-            self.seen[job] = seen
+            self.add(job, lines, seen)
 
     def watches(self, job: ResourceState, provider: Provider) -> bool:
         """Whether an object is a job of a sweep with a rule, of which the provider lists the events."""
@@ -82,15 +85,19 @@ class Stopping:
             remote = provider.read(job)
             if refusal and remote is not None and remote.status is Status.PENDING:
                 raise refusal
-            return remote and PollResult(remote, (), self.seen.get(job.address, ""), is_cancelled=True)
+            return remote and PollResult(remote, (), self.seen.get(job.remote_id, ""), is_cancelled=True)
 
         return cancel
 
-    def add(self, address: Address, lines: Iterable[Progress]) -> None:
-        """New events of a job."""
-        rows = [line.metrics for line in lines if "step" in line.metrics]
-        if address in self._stops and rows:
-            self._rows.setdefault(address, []).extend(rows)
+    def add(self, job: str, lines: Iterable[Progress], seen: str) -> None:
+        """New events of a job, and the newest of them."""
+        self._rows.setdefault(job, []).extend(line.metrics for line in lines if "step" in line.metrics)
+        self.seen[job] = seen
+
+    def _jobs(self, stop: Stop) -> list[ResourceState]:
+        """The recorded jobs of a sweep that count."""
+        known = (self._live.resources.get(job) for job in stop.jobs)
+        return [record for record in known if record and record.remote_id not in self._former]
 
     def decide(self, address: Address) -> dict[str, Json]:
         """What is recorded of a job that is stopped now; empty if it goes on. A job of another state isn't
@@ -99,8 +106,7 @@ class Stopping:
         if stop is None or record is None or record.shared or record.stopped:
             return {}
         curves = self._curves_of(stop)
-        step = self._step(address)
-        steps = self._steps(record)
+        step, steps = self._step(record), self._steps(record)
         if steps is not None and step >= steps:
             return {}
         if loss := losing(address, curves, stop):
@@ -118,18 +124,21 @@ class Stopping:
         return {"rule": "budget", "reason": reason, "budget": stop.budget}
 
     def _curves_of(self, stop: Stop) -> dict[Address, Curve]:
-        measure = stop.measure([row for job in stop.jobs for row in self._rows.get(job, ())])
+        jobs, measure = self._jobs(stop), self._measure(stop)
         if measure is None:
             return {}
-        for job in stop.jobs:
-            rows = self._rows.get(job, [])
-            if self._measured.get(job) != (measure.name, len(rows)):
-                self._measured[job] = measure.name, len(rows)
-                self._curves[job] = curve_of(rows, measure)
-        return {job: self._curves[job] for job in stop.jobs if self._curves[job].steps}
+        for job in jobs:
+            rows = self._rows.get(job.remote_id, [])
+            if self._measured.get(job.remote_id) != (measure.name, len(rows)):
+                self._measured[job.remote_id] = measure.name, len(rows)
+                self._curves[job.remote_id] = curve_of(rows, measure)
+        return {job.address: curve for job in jobs if (curve := self._curves[job.remote_id]).steps}
+
+    def _measure(self, stop: Stop) -> Measure | None:
+        return stop.measure([row for job in self._jobs(stop) for row in self._rows.get(job.remote_id, ())])
 
     def _reason(self, stop: Stop, loss: Loss) -> str:
-        measure = stop.measure([row for job in stop.jobs for row in self._rows.get(job, ())])
+        measure = self._measure(stop)
         assert measure is not None  # noqa: S101 - there are curves of it
         value, bound = measure.rank(loss.value), measure.rank(loss.bound)  # a rank of a rank is the value
         digits = next((n for n in range(4, 9) if f"{value:.{n}g}" != f"{bound:.{n}g}"), 9)
@@ -156,9 +165,9 @@ class Stopping:
         """Whether the budget is only enough for another job than this one."""
         if stop.tokens is None and stop.dollars is None:
             return False
-        known = ((job, self._live.resources.get(job)) for job in stop.jobs)
-        spent = {job: one for job, record in known if record and (one := self._spending(record, stop))}
-        left = [job for job in spent if not self._live.resources[job].stopped]
+        jobs = self._jobs(stop)
+        spent = {job.address: one for job in jobs if (one := self._spending(job, stop))}
+        left = [job.address for job in jobs if not job.stopped]
         kept = leader(left, curves, spent)
         limit = stop.dollars if stop.tokens is None else float(stop.tokens)
         return address != kept and limit is not None and is_used_up(spent, kept, limit)
@@ -172,15 +181,15 @@ class Stopping:
             return None
         else:
             steps = self._steps(record)
-            done = whole * min(1.0, self._step(record.address) / steps) if steps else 0.0
+            done = whole * min(1.0, self._step(record) / steps) if steps else 0.0
         price = 1.0 if stop.tokens is not None else self._price(record)
         unit = None if price is None else price if stop.tokens is not None else price / 1e6
         return None if unit is None else Spending(done * unit, whole * unit)
 
-    def _step(self, address: Address) -> int:
+    def _step(self, record: ResourceState) -> int:
         """The last step that was heard of."""
-        steps = (row["step"] for row in self._rows.get(address, ()))
-        return int(max(steps, default=self._live.resources[address].stopped.get("step") or 0))
+        steps = (row["step"] for row in self._rows.get(record.remote_id, ()))
+        return int(max(steps, default=record.stopped.get("step") or 0))
 
     def _steps(self, record: ResourceState) -> int | None:
         epochs, batch = _chosen(record, "n_epochs"), _chosen(record, "batch_size")

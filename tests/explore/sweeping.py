@@ -119,7 +119,7 @@ def stopped_by_its_rule(world: World, run: Run) -> Iterator[str]:
         if mine is None or mine < min(
             (b for uid, b in bests.items() if uid != event.thing.uid), default=mine
         ):
-            yield f"{event} was stopped, and is the best so far"
+            yield f"{event} was stopped, and is the best so far: {bests}"
 
 
 def stopped_for_good(world: World, run: Run) -> Iterator[str]:

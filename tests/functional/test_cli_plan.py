@@ -212,7 +212,7 @@ def test_the_document(folder: Folder) -> None:
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
         "outputs", "unchanged", "held", "summary", "warnings", "estimate",
         "destination", "digest", "findings", "diagnostics",
-        "moves", "settings", "known", "verdict", "policy", "reads", "ttl", "expires_at", "pins",
+        "moves", "settings", "known", "verdict", "policy", "reads", "ttl", "expires_at", "pins", "choices",
         "pinning", "off",
     }  # fmt: skip
     assert document["summary"]["create"] == 5

@@ -365,3 +365,20 @@ def test_a_plan_says_which_job_is_the_best_and_why_that_changes(tmp_path: Path) 
     assert "Best of a sweep:" in document and "best is now" in document
     document = folder.ok("apply", "-y", "-o", "markdown")
     assert 'job.sweep["low"] by step 18; then "mid" 12 (-6)' in document
+
+
+def test_a_rollback_knows_which_job_of_the_sweep_has_made_the_model(tmp_path: Path) -> None:
+    spec = best("{mid: 2, low: 3}").replace('fine_tuned_model}"}', 'fine_tuned_model}", keep_models: 1}')
+    folder = with_data(Folder.make(tmp_path, spec))
+    folder.ok("apply", "-y")
+    folder.write("ftops.yaml", spec.replace("mode: min", "mode: max"))
+    folder.ok("apply", "-y")
+    assert served(folder)[0] == model_of(folder, "low")
+    models = folder.run("rollback", "deployment.chat", "--list", "-o", "json").json["models"]
+    assert [one["trained_by"] for one in models] == ['job.sweep["low"]', 'job.sweep["mid"]']
+    folder.ok("rollback", "deployment.chat", "-y", "--reason", "worse")
+    assert served(folder)[0] == model_of(folder, "mid")
+    folder.write("ftops.yaml", spec)
+    folder.ok("apply", "-y")
+    assert not folder.run("plan", "-o", "json").json["pins"]
+    assert "No changes." in folder.ok("plan")
