@@ -31,6 +31,9 @@ class Decision(Struct, frozen=True):
     override: str = ""
     """Why it is made although a gate may not pass."""
     promoted: Promoted | None = None
+    goes_first: bool = False
+    """Whether a job that it may use is deleted before its replacement is created, so that it can't wait until
+    the best one is known."""
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -44,7 +47,11 @@ class Decision(Struct, frozen=True):
     @property
     def unless(self) -> Mapping[str, Json]:
         """The values of expressions with which there is nothing to do: those of the best of a sweep."""
-        follows = self.reason.code == "inputs" and all(is_best(a.after) for a in self.attributes)
+        follows = (
+            self.reason.code == "inputs"
+            and not self.goes_first
+            and all(is_best(a.after) for a in self.attributes)
+        )
         return {str(a.after): encode(a.before) for a in self.attributes} if follows else {}
 
     @property

@@ -74,6 +74,7 @@ class StepOrder(Struct):
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
         self._spare_what_is_in_use()
+        self.decisions = {address: self._in_time(decision) for address, decision in self.decisions.items()}
         for decision in self.decisions.values():
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
@@ -111,6 +112,13 @@ class StepOrder(Struct):
         order = sort(self._waits, key)
         assert len(order) == len(self._steps)  # noqa: S101 - a step that is left out would be lost
         return order
+
+    def _in_time(self, decision: Decision) -> Decision:
+        """A deployment of the best of a sweep, whose jobs may be deleted before their replacements exist."""
+        if not decision.unless:
+            return decision
+        needs = (self.decisions.get(need) for need in self.needs.get(decision.resource.address, ()))
+        return replace(decision, goes_first=any(need and need.deletes_first for need in needs))
 
     def _spare_what_is_in_use(self) -> None:
         """An object that an unchanged one uses isn't deleted before its replacement is created. Raises

@@ -151,8 +151,9 @@ def the_best_is_served(world: World, run: Run) -> Iterator[str]:
         best = min(
             (job for job in jobs if not job.stopped), key=lambda job: _rank(job, run.spec), default=None
         )
-        if best is None or record.inputs.get("model") != best.outputs.get("fine_tuned_model"):
-            yield f"{address} serves {record.inputs.get('model')}, and the best is {best and best.address}"
+        thing = world.cloud.get(run.spec.account(address), "deployment", record.remote_id)
+        if best is None or (thing and thing.served != best.outputs.get("fine_tuned_model")):
+            yield f"{address} serves {thing and thing.served}, and the best is {best and best.address}"
 
 
 def _rank(job: ResourceState, spec: Spec) -> tuple[float, tuple[str, ...]]:
