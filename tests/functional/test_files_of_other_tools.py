@@ -17,6 +17,27 @@ OTHERS: Mapping[str, str] = {
     "compose.yaml": "services: {}\nvolumes: {}\n",
     "chart.yaml": "replicas: {{ .Values.replicas }}\n",
 }
+LIKE_SECTIONS: Mapping[str, str] = {
+    "azure-pipelines.yml": "trigger: [main]\nvariables: {python: '3.11'}\njobs:\n- job: test\n  steps: []\n",
+    "workflow.yml": "on: push\njobs:\n  test: {runs-on: ubuntu-latest, steps: [{run: make}]}\n",
+    "action.yml": "name: a\ninputs: {}\noutputs:\n  x: {description: y, value: z}\nruns: {using: composite}\n",
+    "environment.yml": "name: ml\ndependencies: [python]\nvariables: {OMP_NUM_THREADS: 1}\n",
+    "pubspec.yaml": "name: app\nenvironment: {sdk: '>=3.0.0'}\ndependencies: {}\n",
+    "serverless.yml": "service: app\nprovider: {name: aws, runtime: python3.12}\nfunctions: {}\n",
+    "promptfooconfig.yaml": "prompts: [a]\nproviders: [openai:gpt-4o]\ntests: []\n",
+    "dvc.yaml": "stages: {}\ndatasets:\n- {name: a, url: b}\nmetrics: []\n",
+    "params.yaml": "hyperparameters: {lr: 0.1}\ntrain: {epochs: 3}\n",
+    "axolotl.yaml": "base_model: m\ndatasets:\n- {path: d.jsonl, type: chat_template}\n",
+    "llama_factory.yaml": "stage: sft\ndataset: identity\nmodel_name_or_path: m\n",
+    "databricks.yml": "bundle: {name: b}\nvariables: {a: {default: 1, description: x}}\ntargets: {}\n",
+    "helmfile.yaml": "environments: {default: {values: [a.yaml]}}\nreleases: []\n",
+    "Chart.yaml": "apiVersion: v2\nname: app\nversion: 0.1.0\n",
+    "kustomization.yaml": "resources: [a.yaml]\nkind: Kustomization\n",
+    "mkdocs.yml": "site_name: a\nplugins: [search]\nmarkdown_extensions: [!!python/name:a.b {}]\n",
+    "openapi.yaml": "openapi: 3.1.0\ninfo: {title: a, version: '1'}\npaths: {}\n",
+    "docker-compose.yml": "services: {web: {image: a, environment: {A: b}}}\nconfigs: {}\n",
+}
+"""Some of their keys are sections, or nearly."""
 
 
 @pytest.fixture
@@ -26,9 +47,12 @@ def folder(tmp_path: Path) -> Folder:
     return here
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_file_of_another_tool_is_skipped(folder: Folder, name: str) -> None:
-    folder.write(name, OTHERS[name])
+_ALL = [*OTHERS.items(), *LIKE_SECTIONS.items()]
+
+
+@pytest.mark.parametrize(("name", "text"), _ALL, ids=[name for name, _ in _ALL])
+def test_a_file_of_another_tool_is_skipped(folder: Folder, name: str, text: str) -> None:
+    folder.write(name, text)
     done = folder.run("validate")
     assert (done.code, done.out) == (0, folder.ok("validate"))
     assert f"note: {name} is skipped" in done.err
@@ -62,6 +86,22 @@ def test_a_misspelled_section_is_an_error(folder: Folder, text: str) -> None:
     folder.write("more.yaml", text)
     done = folder.run("validate")
     assert done.code == 1 and f"unknown section `{text.partition(':')[0]}`" in done.err
+
+
+_PARTS = {
+    "jobs": "jobs:\n  b: {model: gpt-4o-mini-2024-07-18, training: train}\nnotes: 1\n",
+    "job": "job:\n  b: {model: gpt-4o-mini-2024-07-18, training: train}\nnotes: 1\n",
+    "providers": "providers:\n  b: {type: azure_openai}\nnotes: 1\n",
+    "environments": "environments:\n  b: {provider: local}\nnotes: 1\n",
+    "ftops": "ftops: {state: {path: elsewhere}}\nnotes: 1\n",
+}
+
+
+@pytest.mark.parametrize("name", _PARTS)
+def test_a_part_of_the_spec_is_not_skipped_for_a_key_that_is_none(folder: Folder, name: str) -> None:
+    folder.write("more.yaml", _PARTS[name])
+    done = folder.run("validate")
+    assert done.code == 1 and "unknown section `notes`" in done.err
 
 
 def test_without_a_file_of_the_usual_name_every_file_is_read(folder: Folder) -> None:

@@ -162,11 +162,10 @@ def read(
     spec_files = []
     for document in documents:
         keys = _keys(document)
-        is_spec = len(files) == 1 or document.root is None or not keys.isdisjoint(sections())
-        if is_spec:
+        if len(files) == 1 or document.root is None or _belongs(document, skips):
             spec_files.append(document.file)
             merge.add(document)
-        elif skips and not any(map(is_misspelled_section, keys)):
+        elif skips:
             (assigning if keys and keys <= declared else others).append(document.file)
         elif not keys or keys - declared:
             merge.add_veiled(document)
@@ -188,11 +187,24 @@ def read(
 _USUAL_NAME = "ftops"
 
 
+def _belongs(document: Document, skips: bool) -> bool:
+    """Whether a file of a folder is a part of the spec. `skips`: the folder has one with the usual name, and
+    files of other tools beside it are skipped."""
+    keys = _keys(document)
+    if not skips or keys <= set(sections()):
+        return not keys.isdisjoint(sections())
+    if Path(document.file).stem == _USUAL_NAME:
+        return True
+    from ftops.config.loader.foreign_files import is_part  # only for such a file
+
+    return is_part(document)
+
+
 def _not_read(others: Sequence[str], assigning: Sequence[str]) -> Iterator[Diagnostic]:
     """Notes about files of a folder that aren't part of the spec."""
     if others:
         summary = f"{some(sorted(others), 6)} {agree(len(others), 'is', 'are')} skipped"
-        detail = "Without a section of a spec, a file beside ftops.yaml isn't read as a part of it."
+        detail = "Beside ftops.yaml, only files that look like a part of the spec are read."
         yield Diagnostic(summary, detail, "", Place(min(others)).veiled(), "note")
     for file in assigning:
         detail = "All of its keys are names of variables; none is a section of a spec."
