@@ -200,6 +200,15 @@ class Screen:
             self.note("Cancelled. Nothing was changed.\n")
         return answer == "yes"
 
+    def ask(self, question: str) -> str | None:
+        """The line that the user types, without blanks around it; None if they end the input. Only if
+        `is_interactive`."""
+        self.text(self.paint(question, "bold"))
+        line = sys.stdin.readline()
+        if not line:
+            self.text("\n")
+        return line.strip() if line else None
+
     def counter(self, label: str) -> Callable[[int, int], None]:
         """A progress line that is removed at the end; only on a terminal."""
         if self.json or not self._err.isatty() or self._environ.get("TERM") == "dumb":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,123 +24,10 @@ def applied(folder: Folder) -> Folder:
     return folder
 
 
-# init
-
-
-def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
-    here = Folder(tmp_path)
-    out = here.ok("init", "my specs")
-    created = ("ftops.yaml", "data/train.jsonl", ".gitignore")
-    assert out.splitlines()[:3] == [f"Created my specs/{name}" for name in created]
-    assert "ftops plan 'my specs'" in out
-    assert "declares 1 dataset, 1 deployment, 1 job" in here.ok("validate", "my specs")
-    assert "Plan: 3 to create" in here.ok("plan", "my specs")
-    assert here.ok("fmt", "--check", "my specs") == ""
-
-
-@pytest.mark.parametrize(("template", "count"), [("quickstart", 3), ("sweep", 5), ("dpo", 3)])
-def test_each_template_is_applied_on_the_emulator(tmp_path: Path, template: str, count: int) -> None:
-    here = Folder(tmp_path)
-    here.ok("init", "--template", template)
-    assert f"Plan: {count} to create" in here.ok("plan")
-    assert here.ok("fmt", "--check") == ""
-    here.ok("apply", "-y")
-    assert "No changes" in here.ok("plan")
-
-
-def test_the_template_for_azure_has_two_environments(tmp_path: Path) -> None:
-    here = Folder(tmp_path)
-    here.ok("init", "--template", "azure")
-    assert "Plan: 3 to create" in here.ok("plan", "--env", "dev")
-    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
-    assert here.run("validate", "--env", "prod", environ=environ).code == 0
-    wrong = here.run("init", "--template", "swep", "other")
-    assert wrong.code == 1 and "is not one of 'quickstart', 'azure', 'sweep', 'dpo'" in wrong.err
-
-
-def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> None:
-    here = Folder(tmp_path)
-    here.ok("init")
-    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
-    head, mark, tail = spec.partition("#\n# providers:")
-    assert mark
-    here.write("ftops.yaml", head + "\n".join(line[2:] for line in f"{mark}{tail}".splitlines()) + "\n")
-    assert "Plan: 3 to create" in here.ok("plan", "--offline")
-    assert "Plan: 3 to create" in here.ok("plan", "--offline", "--env", "dev")
-    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
-    assert here.run("validate", "--env", "prod", environ=environ).code == 0
-
-
 def test_a_plan_writes_nothing_beside_the_state(folder: Folder) -> None:
     folder.ok("plan")
     assert not (folder.path / "state").exists()
     assert (folder.path / ".ftops" / ".gitignore").exists()
-
-
-def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    here = Folder(tmp_path)
-    assert here.run("init", "-o", "json").json["created"] == ["ftops.yaml", "data/train.jsonl", ".gitignore"]
-    before = (tmp_path / "ftops.yaml").read_text()
-    done = here.run("init")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: ftops.yaml already exists\n")
-    assert (tmp_path / "ftops.yaml").read_text() == before
-
-
-@pytest.mark.parametrize("name", ["other.yaml", "other.yml", "data/train.jsonl"])
-def test_init_writes_beside_nothing(tmp_path: Path, name: str) -> None:
-    here = Folder(tmp_path)
-    here.write(name, "x")
-    assert here.run("init").code == 1
-    assert not (tmp_path / "ftops.yaml").exists()
-
-
-def test_what_init_ignores_is_what_ftops_keeps(tmp_path: Path) -> None:
-    here = Folder(tmp_path)
-    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
-    here.ok("init")
-    here.ok("apply", "-y")
-    assert (tmp_path / "state" / tmp_path.name.replace("_", "-")).is_dir()
-    said = subprocess.run(
-        ["git", "status", "--porcelain", "-uall"], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert said.stdout.split() == ["??", ".gitignore", "??", "data/train.jsonl", "??", "ftops.yaml"]
-
-
-@pytest.mark.parametrize("kind", ["file", "link", "link to nothing", "folder", "project around it"])
-def test_init_leaves_a_gitignore_as_it_is(tmp_path: Path, kind: str) -> None:
-    here, other = Folder(tmp_path / "here"), tmp_path / "other"
-    own = here.path / ".gitignore"
-    here.path.mkdir()
-    match kind:
-        case "file":
-            own.write_text("mine\n")
-        case "link":
-            other.write_text("mine\n")
-            own.symlink_to(other)
-        case "link to nothing":
-            own.symlink_to(other)
-        case "folder":
-            own.mkdir()
-        case _:
-            (tmp_path / ".git").mkdir()
-    there = own.is_symlink() or own.exists()
-    done = here.run("init")
-    assert done.code == 0
-    assert ("Create" if kind == "project around it" else "Add") + " " in done.out
-    assert "`.ftops/` and `/state/`" in done.out
-    assert "Created .gitignore" not in done.out
-    assert (own.is_symlink() or own.exists()) is there
-    assert kind not in ("file", "link") or own.read_text() == "mine\n"
-    assert kind != "link to nothing" or not other.exists()
-
-
-def test_init_where_no_folder_can_be(tmp_path: Path) -> None:
-    here = Folder(tmp_path)
-    here.write("file", "x")
-    done = here.run("init", "file/folder")
-    assert done.code == 1
-    assert done.err.startswith("error: can't write file/folder/ftops.yaml: ")
 
 
 # validate

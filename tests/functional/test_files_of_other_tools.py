@@ -20,7 +20,7 @@ OTHERS: Mapping[str, str] = {
 LIKE_SECTIONS: Mapping[str, str] = {
     "azure-pipelines.yml": "trigger: [main]\nvariables: {python: '3.11'}\njobs:\n- job: test\n  steps: []\n",
     "workflow.yml": "on: push\njobs:\n  test: {runs-on: ubuntu-latest, steps: [{run: make}]}\n",
-    "action.yml": "name: a\ninputs: {}\noutputs:\n  x: {description: y, value: z}\nruns: {using: composite}\n",
+    "action.yml": "name: a\ninputs: {}\noutputs: {x: {value: z}}\nruns: {using: composite}\n",
     "environment.yml": "name: ml\ndependencies: [python]\nvariables: {OMP_NUM_THREADS: 1}\n",
     "pubspec.yaml": "name: app\nenvironment: {sdk: '>=3.0.0'}\ndependencies: {}\n",
     "serverless.yml": "service: app\nprovider: {name: aws, runtime: python3.12}\nfunctions: {}\n",

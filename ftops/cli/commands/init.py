@@ -3,65 +3,61 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
+from ftops.cli.starters import (
+    TEMPLATES,
+    Account,
+    Template,
+    account_at,
+    files_of,
+    helpers_of,
+    ignored_text,
+)
 from ftops.cli.workflows import CI_SERVICES, CiFiles, ci_files
+from ftops.config.loader.files import has_section
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, slug
-from ftops.core.confined_files import content, outside, real
+from ftops.core.confined_files import outside, real
 from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
 
-_COMMENTED_OUT = "#\n# providers:"
-"""Where the starter begins to be about Azure."""
-_COMMENT = re.compile(r"^# ?", re.MULTILINE)
 _GUIDE = "docs/ci.md of ftops"
-
-
-class _Template(NamedTuple):
-    """A spec to start from. The names are those of files in the folder `starter`."""
-
-    spec: str = "ftops.yaml"
-    data: str = "train.jsonl"
-    with_azure: bool = False
-    """Whether the part about Azure counts, which is a comment otherwise."""
-
-
-_TEMPLATES: Mapping[str, _Template] = {
-    "quickstart": _Template(),
-    "azure": _Template(with_azure=True),
-    "sweep": _Template("templates/sweep.yaml"),
-    "dpo": _Template("templates/dpo.yaml", "templates/pairs.jsonl"),
-}
 
 
 @click.command("init")
 @click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
+@click.option("--template", type=click.Choice([*TEMPLATES]), help="What to start from (default: quickstart).")
+@click.option("--endpoint", metavar="URL", help="Your account of Azure OpenAI: its endpoint, or its name.")
+@click.option("--resource-group", metavar="NAME", help="The resource group of the account.")
 @click.option(
     "--ci",
     type=click.Choice([*CI_SERVICES]),
     help="Also create workflows of a CI: plan, apply, reconcile, drift. The folder may have a spec already.",
 )
-@click.option(
-    "--template",
-    type=click.Choice([*_TEMPLATES]),
-    help="What to start from (default: quickstart).",
-)
 @click.option("--env", "environment", metavar="NAME", help="The environment that the workflows are for.")
+@click.option("-y", "--yes", "--no-input", "no_input", is_flag=True, help="Ask nothing, also on a terminal.")
 @screen_options
 def command(
-    screen: Screen, folder: Path, ci: str | None, template: str | None, environment: str | None
+    screen: Screen,
+    folder: Path,
+    template: str | None,
+    endpoint: str | None,
+    resource_group: str | None,
+    ci: str | None,
+    environment: str | None,
+    no_input: bool,
 ) -> int:
-    """Create a small spec to start from, with a dozen training examples. Nothing is overwritten.
+    """Create a small spec to start from, with its data and a README. Nothing is overwritten.
 
-    If the folder isn't in a project already, a .gitignore is created too.
+    On a terminal, it asks for what isn't given. If the folder isn't in a project already, a .gitignore is
+    created too.
     """
     if environment is not None and ci is None:
         raise click.UsageError("--env needs --ci")
@@ -71,14 +67,18 @@ def command(
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
         _refuse_existing([*files.texts], project_root(real(folder)))
-    created, advised = (
-        _create_spec(folder, _TEMPLATES[template or ("azure" if ci else "quickstart")])
-        if is_new
-        else ([], "")
-    )
-    for path, text in files.texts.items():
-        _write(path, text)
-    names = [*created, *map(display, files.texts)]
+    texts, advised = files.texts, ""
+    if is_new:
+        if specs := _specs(folder):
+            raise _already_exists(specs[0])
+        asks = screen.is_interactive and not no_input and ci is None
+        chosen, account = _chosen(screen if asks else None, template, endpoint, resource_group)
+        if ci:
+            chosen = chosen._replace(with_azure=True)
+        own, advised = _new_files(folder, chosen, account)
+        texts = {**own, **files.texts}
+    _write_all(texts)
+    names = [path.as_posix() if path not in files.texts else display(path) for path in texts]
     return screen.result(
         lambda: {"created": names},
         lambda: _report(screen, folder, names, advised, files),
@@ -86,40 +86,86 @@ def command(
 
 
 def _specs(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.y*ml"))
+    """The files of the folder that have a section of a spec. Others belong to other tools."""
+    found = sorted(path for path in folder.glob("*.y*ml") if not path.is_dir())
+    return [path for path in found if path.stem == "ftops" or has_section(path)]
 
 
-def _create_spec(folder: Path, template: _Template) -> tuple[list[str], str]:
-    """The files that were created, and what the user has to add to a .gitignore."""
-    spec = _starter(template.spec).replace("NAME", slug(real(folder).name) or "spec", 1)
-    if template.with_azure:
-        head, mark, tail = spec.partition(_COMMENTED_OUT)
-        spec = head.replace(" and remove the #", "") + _COMMENT.sub("", mark + tail).lstrip()
-    targets = {
-        folder / "ftops.yaml": spec,
-        folder / "data" / Path(template.data).name: _starter(template.data),
-    }
-    _refuse_to_overwrite(folder, list(targets))
-    for path, text in targets.items():
-        _write(path, text)
+def _chosen(
+    screen: Screen | None, template: str | None, endpoint: str | None, resource_group: str | None
+) -> tuple[Template, Account | None]:
+    """The template and the account that were given, or that the user names. Raises UsageError, and
+    FtopsError if the user ends the input."""
+    wants_account = screen is not None and endpoint is None and template in (None, "azure")
+    if screen is not None and template is None:
+        template = _ask_template(screen)
+    row = TEMPLATES[template or "quickstart"]
+    if endpoint is not None:
+        account = account_at(endpoint, resource_group or "")
+        if account is None:
+            raise click.UsageError(f"--endpoint isn't the URL or the name of an account: {endpoint}")
+        return row, account
+    if resource_group is not None and not wants_account:
+        raise click.UsageError("--resource-group needs --endpoint")
+    if screen is None or not wants_account:
+        return row, None
+    return row, _ask_account(screen, resource_group)
+
+
+def _ask_template(screen: Screen) -> str:
+    names = list(TEMPLATES)
+    rows = [f"  {n}  {name:<14} {TEMPLATES[name].about}" for n, name in enumerate(names, 1)]
+    screen.lines(["What do you want to start from?", "", *rows, ""])
+    while True:
+        answer = _answer(screen, "Number or name [1]: ") or "1"
+        if answer.isdecimal() and 0 < int(answer) <= len(names):
+            return names[int(answer) - 1]
+        if answer in names:
+            return answer
+        screen.note(f"There is no `{answer}`: type a number from 1 to {len(names)}, or a name.\n")
+
+
+def _ask_account(screen: Screen, resource_group: str | None) -> Account | None:
+    """None if only the emulator is wanted."""
+    while True:
+        answer = _answer(
+            screen, "Endpoint or name of your account of Azure OpenAI (empty: only the emulator): "
+        )
+        if not answer:
+            return None
+        if account_at(answer):
+            break
+        screen.note("That isn't the URL or the name of an account, such as https://acme.openai.azure.com/.\n")
+    default = Account("").resource_group
+    group = resource_group or _answer(screen, f"Its resource group [{default}]: ")
+    return account_at(answer, group)
+
+
+def _answer(screen: Screen, question: str) -> str:
+    answer = screen.ask(question)
+    if answer is None:
+        raise FtopsError(
+            "cancelled", "Nothing was written.", "run `ftops init --no-input` to be asked nothing"
+        )
+    return answer
+
+
+def _new_files(folder: Path, template: Template, account: Account | None) -> tuple[dict[Path, str], str]:
+    """The texts of the files that are to be created, and what the user has to add to a .gitignore."""
+    name = slug(real(folder).name) or "spec"
+    texts = {folder / file: text for file, text in files_of(template, name, account).items()}
+    _refuse_to_overwrite(folder, list(texts))
+    for file, text in helpers_of(template, name, account).items():
+        if not os.path.lexists(folder / file):
+            texts[folder / file] = text
     # Never changes an existing .gitignore (even a dangling link), nor that of an enclosing project.
     ignore_file = project_root(real(folder)) / ".gitignore"
-    creates_ignore = ignore_file.parent == real(folder) and not os.path.lexists(ignore_file)
-    if creates_ignore:
-        targets[folder / ".gitignore"] = _starter("gitignore")
-        _write(folder / ".gitignore", targets[folder / ".gitignore"])
-    if creates_ignore:
-        advice = ""
-    elif os.path.lexists(ignore_file):
-        advice = f"Add `.ftops/` and `/state/` to {display(ignore_file)}; init doesn't change it."
-    else:
-        advice = f"Create {display(ignore_file)} with the lines `.ftops/` and `/state/`."
-    return [path.as_posix() for path in targets], advice
-
-
-def _starter(name: str) -> str:
-    """A file of the project that is created."""
-    return content(Path(__file__).parents[1] / "starter" / name).decode()
+    if ignore_file.parent == real(folder) and not os.path.lexists(ignore_file):
+        texts[folder / ".gitignore"] = ignored_text()
+        return texts, ""
+    if os.path.lexists(ignore_file):
+        return texts, f"Add `.ftops/` and `/state/` to {display(ignore_file)}; init doesn't change it."
+    return texts, f"Create {display(ignore_file)} with the lines `.ftops/` and `/state/`."
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
@@ -128,13 +174,17 @@ def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
             raise FtopsError(
                 f"{path} is {place}", "A link points outside of the folder.", "choose an empty folder"
             )
-    existing = [path for path in targets if os.path.lexists(path)] + _specs(folder)
-    if existing:
-        raise FtopsError(
-            f"{existing[0]} already exists",
-            "init doesn't overwrite files, and a second spec in the folder would be merged with the first.",
-            "choose an empty folder: `ftops init FOLDER`",
-        )
+    for path in targets:
+        if os.path.lexists(path):
+            raise _already_exists(path)
+
+
+def _already_exists(path: Path) -> FtopsError:
+    return FtopsError(
+        f"{path} already exists",
+        "init doesn't overwrite files, and a second spec in the folder would be merged with the first.",
+        "choose an empty folder: `ftops init FOLDER`",
+    )
 
 
 def _refuse_existing(targets: list[Path], root: Path) -> None:
@@ -149,13 +199,25 @@ def _refuse_existing(targets: list[Path], root: Path) -> None:
             )
 
 
-def _write(path: Path, text: str) -> None:
+def _write_all(texts: Mapping[Path, str]) -> None:
+    """Writes all of them, or none: what was written is removed if one can't be, or the user stops it."""
+    made: list[Path] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
+        for path, text in texts.items():
+            missing = [one for one in path.parents if not one.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made += reversed(missing)
+            with path.open("x", encoding="utf-8") as file:
+                made.append(path)
+                file.write(text)
+    except BaseException as error:
+        for one in reversed(made):
+            with suppress(OSError):
+                one.rmdir() if one.is_dir() else one.unlink()
+        if isinstance(error, OSError):
+            summary = f"can't write {path}: {error.strerror}"
+            raise FtopsError(summary, "", "choose another folder") from error
+        raise
 
 
 def _report(screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles) -> list[str]:

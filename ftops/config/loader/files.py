@@ -345,6 +345,11 @@ def holds_spec(path: Path) -> bool:
     return bool(_spec_files(path, set(), []))
 
 
+def has_section(file: Path) -> bool:
+    """Whether a file has a section of a spec at its top level."""
+    return not _names_in_text(file, None).isdisjoint(sections())
+
+
 def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> list[Path]:
     if not path.is_dir() and path.exists():
         return [path]

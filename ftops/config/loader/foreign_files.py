@@ -1,8 +1,8 @@
 """Files beside a spec: which of them are parts of it, and which belong to other tools.
 
 A file of another tool may have keys that are also sections: `jobs` and `variables` of Azure Pipelines,
-`outputs` of a GitHub Action, `environment` of Dart. What must not happen is that a part of the spec is skipped
-for a typo: what isn't declared is deleted.
+`outputs` of a GitHub Action, `environment` of Dart. But no part of the spec may be skipped for a typo, since
+what isn't declared is deleted.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ftops.yaml.document import Document, merged
 
 
 def is_part(document: Document) -> bool:
-    """Whether a file beside `ftops.yaml` is a part of the spec: all of its keys are sections, or nearly; or one
-    of them declares what would be deleted, or found elsewhere, without it."""
+    """Whether a file beside `ftops.yaml` is a part of the spec: all of its keys are sections, or nearly, or
+    one of them declares what would be deleted, or found elsewhere, without it."""
     named = [(_section(key), node) for key, node in _items(document.root)]
     if all(section for section, _ in named):
         return bool(named)

@@ -1,0 +1,171 @@
+"""Starters: the files of a project that `ftops init` creates, from a template."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ftops.core.confined_files import content
+
+_FOLDER = Path(__file__).parent / "starter"
+_AZURE = "#\n# providers:"
+"""Where a spec begins to be about Azure."""
+_COMMENT = re.compile(r"^# ?", re.MULTILINE)
+_MODELINE = "# yaml-language-server: $schema=ftops.schema.json\n"
+_ENDPOINT = "https://acme.openai.azure.com/"
+"""The placeholder in a spec; so are its account and its resource group."""
+_GROUP = "rg-ai"
+_CHAT = (
+    "Put your conversations into `data/train.jsonl`, one JSON object per line. Training is worth it from a "
+    "few dozen on."
+)
+
+
+class Template(NamedTuple):
+    """A spec to start from, and what the README says of it. Files are those of the folder `starter`."""
+
+    about: str
+    spec: str
+    data: Mapping[str, str]
+    """By name in the folder `data`."""
+    job: str = "assistant"
+    own_data: str = _CHAT
+    note: str = (
+        "A deployment of a fine-tuned model is billed by the hour, used or not: destroy what you don't need."
+    )
+    with_azure: bool = False
+    """Whether the part about Azure counts, which is a comment otherwise."""
+
+
+_QUICKSTART = Template(
+    "A chat model that is trained on a dozen examples, and deployed.",
+    "ftops.yaml",
+    {"train.jsonl": "train.jsonl"},
+)
+TEMPLATES: Mapping[str, Template] = {
+    "quickstart": _QUICKSTART,
+    "azure": _QUICKSTART._replace(
+        about="A chat model in two environments: dev is the emulator, prod an account of Azure OpenAI.",
+        with_azure=True,
+    ),
+    "functions": Template(
+        "A model that answers with function calls, and declines what no function does.",
+        "templates/functions/ftops.yaml",
+        {f"{name}.jsonl": f"templates/functions/{name}.jsonl" for name in ("train", "valid")},
+        "home",
+        "Each line of `data/train.jsonl` has the functions (`tools`), and one call as the answer. "
+        "`ftops data generate` can make such data from the schemas of functions.",
+    ),
+    "sweep": Template(
+        "Several jobs with other hyperparameters each, to compare them.",
+        "templates/sweep/ftops.yaml",
+        {"train.jsonl": "train.jsonl"},
+        "sweep",
+        note="Each job is billed: `ftops plan` adds up what they cost, and `budget` limits it: "
+        "`ftops: {budget: {training: 50}}`.",
+    ),
+    "dpo": Template(
+        "Direct preference optimisation: a model learns from pairs of a preferred and another answer.",
+        "templates/dpo/ftops.yaml",
+        {"pairs.jsonl": "templates/dpo/pairs.jsonl"},
+        "polite",
+        "Each line of `data/pairs.jsonl` has a conversation (`input`), a `preferred_output` and a "
+        "`non_preferred_output`.",
+    ),
+    "reinforcement": Template(
+        "Reinforcement fine-tuning: the model tries answers, and a grader scores them.",
+        "templates/reinforcement/ftops.yaml",
+        {f"{name}.jsonl": f"templates/reinforcement/{name}.jsonl" for name in ("train", "valid")},
+        "triage",
+        "Each line has a conversation without an answer, and fields for the grader, such as `queue`. "
+        "Training and validation data should have no prompts in common.",
+        "Training is billed by the hour, and the service pauses a job at a limit, which the plan shows. "
+        "Begin with few epochs: `prod: {provider: azure, variables: {epochs: 2}}`.",
+    ),
+    "open-model": Template(
+        "An open model, Ministral 3B of Mistral AI, trained and served by Azure.",
+        "templates/open-model/ftops.yaml",
+        {"train.jsonl": "train.jsonl"},
+        note="Open models need a Foundry resource. `ftops models Ministral-3B` shows where it can be "
+        "trained. Qwen3-32B and gpt-oss-20b are used in the same way; larger ones are served on GPUs by the hour: "
+        "see managed compute in the language reference of ftops.",
+    ),
+}
+
+
+class Account(NamedTuple):
+    """An account of Azure OpenAI, for the spec."""
+
+    endpoint: str
+    resource_group: str = _GROUP
+
+
+def account_at(text: str, resource_group: str = "") -> Account | None:
+    """The account with this endpoint, or of this name; None if it is neither."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]*", text, re.IGNORECASE):
+        text = f"https://{text}.openai.azure.com/"
+    valid = re.fullmatch(r"https://[A-Za-z0-9.-]+(?::\d+)?/?[A-Za-z0-9._/-]*", text)
+    return Account(text, resource_group or _GROUP) if valid and "." in text else None
+
+
+def spec_text(template: Template, name: str, account: Account | None) -> str:
+    """The spec, with the part about Azure as a comment unless it counts."""
+    spec = _text(template.spec).replace("NAME", name, 1)
+    if _AZURE not in spec:
+        spec = f"{spec}\n{_about_azure()}"
+    if template.with_azure or account:
+        head, mark, tail = spec.partition(_AZURE)
+        spec = head.replace(" and remove the #", "") + _COMMENT.sub("", mark + tail).lstrip()
+    if account:
+        label = account.endpoint.partition("//")[2].partition(".")[0]
+        spec = spec.replace("fill this in, then run", "run").replace(_ENDPOINT, account.endpoint)
+        spec = spec.replace("account: acme", f"account: {label}").replace(_GROUP, account.resource_group)
+    return _MODELINE + spec
+
+
+def _about_azure() -> str:
+    """The last part of the usual spec, without values of variables."""
+    spec = _text(_QUICKSTART.spec)
+    tail = spec[spec.index("# On Azure OpenAI") :]
+    return re.sub(r", variables: \{.*\}\}", "}", tail)
+
+
+def readme_text(template: Template, name: str, account: Account | None) -> str:
+    fill_in = "Fill in the end of `ftops.yaml`, and remove the `#`."
+    if account:
+        fill_in = "The end of `ftops.yaml` names your account: check it."
+    elif template.with_azure:
+        fill_in = "Fill in `providers` at the end of `ftops.yaml`."
+    values = {
+        "ABOUT": template.about,
+        "RESULTS": f"ftops results job.{template.job}    # how training went",
+        "DATA": template.own_data,
+        "AZURE": fill_in,
+        "NOTE": template.note,
+    }
+    text = _text("README.md").replace("NAME", name, 1)
+    for word, value in values.items():
+        text = text.replace(word, value, 1)
+    return text
+
+
+def files_of(template: Template, name: str, account: Account | None) -> dict[str, str]:
+    """The texts of the files that a project consists of."""
+    data = {f"data/{file}": _text(source) for file, source in template.data.items()}
+    return {"ftops.yaml": spec_text(template, name, account), **data}
+
+
+def helpers_of(template: Template, name: str, account: Account | None) -> dict[str, str]:
+    """The texts of files beside them, which aren't needed if there are others of the same name."""
+    schema = content(Path(__file__).parents[1] / "schema.json").decode()
+    return {"README.md": readme_text(template, name, account), "ftops.schema.json": schema}
+
+
+def ignored_text() -> str:
+    return _text("gitignore")
+
+
+def _text(name: str) -> str:
+    return content(_FOLDER / name).decode()

@@ -1,0 +1,235 @@
+"""`ftops init`: what it writes, what it asks on a terminal, and that it writes all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import subprocess
+import termios
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import Folder
+from tests.support.command import FTOPS
+
+
+def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    out = here.ok("init", "my specs")
+    created = ("ftops.yaml", "data/train.jsonl", "README.md", "ftops.schema.json", ".gitignore")
+    assert out.splitlines()[:5] == [f"Created my specs/{name}" for name in created]
+    assert "ftops plan 'my specs'" in out
+    assert "declares 1 dataset, 1 deployment, 1 job" in here.ok("validate", "my specs")
+    assert "Plan: 3 to create" in here.ok("plan", "my specs")
+    assert here.ok("fmt", "--check", "my specs") == ""
+
+
+TEMPLATES = {"quickstart": 3, "sweep": 5, "dpo": 3, "functions": 4, "reinforcement": 4, "open-model": 3}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_each_template_goes_from_plan_to_destroy_on_the_emulator(tmp_path: Path, template: str) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", template)
+    assert f"Plan: {TEMPLATES[template]} to create" in here.ok("plan")
+    assert here.ok("fmt", "--check") == ""
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert not re.search(r"\b(NAME|ABOUT|RESULTS|DATA|AZURE|NOTE)\b", readme)
+    here.ok("apply", "-y")
+    assert "No changes" in here.ok("plan")
+    (results,) = re.findall(r"^ftops (results job\.\S+)", readme, re.MULTILINE)
+    assert "est" in here.ok(*results.split())
+    here.ok("destroy", "-y")
+    assert here.ok("state", "list") == ""
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, "azure"])
+def test_each_template_goes_on_with_an_account(tmp_path: Path, template: str) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", template, "--endpoint", "contoso", "--resource-group", "rg-models")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    assert here.run("validate", "--env", "prod", environ=environ).code == 0
+    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    assert "endpoint: https://contoso.openai.azure.com/" in spec and "resource_group: rg-models" in spec
+    assert here.ok("fmt", "--check") == ""
+
+
+def test_the_spec_names_the_schema_beside_it(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init")
+    first = (tmp_path / "ftops.yaml").read_text(encoding="utf-8").partition("\n")[0]
+    name = first.removeprefix("# yaml-language-server: $schema=")
+    assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == json.loads(here.ok("schema"))
+
+
+# init on a terminal
+
+
+def asked(tmp_path: Path, answers: Sequence[str], *argv: str) -> tuple[int, str]:
+    """The exit code, and what a terminal shows if these are the answers. A question ends in `: `."""
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [*FTOPS, "init", *argv],
+        cwd=tmp_path,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is a signal
+    )
+    os.close(slave)
+    shown, left = "", list(answers)
+    with contextlib.suppress(OSError):  # the terminal has closed
+        while chunk := os.read(master, 10_000):
+            shown += re.sub(r"\x1b\[[0-9;]*m", "", chunk.decode())
+            if left and shown.endswith(": "):
+                os.write(master, left.pop(0).encode())
+    os.close(master)
+    return process.wait(60), shown
+
+
+def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
+    code, shown = asked(tmp_path, ["9\n", "functions\n", "http:\n", "contoso\n", "\n"])
+    assert code == 0, shown
+    assert "What do you want to start from?" in shown and "There is no `9`" in shown
+    assert "That isn't the URL or the name of an account" in shown
+    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    assert (
+        "https://contoso.openai.azure.com/" in spec and "resource_group: rg-ai" in spec and "job.home" in spec
+    )
+
+
+def test_init_with_all_the_usual_answers(tmp_path: Path) -> None:
+    code, shown = asked(tmp_path, ["\n", "\n"])
+    assert code == 0, shown
+    assert "# providers:" in (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("argv", ["-y", "--no-input", "--template=dpo", "-o=json"])
+def test_init_asks_nothing_if_all_is_given(tmp_path: Path, argv: str) -> None:
+    code, shown = asked(tmp_path, [], *argv.split("="))
+    assert code == 0, shown
+    assert (tmp_path / "ftops.yaml").exists() and "start from?" not in shown
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [(["\x03"], 130), (["\x04"], 1), (["1\n", "\x03"], 130)],
+    ids=["first", "end", "later"],
+)
+def test_init_that_is_stopped_writes_nothing(tmp_path: Path, answers: list[str], code: int) -> None:
+    assert asked(tmp_path, answers)[0] == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_removes_what_it_wrote_if_it_can_not_go_on(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("data", "a file")
+    done = here.run("init")
+    assert done.code == 1 and "error: can't write data/train.jsonl" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_init_beside_files_of_other_tools(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("docker-compose.yml", "services: {}\n")
+    here.write("README.md", "mine\n")
+    assert "README.md" not in here.ok("init")
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine\n"
+    assert "Valid: " in here.ok("validate")
+
+
+def test_the_template_for_azure_has_two_environments(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", "azure")
+    assert "Plan: 3 to create" in here.ok("plan", "--env", "dev")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    assert here.run("validate", "--env", "prod", environ=environ).code == 0
+    wrong = here.run("init", "--template", "swep", "other")
+    assert wrong.code == 1 and "is not one of 'quickstart', 'azure', 'functions'" in wrong.err
+
+
+def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init")
+    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    head, mark, tail = spec.partition("#\n# providers:")
+    assert mark
+    here.write("ftops.yaml", head + "\n".join(line[2:] for line in f"{mark}{tail}".splitlines()) + "\n")
+    assert "Plan: 3 to create" in here.ok("plan", "--offline")
+    assert "Plan: 3 to create" in here.ok("plan", "--offline", "--env", "dev")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    assert here.run("validate", "--env", "prod", environ=environ).code == 0
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    created = here.run("init", "-o", "json").json["created"]
+    assert created == ["ftops.yaml", "data/train.jsonl", "README.md", "ftops.schema.json", ".gitignore"]
+    before = (tmp_path / "ftops.yaml").read_text()
+    done = here.run("init")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: ftops.yaml already exists\n")
+    assert (tmp_path / "ftops.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["other.yaml", "other.yml", "data/train.jsonl"])
+def test_init_writes_beside_nothing(tmp_path: Path, name: str) -> None:
+    here = Folder(tmp_path)
+    here.write(name, "jobs: {}\n")
+    assert here.run("init").code == 1
+    assert not (tmp_path / "ftops.yaml").exists()
+
+
+def test_what_init_ignores_is_what_ftops_keeps(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    here.ok("init")
+    here.ok("apply", "-y")
+    assert (tmp_path / "state" / tmp_path.name.replace("_", "-")).is_dir()
+    said = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    files = [".gitignore", "README.md", "data/train.jsonl", "ftops.schema.json", "ftops.yaml"]
+    assert said.stdout.split() == [word for file in files for word in ("??", file)]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "link to nothing", "folder", "project around it"])
+def test_init_leaves_a_gitignore_as_it_is(tmp_path: Path, kind: str) -> None:
+    here, other = Folder(tmp_path / "here"), tmp_path / "other"
+    own = here.path / ".gitignore"
+    here.path.mkdir()
+    match kind:
+        case "file":
+            own.write_text("mine\n")
+        case "link":
+            other.write_text("mine\n")
+            own.symlink_to(other)
+        case "link to nothing":
+            own.symlink_to(other)
+        case "folder":
+            own.mkdir()
+        case _:
+            (tmp_path / ".git").mkdir()
+    there = own.is_symlink() or own.exists()
+    done = here.run("init")
+    assert done.code == 0
+    assert ("Create" if kind == "project around it" else "Add") + " " in done.out
+    assert "`.ftops/` and `/state/`" in done.out
+    assert "Created .gitignore" not in done.out
+    assert (own.is_symlink() or own.exists()) is there
+    assert kind not in ("file", "link") or own.read_text() == "mine\n"
+    assert kind != "link to nothing" or not other.exists()
+
+
+def test_init_where_no_folder_can_be(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("file", "x")
+    done = here.run("init", "file/folder")
+    assert done.code == 1
+    assert done.err.startswith("error: can't write file/folder/ftops.yaml: ")
