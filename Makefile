@@ -103,7 +103,8 @@ dist: $(VENV)/.run ## sdist and wheel, in dist; ftops is started from the wheel 
 		--require-hashes --requirement requirements/run.txt
 	@$(BIN)/python -m pip --python build/dist/bin/python install --quiet --disable-pip-version-check \
 		--no-deps dist/*.whl
-	@cd build/dist && bin/ftops version
+	@cd build/dist && bin/ftops version && bin/ftops init first && bin/ftops plan first && \
+		bin/ftops apply -y first && bin/ftops destroy -y first
 
 audit: $(VENV)/.dev ## look the locked packages up in the database of known vulnerabilities
 	@$(BIN)/python -m tools.audit $(ARGS)
