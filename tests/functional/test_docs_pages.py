@@ -201,7 +201,7 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
         ".venv/bin/python -m pytest": "this is a run of pytest",
         "UPDATE_GOLDEN=1": "it would write files of the checkout",
     },
-    "README.md": {"make ": ".ci/run runs it"},
+    "README.md": {"make ": ".ci/run runs it", "uv tool ": _INSTALLS},
     "docs/ci.md": {"ftops ci ": "needs a Git hosting service; tests/forges has stand-ins"},
     "docs/cli.md": {"ftops completion fish": "writes to the home folder"},
     "docs/emulator.md": {"": "starts a server, or calls the one that was started; tests/emulator does"},
