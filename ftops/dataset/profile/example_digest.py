@@ -22,7 +22,8 @@ _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16
 WORDS = 48
 """Words that are hashed: texts that are nearly the same begin nearly the same."""
-_NONE = (bytes(8), bytes(BUCKETS))
+NOT_COMPARED = (bytes(8), bytes(BUCKETS))
+"""Of examples that are not to be compared."""
 _NO_HASH = 1 << 32
 LENGTH = 500
 """Characters in which these words are."""
@@ -42,14 +43,15 @@ class Row(NamedTuple):
     minhash: bytes
 
 
-def pack_row(
-    line: int, tokens: int, example: Mapping[str, Any], messages: Messages, is_comparable: bool = True
-) -> bytes:
-    """A packed row; `rows` is the inverse. `messages` are those of the example. Without `is_comparable`, the
-    row has no digest of the prompt and no MinHash."""
-    content = xxh3_64_digest(canonical(example))
-    asked, words = (prompt(example, messages), minhash(_words(example, messages))) if is_comparable else _NONE
-    return _ROW.pack(line, min(tokens, 2**32 - 1), content, asked, words)
+def pack_row(line: int, tokens: int, content: bytes, compared: tuple[bytes, bytes] = NOT_COMPARED) -> bytes:
+    """A packed row; `rows` is the inverse. `content`: canonical JSON. `compared`: the digest of the prompt,
+    and the MinHash."""
+    return _ROW.pack(line, min(tokens, 2**32 - 1), xxh3_64_digest(content), *compared)
+
+
+def compared(example: Mapping[str, Any], messages: Messages) -> tuple[bytes, bytes]:
+    """What examples are compared by, besides their content. `messages` are those of the example."""
+    return prompt(example, messages), minhash(_words(example, messages))
 
 
 def rows(packed: bytes) -> Iterator[Row]:

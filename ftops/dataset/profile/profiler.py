@@ -7,24 +7,37 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, get_args
 
 from msgspec import Struct, field, json
 from msgspec.msgpack import Decoder, Encoder
+from msgspec.structs import replace
 
 from ftops.core.confined_files import opened
 from ftops.core.gc_pause import no_garbage_collection
 from ftops.dataset.checks.process_pool import spread
-from ftops.dataset.files.jsonl_io import Example, blocks, lines_of, read, unreadable
+from ftops.dataset.files.jsonl_io import (
+    BOM,
+    Example,
+    Line,
+    blocks,
+    canonical,
+    lines_of,
+    list_at,
+    read,
+    unreadable,
+)
 from ftops.dataset.formats import offering
 from ftops.dataset.formats.chat import grader_fields
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.details import Details
-from ftops.dataset.profile.tokens import MESSAGE, REPLY, Counter, calls, counter
+from ftops.dataset.profile.example_digest import NOT_COMPARED
+from ftops.dataset.profile.plain_block import TEXT, add_plain, digest_of_system, short_answer
+from ftops.dataset.profile.tokens import Counter, calls, counter
 from ftops.dataset.rules.sensitive_data import mask
 
 PARALLEL = 8 * 1024 * 1024
@@ -34,9 +47,6 @@ BLOCK = 512 * 1024
 MAX_LABELS = 1000
 OTHER = "(other)"
 MAX_VALUES = 10_000
-_SYSTEMS = 1000
-_NEAR = 16
-"""A longer answer isn't a label."""
 EXCERPT = 72
 
 
@@ -117,6 +127,8 @@ class Measurement(Struct, frozen=True):
     is_detailed: bool = False
     is_comparable: bool = True
     """Whether rows have what a comparison of prompts and texts needs, which takes a sixth of the time."""
+    vectorised: bool = False
+    """With numpy, if there is enough to be worth its import."""
 
 
 def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
@@ -136,11 +148,13 @@ def measure_as(path: Path, what: Measurement, processes: int = 0) -> Measured:
     try:
         with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
-            processes = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
+            if size >= PARALLEL:
+                what = replace(what, vectorised=True)
+                processes = processes or min(4, os.cpu_count() or 1)
             numbered = _numbered(stream, sha.update)
             here = partial(measure_block, what=what)
             argument = json.encode(what).decode()
-            for part, packed, more in spread(__name__, argument, numbered, here, _decode, processes):
+            for part, packed, more in spread(__name__, argument, numbered, here, _decode, processes or 1):
                 sums.add(part)
                 rows += packed
                 if details and more:
@@ -154,12 +168,9 @@ def measure_as(path: Path, what: Measurement, processes: int = 0) -> Measured:
 def measure_block(numbered: bytes, what: Measurement) -> tuple[Sums, bytes, Details | None]:
     """The sums and rows of whole lines, which follow the number of the first one (8 bytes)."""
     run = _Block(what)
+    first = int.from_bytes(numbered[:8], "big")
     with no_garbage_collection():
-        for line in lines_of(numbered[8:], int.from_bytes(numbered[:8], "big")):
-            if line.example is None:
-                run.sums.unreadable += 1
-            else:
-                run.add(line.number, line.example)
+        run.add(numbered[8:], first)
     _cap(run.sums.labels)
     _spell(run.sums)
     return run.sums, b"".join(run.rows), run.details
@@ -179,8 +190,7 @@ def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
     if called:
         return "+".join(dict.fromkeys(called))
     texts = [m["content"] for m in answers if isinstance(m.get("content"), str)]
-    last = texts[-1].strip() if texts else ""
-    return mask(last) if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
+    return short_answer(texts[-1]) if texts else TEXT
 
 
 class _Block:
@@ -191,18 +201,36 @@ class _Block:
         self.details = Details() if what.is_detailed else None
         self.rows: list[bytes] = []
         self._count = counter(what.encoding) if what.encoding else None
-        self._is_comparable = what.is_comparable
+        self._what = what
 
-    def add(self, number: int, example: Mapping[str, Any]) -> None:
+    def add(self, block: bytes, first: int) -> None:
+        """Adds some whole lines; `first` is the number of the first one."""
+        content = block.removeprefix(BOM) if first == 1 else block
+        rows = add_plain(content, first, self.sums, self._count, self._what)
+        if rows is None:
+            self._add_lines([*lines_of(content, first)])
+        else:
+            self.rows += rows
+
+    def _add_lines(self, lines: Sequence[Line]) -> None:
+        """Lines with examples of any format."""
+        examples = [(line.number, line.example) for line in lines if line.example is not None]
+        self.sums.unreadable += len(lines) - len(examples)
+        if self._count and self._what.vectorised:
+            texts = [*dict.fromkeys(text for _, example in examples for text in _texts(example))]
+            known = _Known(self._count.count, zip(texts, self._count.count_all(texts), strict=True))
+            self._count = replace(self._count, count=known.__getitem__)
+        for number, example in examples:
+            self._add(number, example)
+
+    def _add(self, number: int, example: Mapping[str, Any]) -> None:
         messages = example_digest.messages(example)
         sums = self.sums
         sums.examples += 1
         sums.messages += len(messages)
         sums.labels[label(example, messages)] += 1
-        is_plain = len(example) == 1 and "messages" in example and all(map(_is_plain, messages))
-        called = 0 if is_plain else sum(map(self._add_message, messages))
         sums.messages_each[len(messages)] += 1
-        sums.calls_each[called] += 1
+        sums.calls_each[sum(map(self._add_message, messages))] += 1
         sums.turns_each[sum(m.get("role") == "user" for m in messages)] += 1
         if "preferred_output" in example:
             sums.pairs += 1
@@ -213,12 +241,9 @@ class _Block:
         offered = holder.get("tools") or holder.get("functions")
         if offered:
             sums.offers.add(example_digest.short(offered))
-        if is_plain:
-            tokens = self._add_plain(messages)
-        else:
-            tokens = self._add_tokens(example, self._count) if self._count else 0
-        row = (number, tokens, example, messages, self._is_comparable)
-        self.rows.append(example_digest.pack_row(*row))
+        tokens = self._add_tokens(example, self._count) if self._count else 0
+        compared = example_digest.compared(example, messages) if self._what.is_comparable else NOT_COMPARED
+        self.rows.append(example_digest.pack_row(number, tokens, canonical(example), compared))
         if self.details:
             self.details.add_example(example, messages, self._count)
 
@@ -236,38 +261,15 @@ class _Block:
         role = role if isinstance(role, str) else ""
         sums.turns[role] += 1
         if role in ("system", "developer"):
-            sums.systems.add(_system(content) if isinstance(content, str) else example_digest.short(content))
+            sums.systems.add(
+                digest_of_system(content) if isinstance(content, str) else example_digest.short(content)
+            )
         if isinstance(content, list):
             sums.images += sum(1 for part in content if isinstance(part, dict) and "image_url" in part)
         called = [call.name for call in calls(message)]
         if called:
             sums.calls.update(called)
         return len(called)
-
-    def _add_plain(self, messages: example_digest.Messages) -> int:
-        """A faster `_add_message` and `_add_tokens` for conversations that have only texts, as most do."""
-        sums, roles = self.sums, self.sums.roles
-        count = self._count.count if self._count else None
-        framing, texts = REPLY, 0
-        for message in messages:
-            role, content = message["role"], message["content"]
-            sums.turns[role] += 1
-            if role in ("system", "developer"):
-                sums.systems.add(_system(content))
-            if count is None:
-                continue
-            around, tokens = MESSAGE + count(role), count(content)
-            framing += around
-            texts += tokens
-            roles[role] += tokens
-            if role == "assistant":
-                sums.trained += around + tokens
-                self._add_answer(tokens)
-        if count is None:
-            return 0
-        roles["framing"] += framing
-        sums.tokens += framing + texts
-        return framing + texts
 
     def _add_tokens(self, example: Mapping[str, Any], count: Counter) -> int:
         total = answer = 0
@@ -293,15 +295,30 @@ class _Block:
             self.sums.answer_tokens[tokens] += 1
 
 
-@lru_cache(maxsize=_SYSTEMS)
-def _system(text: str) -> str:
-    """The digest of a system message: most examples have the same."""
-    return example_digest.short(text)
+class _Known(dict[str, int]):
+    """The tokens of texts; others are counted when they are asked for."""
+
+    def __init__(self, count: Callable[[str], int], counted: Iterable[tuple[str, int]]) -> None:
+        super().__init__(counted)
+        self._count = count
+
+    def __missing__(self, text: str) -> int:
+        tokens = self[text] = self._count(text)
+        return tokens
 
 
-def _is_plain(message: Mapping[str, Any]) -> bool:
-    """Whether it has a role and a text, and nothing else."""
-    return len(message) == 2 and type(message.get("content")) is str and type(message.get("role")) is str
+def _texts(example: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of an example that are counted, without its functions."""
+    for message in example_digest.messages(example):
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        for part in list_at(message, "content"):
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str):
+                yield text
+        for call in calls(message):
+            yield from call
 
 
 def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[bytes]:
@@ -348,7 +365,7 @@ def excerpt(example: Example) -> str:
     answer = label(example, messages)
     answers = example_digest.answers(example, messages)
     texts = [m["content"] for m in answers if isinstance(m.get("content"), str)]
-    if answer == "(text)" and texts:
+    if answer == TEXT and texts:
         answer = texts[-1]
     return f"{_cut(questions[-1] if questions else '', EXCERPT - 24)} → {_cut(answer, 24)}"
 
