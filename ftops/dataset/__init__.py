@@ -39,9 +39,10 @@ def inspect(path: Path, *, format: str = "", cache: Cache | None = None, process
             known = None  # reading the file says why
         if known is not None:
             return known
-    from ftops.dataset.checks import checker
+    from ftops.dataset.checks import block_check, checker
 
-    return checker.read(path, format=format, cache=cache, processes=processes)
+    how = block_check.How(processes=processes)
+    return checker.read(path, format=format, cache=cache, how=how)
 
 
 def is_pattern(path: str) -> bool:

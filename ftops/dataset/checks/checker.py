@@ -12,22 +12,20 @@ import stat
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import msgpack
 from xxhash import xxh3_128
 
 from ftops.core.confined_files import opened
 from ftops.core.errors import Place
-from ftops.dataset.checks import beginnings, chunk
+from ftops.dataset.checks import beginnings
 from ftops.dataset.checks.aggregate import MAX_PAIRS, Aggregate
+from ftops.dataset.checks.block_check import CHECKED, CHUNK, Block, How
 from ftops.dataset.checks.chunk import Chunk, detect
 from ftops.dataset.checks.inspection_cache import Cache
 from ftops.dataset.checks.minhash import LIKE, SIZE, first_equal, likeness, word_pairs_by_line
-from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.file_identity import (
     ANNEX,
     EXCEL,
@@ -57,8 +55,6 @@ from ftops.dataset.rules.findings import (
 
 MAX_LINE = 32 * 1024 * 1024
 """A longer line is hashed, but not checked."""
-CHUNK = 256 * 1024
-"""Bytes that are checked at once: the values in between fit into the cache of a processor."""
 MANY = 2 * 1024 * 1024
 """Bytes from which on numpy is worth its import."""
 BIG = 16 * 1024 * 1024
@@ -72,16 +68,12 @@ _TABLES = {PARQUET: TO_CONVERT, EXCEL: "\0".join((TO_CONVERT_CSV, *templates(())
 _DETECTED = 50
 """Lines that are tried to detect the format."""
 
-Block = bytes | Chunk
-"""Whole lines; or one that is too long to be kept in memory, as it is counted."""
 
-
-def read(path: Path, *, format: str = "", cache: Cache | None = None, processes: int = 0) -> Inspection:
-    """Reads and checks a file. `processes`: how many check at once; 0 means as many as help. Never raises for
-    what a file is or contains."""
+def read(path: Path, *, format: str = "", cache: Cache | None = None, how: How = CHECKED) -> Inspection:
+    """Reads and checks a file. Never raises for what a file is or contains."""
     try:
         refusal = _refusal(path.stat())
-        return Inspection.refused(refusal) if refusal else _read(path, format, cache, processes)
+        return Inspection.refused(refusal) if refusal else _read(path, format, cache, how)
     except FileNotFoundError:
         return Inspection.refused(_missing(path))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -130,12 +122,12 @@ def _refusal(status: os.stat_result) -> Finding | None:
     return None
 
 
-def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspection:
+def _read(path: Path, format: str, cache: Cache | None, how: How) -> Inspection:
     started = cache.clock() if cache else 0
     with opened(path) as stream:
         before = os.fstat(stream.fileno())
-        run = _Run(stream, format, path.suffix.lower())
-        run.read(processes or _worth(before.st_size))
+        run = _Run(stream, format, path.suffix.lower(), how)
+        run.read(how.processes or _worth(before.st_size))
         findings = run.finish()
         after = os.fstat(stream.fileno())
     if run.bytes != before.st_size or identity(before) != identity(after):
@@ -160,8 +152,9 @@ def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspe
 class _Run:
     """One reading of one file."""
 
-    def __init__(self, stream: BinaryIO, format: str, suffix: str = "") -> None:
+    def __init__(self, stream: BinaryIO, format: str, suffix: str = "", how: How = CHECKED) -> None:
         self.stream = stream
+        self.how = how
         self.suffix = suffix
         self.size = os.fstat(stream.fileno()).st_size
         self.declared = format
@@ -190,9 +183,8 @@ class _Run:
                 continue
             return
         blocks = chain([first] if first else [], blocks)
-        check = partial(chunk.read, format=self.format, vectorised=self.size >= MANY)
-        decode = partial(msgpack.decode, type=Chunk)
-        for checked in spread(chunk.__name__, self.format, blocks, check, decode, processes):
+        vectorised = self.size >= MANY
+        for checked in self.how.check(blocks, self.format, vectorised=vectorised, processes=processes):
             self.aggregate.add(checked)
 
     def finish(self) -> list[LocatedFinding]:
@@ -232,7 +224,7 @@ class _Run:
             yield b"".join(rest)
 
     def _more(self) -> bytes:
-        data = self.stream.read(CHUNK)
+        data = self.stream.read(self.how.size or CHUNK)
         self.sha.update(data)
         self.head = self.head or data
         self.bytes += len(data)

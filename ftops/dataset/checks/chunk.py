@@ -23,6 +23,7 @@ from ftops.dataset.checks.minhash import MAX_LABEL, TEXT, extract, minhashes, st
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats import OUTPUTS, chat, foreign, functions, is_conversation, plain, vision
 from ftops.dataset.formats.jsonl import parse, span
+from ftops.dataset.formats.plain import PlainBlock
 from ftops.dataset.rules.catalogue import RULES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place, spell
 from ftops.dataset.rules.sensitive_data import hits
@@ -75,8 +76,14 @@ class Chunk(Struct):
 def read(block: bytes, format: str, *, vectorised: bool = False) -> Chunk:
     """Checks some whole lines. The last one may lack its line end. `vectorised`: with numpy, if there is
     enough to read."""
+    decoded = plain.decode(block, vectorised=vectorised) if format == "chat" else None
+    return read_decoded(block, decoded, format, vectorised=vectorised)
+
+
+def read_decoded(block: bytes, decoded: PlainBlock | None, format: str, *, vectorised: bool) -> Chunk:
+    """As `read`, of lines that are parsed, if all of them are plain conversations."""
     builder = _ChunkBuilder(format)
-    if not (format == "chat" and builder.add_plain(block, vectorised)):
+    if not (decoded and format == "chat" and builder.add_plain(block, decoded)):
         builder.add_precisely(block)
     builder.scan(block, vectorised)
     return builder.finish(vectorised)
@@ -127,37 +134,31 @@ class _ChunkBuilder:
         self._definitions: dict[int, tuple[chat.Offer, list[int]]] = {}
         self._labels = self.chunk.labels
 
-    def add_plain(self, block: bytes, vectorised: bool) -> bool:
-        """The fast reader. Types, keys and roles are checked while the lines are parsed; the order of roles,
-        blank texts and duplicate keys are checked here. False if a line isn't a plain conversation."""
-        decoded = plain.decode(block, vectorised=vectorised)
-        if decoded is None:
+    def add_plain(self, block: bytes, decoded: PlainBlock) -> bool:
+        """The fast reader. Types, keys and roles were checked while the lines were parsed; the order of
+        roles, blank texts and duplicate keys are checked here. False if anything may be wrong."""
+        system_counts = [*map(_system_count, decoded.roles)]
+        if min(system_counts) < 0 or any(map(str.isspace, chain.from_iterable(decoded.texts))):
             return False
-        examples, sizes = decoded
-        systems_of_all = [_system_count(tuple([m.role for m in example.messages])) for example in examples]
-        texts_of_all = [[m.content for m in example.messages] for example in examples]
-        if min(systems_of_all) < 0 or any(map(str.isspace, chain.from_iterable(texts_of_all))):
-            return False
-        encoded = [*map(plain.encode, examples)]
         # A line without spaces, or with one after each comma and colon, has no room for duplicate keys.
-        spaces = [4 * len(texts) for texts in texts_of_all]
-        more = [*map(sub, sizes, map(len, encoded))]
+        spaces = [4 * len(texts) for texts in decoded.texts]
+        more = [*map(sub, decoded.sizes, map(len, decoded.canonical))]
         is_tight = more == spaces or all(n in (0, m) for n, m in zip(more, spaces, strict=True))
         messages = sum(spaces) // 4
         if not is_tight and (block.count(b'"role"'), block.count(b'"content"')) != (messages, messages):
             return False
-        self._contents += b"".join(map(xxh3_128_digest, encoded))
-        systems = [
-            texts.pop(0) if count else "" for texts, count in zip(texts_of_all, systems_of_all, strict=True)
-        ]
+        both = [*zip(decoded.texts, system_counts, strict=True)]
+        systems = [texts[0] if count else "" for texts, count in both]
+        texts_of_all = [texts[1:] if count else texts for texts, count in both]
+        self._contents += b"".join(map(xxh3_128_digest, decoded.canonical))
         self._texts = starts(texts_of_all)
         self._openings = openings(texts_of_all)
-        self._numbers = array("I", range(1, len(encoded) + 1))
+        self._numbers = array("I", range(1, len(systems) + 1))
         for system, count in Counter(systems).items():
             self._systems[system] = [systems.index(system) + 1, count]
         answers = [texts[-1] for texts in texts_of_all]
         self._labels.update(Counter([a if len(a) <= MAX_LABEL else TEXT for a in answers]))
-        self.chunk.lines, self.chunk.longest = len(sizes), max(sizes)
+        self.chunk.lines, self.chunk.longest = len(decoded.sizes), max(decoded.sizes)
         return True
 
     def add_precisely(self, block: bytes) -> None:

@@ -6,7 +6,7 @@ Most data has no others. What is parsed here may still have duplicate keys, or r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, MsgspecError, Struct
@@ -26,19 +26,37 @@ class PlainExample(Struct, forbid_unknown_fields=True, gc=False):
     messages: Annotated[list[PlainMessage], Meta(min_length=1)]
 
 
-encode = msgspec.json.Encoder().encode
+class PlainBlock(NamedTuple):
+    """Some lines, each with a plain conversation."""
+
+    roles: Sequence[tuple[str, ...]]
+    """The roles of each conversation; likewise its texts."""
+    texts: Sequence[Sequence[str]]
+    canonical: Sequence[bytes]
+    """Each example as canonical JSON."""
+    sizes: Sequence[int]
+    """The size of each line without its line end."""
+
+
 _decode = msgspec.json.Decoder(PlainExample).decode_lines
+_encode = msgspec.json.Encoder().encode
 
 
-def decode(block: bytes, *, vectorised: bool) -> tuple[Sequence[PlainExample], Sequence[int]] | None:
-    """The examples in some whole lines, and the size of each line without its line end; None if a line isn't
-    a plain conversation. `vectorised`: with numpy."""
+def decode(block: bytes, *, vectorised: bool) -> PlainBlock | None:
+    """Parses some whole lines; None if a line isn't a plain conversation. `vectorised`: with numpy."""
     try:
         examples = _decode(block)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     sizes = (_sizes_by_numpy if vectorised else _sizes)(block)
-    return (examples, sizes) if sizes and len(sizes) == len(examples) else None
+    if not sizes or len(sizes) != len(examples):
+        return None
+    return PlainBlock(
+        [tuple([m.role for m in example.messages]) for example in examples],
+        [[m.content for m in example.messages] for example in examples],
+        [*map(_encode, examples)],
+        sizes,
+    )
 
 
 def _sizes(block: bytes) -> Sequence[int]:

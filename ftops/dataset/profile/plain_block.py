@@ -6,13 +6,13 @@ It says the same as the measurement of each example by itself (`profiler`), whic
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftops.dataset.formats import plain
 from ftops.dataset.formats.chat import SYSTEM
+from ftops.dataset.formats.plain import PlainBlock
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.example_digest import NOT_COMPARED
 from ftops.dataset.profile.tokens import MESSAGE, REPLY, Counter
@@ -39,40 +39,35 @@ class _Shape(NamedTuple):
 
 
 def add_plain(
-    block: bytes, first: int, sums: Sums, count: Counter | None, what: Measurement
-) -> Sequence[bytes] | None:
-    """Adds the examples in some whole lines to the sums. Returns a packed row for each; None if a line isn't
-    a plain conversation, and then nothing is added. `first`: the number of the first line."""
-    decoded = plain.decode(block, vectorised=what.vectorised)
-    if decoded is None:
-        return None
-    examples, _ = decoded
-    roles: list[Roles] = [tuple([m.role for m in example.messages]) for example in examples]
-    texts = [m.content for example in examples for m in example.messages]
-    said = [*chain.from_iterable(roles)]
-    numbers = Tally(roles)
+    block: PlainBlock, first: int, sums: Sums, count: Counter | None, what: Measurement
+) -> Iterator[bytes]:
+    """Adds the examples in some lines to the sums, and yields a packed row for each. `first`: the number of
+    the first line."""
+    texts = [*chain.from_iterable(block.texts)]
+    said = [*chain.from_iterable(block.roles)]
+    numbers = Tally(block.roles)
+    shapes = {roles: _shape(roles, count) for roles in numbers}
     _add_roles(sums, numbers)
-    shapes = {shape: _shape(shape, count) for shape in numbers}
     tokens = [0] * len(texts)
     if count:
         tokens = count.count_all(texts) if what.vectorised else [*map(count.count, texts)]
-        framing = sum(shapes[shape].framing * number for shape, number in numbers.items())
+        framing = sum(shapes[roles].framing * number for roles, number in numbers.items())
         _add_tokens(sums, Tally(zip(said, tokens, strict=True)), framing, count)
     systems = {text for role, text in zip(said, texts, strict=True) if role in SYSTEM}
     sums.systems.update(map(digest_of_system, systems))
-    sizes = [*map(len, roles)]
-    begins = [*accumulate(sizes, initial=0)]
-    ends = [*accumulate(tokens, initial=0)]
-    known = [shapes[shape] for shape in roles]
-    places = [*zip(begins, begins[1:], known, strict=False)]
+    each = [*map(shapes.__getitem__, block.roles)]
     sums.labels.update(
-        [short_answer(texts[at + shape.answer]) if shape.answer >= 0 else TEXT for at, _, shape in places]
+        [
+            short_answer(texts[shape.answer]) if shape.answer >= 0 else TEXT
+            for texts, shape in zip(block.texts, each, strict=True)
+        ]
     )
-    totals = [ends[end] - ends[at] + shape.framing for at, end, shape in places]
-    contents = map(plain.encode, examples)
-    compared = map(_compared, examples) if what.is_comparable else [NOT_COMPARED] * len(examples)
-    lines = range(first, first + len(examples))
-    return [*map(example_digest.pack_row, lines, totals, contents, compared)]
+    ends = [*accumulate(tokens, initial=0)]
+    begins = [*accumulate(map(len, block.roles), initial=0)]
+    for index, (content, shape) in enumerate(zip(block.canonical, each, strict=True)):
+        total = ends[begins[index + 1]] - ends[begins[index]] + shape.framing
+        compared = _compared(block, index) if what.is_comparable else NOT_COMPARED
+        yield example_digest.pack_row(first + index, total, content, compared)
 
 
 def _shape(roles: Roles, count: Counter | None) -> _Shape:
@@ -106,8 +101,9 @@ def _add_tokens(sums: Sums, said: Mapping[tuple[str, int], int], framing: int, c
     sums.roles["framing"] += framing
 
 
-def _compared(example: plain.PlainExample) -> tuple[bytes, bytes]:
-    messages = [{"role": m.role, "content": m.content} for m in example.messages]
+def _compared(block: PlainBlock, index: int) -> tuple[bytes, bytes]:
+    said = zip(block.roles[index], block.texts[index], strict=True)
+    messages = [{"role": role, "content": text} for role, text in said]
     return example_digest.compared({"messages": messages}, messages)
 
 

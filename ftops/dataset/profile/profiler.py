@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -27,12 +27,12 @@ from ftops.dataset.files.jsonl_io import (
     blocks,
     canonical,
     lines_of,
-    list_at,
     read,
     unreadable,
 )
-from ftops.dataset.formats import offering
+from ftops.dataset.formats import offering, plain
 from ftops.dataset.formats.chat import grader_fields
+from ftops.dataset.formats.plain import PlainBlock
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.details import Details
 from ftops.dataset.profile.example_digest import NOT_COMPARED
@@ -119,6 +119,10 @@ class Measured(NamedTuple):
     details: Details | None = None
 
 
+Part = tuple[Sums, bytes, Details | None]
+"""The same of a block."""
+
+
 class Measurement(Struct, frozen=True):
     """What is measured."""
 
@@ -144,36 +148,67 @@ def measure_as(path: Path, what: Measurement, processes: int = 0) -> Measured:
     if what.encoding:
         counter(what.encoding)
     sha = sha256()
-    sums, rows, details = Sums(), bytearray(), Details() if what.is_detailed else None
+    parts = Parts(what)
     try:
         with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
-            if size >= PARALLEL:
-                what = replace(what, vectorised=True)
-                processes = processes or min(4, os.cpu_count() or 1)
-            numbered = _numbered(stream, sha.update)
+            what = replace(what, vectorised=size >= PARALLEL)
             here = partial(measure_block, what=what)
             argument = json.encode(what).decode()
-            for part, packed, more in spread(__name__, argument, numbered, here, _decode, processes or 1):
-                sums.add(part)
-                rows += packed
-                if details and more:
-                    details.add(more)
+            numbered = _numbered(stream, sha.update)
+            for part in spread(__name__, argument, numbered, here, _decode, processes or worth(size)):
+                parts.add(part)
     except OSError as error:
         raise unreadable(path, error) from error
-    _cap(sums.labels)
-    return Measured(f"sha256:{sha.hexdigest()}", sums, bytes(rows), details)
+    return parts.measured(f"sha256:{sha.hexdigest()}")
 
 
-def measure_block(numbered: bytes, what: Measurement) -> tuple[Sums, bytes, Details | None]:
+def worth(size: int) -> int:
+    """The number of processes that are worth their start."""
+    return min(4, os.cpu_count() or 1) if size >= PARALLEL else 1
+
+
+class Parts:
+    """The measurements of the blocks of a file, added up in their order."""
+
+    def __init__(self, what: Measurement) -> None:
+        self._sums, self._rows = Sums(), bytearray()
+        self._details = Details() if what.is_detailed else None
+
+    def add(self, part: Part) -> None:
+        """Adds the next block."""
+        sums, rows, details = part
+        self._sums.add(sums)
+        self._rows += rows
+        if self._details and details:
+            self._details.add(details)
+
+    def measured(self, digest: str) -> Measured:
+        """The whole file; `digest` is that of its bytes."""
+        _cap(self._sums.labels)
+        return Measured(digest, self._sums, bytes(self._rows), self._details)
+
+
+def measure_block(numbered: bytes, what: Measurement) -> Part:
     """The sums and rows of whole lines, which follow the number of the first one (8 bytes)."""
+    first, block = number_of(numbered)
+    content = block.removeprefix(BOM) if first == 1 else block
+    return measure_decoded(block, plain.decode(content, vectorised=what.vectorised), first, what)
+
+
+def measure_decoded(block: bytes, decoded: PlainBlock | None, first: int, what: Measurement) -> Part:
+    """As `measure_block`, of lines that are parsed, if all of them are plain conversations."""
     run = _Block(what)
-    first = int.from_bytes(numbered[:8], "big")
     with no_garbage_collection():
-        run.add(numbered[8:], first)
+        run.add(block, first, decoded)
     _cap(run.sums.labels)
     _spell(run.sums)
     return run.sums, b"".join(run.rows), run.details
+
+
+def number_of(numbered: bytes) -> tuple[int, bytes]:
+    """The number of the first line of a block, and the block."""
+    return int.from_bytes(numbered[:8], "big"), numbered[8:]
 
 
 def answering(argument: str) -> Callable[[bytes], bytes]:
@@ -203,23 +238,19 @@ class _Block:
         self._count = counter(what.encoding) if what.encoding else None
         self._what = what
 
-    def add(self, block: bytes, first: int) -> None:
-        """Adds some whole lines; `first` is the number of the first one."""
-        content = block.removeprefix(BOM) if first == 1 else block
-        rows = add_plain(content, first, self.sums, self._count, self._what)
-        if rows is None:
-            self._add_lines([*lines_of(content, first)])
+    def add(self, block: bytes, first: int, decoded: PlainBlock | None) -> None:
+        """Adds some whole lines; `first` is the number of the first one. `decoded`: if all are plain."""
+        if decoded:
+            self.rows += add_plain(decoded, first, self.sums, self._count, self._what)
         else:
-            self.rows += rows
+            self._add_lines([*lines_of(block, first)])
 
     def _add_lines(self, lines: Sequence[Line]) -> None:
         """Lines with examples of any format."""
         examples = [(line.number, line.example) for line in lines if line.example is not None]
         self.sums.unreadable += len(lines) - len(examples)
         if self._count and self._what.vectorised:
-            texts = [*dict.fromkeys(text for _, example in examples for text in _texts(example))]
-            known = _Known(self._count.count, zip(texts, self._count.count_all(texts), strict=True))
-            self._count = replace(self._count, count=known.__getitem__)
+            self._count = self._count.prepared(example for _, example in examples)
         for number, example in examples:
             self._add(number, example)
 
@@ -295,32 +326,6 @@ class _Block:
             self.sums.answer_tokens[tokens] += 1
 
 
-class _Known(dict[str, int]):
-    """The tokens of texts; others are counted when they are asked for."""
-
-    def __init__(self, count: Callable[[str], int], counted: Iterable[tuple[str, int]]) -> None:
-        super().__init__(counted)
-        self._count = count
-
-    def __missing__(self, text: str) -> int:
-        tokens = self[text] = self._count(text)
-        return tokens
-
-
-def _texts(example: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of an example that are counted, without its functions."""
-    for message in example_digest.messages(example):
-        content = message.get("content")
-        if isinstance(content, str):
-            yield content
-        for part in list_at(message, "content"):
-            text = part.get("text") if isinstance(part, dict) else None
-            if isinstance(text, str):
-                yield text
-        for call in calls(message):
-            yield from call
-
-
 def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[bytes]:
     """Blocks of lines, each after the number of its first line."""
     first = 1
@@ -331,7 +336,7 @@ def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[byt
 
 
 _encode = Encoder().encode
-_decode = Decoder(tuple[Sums, bytes, Details | None], dec_hook=as_tally).decode
+_decode = Decoder(Part, dec_hook=as_tally).decode
 
 
 def _spell(sums: Sums) -> None:

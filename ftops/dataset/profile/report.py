@@ -1,6 +1,6 @@
 """Report of a file: its inspection, its measurements, and a few of its examples. Streamed; memory is bounded.
 
-The file is read twice by all processors, for the checks and for the measurements, and once for the examples.
+The file is read once by all processors, for the checks and the measurements, and once more for the examples.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from ftops.dataset.files.jsonl_io import Example, parse
 from ftops.dataset.profile import diff, example_digest
 from ftops.dataset.profile.details import Details
 from ftops.dataset.profile.diff import Pairs
-from ftops.dataset.profile.profiler import Measured, Measurement, excerpt, measure, measure_as
+from ftops.dataset.profile.one_pass import inspect_and_measure
+from ftops.dataset.profile.profiler import Measured, Measurement, excerpt, measure
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.rules.catalogue import GRADES, grade_of
 from ftops.dataset.rules.findings import Inspection, Overlap
@@ -89,9 +90,10 @@ def gather(
     """`limit`: the most tokens of one example that the model takes. `valid`: a file, and its name.
     `is_compared`: with another version. `grades`: as they are set for rules. Raises FtopsError if a file
     can't be read, NoEncoding."""
-    inspection = _inspected(path, name, format, cache)
     what = Measurement(encoding, is_detailed=True, is_comparable=is_compared or valid is not None)
-    measured = measure_as(path, what)
+    inspection, measured = inspect_and_measure(path, what, format=format, cache=cache)
+    if measured is None:
+        raise _unreadable(inspection, name)
     found = statistics(measured, limit)
     shared = _shared(path, valid, inspection.format, measured) if valid else None
     reasons = dict(_worst(inspection, found, grades))
@@ -113,18 +115,17 @@ def gather(
     )
 
 
-def _inspected(path: Path, name: str, format: str, cache: dataset.Cache | None = None) -> Inspection:
-    """Raises FtopsError if the content of a file can't be read at all."""
-    inspection = dataset.inspect(path, format=format, cache=cache)
-    if not inspection.digest:
-        found = next(inspection.diagnostics(name))
-        raise FtopsError(found.summary, found.detail, found.hint, found.place)
-    return inspection
+def _unreadable(inspection: Inspection, name: str) -> FtopsError:
+    """Why the content of a file can't be read at all."""
+    found = next(inspection.diagnostics(name))
+    return FtopsError(found.summary, found.detail, found.hint, found.place)
 
 
 def _shared(path: Path, valid: tuple[Path, str], format: str, measured: Measured) -> Shared:
     other, name = valid
-    _inspected(other, name, format)
+    inspection = dataset.inspect(other, format=format)
+    if not inspection.digest:
+        raise _unreadable(inspection, name)
     pairs = diff.overlap(measured, measure(other))[:MAX_PAIRS]
     return Shared(name, checker.overlap(path, other, format), pairs, {})
 

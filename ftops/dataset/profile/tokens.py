@@ -7,13 +7,15 @@ aren't published; the constants are what OpenAI documents. docs/data.md says wha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
+from itertools import chain
 from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.dataset.files.jsonl_io import canonical, list_at
 
@@ -96,6 +98,12 @@ class Counter(Struct, frozen=True):
             if isinstance(message, dict):
                 yield from self._message(message, is_given=False)
 
+    def prepared(self, examples: Iterable[Mapping[str, Any]]) -> Counter:
+        """A counter that knows the texts of these examples, which are counted at once."""
+        texts = [*dict.fromkeys(text for example in examples for text in _texts(example))]
+        known = _Known(self.count, zip(texts, self.count_all(texts), strict=True))
+        return replace(self, count=known.__getitem__)
+
     def tokens(self, example: Mapping[str, Any]) -> int:
         """All tokens of one example."""
         return sum(part.tokens for part in self.parts(example))
@@ -126,6 +134,31 @@ class Counter(Struct, frozen=True):
             return _IMAGE
         text = part.get("text", part.get("refusal"))
         return self.count(text) if isinstance(text, str) else 0
+
+
+class _Known(dict[str, int]):
+    """The tokens of texts; others are counted when they are asked for."""
+
+    def __init__(self, count: Callable[[str], int], counted: Iterable[tuple[str, int]]) -> None:
+        super().__init__(counted)
+        self._count = count
+
+    def __missing__(self, text: str) -> int:
+        tokens = self[text] = self._count(text)
+        return tokens
+
+
+def _texts(example: Mapping[str, Any]) -> Iterator[str]:
+    """Most texts of an example that are counted."""
+    given = example.get("input")
+    asked = list_at(given if isinstance(given, dict) else example, "messages")
+    outputs = (list_at(example, key) for key in ("preferred_output", "non_preferred_output"))
+    for message in chain(asked, *outputs):
+        if isinstance(message, dict):
+            content = message.get("content")
+            parts = [part.get("text") for part in list_at(message, "content") if isinstance(part, dict)]
+            called = (text for call in calls(message) for text in call)
+            yield from (text for text in (content, *parts, *called) if isinstance(text, str))
 
 
 class Call(NamedTuple):

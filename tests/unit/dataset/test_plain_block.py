@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftops.dataset.profile import profiler
-from ftops.dataset.profile.profiler import Measurement, measure_block
+from ftops.dataset import Cache, inspect
+from ftops.dataset.checks import checker
+from ftops.dataset.formats import plain
+from ftops.dataset.profile import one_pass, profiler
+from ftops.dataset.profile.one_pass import inspect_and_measure
+from ftops.dataset.profile.profiler import Measurement, measure_as, measure_block
 from ftops.dataset.profile.tokens import ENCODINGS, counter, exact
 
 WORDS = st.sampled_from(
@@ -67,6 +73,51 @@ def test_a_block_of_plain_conversations_is_measured_as_its_lines(
     block = mark + "\n".join(json.dumps({"messages": messages}) for messages in examples).encode()
     measured = measure_block(first.to_bytes(8, "big") + block, what)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profiler, "add_plain", lambda *_: None)
+        patch.setattr(plain, "decode", lambda block, vectorised: None)
         assert measure_block(first.to_bytes(8, "big") + block, what) == measured
     assert measured[0].examples == len(examples)
+
+
+TURNS = [{"role": "user", "content": "Hi {}"}, {"role": "assistant", "content": "No."}]
+PLAIN = json.dumps({"messages": TURNS})
+FUNCTION = {"type": "function", "function": {"name": "rise", "parameters": {"type": "object"}}}
+OTHER = json.dumps({"messages": TURNS, "tools": [FUNCTION]})
+FILES = {
+    "plain": [PLAIN.replace("{}", str(n)) for n in range(500)],
+    "functions among plain ones": [
+        (OTHER if n % 50 == 0 else PLAIN).replace("{}", str(n)) for n in range(500)
+    ],
+    "bad lines": [PLAIN, "{", "", "[]", PLAIN[:-1], "\x00", PLAIN.replace("user", "bot")] * 20,
+    "a mark and carriage returns": ["\ufeff" + PLAIN + "\r", OTHER + "\r", PLAIN + "\r"],
+    "no JSON Lines": ["instruction,output", "a,b"],
+    "nothing": [],
+    "a line that is too long": [PLAIN, PLAIN.replace("{}", "long " * 1000), PLAIN],
+}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("lines", FILES.values(), ids=FILES)
+def test_one_pass_says_what_a_check_and_a_measurement_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], processes: int
+) -> None:
+    monkeypatch.setattr(checker, "MAX_LINE", 4000)
+    monkeypatch.setattr(checker, "CHUNK", 1000)
+    for module in (one_pass, profiler):
+        monkeypatch.setattr(module, "BLOCK", 2000)
+    monkeypatch.setattr(one_pass, "worth", lambda size: processes)
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    what = Measurement(ENCODINGS[0], is_detailed=True)
+    expected = (inspect(path), measure_as(path, what))
+    assert inspect_and_measure(path, what) == expected
+    ahead = time.time_ns() + 10**12
+    with Cache(tmp_path / "cache", clock=lambda: ahead) as cache:
+        assert inspect_and_measure(path, what, cache=cache) == expected
+    with Cache(tmp_path / "cache") as cache:  # from which the inspection comes
+        assert cache.get(path, "", path.stat()) == expected[0]
+        assert inspect_and_measure(path, what, cache=cache) == expected
+
+
+def test_one_pass_over_a_file_that_is_not_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.jsonl", tmp_path, Path("a\0b")):
+        assert inspect_and_measure(path, Measurement()) == (inspect(path), None)
