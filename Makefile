@@ -49,13 +49,14 @@ conformance: $(VENV)/.dev ## official clients, installed from PyPI and npm, agai
 
 explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HISTORIES, FTOPS_EXPLORE_SEED
 	@$(BIN)/python -m tests.explore
-	@$(BIN)/python -m pytest -q -n 2 -m slow tests --ignore tests/functional/test_report_in_browser.py
+	@$(BIN)/python -m pytest -q -n 2 -m slow tests --ignore tests/functional/test_report_in_browser.py \
+		--ignore tests/test_site_in_browser.py
 
 explore-http: $(VENV)/.dev ## the same over HTTP, against emulators
 	@$(BIN)/python -m tests.explore http
 
-browser: $(VENV)/.dev ## the pages of `ftops report` and `data report` in Chromium, if it is installed
-	@$(BIN)/python -m pytest -q -m slow tests/functional/test_report_in_browser.py $(ARGS)
+browser: $(VENV)/.dev docs ## the pages of `ftops report`, `data report` and the site in Chromium, if it is installed
+	@$(BIN)/python -m pytest -q -m slow tests/functional/test_report_in_browser.py tests/test_site_in_browser.py $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .
