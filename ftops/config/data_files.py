@@ -56,7 +56,7 @@ def inspect_data(
         files = _Files(config, show, cache, settings)
         for resource in config.resources:
             files.with_content(resource)
-        files.findings[:] = files.not_generated
+        files.findings[:] = files.unmade
         files.check_jobs()
     return list(files.reported.values()), files.findings
 
@@ -69,8 +69,8 @@ class _Files(Struct):
     cache: dataset.Cache
     settings: Mapping[str, str] = dataset.NO_SETTINGS
     findings: list[Diagnostic] = field(default_factory=list)
-    not_generated: list[Diagnostic] = field(default_factory=list)
-    """Those among the findings that say why a recording can't be used."""
+    unmade: list[Diagnostic] = field(default_factory=list)
+    """Those among the findings that say why data can't be made: from a recording, or by a transform."""
     _sources: dict[str, Source] = field(default_factory=dict)
     """By path or pattern."""
     _inspections: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class _Files(Struct):
         if not kind_of(resource.address).is_data or not isinstance(path, str):
             return _with_name(resource)
         if resource.generated and (fault := self._not_generated(resource, resource.generated)):
-            self.not_generated += fault
+            self.unmade += fault
             self.findings += fault
             return replace(_with_name(resource), faults=tuple(fault))
         try:
@@ -240,8 +240,9 @@ class _Files(Struct):
         try:
             file = prepared(source.file, source.shown, inspection.digest, steps, self.config.project)
         except FtopsError as error:
-            placed = (replace(d, place=d.place or resource.place) for d in error.diagnostics)
-            self.findings += map(source.placed, placed)
+            placed = [source.placed(replace(d, place=d.place or resource.place)) for d in error.diagnostics]
+            self.unmade += placed
+            self.findings += placed
             return source, inspection
         derived = Source(file, f"{source.shown} as {resource.address}")
         return derived, self._inspect(derived, resource, inspection.counts)

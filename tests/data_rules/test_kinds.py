@@ -46,6 +46,7 @@ def nested(inner: Any, depth: int) -> Any:
     return inner
 
 
+CLOSED = defined(strict=True, parameters={**PARAMETERS, "additionalProperties": False})
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 REF = {"$ref": "#/$defs/A"}
 SCHEMAS: RULES = {
@@ -149,6 +150,29 @@ SCHEMAS: RULES = {
         ("nulls of an SDK", defined(description=None, strict=None), {}),
         ("parameters that are null", defined(parameters=None), {}),
         ("a key of a tool", {**TOOL, "strict": True}, {"chat/unknown-key": 1}),
+        ("a description that is false", defined(description=False), {"chat/type": 1}),
+        ("a description that is no text", defined(description=[]), {"chat/type": 1}),
+        ("strict that is text", defined(strict="true"), {"chat/type": 1}),
+        ("strict that is 1", defined(strict=1), {"chat/type": 1}),
+        ("strict, with an open object", defined(strict=True), {"requests": 1}),
+        ("strict, with an object that is closed", CLOSED, {}),
+        (
+            "strict, with a property that may lack",
+            {
+                **CLOSED,
+                "function": {
+                    **CLOSED["function"],
+                    "parameters": {**CLOSED["function"]["parameters"], "required": []},
+                },
+            },
+            {"requests": 1},
+        ),
+        ("not strict, with an open object", defined(strict=False), {}),
+        (
+            "anyOf with a list of null",
+            at_depth({"anyOf": [{"type": "string"}, {"type": ["null"]}]}),
+            {"extras": 1},
+        ),
         ("a key of a function", defined(kind="x"), {"chat/unknown-key": 1}),
     )
 }
@@ -178,6 +202,12 @@ MESSAGES: RULES = {
     "arguments with a large number": (tools(call('{"height": 1e400}')), {"arguments": 1}),
     "arguments with NaN": (tools(call('{"height": NaN}')), {"arguments": 1}),
     "arguments with a key twice": (tools(call('{"height": 1, "height": 2}')), {"arguments": 1}),
+    "arguments nested too deeply": (
+        tools(call('{"height": 5, "a": ' + "[" * 200 + "]" * 200 + "}")),
+        {"arguments": 1},
+    ),
+    "no tools in a list": (chat(ASK, REPLY, tools=[]), {"requests": 1}),
+    "no functions in a list": (chat(ASK, REPLY, functions=[]), {"requests": 1}),
     "a key of a call": (tools(call(index=0)), {"chat/unknown-key": 1}),
     "a key of a called function": (tools(call(function={**_CALLED, "x": 1})), {"chat/unknown-key": 1}),
     "a key of a legacy call": (
@@ -329,6 +359,14 @@ PAIRS: RULES = {
     "several calls in an output": (
         pair({**HELD, "parallel_tool_calls": False}, [two_calls()], A),
         {"parallel": 1},
+    ),
+    "consecutive answers in an output": (
+        pair(None, [{"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}]),
+        {"chat/role-order": 1},
+    ),
+    "a result between answers in an output": (
+        pair(HELD, [*A, RESULTS[0], {"role": "assistant", "content": "b"}]),
+        {},
     ),
     "a title in a pair": (pair({**HELD, "tools": [schema(title="X")]}, A), {"extras": 1}),
 }

@@ -323,6 +323,39 @@ def test_what_is_left_out_of_a_document_is_listed(folder: Folder) -> None:
     assert len((folder.path / "a.chat.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
+def test_lines_that_are_not_compared_are_a_warning(folder: Folder) -> None:
+    folder.write("table.csv", "question,answer\nWhy?,So.\n")
+    done = folder.run("data", "diff", "table.csv", "table.csv")
+    assert done.err.count("2 lines of table.csv can't be read") == 1
+    assert "ftops data check table.csv" in done.err
+
+
+def test_answers_that_occur_once_are_divided_too(folder: Folder) -> None:
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Ask {n}"},
+                {"role": "assistant", "content": f"It is {n}"},
+            ]
+        }
+        for n in range(200)
+    ]
+    folder.write("once.jsonl", lines(*rows))
+    told = folder.run("data", "split", "once.jsonl", "--stratify", "-o", "json").json
+    assert all(
+        abs(file["examples"] - share) < 25 for file, share in zip(told["files"], (180, 20), strict=True)
+    )
+
+
+def test_a_table_without_rows_or_known_columns_says_what_to_give(folder: Folder) -> None:
+    folder.write("none.csv", "question,answer\n")
+    assert "none.csv has no rows" in folder.run("data", "convert", "none.csv", "x.jsonl").err
+    folder.write("some.csv", "id,question,the answer\n1,Why?,So.\n")
+    told = folder.run("data", "convert", "some.csv", "x.jsonl").words
+    assert "The columns are id, question, the answer." in told
+    assert "`ftops data convert some.csv x.jsonl --user '{question}' --assistant '{the answer}'`" in told
+
+
 @pytest.mark.parametrize("arguments", ["slim chat.jsonl", "convert chat.jsonl --to tools"])
 def test_what_changes_nothing_is_a_warning(folder: Folder, arguments: str) -> None:
     command, source, *rest = arguments.split()

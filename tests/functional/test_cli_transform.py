@@ -52,6 +52,17 @@ def test_what_is_uploaded_is_what_comes_out(folder: Folder) -> None:
     assert all("description" not in json.dumps(e) and "functions" not in e for e in train)
 
 
+@pytest.mark.parametrize("command", ["data check", "validate", "plan"])
+def test_a_step_that_changes_nothing_is_an_error_of_each_command(folder: Folder, command: str) -> None:
+    folder.edit(
+        "transform: [{convert: tools}, {slim: descriptions}, {split: {part: train",
+        "transform: [{convert: functions}, {split: {part: train",
+    )
+    done = folder.run(*command.split(), "ftops.yaml")
+    assert done.code == 1
+    assert "no example has function calls or definitions to convert to `functions`" in done.words
+
+
 def test_an_unchanged_plan_reads_nothing_again_and_a_change_counts(folder: Folder) -> None:
     old = (folder.path / "data/all.jsonl").stat().st_mtime_ns - 10**10
     os.utime(folder.path / "data/all.jsonl", ns=(old, old))

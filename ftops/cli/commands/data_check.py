@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from ftops.core.snippets import command as snippet
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
 from ftops.dataset.rules.findings import MAX_SHOWN
-from ftops.dataset.transforms.clean import MENDED
+from ftops.dataset.transforms.clean import MENDED, mended
 from ftops.views import diagnostics as view
 from ftops.views.paint import clean
 from ftops.views.values import size
@@ -178,9 +179,13 @@ def _summary(file: Checked) -> str:
 
 def _mends(file: Checked) -> Iterator[str]:
     """The command that mends some of the findings."""
-    found = [rule for rule in MENDED if rule in file.data.inspection.counts]
     source = file.data.source
-    if found and source.where is None and Path(source.shown).is_file():
+    if source.where is not None or not Path(source.shown).is_file():
+        return
+    with suppress(OSError):  # the file went away
+        found = mended(Path(source.shown), file.data.inspection)
+        if not found:
+            return
         options = sorted({option for rule in found for option in MENDED[rule]})
         words = snippet("ftops", "data", "clean", source.shown, "clean.jsonl", *options)
         yield f"{clean(words)} mends {', '.join(found)}"

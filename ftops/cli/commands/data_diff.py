@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,9 +11,11 @@ from msgspec import Struct
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
-from ftops.core.errors import UsageError
+from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.plurals import plural
 from ftops.core.private_files import write_private
 from ftops.core.project import project_root
+from ftops.core.snippets import command as command_line
 from ftops.dataset.checks import checker
 from ftops.dataset.profile.diff import Compared, Pairs, difference, overlap
 from ftops.dataset.profile.example_digest import rows
@@ -59,6 +62,7 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
     """
     before, after = _version(old), _version(new)
     old_data, new_data = before.measured(), after.measured()
+    screen.warn([*_unread(before, old_data), *(_unread(after, new_data) if new != old else ())])
     found = difference(old_data, new_data)
     pairs, grown = _shared(after, new_data, valid) if valid else ((), ())
     new_lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
@@ -78,6 +82,14 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
         lambda: view.draw(compared, screen.paint),
     )
     return DIFFERENT if detailed_exitcode and not found.is_empty else 0
+
+
+def _unread(version: Version, measured: Measured) -> Iterator[Diagnostic]:
+    """The warning that lines aren't compared."""
+    if count := measured.sums.unreadable:
+        summary = f"{plural(count, 'line')} of {version.name} can't be read"
+        hint = f"{command_line('ftops', 'data', 'check', version.path)} says what is wrong"
+        yield Diagnostic(summary, "Only examples are compared.", hint, severity="warning")
 
 
 def _shared(version: Version, measured: Measured, valid: Path) -> tuple[Pairs, Pairs]:

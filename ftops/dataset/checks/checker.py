@@ -244,7 +244,7 @@ class _Run:
             )
         elif encoding := wide_encoding(first):
             self._refuse("file/not-utf8", f"the file is {encoding}, not UTF-8")
-        elif b"\n" not in first and len(parts := first.split(b"\r", 2)) > 2 and detect(parts[0]):
+        elif b"\n" not in first and len(parts := first.split(b"\r", 2)) > 1 and all(map(detect, parts[:2])):
             self._refuse("file/line-ends", "lines end with carriage returns only")
         elif (lists := _lists_in(first)) is not None:
             keys = " and ".join(quote(one.key) for one in lists if one.key)
@@ -271,6 +271,7 @@ class _Run:
         if detected in NAMES:
             summary = f"the examples are in the format {detected}, not in one of the service"
             self._refuse("file/other-format", summary, TO_CONVERT)
+            return self.declared or detected
         if not detected or not self.declared:
             return self.declared or detected or "chat"
         if (detected == "preference") is (self.declared == "preference"):

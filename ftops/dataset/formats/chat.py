@@ -42,6 +42,7 @@ ORDER_RULES = ("chat/role-order", "chat/system-late")
 _OFFER = ("tools", "functions", "parallel_tool_calls")
 _NULL_TEXTS = ("null", "none", "nan", "")
 NO_OFFER: Offer = {}
+_TWO_ANSWERS = "two consecutive assistant messages"
 
 
 def check(example: Mapping[str, Any]) -> Iterator[Finding]:
@@ -161,7 +162,7 @@ def order(roles: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
     wrong: list[tuple[str, int, str]] = []
     for index, (before, role) in enumerate(zip(("", *roles), roles, strict=False)):
         if role == before == "assistant":
-            wrong.append(("chat/role-order", index, "two consecutive assistant messages"))
+            wrong.append(("chat/role-order", index, _TWO_ANSWERS))
         elif role in SYSTEM and before in SYSTEM:
             wrong.append(("chat/role-order", index, "two consecutive system messages"))
         elif role in SYSTEM and before:
@@ -306,9 +307,16 @@ def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _check_output(example, key, offer)
     outputs: dict[Steps, Any] = {(key,): example.get(key) for key in OUTPUTS}
     yield from functions.check_forms(given if isinstance(given, dict) else {}, outputs)
-    preferred, other = (example.get(key) for key in OUTPUTS)
+    preferred, other = (_told(example.get(key)) for key in OUTPUTS)
     if preferred == other and preferred:
         yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))
+
+
+def _told(messages: object) -> object:
+    """Messages without keys that are null, to compare them."""
+    if not isinstance(messages, list):
+        return messages
+    return [{k: v for k, v in m.items() if v is not None} if isinstance(m, dict) else m for m in messages]
 
 
 def _check_output(example: Mapping[str, Any], key: str, offer: Offer) -> Iterator[Finding]:
@@ -322,8 +330,10 @@ def _check_output(example: Mapping[str, Any], key: str, offer: Offer) -> Iterato
         return
     yield from check_messages(output, offer, (key,))
     roles = [m.get("role") if isinstance(m, dict) else None for m in output]
-    for index, role in enumerate(roles):
-        if role in ROLES and role not in ("assistant", "tool"):
+    for index, (before, role) in enumerate(zip((None, *roles), roles, strict=False)):
+        if role == before == "assistant":
+            yield Finding("chat/role-order", _TWO_ANSWERS, (key, index, "role"))
+        elif role in ROLES and role not in ("assistant", "tool"):
             yield Finding("preference/output", f"an output with the role {role}", (key, index, "role"))
     if "assistant" not in roles and all(role in ROLES for role in roles):
         yield Finding("preference/output", f"`{key}` has no assistant message", (key,))

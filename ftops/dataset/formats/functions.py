@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats.jsonl import Duplicate, NotANumber, decode, describe
+from ftops.dataset.formats.jsonl import Duplicate, NotANumber, decode, describe, is_too_deep
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
 CALLS = ("tool_calls", "function_call")
@@ -27,6 +27,7 @@ _CALL_KEYS = frozenset({"id", "type", "function"})
 _CALLED_KEYS = frozenset({"name", "arguments"})
 _FORMS = {"tools": "tool_calls", "functions": "function_call"}
 """Keys of definitions, and of calls of the functions that they define."""
+_STRICT = 'Write "additionalProperties": false and all properties in `required`, or remove `strict`.'
 _COPY = "Copy the definition into `$defs`, and refer to it as `#/$defs/…`."
 _UNREAD = (
     "Nothing says that the service reads other documents, and ftops doesn't: what is behind it isn't part "
@@ -56,6 +57,8 @@ def check_definitions(given: object, key: str, at: Steps, known: dict[str, Funct
     if not isinstance(given, list):
         yield Finding("chat/type", f"`{key}` is {describe(given)}, not a list", at)
         return
+    if not given:
+        yield Finding("tools/requests", f"`{key}` is empty", at, "Leave it out.")
     if len(given) > MAX_FUNCTIONS:
         yield Finding("tools/too-many", f"{len(given)} functions, more than {MAX_FUNCTIONS}", at)
     for index, item in enumerate(given):
@@ -149,23 +152,26 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
     elif name in known:
         yield Finding("tools/definition", f"two functions with the name {quote(name)}", (*at, "name"))
     yield from _unknown_keys(item, _FUNCTION_KEYS, "a function", at)
-    description = item.get("description") or ""
-    if not isinstance(description, str):
+    description, strict = item.get("description"), item.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        summary = f"`strict` is {describe(strict)}, not true or false"
+        yield Finding("chat/type", summary, (*at, "strict"), "Write true or false.")
+    if description is not None and not isinstance(description, str):
         summary = f"`description` is {describe(description)}, not text"
-        yield Finding("chat/type", summary, (*at, "description"))
-    elif len(description) > MAX_DESCRIPTION:
+        yield Finding("chat/type", summary, (*at, "description"), "Write it in double quotes.")
+    elif description is not None and len(description) > MAX_DESCRIPTION:
         summary = f"a description of {len(description):,} characters, more than {MAX_DESCRIPTION:,}"
         yield Finding("tools/requests", summary, (*at, "description"), "Shorten it.")
     parameters = ""
     if item.get("parameters") is not None:
-        findings = list(_check_schema(item["parameters"], (*at, "parameters")))
+        findings = list(_check_schema(item["parameters"], (*at, "parameters"), strict is True))
         yield from findings
         if not any(f.rule == "tools/schema" for f in findings):
             parameters = canonical(item["parameters"]).decode()
     known.setdefault(name, Function(name, canonical(item).decode(), parameters))
 
 
-def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
+def _check_schema(schema: object, at: Steps, is_strict: bool) -> Iterator[Finding]:
     if not isinstance(schema, dict):
         yield Finding("tools/schema", f"`parameters` is {describe(schema)}, not an object", at)
         return
@@ -179,12 +185,24 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
     if why:
         yield Finding("tools/schema", f"`parameters` isn't a valid JSON Schema: {why}", at)
     inside = list(_schemas(schema, at))
+    loose = next((where for inner, where in inside if is_strict and _is_loose(inner)), None)
+    if loose:
+        yield Finding("tools/requests", "`strict`, but an object may have other keys", loose, _STRICT)
     ids = {inner["$id"] for inner, _ in inside if isinstance(inner.get("$id"), str)}
     for inner, where in inside:
         yield from _extras(inner, where)
         if _leads_outside(inner.get("$ref"), ids):
             summary = f"`$ref` to another document, {quote(inner['$ref'])}"
             yield Finding("tools/requests", summary, (*where, "$ref"), _COPY, _UNREAD)
+
+
+def _is_loose(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema describes an object that isn't closed, or that may lack a property."""
+    properties, required = schema.get("properties"), schema.get("required", ())
+    is_object = schema.get("type") == "object" or isinstance(properties, dict)
+    named = properties if isinstance(properties, dict) else {}
+    is_complete = isinstance(required, list | tuple) and named.keys() <= {*map(str, required)}
+    return is_object and not (schema.get("additionalProperties") is False and is_complete)
 
 
 def _leads_outside(reference: object, ids: Collection[str]) -> bool:
@@ -220,7 +238,7 @@ def _extras(schema: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
         yield Finding("tools/schema-extras", "`default` null in a schema", (*at, "default"))
     options = schema.get("anyOf")
     for index, option in enumerate(options if isinstance(options, list) else ()):
-        if isinstance(option, dict) and option.get("type") == "null":
+        if isinstance(option, dict) and option.get("type") in ("null", ["null"]):
             yield Finding("tools/schema-extras", "`anyOf` with null in a schema", (*at, "anyOf", index))
     kinds = schema.get("type")
     is_array = kinds == "array" or (isinstance(kinds, list) and "array" in kinds)
@@ -310,6 +328,8 @@ def _wrong_arguments(arguments: str, parameters: str) -> tuple[tuple[str, str], 
         return (("tools/arguments", "a number in the arguments has too many digits"),)
     if not isinstance(value, dict):
         return (("tools/arguments", f"the arguments are {describe(value)}, not an object"),)
+    if is_too_deep(value):
+        return (("tools/arguments", f"the arguments {quote(arguments)} are nested too deeply"),)
     if not parameters:
         return ()
     validator, _ = _validator(parameters)

@@ -114,8 +114,10 @@ def is_document(text: str) -> bool:
     try:
         _, end = _ANY.raw_decode(text)
     except json.JSONDecodeError as error:
-        if lines[0].strip() in ("{", "["):
+        if lines[0].strip() == "[":
             return True
+        if lines[0].strip() == "{":  # a broken line, if an example follows
+            return len(lines) > 1 and lines[1].lstrip().startswith('"')
         if len(lines) == 1:  # all on one line, which may be cut off
             return _LIST_OF_OBJECTS.match(text) is not None
         # A broken line may make sense with the next one by chance, but not with several.
@@ -269,6 +271,8 @@ def _explain(line: str, error: json.JSONDecodeError) -> Finding:
     if line[error.pos : error.pos + 1] in ("}", "]") and before.endswith(","):
         # Newer Pythons point at the comma themselves.
         return _syntax("Illegal trailing comma", len(before) - 1)
+    if error.msg.startswith("Extra data") and "\r" in line[len(line[: error.pos].rstrip()) : error.pos]:
+        return Finding("file/line-ends", "a carriage return alone after an example", len(before))
     if not line[error.pos :].strip():
         hint = "Was the file cut off, or a line broken in two?"
         return Finding("json/syntax", "the line ends before its object does", error.pos, hint)

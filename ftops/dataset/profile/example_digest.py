@@ -27,8 +27,8 @@ NOT_COMPARED = (bytes(8), bytes(BUCKETS))
 _NO_HASH = 1 << 32
 LENGTH = 500
 """Characters in which these words are."""
-_SYSTEM = frozenset({"system", "developer"})
-_FROM_OTHERS = frozenset({"user", "tool", "function"})
+_SYSTEM = ("system", "developer")
+_FROM_OTHERS = ("user", "tool", "function")
 
 Messages = Sequence[Mapping[str, Any]]
 

@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 from xxhash import xxh3_128_intdigest
 
 from ftops.core.confined_files import opened
+from ftops.dataset.checks import chunk
+from ftops.dataset.checks.checker import lines_at
 from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
 from ftops.dataset.formats import OUTPUTS, vision
 from ftops.dataset.formats.chat import SYSTEM, means_nothing
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.profile.tokens import calls
-from ftops.dataset.rules.findings import Finding
+from ftops.dataset.rules.findings import Finding, Inspection
 
 MENDED: Mapping[str, tuple[str, ...]] = {
     "file/mark-inside": (),
@@ -29,10 +31,13 @@ MENDED: Mapping[str, tuple[str, ...]] = {
     "chat/null-content": (),
     "chat/empty-content": (),
     "chat/empty-message": (),
+    "chat/empty-reply": (),
     "chat/role-order": ("--merge-assistants",),
     "data/duplicate": (),
 }
 """Rules whose findings may disappear, and the option of the command that this takes."""
+_OF_EXAMPLES = "chat/"
+"""Of such a rule, a finding disappears or not; those of the others all do."""
 _OPTIONAL = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls")
 """Keys of an example that mean the same if they are null or absent."""
 
@@ -85,6 +90,33 @@ def clean(
             yield Cleaned(None, (*changes, Change(number, "duplicate", text, before)))
         else:
             yield Cleaned(dump(example) if texts else raw, changes)
+
+
+def mended(path: Path, inspection: Inspection) -> tuple[str, ...]:
+    """Rules whose findings `clean` removes, or some of them, by the lines that are listed. Raises OSError."""
+    listed = [f for f in inspection.found if f.rule in MENDED and f.line]
+    texts = dict(lines_at(path, {f.line for f in listed if f.rule.startswith(_OF_EXAMPLES)}))
+    format = inspection.format or "chat"
+    return tuple(
+        rule
+        for rule in MENDED
+        if rule in inspection.counts
+        and (
+            not rule.startswith(_OF_EXAMPLES)
+            or any(f.rule == rule and _helps(texts.get(f.line, "").encode(), rule, format) for f in listed)
+        )
+    )
+
+
+def _helps(raw: bytes, rule: str, format: str) -> bool:
+    """Whether a rule finds less in an example when it is cleaned."""
+    example = _parsed(raw)
+    if example is None:
+        return False
+    changes = list(_mend(example, Consecutive.MERGE if MENDED[rule] else Consecutive.LEAVE))
+    if _only_empty_answers(example) or not changes:
+        return _only_empty_answers(example)
+    return chunk.read(dump(example), format).counts.get(rule, 0) < chunk.read(raw, format).counts[rule]
 
 
 def _parsed(raw: bytes) -> Example | None:
@@ -147,9 +179,15 @@ def _mend(example: Example, consecutive: Consecutive) -> Iterator[tuple[str, str
 
 def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterator[tuple[str, str]]:
     for message in messages:
-        empty = [key for key, value in message.items() if value is None]
+        empty = [key for key, value in message.items() if value is None and key not in ("role", "content")]
         content = message.get("content")
-        if means_nothing(content) and any(calls(message)):
+        says = any(calls(message)) or (content is None and message.get("refusal"))
+        if (
+            "content" in message
+            and says
+            and message.get("role") == "assistant"
+            and (content is None or means_nothing(content))
+        ):
             empty.append("content")
         if isinstance(content, list) and 0 < sum(texts := [not _is_blank(part) for part in content]) < len(
             texts
@@ -159,10 +197,13 @@ def _mend_messages(messages: list[Message], consecutive: Consecutive) -> Iterato
         for key in empty:
             del message[key]
             yield "null", f"removed empty `{key}` of a message"
-    for index in reversed(range(len(messages))):
-        if _is_superfluous(messages, index):
-            yield "empty-message", f"removed an empty message of the role {messages[index]['role']}"
-            del messages[index]
+    before = None
+    while before != len(messages):  # without one of them, others may be superfluous
+        before = len(messages)
+        for index in reversed(range(before)):
+            if _is_superfluous(messages, index):
+                yield "empty-message", f"removed an empty message of the role {messages[index]['role']}"
+                del messages[index]
     if consecutive is not Consecutive.LEAVE:
         yield from _join(messages, consecutive)
 

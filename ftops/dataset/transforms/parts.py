@@ -84,13 +84,15 @@ class Split(Struct, frozen=True):
         for group, counts in answers.items():
             strata[max(counts, key=lambda name: (counts[name], name))].append(group)
         chosen = {}
-        for groups in strata.values():
+        for name, groups in strata.items():
             groups.sort(key=lambda group: (self._place(group), group))
             total = sum(answers[group].total() for group in groups)
-            before = 0
+            # The point of a group that counts depends on the answer: else each group that is alone with its
+            # answer would be in the part that has the middle.
+            before, point = 0, self._place(name.encode("utf-8", "replace"))
             for group in groups:
                 size = answers[group].total()
-                chosen[group] = self._at((before + size / 2) / total)
+                chosen[group] = self._at((before + size * point) / total)
                 before += size
         return chosen
 

@@ -279,7 +279,7 @@ def slim(example: Example, what: str, only: Collection[str] = ()) -> Example:
 
     def change(function: Any) -> Any:
         name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(function, dict) or (only and name not in only) or name in called:
+        if not isinstance(function, dict) or (only and name not in only) or str(name) in called:
             return function
         return WAYS[what](function)
 

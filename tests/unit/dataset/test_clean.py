@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ftops.dataset import inspect
-from ftops.dataset.transforms.clean import Consecutive, clean
+from ftops.dataset.checks import chunk
+from ftops.dataset.rules.catalogue import RULES
+from ftops.dataset.transforms.clean import Consecutive, clean, mended
 
 USER: dict[str, Any] = {"role": "user", "content": "Hello?"}
 ANSWER: dict[str, Any] = {"role": "assistant", "content": "Hi."}
@@ -58,6 +60,21 @@ def line(*messages: dict[str, Any], **more: Any) -> bytes:
         ([USER, ANSWER, USER, EMPTY], None, []),
         ([USER, ANSWER, ANSWER], None, []),
         ([USER, {"role": "assistant", "content": "", "refusal": "No."}], None, []),
+        (
+            [USER, {"role": "assistant", "content": None, "refusal": "No."}],
+            [USER, {"role": "assistant", "refusal": "No."}],
+            ["null"],
+        ),
+        ([USER, CALLING, {"role": "tool", "tool_call_id": "a", "content": None}, ANSWER], None, []),
+        ([{"role": "user", "content": None}, ANSWER], None, []),
+        ([{"role": "system", "content": None}, USER, ANSWER], [USER, ANSWER], ["empty-message"]),
+        ([{"role": None, "content": "x"}, ANSWER], None, []),
+        (
+            [{"role": "system"}, {"role": "system"}, {"role": "system", "content": "x"}, USER, ANSWER],
+            [{"role": "system", "content": "x"}, USER, ANSWER],
+            ["empty-message"],
+        ),
+        ([USER, {**ANSWER, "mood": None}], [USER, ANSWER], ["null"]),
     ],
 )
 def test_messages(
@@ -135,6 +152,38 @@ MESSAGES = st.builds(
         max_size=3,
     ),
 )
+LISTS = st.lists(MESSAGES, max_size=4)
+OBJECTS = st.one_of(
+    st.fixed_dictionaries({"messages": LISTS}),
+    st.fixed_dictionaries({"messages": LISTS, "answer": st.sampled_from([None, "x"])}),
+    st.fixed_dictionaries(
+        {
+            "input": st.fixed_dictionaries({"messages": LISTS, "tools": st.none()}),
+            "preferred_output": LISTS,
+            "non_preferred_output": LISTS,
+        }
+    ),
+)
+
+
+def errors(example: dict[str, Any], format: str) -> set[str]:
+    counts = chunk.read(json.dumps(example).encode(), format).counts
+    return {rule for rule in counts if RULES[rule].grade == "error"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(OBJECTS, st.sampled_from(Consecutive))
+def test_cleaning_makes_nothing_wrong(tmp_path: Path, example: dict[str, Any], how: Consecutive) -> None:
+    """And what it says that it mends is mended: it says so no more of the result."""
+    format = "preference" if "input" in example else "reinforcement" if "answer" in example else "chat"
+    written, _ = run(tmp_path / "a.jsonl", json.dumps(example).encode(), how)
+    if written:
+        assert errors(json.loads(written), format) <= errors(example, format) | {"preference/same"}
+    written, _ = run(tmp_path / "a.jsonl", json.dumps(example).encode(), Consecutive.MERGE)
+    (tmp_path / "a.jsonl").write_bytes(written)
+    assert mended(tmp_path / "a.jsonl", inspect(tmp_path / "a.jsonl", format=format)) == ()
+
+
 LINES = st.one_of(
     st.lists(MESSAGES, max_size=5).map(lambda messages: line(*messages)[:-1]),
     st.sampled_from([b"", b" ", b"\xef\xbb\xbf", b"{", b"5", b"\xff", b"\r", b'{"a": 1}\r{"a": 2}']),

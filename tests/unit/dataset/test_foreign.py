@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ftops.core.errors import UsageError
+from ftops.dataset import FORMATS as FORMATS_OF_SERVICE
 from ftops.dataset import inspect
 from ftops.dataset.files.jsonl_io import DataError
 from ftops.dataset.formats.documents import lists_in
@@ -264,7 +265,17 @@ def test_a_document_that_is_cut_off_or_has_several_lists_is_not_converted(tmp_pa
 
 def test_a_broken_line_is_no_document(tmp_path: Path) -> None:
     good = json.dumps({"messages": [U, A]})
-    for first in (good[:-2], good[:40], good[:50] + "\n" + good[50:], good + ",", "[", '{"messages": ['):
+    broken = (
+        good[:-2],
+        good[:40],
+        good[:50] + "\n" + good[50:],
+        good + ",",
+        "[",
+        '{"messages": [',
+        "{",
+        "{\n",
+    )
+    for first in broken:
         path = tmp_path / "a.jsonl"
         path.write_text("\n".join([first, *[good] * 12]))
         assert "file/document" not in inspect(path).counts or first == "[", first
@@ -282,6 +293,22 @@ FORMS: dict[str, tuple[Callable[[str], bytes], str]] = {
     ),
     "parquet": (lambda text: b"PAR1" + text.encode(), "file/table"),
 }
+
+
+def test_a_carriage_return_between_two_examples(tmp_path: Path) -> None:
+    good = json.dumps({"messages": [U, A]})
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(f"{good}\r{good}".encode())
+    assert inspect(path).counts == {"file/line-ends": 1}
+    path.write_bytes(f"{good}\n{good}\r\r{good}\n{good}\r\n".encode())
+    [found] = [f for f in inspect(path).found if f.rule == "file/line-ends"]
+    assert (found.line, found.column) == (2, len(good) + 1)
+
+
+def test_examples_of_another_format_than_declared_have_one_finding(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"instruction": "Where?", "output": "There."}\n' * 12)
+    assert all(inspect(path, format=f).counts == {"file/other-format": 1} for f in FORMATS_OF_SERVICE)
 
 
 @pytest.mark.parametrize("form", FORMS)
