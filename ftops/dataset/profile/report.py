@@ -25,6 +25,7 @@ from ftops.dataset.profile.profiler import Measured, Measurement, excerpt, measu
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.rules.catalogue import GRADES, grade_of
 from ftops.dataset.rules.findings import Inspection, Overlap
+from ftops.dataset.transforms.clean import mended
 
 MAX_WORST = 8
 LONGEST = 2
@@ -71,6 +72,8 @@ class FileReport(Struct, frozen=True):
     random: tuple[Picked, ...]
     excerpts: Mapping[int, str]
     """Of the lines in groups of examples that are alike."""
+    mended: tuple[str, ...] = ()
+    """Rules whose findings `clean` removes."""
     shared: Shared | None = None
 
 
@@ -111,6 +114,7 @@ def gather(
         tuple(_picked(line, why, texts) for line, why in reasons.items()),
         tuple(_picked(line, "", texts) for line in chosen),
         _excerpts(texts, groups),
+        mended(path, inspection),
         Shared(shared.name, shared.overlap, shared.pairs, _excerpts(texts, in_both)) if shared else None,
     )
 

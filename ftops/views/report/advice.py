@@ -84,7 +84,7 @@ def _of_rules(reported: Reported) -> Iterator[Advice]:
             f"{first[:1].upper()}{first[1:]}{more}",
             mine[0].detail,
             mine[0].hint,
-            mended if rule in MENDED else (),
+            mended if rule in reported.file.mended else (),
             lines,
             count - len(mine) if lines else 0,
         )
