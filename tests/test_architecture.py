@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from pkgutil import resolve_name
@@ -73,18 +74,26 @@ def rank(name: str) -> int:
     return next(number for number, row in enumerate(LAYERS) if name in row)
 
 
-def imported(path: Path) -> set[str]:
-    """Packages of ftops that a file imports from, anywhere in it."""
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """The modules that a file imports, anywhere in it, and with a dot what it imports from them."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found |= {name.split(".")[1] for name in names if name.startswith("ftops.")}
-    return found
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
+
+
+def imported(path: Path) -> set[str]:
+    """Packages of ftops that a file imports from, anywhere in it."""
+    return {name.split(".")[1] for name in imports_of(path) if name.startswith("ftops.")}
+
+
+def libraries(path: Path) -> set[str]:
+    """All packages that a file imports from, anywhere in it."""
+    return {name.partition(".")[0] for name in imports_of(path)}
 
 
 def test_every_module_is_in_a_package_of_a_row() -> None:
@@ -152,12 +161,7 @@ def test_deepdiff_is_known_in_one_place(name: str) -> None:
 
 @pytest.mark.parametrize("sdk", ["openai", "azure"])
 def test_only_providers_know_the_sdks(sdk: str) -> None:
-    for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if any(name.split(".")[0] == sdk for name in names):
-                assert part(path) == "providers", path
+    assert {part(path) for path in modules() if sdk in libraries(path)} == {"providers"}
 
 
 @pytest.mark.parametrize(
@@ -165,11 +169,7 @@ def test_only_providers_know_the_sdks(sdk: str) -> None:
     [("obstore", {"bucket_services.py"}), ("cryptography", {"encryption.py", "certificate.py"})],
 )
 def test_libraries_for_one_purpose_are_known_where_they_serve_it(library: str, homes: set[str]) -> None:
-    for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert path.name in homes or library not in {name.split(".")[0] for name in names}, path
+    assert {path.name for path in modules() if library in libraries(path)} == homes
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,7 @@ def test_values_are_made_anew_by_msgspec() -> None:
     own = {"clients.py", "deployment_wire.py"}  # their values are dataclasses
     for path in modules():
         if part(path) != "emulator" and path.name not in own:
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom) and node.module == "dataclasses":
-                    assert not {alias.name for alias in node.names} & {"replace", "asdict"}, path
+            assert not imports_of(path) & {"dataclasses.replace", "dataclasses.asdict"}, path
 
 
 KINDS_AND_TYPES = {
