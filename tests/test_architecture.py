@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "session",
         "applying",
         "planning",
-        "providers forges",
+        "providers forges trackers",
         "state",
         "config",
         "generation",

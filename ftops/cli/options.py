@@ -90,27 +90,32 @@ def spec_options(function: Command) -> Command:
     return screen_options(decorate(wraps(function)(packed), _SPEC))
 
 
-def addresses_argument(function: Command) -> Command:
-    """ADDRESS... before SPEC, as `addresses`; both may be left out. Goes above `spec_options`."""
+def addresses_argument(*kinds: str, required: bool = False) -> Callable[[Command], Command]:
+    """ADDRESS... before SPEC, as `addresses`; both may be left out, unless addresses are `required`. `kinds`
+    are those that are completed. Goes above `spec_options`."""
+    type_ = AddressOrSpec(*kinds)
+    metavar = "ADDRESS..." if required else "[ADDRESS]..."
 
-    @wraps(function)
-    def sorted_out(*args: Any, words: tuple[str, ...], path: Path, **rest: Any) -> Any:
-        ctx = click.get_current_context()
-        is_given = ctx.get_parameter_source("path") is click.core.ParameterSource.COMMANDLINE
-        found = [_ADDRESS_OR_SPEC.convert(word, None, ctx) for word in (*words, *[str(path)] * is_given)]
-        paths = [one for one in found if isinstance(one, Path)]
-        if len(paths) > 1:
-            raise click.UsageError(f"`{paths[0]}` and `{paths[1]}` are two specs: give one")
-        given = paths[0] if paths else Path(os.environ.get(SPEC) or ".") if is_given else path
-        addresses = tuple(one for one in found if isinstance(one, Address))
-        return function(*args, addresses=addresses, path=given, **rest)
+    def decorator(function: Command) -> Command:
+        @wraps(function)
+        def sorted_out(*args: Any, words: tuple[str, ...], path: Path, **rest: Any) -> Any:
+            ctx = click.get_current_context()
+            is_given = ctx.get_parameter_source("path") is click.core.ParameterSource.COMMANDLINE
+            found = [type_.convert(word, None, ctx) for word in (*words, *[str(path)] * is_given)]
+            paths = [one for one in found if isinstance(one, Path)]
+            if len(paths) > 1:
+                raise click.UsageError(f"`{paths[0]}` and `{paths[1]}` are two specs: give one")
+            given = paths[0] if paths else Path(os.environ.get(SPEC) or ".") if is_given else path
+            addresses = tuple(one for one in found if isinstance(one, Address))
+            if required and not addresses:
+                raise click.UsageError("Missing argument 'ADDRESS...'.")
+            return function(*args, addresses=addresses, path=given, **rest)
 
-    return click.argument(
-        "words", metavar="[ADDRESS]...", nargs=-1, shell_complete=_ADDRESS_OR_SPEC.shell_complete
-    )(sorted_out)
+        return click.argument("words", metavar=metavar, nargs=-1, shell_complete=type_.shell_complete)(
+            sorted_out
+        )
 
-
-_ADDRESS_OR_SPEC = AddressOrSpec()
+    return decorator
 
 
 def destroy_selection_options(function: Command) -> Command:

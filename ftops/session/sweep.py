@@ -177,13 +177,13 @@ def _trial(
         dollars=training_dollars(job, billed, known),
         checkpoint=model or None,
         step=step,
-        scores=dict(_scores(job, evaluations)),
+        scores=dict(scores_of(job, evaluations)),
         note=results if isinstance(results, str) else "",
         stopped=dict(job.stopped),
     )
 
 
-def _scores(job: ResourceState, evaluations: Sequence[ResourceState]) -> Iterator[tuple[str, float]]:
+def scores_of(job: ResourceState, evaluations: Iterable[ResourceState]) -> Iterator[tuple[str, float]]:
     """Of the job's final model, else of the best of its checkpoints that were asked."""
     checkpoints: Any = job.outputs.get("checkpoint") or {}
     final = str(job.outputs.get("fine_tuned_model") or "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from msgspec.structs import asdict
 
 from ftops.core.address import Address, Json
@@ -10,6 +12,7 @@ from ftops.providers.training_curves import curves_of, verdict_of
 from ftops.providers.training_results import Results, best_checkpoint
 from ftops.state.state import ResourceState
 from ftops.views.curves import draw_curves
+from ftops.views.markdown_text import cell, code, table
 from ftops.views.paint import Painter, clean
 
 _EVERY = 10
@@ -17,19 +20,43 @@ _EVERY = 10
 
 def draw_results(address: Address, results: Results, paint: Painter) -> list[str]:
     """`step  train_loss  …`, with a mark at the best reward or loss."""
+    columns = _columns(results)
+    lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: no metrics"]
+    for row, is_best in _rows(results):
+        cells = (f"{_shown(row.get(name)):>{len(name)}}" for name in columns)
+        lines.append("  ".join(cells) + (paint("  best", "create") if is_best else ""))
+    return lines
+
+
+def results_to_markdown(job: ResourceState, results: Results) -> str:
+    """The same rows as a table, the best in bold, and below it the verdict and the best checkpoint."""
+    columns = _columns(results)
+    rows = [
+        [f"**{cell(text)}**" if is_best and text else cell(text) for text in cells]
+        for cells, is_best in (
+            ([_shown(row.get(name)) for name in columns], is_best) for row, is_best in _rows(results)
+        )
+    ]
+    verdict, (step, model) = verdict_of(curves_of(results)), best_checkpoint(job)
+    drawn = table([cell(name) for name in columns], rows) if columns else "No metrics.\n"
+    said = f"\n**Verdict:** {verdict.text}. {verdict.rule}\n" if verdict else ""
+    return drawn + said + (f"\nBest checkpoint: step {step}, {code(model)}\n" if step is not None else "")
+
+
+def _columns(results: Results) -> list[str]:
+    """Those that have any value."""
+    return [name for name in results.columns if any(name in row for row in results.rows)]
+
+
+def _rows(results: Results) -> Iterator[tuple[Mapping[str, float | str], bool]]:
+    """Every tenth row, evaluations and the last row, and whether it is the best."""
     measure = deciding(results.rows)
     values = [measure.value(row) if measure else None for row in results.rows]
     known = [value for value in values if value is not None]
     best = measure.best(known) if measure and known else None
-    columns = [name for name in results.columns if any(name in row for row in results.rows)]
-    lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: no metrics"]
     for number, (row, value) in enumerate(zip(results.rows, values, strict=True), 1):
-        if not (number % _EVERY == 0 or value is not None or number == len(results.rows)):
-            continue
-        cells = (f"{_shown(row.get(name)):>{len(name)}}" for name in columns)
-        mark = paint("  best", "create") if best is not None and value == best else ""
-        lines.append("  ".join(cells) + mark)
-    return lines
+        if number % _EVERY == 0 or value is not None or number == len(results.rows):
+            yield row, best is not None and value == best
 
 
 def draw_result_curves(

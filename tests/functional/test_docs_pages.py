@@ -189,6 +189,7 @@ ELSEWHERE: Mapping[str, str] = {
     "docs/clients.md": "tests/clients/manual.py",
     "docs/reports.md": "tests/functional/test_docs_reports.py",
     "docs/sweeps.md": "tests/functional/test_sweeps.py",
+    "docs/tracking.md": "tests/clients/test_trackers.py",
 }
 """Page → the test that runs its commands."""
 

@@ -37,7 +37,7 @@ _FORMS: Mapping[str, Callable[[Report], str]] = {".html": _html}
 
 
 @click.command("report")
-@addresses_argument
+@addresses_argument()
 @click.option("--out", type=FILE, metavar="FILE", help=f"The page (default: {_PAGE}); the same as -o FILE.")
 @click.option("--offline", is_flag=True, help="Ask no service: curves and dates of accounts are left out.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")

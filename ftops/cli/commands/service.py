@@ -6,11 +6,19 @@ import os
 
 import click
 
-from ftops.cli.addresses import ADDRESS, AddressType
+from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
-from ftops.cli.options import check_limit, limit_option, parallelism_option, refresh_option, spec_options
+from ftops.cli.options import (
+    addresses_argument,
+    check_limit,
+    limit_option,
+    parallelism_option,
+    refresh_option,
+    spec_options,
+)
 from ftops.cli.output_options import also_csv_and_markdown, also_markdown
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
+from ftops.cli.tracking import check_tracking, log_results, tracking_options
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
 from ftops.session.session import Session
@@ -84,29 +92,59 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 
 
 @click.command("results")
-@click.argument("address", type=AddressType("job"))
+@addresses_argument("job", required=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
 @click.option("--sort", metavar="COLUMN", help="Order of the jobs of a sweep; default: the best metric.")
+@tracking_options
 @spec_options
 @also_csv_and_markdown
-def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool, sort: str | None) -> int:
+def results(
+    screen: Screen,
+    addresses: tuple[Address, ...],
+    spec: SpecArguments,
+    as_csv: bool,
+    sort: str | None,
+    to: str | None,
+    **options: str | None,
+) -> int:
     """Show how the training of job ADDRESS went: curves on a terminal, else a table of its metrics by step,
     and a verdict. Read from the service.
 
     An address without a key stands for all jobs of a `for_each`: one row for each, with what differs
     between them.
+
+    With --to, they are logged to an experiment tracker instead: parameters, curves, scores, checkpoints. A
+    job that was logged before is updated.
     """
     from ftops.cli.sweeps import is_sweep, show_sweep
-    from ftops.views.results import draw_result_curves, draw_results, draw_verdict, results_to_json
+    from ftops.views.results import (
+        draw_result_curves,
+        draw_results,
+        draw_verdict,
+        results_to_json,
+        results_to_markdown,
+    )
 
+    tracking = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
+    check_tracking(to, tracking)
+    if to is None and len(addresses) > 1:
+        raise click.UsageError(
+            "several addresses go with --to; without it, an address without a key is a sweep"
+        )
     with Session.open(read(spec)) as session:
+        if to is not None:
+            return log_results(screen, session, addresses, to, tracking)
+        address = addresses[0]
         if is_sweep(session, address):
             return show_sweep(screen, session, address, sort)
         job, found = session.job(address), session.results(address)
-    if sort or screen.markdown:
-        raise click.UsageError(f"{address} is a single job: --sort and -o markdown are for a sweep")
+    if sort:
+        raise click.UsageError(f"{address} is a single job: --sort is for a sweep")
     if (as_csv or screen.format == "csv") and not screen.json:
         screen.raw(found.text)
+        return 0
+    if screen.markdown:
+        screen.text(results_to_markdown(job, found))
         return 0
 
     def lines() -> list[str]:

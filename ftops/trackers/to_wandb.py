@@ -1,0 +1,168 @@
+"""Weights & Biases: logs runs through its library. The ID of a run is that of the job, so it is resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ftops.core.confined_files import content
+from ftops.core.errors import FtopsError
+from ftops.core.private_files import replace_file
+from ftops.trackers.tracked_run import (
+    CREATED,
+    FAILED,
+    KILLED,
+    UNCHANGED,
+    UPDATED,
+    Destination,
+    Logged,
+    LoggedRun,
+    OnProgress,
+    TrackedRun,
+)
+
+_DIGEST = "ftops.json"
+"""A file of a run: without a server, it says what was logged."""
+_SECONDS = 30.0
+"""How long to try to reach the server; its own default is 90."""
+_LONGEST_TAG, _LONGEST_NAME = 64, 128
+_MOST_BYTES = 65_536
+_LOCAL_SETTINGS = frozenset({"entity", "project", "mode", "disabled"})
+"""What a file of the current folder may set."""
+
+
+def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:
+    """Creates or resumes a run for each; those of a sweep are a group. Raises FtopsError, ImportError."""
+    for folder in ("wandb", ".wandb"):
+        _check_settings(Path(os.environ.get("WANDB_DIR") or ".") / folder / "settings")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    try:
+        return _logged(wandb, runs, to, on_progress)
+    except (wandb.Error, OSError, ValueError) as error:
+        text = str(error).strip().partition("\n")[0][:500]
+        hint = (
+            "check WANDB_BASE_URL, and the network; with WANDB_MODE=offline, runs are kept for `wandb sync`"
+        )
+        raise FtopsError("can't log to Weights & Biases", text and f"{text}.", hint) from error
+    finally:
+        wandb.teardown()
+
+
+def _check_settings(path: Path) -> None:
+    """The library reads this file of the current folder, which may belong to a checkout of others. Raises
+    FtopsError if it could send the API key elsewhere."""
+    if not path.exists():
+        return
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string(content(path, limit=_MOST_BYTES).decode("utf-8"))
+    except (OSError, UnicodeError, ConfigError) as error:
+        raise FtopsError(f"can't read {path}", str(error).partition("\n")[0], "remove the file") from error
+    names = {name for section in (*parser.values(), parser.defaults()) for name in section}
+    if wrong := sorted(names - _LOCAL_SETTINGS):
+        raise FtopsError(
+            f"{path} sets `{wrong[0]}`",
+            "a file in the current folder may belong to others, and could send your API key to another host.",
+            "remove the line; `wandb login --host` and WANDB_BASE_URL name another host",
+        )
+
+
+def _logged(wandb: Any, runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:
+    settings = wandb.setup().settings
+    is_offline = settings.mode == "offline"
+    if settings.mode == "disabled":
+        raise FtopsError(
+            "WANDB_MODE is disabled", "nothing would be logged.", "unset it, or set it to offline"
+        )
+    if not is_offline and not wandb.login(prompt=False, verify=False):
+        hint = "run `wandb login`, or set WANDB_API_KEY; WANDB_MODE=offline needs no account"
+        raise FtopsError("not signed in to Weights & Biases", "there is no API key.", hint)
+    project = to.experiment or settings.project or runs[0].project
+    done: list[LoggedRun] = []
+    for run in runs:
+        on_progress(len(done), len(runs))
+        done.append(_log(wandb, run, project, to.entity, is_offline=is_offline))
+    on_progress(len(runs), len(runs))
+    folders = sorted({one.url for one in done if one.url})
+    if is_offline:
+        return Logged(str(_folder()), project, tuple(done), tuple(f"wandb sync {url}" for url in folders))
+    return Logged(str(settings.base_url), project, tuple(done), tuple(folders))
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("WANDB_DIR") or ".").absolute() / "wandb"
+
+
+def _log(wandb: Any, run: TrackedRun, project: str, entity: str, *, is_offline: bool) -> LoggedRun:
+    earlier = _offline_runs(run) if is_offline else {}
+    same = next((folder for folder, digest in earlier.items() if digest == run.digest), None)
+    if same is not None:
+        return LoggedRun(run.name, run.key, UNCHANGED, str(same))
+    tags = [text for text in ("ftops", run.key, run.tags.get("ftops.model", "")) if text]
+    opened = wandb.init(
+        project=project,
+        entity=entity or None,
+        id=run.key,
+        name=run.name[:_LONGEST_NAME],
+        group=run.sweep[:_LONGEST_NAME] or None,
+        job_type="fine-tuning",
+        tags=[tag for tag in tags if len(tag) <= _LONGEST_TAG],
+        resume="allow",
+        settings=_settings(wandb),
+    )
+    before = {} if is_offline else dict(opened.config.get("ftops") or {})
+    if before.get("digest") == run.digest:
+        opened.finish()
+        return LoggedRun(run.name, run.key, UNCHANGED, opened.url or "")
+    _write(opened, run)
+    where = str(Path(opened.dir).parent) if is_offline else opened.url or ""
+    about = json.dumps({"run": run.key, "digest": run.digest})
+    replace_file(Path(opened.dir, _DIGEST), about.encode(), is_private=False)
+    opened.finish(exit_code=int(run.status in (FAILED, KILLED)))
+    return LoggedRun(run.name, run.key, UPDATED if before or earlier else CREATED, where, run.notes)
+
+
+def _settings(wandb: Any) -> Any:
+    """Only what is logged here is sent: nothing of this machine, its programs or its repository."""
+    patience = {} if os.environ.get("WANDB_INIT_TIMEOUT") else {"init_timeout": _SECONDS}
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        disable_git=True,
+        save_code=False,
+        disable_job_creation=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        x_save_requirements=False,
+        **patience,
+    )
+
+
+def _write(opened: Any, run: TrackedRun) -> None:
+    about = {name.removeprefix("ftops."): value for name, value in run.tags.items()}
+    told = {**about, "digest": run.digest, "checkpoints": dict(run.checkpoints)}
+    opened.config.update({**run.parameters, "ftops": told}, allow_val_change=True)
+    start = opened.step  # of a resumed run, the one after the last
+    for point in run.points:
+        if point.step >= start:
+            opened.log(dict(point.metrics), step=point.step)
+    opened.summary.update(dict(run.metrics))
+
+
+def _offline_runs(run: TrackedRun) -> dict[Path, str]:
+    """Folders of runs that were logged for the job without a server, and their digests."""
+    found: dict[Path, str] = {}
+    for folder in _folder().glob(f"offline-run-*-{run.key}"):
+        with suppress(OSError, ValueError):
+            told = json.loads(content(folder / "files" / _DIGEST, limit=_MOST_BYTES))
+            found[folder] = str(told["digest"]) if isinstance(told, dict) and "digest" in told else ""
+    return found

@@ -1,0 +1,45 @@
+"""Logged runs: what became of each in an experiment tracker, and where to look, as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ftops.core.address import Json
+from ftops.trackers.tracked_run import CREATED, UNCHANGED, UPDATED, Logged
+from ftops.views.paint import Painter
+from ftops.views.table import draw_table
+
+_WORDS: Mapping[str, str] = {
+    CREATED: "logged",
+    UPDATED: "updated",
+    UNCHANGED: "already logged, nothing has changed",
+}
+
+
+def draw_logged(logged: Logged, title: str, paint: Painter, columns: int | None = None) -> list[str]:
+    """A row for each run, what was left out, and where to look. `columns` are those of the terminal."""
+    rows = [["job", "run", ""], *([run.name, run.id, _WORDS[run.outcome]] for run in logged.runs)]
+    lines = [f"{title}, {paint(logged.experiment, 'bold')} ({paint(logged.place)})", ""]
+    lines += [*draw_table(rows, paint, columns), ""]
+    lines += [f"{paint(run.name)}: {paint(note)}" for run in logged.runs for note in run.notes]
+    return lines + [f"Look at it: {paint(look)}" for look in logged.look]
+
+
+def logged_to_json(logged: Logged, tracker: str) -> dict[str, Json]:
+    """The document that `results --to -o json` prints; docs/json-output.md describes it."""
+    return {
+        "tracker": tracker,
+        "place": logged.place,
+        "experiment": logged.experiment,
+        "runs": [
+            {
+                "address": run.name,
+                "run_id": run.id,
+                "outcome": run.outcome,
+                "url": run.url or None,
+                "notes": list(run.notes),
+            }
+            for run in logged.runs
+        ],
+        "look": list(logged.look),
+    }

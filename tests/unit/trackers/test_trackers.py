@@ -1,0 +1,80 @@
+"""Experiment trackers: their table, and what needs no library. tests/clients has both libraries."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ftops.cli.tracking import _OPTIONS
+from ftops.core.errors import FtopsError
+from ftops.core.lazy import resolve
+from ftops.trackers import to_mlflow, to_wandb
+from ftops.trackers.tracked_run import Destination, TrackedRun
+from ftops.trackers.tracker_types import TRACKER_TYPES, TrackerType, check_installed, log_runs
+
+RUNS = [TrackedRun("ftjob-1", "job.a", "spec")]
+
+
+def test_rows_name_functions_and_options_that_exist() -> None:
+    for name, row in TRACKER_TYPES.items():
+        assert row.name == name
+        assert callable(resolve(row.log))
+    assert len(_OPTIONS) == 1 + sum(len(row.options) for row in TRACKER_TYPES.values())
+
+
+@pytest.mark.parametrize("tracker", TRACKER_TYPES.values(), ids=list(TRACKER_TYPES))
+def test_a_missing_library_says_what_to_install(tracker: TrackerType) -> None:
+    if find_spec(tracker.library) is not None:
+        pytest.skip(f"{tracker.library} is installed here")
+    for attempt in (
+        lambda: check_installed(tracker),
+        lambda: log_runs(tracker, RUNS, Destination(), lambda done, count: None),
+    ):
+        with pytest.raises(FtopsError) as missing:
+            attempt()
+        assert f"`pip install 'ftops[{tracker.name}]'`" in missing.value.hint
+        assert missing.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[default]\nbase_url = https://evil.example.com\n", "sets `base_url`"),
+        ("[DEFAULT]\nBASE_URL: https://evil.example.com\n", "sets `base_url`"),
+        ("[default]\nproject = a\nhttps_proxy = http://evil.example.com\n", "sets `https_proxy`"),
+        ("base_url = https://evil.example.com\n", "can't read"),
+        ("[default\n", "can't read"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["wandb", ".wandb"])
+def test_a_file_of_the_folder_can_not_send_the_key_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, text: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "settings").write_text(text, "utf-8")
+    with pytest.raises(FtopsError) as refused:
+        to_wandb.log(RUNS, Destination(), lambda done, count: None)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("https://jo:pw@mlflow.example.com/a", "https://mlflow.example.com/a"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_addresses_are_shown_without_passwords(uri: str, shown: str) -> None:
+    assert to_mlflow._shown(uri) == shown
+
+
+def test_the_reason_of_an_error_has_no_password() -> None:
+    error = ValueError("Request to https://jo:pw@mlflow.example.com/a failed\nand more")
+    assert to_mlflow._reason(error) == "Request to https://mlflow.example.com/a failed."
+    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    assert to_mlflow._reason(error) == "Connection refused."
