@@ -30,7 +30,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 FORMS = sorted(path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml")
-_TOP = frozenset(path.name for path in ROOT.iterdir())
+_TOP = frozenset(path.name for path in ROOT.iterdir()) - {"build"}  # `make` writes there
 
 
 def loaded(path: Path) -> Any:

@@ -67,7 +67,7 @@ def command(
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
         _refuse_existing([*files.texts], project_root(real(folder)))
-    texts, advised = files.texts, ""
+    texts, advised, has_account = files.texts, "", False
     if is_new:
         if specs := _specs(folder):
             raise _already_exists(specs[0])
@@ -76,12 +76,13 @@ def command(
         if ci:
             chosen = chosen._replace(with_azure=True)
         own, advised = _new_files(folder, chosen, account)
+        has_account = account is not None or chosen.with_azure
         texts = {**own, **files.texts}
     _write_all(texts)
     names = [path.as_posix() if path not in files.texts else display(path) for path in texts]
     return screen.result(
         lambda: {"created": names},
-        lambda: _report(screen, folder, names, advised, files),
+        lambda: _report(screen, folder, names, advised, files, has_account=has_account),
     )
 
 
@@ -220,7 +221,9 @@ def _write_all(texts: Mapping[Path, str]) -> None:
         raise
 
 
-def _report(screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles) -> list[str]:
+def _report(
+    screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles, *, has_account: bool
+) -> list[str]:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
     if advice:
@@ -230,4 +233,7 @@ def _report(screen: Screen, folder: Path, names: list[str], advice: str, files: 
         chosen = "" if files.environment == DEFAULT_ENVIRONMENT else f" --env {files.environment}"
         last = f"see what would be created: ftops plan{spec}{chosen}"
         return [*lines, *(f"  {step}" for step in (*files.next_steps, last)), "", f"The whole way: {_GUIDE}"]
-    return [*lines, f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
+    lines += [f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
+    if has_account:
+        lines += [f"  ftops plan{spec} --env prod    the same in your account: README.md says what it needs"]
+    return lines
