@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ftops.config.schema import resource_block
-from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OrName
+from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OneOf, OneOrMore, OrName
 from ftops.config.schema.field_types import FieldType
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.document import Plain, flow
@@ -39,12 +39,13 @@ def written_instead(fault: Fault) -> str:
         return _with_key("", own, own.usual if own else "", fault.given) or _KEYS_BELOW
     key, inner = str(fault.keys[-1]), _type_of(fault)
     inner = inner.block if isinstance(inner, OrName) else inner
+    inner = inner.item if isinstance(inner, OneOrMore) else inner
     if isinstance(inner, MapOf):
         return f"Write `{key}: {{name: value}}`."
     if isinstance(inner, type) and issubclass(inner, Block):
         first = next((one.key for one in inner.fields.values()), "")
         return _with_key(f"{key}: ", inner, first, fault.given) or _KEYS_BELOW
-    return _KEYS_BELOW if isinstance(fault.keys[-1], int) else ""
+    return _KEYS_BELOW if isinstance(fault.keys[-1], int) or isinstance(inner, OneOf) else ""
 
 
 def as_written(error: Explained, entry: Entry, own: int) -> Explained:
@@ -95,7 +96,8 @@ def written_alone(fault: Fault) -> str:
 
 def _as_list(fault: Fault) -> str:
     given = fault.given
-    if type(given) in (str, Plain, int, float) or (isinstance(given, dict) and _takes_blocks(fault)):
+    is_flat = isinstance(given, dict) and not any(isinstance(one, dict | list) for one in given.values())
+    if type(given) in (str, Plain, int, float) or (is_flat and _takes_blocks(fault)):
         text = given if type(given) is Plain else flow(given)
         if len(text) <= _LONGEST:
             return f"Write `{fault.keys[-1]}: [{text}]`."

@@ -61,6 +61,8 @@ def _of_other_block(key: str, owner: type[Block]) -> str:
     """A hint, if another block of the spec has the key, or other tools have it."""
     if issubclass(owner, Job | Hyperparameters) and key in _OF_JOBS:
         return _OF_JOBS[key]
+    if nearest(key, _keys(owner)):
+        return ""  # it is only misspelled
     if key in sections() and owner is Environment:
         return (
             "Environments have no resources of their own: use `${var.…}` in the resource, set in `variables`."

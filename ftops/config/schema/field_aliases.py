@@ -54,10 +54,21 @@ TRAINING_TYPE = Spelled(
     closed=True,
 )
 SKU_NAME = Spelled(spellings={**{squeezed(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
-UPGRADE_OPTION = Choice(words=UPGRADE_OPTIONS)
+UPGRADE_OPTION = Choice(
+    words=UPGRADE_OPTIONS,
+    elsewhere={
+        **dict.fromkeys(("never", "none", "manual", "off"), "NoAutoUpgrade"),
+        **dict.fromkeys(("auto", "latest", "always", "default"), "OnceNewDefaultVersionAvailable"),
+    },
+)
 SERVICE_TIER = Choice(words=SERVICE_TIERS, spellings={word.lower(): word for word in SERVICE_TIERS})
 DEPLOYMENT_STATE = Choice(
-    words=DEPLOYMENT_STATES, spellings={word.lower(): word for word in DEPLOYMENT_STATES}
+    words=DEPLOYMENT_STATES,
+    spellings={word.lower(): word for word in DEPLOYMENT_STATES},
+    elsewhere={
+        **dict.fromkeys(("stopped", "off", "disabled"), "Paused"),
+        **dict.fromkeys(("on", "started", "enabled"), "Running"),
+    },
 )
 API_VERSION = Text(
     r"[vV]1|preview|latest|\d{4}-\d{2}-\d{2}(-[A-Za-z0-9]+)?",

@@ -171,6 +171,9 @@ class Text(FieldType, frozen=True):
         return {"type": ["string", "number", "boolean"] if not self.pattern else "string"} | pattern | limits
 
 
+_SPELLED_OUT = re.compile(r"(\d+)\s*(?:([smhd])[a-z]*)?", re.IGNORECASE)
+
+
 class Duration(Text, frozen=True):
     """A duration with its unit."""
 
@@ -180,6 +183,12 @@ class Duration(Text, frozen=True):
     def convert(self, value: Any) -> str | None:
         text = super().convert(value)
         return text if text and (seconds_of(text) or 0) <= LONGEST else None
+
+    def hint(self, value: Any) -> str:
+        found = _SPELLED_OUT.fullmatch(value) if type(value) in (str, Plain) else None
+        if not found:
+            return ""
+        return f"Write `{found[1]}{found[2]}`." if found[2] else "Write its unit: `d`, `h`, `m` or `s`."
 
 
 class WeeklyHours(Text, frozen=True):

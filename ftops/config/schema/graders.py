@@ -13,6 +13,18 @@ from ftops.config.schema.field_types import Boolean, Integer, JsonSchema, Number
 from ftops.core.address import Reference, Secret
 
 OPERATIONS = ("eq", "ne", "like", "ilike")
+_OPERATIONS = {
+    **dict.fromkeys(("equals", "equal", "==", "=", "exact", "exact_match"), "eq"),
+    **dict.fromkeys(("not_equals", "not_equal", "!="), "ne"),
+    **dict.fromkeys(("contains", "includes", "in"), "like"),
+}
+_TYPES = {
+    **dict.fromkeys(("exact", "exact_match", "equals", "string"), "string_check"),
+    **dict.fromkeys(("fuzzy", "bleu", "rouge", "similarity"), "text_similarity"),
+    **dict.fromkeys(("judge", "llm", "model", "llm_judge", "model_graded"), "score_model"),
+    **dict.fromkeys(("code", "function", "script"), "python"),
+}
+"""What other tools call operations and types."""
 METRICS = ("fuzzy_match", "bleu", "gleu", "meteor", *(f"rouge_{n}" for n in range(1, 6)), "rouge_l")
 PARTS = ("string_check", "text_similarity", "score_model", "python", "endpoint")
 """Types that a `multi` grader can combine."""
@@ -71,7 +83,10 @@ class SamplingParams(Block, noun="`sampling_params`"):
 class Grader(Block, noun="a grader"):
     """Scores the answers that the model is trained on."""
 
-    type = required(choice(*PARTS, "multi"), "Type of the grader. (label_model is for evaluations only.)")
+    type = required(
+        choice(*PARTS, "multi", elsewhere=_TYPES),
+        "Type of the grader. (label_model is for evaluations only.)",
+    )
     name = required(OPEN_TEXT, "Name of the grader, shown in metrics.")
     pass_threshold = optional(Number(), "Lowest score of a right answer, for the share of right answers.")
 
@@ -83,7 +98,8 @@ class StringCheck(Grader, noun="a grader of type string_check"):
     input = required(OPEN_TEXT, f"Text to check. {_TEMPLATE}")
     reference = required(OPEN_TEXT, f"Text to compare it with. {_TEMPLATE}")
     operation = required(
-        choice(*OPERATIONS), "eq: equal; ne: not equal; like: contains `reference`; ilike: in any case."
+        choice(*OPERATIONS, elsewhere=_OPERATIONS),
+        "eq: equal; ne: not equal; like: contains `reference`; ilike: in any case.",
     )
 
 

@@ -1,6 +1,7 @@
 """Refactorings: moved, import and removed blocks."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from ftops.config.schema.block import Block, optional, required
 from ftops.config.schema.field_aliases import FIXED_TEXT, FLAG
@@ -9,6 +10,11 @@ from ftops.config.schema.field_aliases import FIXED_TEXT, FLAG
 class Moved(Block, noun="`moved`"):
     """A resource with a new address."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("old", "source", "previous"), "from"),
+        **dict.fromkeys(("new", "target", "destination"), "to"),
+    }
+
     from_ = required(FIXED_TEXT, "Previous address.", key="from")
     to = required(FIXED_TEXT, "New address.")
 
@@ -16,12 +22,17 @@ class Moved(Block, noun="`moved`"):
 class Import(Block, noun="`import`"):
     """An existing object to be managed from now on."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("resource", "address"), "to")
+
     to = required(FIXED_TEXT, "Address to import it to.")
     id = required(FIXED_TEXT, "ID of the object at the service.")
 
 
 class Removed(Block, noun="`removed`"):
     """A resource that is no longer managed."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("resource", "address"), "from")
+    usual = "from"
 
     from_ = required(FIXED_TEXT, "Previous address.", key="from")
     retain = optional(FLAG, "true: the object itself is kept.", False)

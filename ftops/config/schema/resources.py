@@ -268,6 +268,13 @@ class Job(ResourceBlock, noun="a job"):
 class Evaluation(ResourceBlock, noun="an evaluation"):
     """Answers of a model to prompts, graded and compared with those of a baseline."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("dataset", "data", "path", "questions", "cases"), "prompts"),
+        **dict.fromkeys(("judge", "metrics", "criteria", "testing_criteria", "assert"), "graders"),
+        **dict.fromkeys(("temperature", "top_p", "max_tokens", "tool_choice", "params"), "settings"),
+        **dict.fromkeys(("compare_with", "reference"), "baseline"),
+    }
+
     model = optional(OPEN_TEXT, "Model to evaluate: ${job.name.fine_tuned_model}, or a base model.")
     candidates = optional(
         ListOf(OPEN_TEXT),

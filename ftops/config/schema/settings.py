@@ -156,6 +156,8 @@ class Environment(Block, noun="an environment"):
 class StateReference(Block, noun="a state"):
     """The state of another spec, whose recorded outputs can be read: `${state.NAME.outputs.OUTPUT}`."""
 
+    usual = "spec"
+
     spec = optional(FIXED_TEXT, "Folder of the other spec, relative to this one.")
     name = optional(NAME, "Name of the other spec, if it is in another project.")
     state = optional(StateBlock, "Bucket in which its state is stored, if it is in another project.")
