@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from ftops.config.config import Resource
+from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json, Reference, Value, references
 from ftops.core.measures import Measure, deciding, measure_named
 from ftops.core.nested import object_at
@@ -161,6 +161,14 @@ def choice_of(address: Address, sweeps: Sweeps, outputs: Outputs) -> Choice | No
     first = ranked[0][1] or 0.0
     rows = tuple(Ranked(job, value or 0.0, (value or 0.0) - first) for job, value in ranked)
     return Choice(address, measure.name, "max" if measure.is_reward else "min", rows)
+
+
+def choices_of(config: Config, sweeps: Sweeps, outputs: Outputs) -> tuple[Choice, ...]:
+    """Of the sweeps whose best job resources or outputs refer to, as far as it is known."""
+    values = [value for resource in config.resources for value in resource.inputs.values()]
+    used = used_sweeps([*values, *(output.value for output in config.outputs)], sweeps)
+    found = (choice_of(sweep, sweeps, outputs) for sweep in used)
+    return tuple(choice for choice in found if choice)
 
 
 def choice_to_json(choice: Choice) -> dict[str, Json]:

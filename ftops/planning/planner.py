@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ftops.config.accounts import accounts_of
 from ftops.config.config import Config
 from ftops.config.graph import Graph
-from ftops.config.sweeps import Choice, choice_of, used_sweeps
+from ftops.config.sweeps import choices_of, used_sweeps
 from ftops.core.address import Secret
 from ftops.planning.decider import Decider
 from ftops.planning.guards import (
@@ -97,16 +97,8 @@ def plan(
         known=decider.known(changes),
         sweeps=used_sweeps((value for change in changes for value in change.after.values()), graph.sweeps),
         stops={sweep: stop for sweep, stop in graph.stops.items() if not trained.isdisjoint(stop.jobs)},
-        choices=_choices(config, graph, decider) if graph.sweeps else (),
+        choices=choices_of(config, graph.sweeps, decider.complete) if graph.sweeps else (),
     )
-
-
-def _choices(config: Config, graph: Graph, decider: Decider) -> tuple[Choice, ...]:
-    """The best jobs that the spec refers to, if they are known."""
-    values = [value for resource in config.resources for value in resource.inputs.values()]
-    used = used_sweeps([*values, *(output.value for output in config.outputs)], graph.sweeps)
-    found = (choice_of(sweep, graph.sweeps, decider.complete) for sweep in used)
-    return tuple(choice for choice in found if choice)
 
 
 def _decided(

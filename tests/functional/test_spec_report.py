@@ -183,6 +183,10 @@ def test_a_sweep_is_that_of_results(trained: Folder, rich: tuple[str, Any]) -> N
     assert [{"format_version": 1, **sweep} for sweep in facts["sweeps"]] == [results]
     best = facts["sweeps"][0]["trials"][0]
     said = text_of(text)
+    served = next(one for one in facts["deployments"] if one["address"] == "deployment.best")
+    (choice,) = facts["choices"]
+    assert choice["ranked"][0]["address"] == served["trained_by"]
+    assert f"The spec takes {choice['ranked'][0]['key']} by full_valid_loss of the final model" in said
     assert f"with the lowest full_valid_loss, {best['best']:.4g}" in said
     parallel = text.partition('class="parallel"')[2].partition("</figure>")[0]
     assert parallel.count('class="line rank0"') == 1

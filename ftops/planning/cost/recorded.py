@@ -17,11 +17,12 @@ def training_dollars(
 ) -> float | None:
     """What a job has cost: its billed `tokens`, or where the hour of training has a price the seconds that it
     `trained`. None if that isn't known."""
-    model, price = known.find(base_of(str(job.inputs.get("model") or ""))), training_price(job, known)
-    if price is not None and tokens is not None:
-        return price * tokens / 1e6
+    price = training_price(job, known)
+    if price is not None:
+        return None if tokens is None else price * tokens / 1e6
+    model = known.find(base_of(str(job.inputs.get("model") or "")))
     per_hour = model.training_per_hour if model else None
-    return None if per_hour is None or price is not None or trained is None else per_hour * trained / 3600
+    return None if per_hour is None or trained is None else per_hour * trained / 3600
 
 
 def training_price(job: ResourceState, known: Catalog) -> float | None:

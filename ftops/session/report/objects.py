@@ -19,7 +19,9 @@ from ftops.session.report.history import Runs
 from ftops.session.report.values import (
     INTERRUPTED,
     NOT_CREATED,
+    NOT_STARTED,
     OFF,
+    STOPPED,
     ReportedDeployment,
     ReportedEvaluation,
     ReportedObject,
@@ -41,6 +43,8 @@ def reported_objects(session: Session, wanted: Collection[Address], runs: Runs) 
         needs = graph.dependencies[address] if is_declared else recorded.dependencies if recorded else ()
         if address in state.pending:
             status = INTERRUPTED
+        elif record and record.stopped:
+            status = NOT_STARTED if record.is_off else STOPPED
         run = runs.of(record) if record else None
         yield ReportedObject(address, status, is_declared, needs, record, run)
 

@@ -14,7 +14,7 @@ from ftops.core.errors import FtopsError
 from ftops.core.model_names import base_of
 from ftops.core.nested import object_at
 from ftops.core.plurals import plural
-from ftops.planning.cost.recorded import training_dollars
+from ftops.planning.cost.recorded import training_dollars, training_price
 from ftops.providers.redaction import redaction
 from ftops.providers.training_curves import curves_of, verdict_of
 from ftops.providers.training_results import Results, best_checkpoint
@@ -78,8 +78,11 @@ def reported_jobs(
         shown = results or (_so_far(training.run) if not training.is_ended else None)
         curves = tuple(curves_of(shown)) if shown else ()
         step, checkpoint = best_checkpoint(job)
-        metrics: Any = object_at(job.outputs, "metrics")
+        metrics = object_at(job.outputs, "metrics")
         tokens = job.outputs.get("trained_tokens")
+        billed = tokens if isinstance(tokens, int) else None
+        seconds = training.elapsed if training.trained is None else training.trained
+        dollars = training_dollars(job, billed, known, seconds if training.is_ended else None)
         model = str(job.inputs.get("model") or "")
         yield ReportedJob(
             job,
@@ -90,10 +93,11 @@ def reported_jobs(
             results,
             curves,
             verdict_of(curves) if results else None,
-            metrics,
+            {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)},
             step,
             checkpoint,
-            training_dollars(job, tokens if isinstance(tokens, int) else None, known, training.trained),
+            dollars,
+            dollars is not None and training.trained is None and training_price(job, known) is None,
             found if isinstance(found, str) and not curves else "",
             runs.of(job),
         )

@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from ftops.config.outputs import OutputValue
+from ftops.config.sweeps import Choice
 from ftops.core.address import Address
 from ftops.dataset.profile.statistics import Statistics
 from ftops.planning.deadlines import Deadline
@@ -22,6 +23,8 @@ from ftops.state.state import Pin, ResourceState
 NOT_CREATED = "not created"
 INTERRUPTED = "interrupted"
 OFF = "off"
+STOPPED = "stopped early"
+NOT_STARTED = "not started"
 
 
 class Checkout(Struct, frozen=True):
@@ -32,8 +35,8 @@ class Checkout(Struct, frozen=True):
 
 
 class ReportedObject(Struct, frozen=True):
-    """A resource that is declared or recorded. `status` is that of its record, or `off`, `interrupted`,
-    `not created`. `needs` are its dependencies."""
+    """A resource that is declared or recorded. `status` is that of its record, or a word above.
+    `needs` are its dependencies."""
 
     address: Address
     status: str
@@ -87,6 +90,8 @@ class ReportedJob(Struct, frozen=True):
     step: int | None = None
     checkpoint: str = ""
     dollars: float | None = None
+    is_at_most: bool = False
+    """Whether the time in the queue is counted, because the service doesn't say when training started."""
     note: str = ""
     run: Run | None = None
 
@@ -165,6 +170,8 @@ class Report(Struct, frozen=True):
     deployments: tuple[ReportedDeployment, ...] = ()
     jobs: tuple[ReportedJob, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    """The sweeps whose best job the spec refers to, by the metric that it chooses by."""
     evaluations: tuple[ReportedEvaluation, ...] = ()
     data: tuple[ReportedData, ...] = ()
     deadlines: tuple[Deadline, ...] = ()

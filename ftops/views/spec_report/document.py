@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import asdict
 
+from ftops.config.sweeps import choice_to_json
 from ftops.core.address import Json, encode
 from ftops.core.timestamps import iso_timestamp
 from ftops.session.report.values import (
@@ -45,6 +46,7 @@ def report_to_json(report: Report) -> dict[str, Json]:
         "deployments": [_deployment(one) for one in report.deployments],
         "jobs": [_job(one) for one in report.jobs],
         "sweeps": [sweep_to_json(one) for one in report.sweeps],
+        "choices": [choice_to_json(one) for one in report.choices],
         "evaluations": [_evaluation(one) for one in report.evaluations],
         "data": [_data(one) for one in report.data],
         "deadlines": deadlines.to_json(shown)["deadlines"],
@@ -140,6 +142,7 @@ def _job(job: ReportedJob) -> dict[str, Json]:
         "best_checkpoint": {"step": job.step, "model": job.checkpoint} if job.step is not None else None,
         "trained_tokens": job.record.outputs.get("trained_tokens"),
         "dollars": job.dollars,
+        "dollars_at_most": job.is_at_most,
         "note": job.note,
         "run": _run(job.run),
     }

@@ -17,6 +17,7 @@ from ftops.core.plurals import plural
 from ftops.session.report.values import ReportedObject
 from ftops.views.html import element
 from ftops.views.spec_report.layers import Layout, Place, layered
+from ftops.views.spec_report.words import dot
 
 MOST_BOXES = 60
 _WIDTH, _HEIGHT = 168, 40
@@ -160,9 +161,7 @@ def _drawn(box: Box, corner: tuple[float, float], link: Callable[[Address], str]
         "a",
         element("title", f"{box.link if sum(box.statuses.values()) == 1 else box.name}: {said}"),
         element("rect", x=f"{x:g}", y=f"{y:g}", width=_WIDTH, height=_HEIGHT, rx=5, class_="box"),
-        element(
-            "circle", cx=f"{x + 14:g}", cy=f"{y + 14:g}", r=4.5, class_=f"dot {_CLASSES.get(worst, worst)}"
-        ),
+        element("circle", cx=f"{x + 14:g}", cy=f"{y + 14:g}", r=4.5, class_=f"dot {dot(worst)}"),
         element("text", _cut(box.kind, _LONGEST + 3), x=f"{x + 25:g}", y=f"{y + 17:g}", class_="kind"),
         element("text", _cut(box.name, _LONGEST), x=f"{x + 10:g}", y=f"{y + 32:g}", class_="name"),
         href=link(box.link),
@@ -174,6 +173,5 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-_WORST = ("tainted", "interrupted", "pending", "not created", "off")
+_WORST = ("tainted", "interrupted", "pending", "not created", "not started", "off", "stopped early")
 """Statuses by how much they matter: the first one of a group is shown."""
-_CLASSES = {"not created": "none"}

@@ -42,7 +42,7 @@ def graph(report: Report) -> Parts:
         keys = [
             element(
                 "li",
-                element("span", class_=f"dot {'none' if name == 'not created' else name}"),
+                element("span", class_=f"dot {words.dot(name)}"),
                 f"{count:,} {name}",
             )
             for name, count in counts.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
+from ftops.config.sweeps import Choice
 from ftops.core.plurals import plural
 from ftops.planning.estimate import dollars
 from ftops.providers.training_curves import smoothed, window_of
@@ -22,10 +23,11 @@ _MOST_AXES = 8
 def sweeps(report: Report) -> Iterator[Node]:
     jobs = {job.address: job for job in report.jobs}
     for sweep in report.sweeps:
-        yield from _sweep(sweep, [jobs[trial.address] for trial in sweep.trials if trial.address in jobs])
+        chosen = next((one for one in report.choices if one.sweep == sweep.address), None)
+        yield from _sweep(sweep, [jobs[one.address] for one in sweep.trials if one.address in jobs], chosen)
 
 
-def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob]) -> Iterator[Node]:
+def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob], chosen: Choice | None) -> Iterator[Node]:
     yield element(
         "h3", f"{sweep.address}  ", element("small", plural(len(sweep.trials), "job"), class_="dim")
     )
@@ -40,6 +42,10 @@ def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob]) -> Iterator[Node]:
             f" with the {direction} {sweep.metric}, {best.best:.4g}" + (f" ({differs})." if differs else "."),
             class_="finding good",
         )
+    if chosen is not None:
+        first = chosen.ranked[0]
+        text = f" by {chosen.metric} of the final model, {first.value:.4g}."
+        yield element("p", "The spec takes ", words.link(first.address, first.address.key or ""), text)
     plots = [*_overlay(sweep, jobs), *_parallel(sweep)]
     if plots:
         yield element("div", *plots, class_="panels wide-panels")

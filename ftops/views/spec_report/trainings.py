@@ -11,7 +11,7 @@ from ftops.core.nested import object_at
 from ftops.core.plurals import plural
 from ftops.planning.estimate import dollars
 from ftops.providers.training_curves import Curve, panels, smoothed, window_of
-from ftops.session.report.values import DataUse, Report, ReportedJob
+from ftops.session.report.values import NOT_STARTED, STOPPED, DataUse, Report, ReportedJob
 from ftops.state.state import Status
 from ftops.views.curves import TITLES
 from ftops.views.html import Node, element, folded, table
@@ -67,13 +67,13 @@ def _overview(jobs: Sequence[ReportedJob]) -> Element:
         rows.append(
             [
                 words.link(job.address),
-                element("span", job.training.run.status, class_=f"tag {_status_style(job)}"),
+                _status(job),
                 job.base,
                 f"{value:.4g} {name}" if value is not None else words.DASH,
                 _accuracy(job),
                 number(job.record.outputs.get("trained_tokens")),
                 duration(job.training.elapsed) if job.training.elapsed is not None else words.DASH,
-                dollars(job.dollars) if job.dollars is not None else words.DASH,
+                _cost(job),
                 _verdict_word(job),
             ]
         )
@@ -89,6 +89,12 @@ def _overview(jobs: Sequence[ReportedJob]) -> Element:
         "verdict",
     ]
     return table(heads, rows, class_="figures")
+
+
+def _status(job: ReportedJob) -> Element:
+    if job.record.stopped:
+        return words.status(NOT_STARTED if job.record.is_off else STOPPED)
+    return element("span", job.training.run.status, class_=f"tag {_status_style(job)}")
 
 
 def _status_style(job: ReportedJob) -> str:
@@ -127,7 +133,7 @@ def _card(job: ReportedJob) -> Element:
         "h3",
         str(job.address),
         "  ",
-        element("span", job.training.run.status, class_=f"tag {_status_style(job)}"),
+        _status(job),
         id=words.anchor(job.address),
     )
     return element("article", title, *content(job), class_="card")
@@ -201,13 +207,19 @@ def _facts(job: ReportedJob) -> Element:
             ("Best checkpoint", _best(job)),
             ("Billed tokens", number(record.outputs.get("trained_tokens"))),
             ("Time", took),
-            ("Cost", dollars(job.dollars) if job.dollars is not None else "not known"),
+            ("Cost", f"{_cost(job)}{', its time in the queue included' * job.is_at_most}"),
             ("Finished", words.when(run.finished_at) if run.finished_at else ""),
             ("Applied by", words.by(job.run)),
             ("Commit", words.commit(job.run.begun.commit) if job.run and job.run.begun.commit else ""),
             ("ID", words.model(record.remote_id)),
         ]
     )
+
+
+def _cost(job: ReportedJob) -> str:
+    if job.dollars is None:
+        return "not known"
+    return f"{'at most ' * job.is_at_most}{dollars(job.dollars)}"
 
 
 def _method(job: ReportedJob) -> str:

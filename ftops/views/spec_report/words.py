@@ -22,6 +22,7 @@ _STATUS_STYLES: Mapping[str, str] = {
     "off": "dim",
     "not created": "dim",
 }
+_DOTS = {"not created": "none", "not started": "none", "stopped early": "off"}
 _LONG = 44
 
 
@@ -45,6 +46,11 @@ def broken(text: str) -> list[Node]:
 
 def status(word: str) -> Element:
     return element("span", word, class_=f"tag {_STATUS_STYLES.get(word, 'dim')}")
+
+
+def dot(word: str) -> str:
+    """The class of the dot that stands for a status."""
+    return _DOTS.get(word, word)
 
 
 def when(text: str) -> Element | str:
