@@ -1,7 +1,7 @@
 """Data checks: speed and memory of a plain script, orjson alone (which checks nothing), ftops in one process,
-and ftops on all processors.
+and ftops on all processors; and the time of a report compared with a check.
 
-python -m bench.data [--sizes 10 100 512] [--turns 2] [--check]
+python -m bench.data [--sizes 10 100 512] [--turns 2] [--rounds 3] [--check]
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import argparse
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
+from typing import Any, NamedTuple
 
 TIMES_PLAIN = 4.0
 """Target: speed relative to the plain script."""
@@ -25,6 +26,8 @@ OF_ORJSON = 150 / 800
 """Target: speed on one processor relative to orjson alone, 150 MB/s if that reaches 800."""
 MEGABYTES = 300.0
 """Target: maximum memory of all processes, for files of any size."""
+REPORT = 3.0
+"""Target: time of `data report` relative to `data check`, for files of 50 MB."""
 UNCHANGED = 0.005
 """Target: seconds for a known, unchanged file."""
 LARGE = 50_000_000
@@ -41,14 +44,9 @@ _SYSTEM = "You are the assistant of Acme. Answer in a few sentences, and say so 
 
 
 def lines(size: int, turns: int, seed: int = 5) -> Iterator[bytes]:
-    """Generates `size` bytes of conversations, with word frequencies as in English."""
+    """Generates `size` bytes of conversations, of words that look like English."""
     rng = random.Random(seed)
-    letters, weights = (
-        "etaoinshrdlucmfwypvbgkjqxz",
-        [12, 9, 8, 8, 7, 7, 6, 6, 6, 4, 4, 3, 3, 2, 2, 2, 2, 2, 1],
-    )
-    weights += [1] * (26 - len(weights))
-    words = ["".join(rng.choices(letters, weights, k=rng.randint(2, 10))) for _ in range(5000)]
+    words = _words(rng, 5000)
     made = 0
     while made < size:
         rows = [{"role": "system", "content": _SYSTEM}]
@@ -61,12 +59,62 @@ def lines(size: int, turns: int, seed: int = 5) -> Iterator[bytes]:
         yield line
 
 
+def long_tailed(size: int, seed: int = 7) -> Iterator[bytes]:
+    """Generates `size` bytes of conversations with functions. Lengths, turns and the frequency of words have
+    long tails, as those of real data."""
+    rng = random.Random(seed)
+    words = _words(rng, 30_000)
+    total = [*accumulate(1 / (rank + 2) for rank in range(len(words)))]
+
+    def text(median: float, spread: float = 1.0) -> str:
+        count = max(1, int(median * rng.lognormvariate(0, spread)))
+        return f"{' '.join(rng.choices(words, cum_weights=total, k=count)).capitalize()}."
+
+    def function(name: str) -> dict[str, Any]:
+        kinds = rng.choices(["string", "integer"], k=rng.randint(1, 4))
+        properties = {f"{name}_{i}": {"type": kind, "description": text(8)} for i, kind in enumerate(kinds)}
+        schema = {"type": "object", "properties": properties}
+        return {"type": "function", "function": {"name": name, "description": text(15), "parameters": schema}}
+
+    def turn(tools: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        yield {"role": "user", "content": text(20)}
+        if rng.random() < 0.5:
+            chosen = rng.choice(tools)["function"]
+            properties = chosen["parameters"]["properties"].items()
+            given = {k: text(2) if v["type"] == "string" else rng.randrange(1000) for k, v in properties}
+            called = {"name": chosen["name"], "arguments": json.dumps(given)}
+            id = f"call_{rng.randrange(10**9)}"
+            yield {"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": called}]}
+            yield {"role": "tool", "tool_call_id": id, "content": json.dumps({"result": text(20)})}
+        yield {"role": "assistant", "content": text(33, 1.1)}
+
+    functions = [function(f"function_{n}") for n in range(12)]
+    made = 0
+    while made < size:
+        tools = functions[: rng.choice([3, 6, 12])]
+        turns = max(1, int(rng.lognormvariate(0.7, 0.8)))
+        rows = [{"role": "system", "content": _SYSTEM}, *(m for _ in range(turns) for m in turn(tools))]
+        line = json.dumps({"messages": rows, "tools": tools}).encode() + b"\n"
+        made += len(line)
+        yield line
+
+
+def _words(rng: random.Random, count: int) -> list[str]:
+    letters, weights = (
+        "etaoinshrdlucmfwypvbgkjqxz",
+        [12, 9, 8, 8, 7, 7, 6, 6, 6, 4, 4, 3, 3, 2, 2, 2, 2, 2, 1],
+    )
+    weights += [1] * (26 - len(weights))
+    return ["".join(rng.choices(letters, weights, k=rng.randint(2, 10))) for _ in range(count)]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.data")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 512], help="megabytes")
     parser.add_argument(
         "--turns", type=int, default=2, help="average number of questions and answers per example"
     )
+    parser.add_argument("--rounds", type=int, default=3, help="number of alternating runs; the least counts")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     chosen = parser.parse_args(arguments)
     if find_spec("orjson") is None:
@@ -80,13 +128,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = Path(root) / "data.jsonl"
             with path.open("wb") as stream:
                 stream.writelines(lines(megabytes * 1_000_000 - MARGIN, chosen.turns))
-            missed += _compare(path)
+            missed += _compare(path, chosen.rounds)
         missed += _unchanged(path)
+        print(f"\n{'50 MB':22}{'check':>9}{'CPU':>9}{'report':>9}{'CPU':>9}{'times':>9}{'CPU':>9}{'MB':>7}")
+        for name, made in (("plain", lines(50_000_000, 2)), ("long-tailed", long_tailed(50_000_000))):
+            with path.open("wb") as stream:
+                stream.writelines(made)
+            missed += _report(name, path, chosen.rounds)
     print("\n".join(["", *(f"MISSED: {one}" for one in missed)]) if missed else "\nAll targets are met.")
     return int(chosen.check and bool(missed))
 
 
-def _compare(path: Path) -> Iterator[str]:
+def _compare(path: Path, rounds: int) -> Iterator[str]:
     """Prints a table; yields the missed targets."""
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -95,38 +148,77 @@ def _compare(path: Path) -> Iterator[str]:
     print(
         f"{'':22}{'seconds':>9}{'CPU':>9}{'MB/s':>9}{'MB/s CPU':>10}{'x plain':>9}{'x orjson':>10}{'MB':>7}"
     )
-    times: dict[str, tuple[float, float]] = {}
-    most = 0.0
-    for name, program in PROGRAMS.items():
-        seconds, cpu, memory = _run(program, path)
-        times[name] = (seconds, cpu)
-        to_plain = times["plain script"][0] / seconds
-        to_alone = times.get("orjson alone", (seconds, 0))[0] / seconds
+    runs = {name: [_python(program, path)] for name, program in PROGRAMS.items()}
+    for _ in range(rounds - 1):
+        for name, program in PROGRAMS.items():
+            runs[name].append(_python(program, path))
+    best = {name: _least(of_one) for name, of_one in runs.items()}
+    plain, alone = best["plain script"], best["orjson alone"]
+    for name, (seconds, cpu, memory) in best.items():
         row = f"{name:22}{seconds:9.2f}{cpu:9.2f}{size / seconds / 1e6:9.0f}{size / cpu / 1e6:10.0f}"
-        print(f"{row}{to_plain:9.2f}{to_alone:10.2f}{memory:7.0f}")
-        most = max(most, memory) if name.startswith("ftops") else most
-    ours, plain, alone = (times[n] for n in ("ftops, one process", "plain script", "orjson alone"))
+        print(f"{row}{plain.cpu / cpu:9.2f}{alone.cpu / cpu:10.2f}{memory:7.0f}")
+    ours = best["ftops, one process"].cpu
     size_shown = f"{size / 1e6:,.0f} MB"
-    if plain[0] / ours[0] < TIMES_PLAIN:
-        yield f"{size_shown}: {plain[0] / ours[0]:.1f} times the plain script, not {TIMES_PLAIN:g}"
-    if size > LARGE and alone[0] / ours[1] < OF_ORJSON:
-        yield f"{size_shown}: {alone[0] / ours[1]:.2f} of orjson on one processor, not {OF_ORJSON:.2f}"
+    if plain.cpu / ours < TIMES_PLAIN:
+        yield f"{size_shown}: {plain.cpu / ours:.1f} times the plain script, not {TIMES_PLAIN:g}"
+    if size > LARGE and alone.cpu / ours < OF_ORJSON:
+        yield f"{size_shown}: {alone.cpu / ours:.2f} of orjson on one processor, not {OF_ORJSON:.2f}"
+    most = max(run.memory for name, run in best.items() if name.startswith("ftops"))
     if most > MEGABYTES:
         yield f"{size_shown}: {most:.0f} MB of memory, more than {MEGABYTES:g}"
 
 
-def _run(program: str, path: Path) -> tuple[float, float, float]:
-    """Seconds, processor seconds and megabytes of memory, including the startup of Python."""
+def _report(name: str, path: Path, rounds: int) -> Iterator[str]:
+    """Compares a report with a check, both as commands and with nothing cached."""
+    page = path.with_name("report.html")
+    checks, reports = [], []
+    for _ in range(rounds):
+        checks.append(_run(["-m", "ftops", "data", "check", str(path)]))
+        reports.append(_run(["-m", "ftops", "data", "report", str(path), "--out", str(page), "--force"]))
+    check, report = _least(checks), _least(reports)
+    times = report.cpu / check.cpu
+    row = f"{name:22}{check.seconds:9.2f}{check.cpu:9.2f}{report.seconds:9.2f}{report.cpu:9.2f}"
+    print(f"{row}{report.seconds / check.seconds:9.2f}{times:9.2f}{report.memory:7.0f}")
+    if times > REPORT:
+        yield f"{name}: a report takes {times:.1f} times the time of a check, more than {REPORT:g}"
+
+
+class Run(NamedTuple):
+    """One run, or the least of several, including the startup of Python."""
+
+    seconds: float
+    cpu: float
+    """Processor seconds of all processes, user and system."""
+    memory: float
+    """Megabytes of the largest process; of a program in Python, all processes."""
+
+
+def _least(runs: Sequence[Run]) -> Run:
+    return Run(*(min(values) for values in zip(*runs, strict=True)))
+
+
+def _python(program: str, path: Path) -> Run:
     code = (
         f"from pathlib import Path\nimport resource, sys\npath = Path({str(path)!r})\n{program}\n" + _REPORT
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, float(done.stdout.split()[-1]) / 1024
+    return _run(["-c", code])
+
+
+def _run(arguments: Sequence[str]) -> Run:
+    """Runs Python. The last word that it writes may be its memory in kilobytes."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as cache, tempfile.TemporaryFile() as output:
+        environment = {**os.environ, "XDG_CACHE_HOME": cache, "NO_COLOR": "1"}
+        start = time.perf_counter()
+        child = subprocess.Popen([sys.executable, *arguments], stdout=output, env=environment)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode().split()
+    if child.returncode:
+        raise SystemExit(f"FAILED: {' '.join(arguments)}: exit code {child.returncode}")
+    memory = float(said[-1]) if arguments[0] == "-c" else usage.ru_maxrss
+    return Run(seconds, usage.ru_utime + usage.ru_stime, memory / 1024)
 
 
 _REPORT = """
