@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any
 
@@ -142,7 +143,13 @@ def _room(known: Mapping[str, object], name: str) -> str:
 
 def _spelt(text: str) -> str:
     """A short text that can be encoded in UTF-8; secrets are masked before it is cut."""
-    shown = mask(text[:_SEARCHED])
+    return _mask(text[:_SEARCHED])
+
+
+@lru_cache(maxsize=1000)
+def _mask(text: str) -> str:
+    """Cached: the names of functions and arguments are repeated."""
+    shown = mask(text)
     shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
     return shown.encode("utf-8", "replace").decode()
 
