@@ -24,6 +24,7 @@ from ftops.dataset.rules.sensitive_patterns import (
     NUMBERS,
     PASSWORD,
     PASSWORD_MARKS,
+    SAMPLE_ADDRESSES,
     SAMPLES,
 )
 
@@ -130,7 +131,7 @@ def _addresses(block: bytes) -> Iterator[Hit]:
         """The end of a URL with a sample password, whose `password@host` is no mail address."""
         for rule, pattern in AT:
             for match in _compiled(pattern).finditer(block, start, end):
-                if _compiled(SAMPLES).search(match[0]):
+                if _compiled(SAMPLE_ADDRESSES).search(match[0]):
                     shown = match.end()
                 elif not _compiled(EXAMPLE_ADDRESS).search(match[0]) and match.start() >= shown:
                     yield Hit(rule, *match.span())
@@ -145,7 +146,8 @@ def _passwords(block: bytes) -> Iterator[Hit]:
     if b"=" not in block:
         return
     rule, pattern = PASSWORD
-    marks = sorted(chain.from_iterable(_finds(block, mark) for mark in PASSWORD_MARKS))
+    ends = [mark for end, marks in PASSWORD_MARKS.items() if end in block for mark in marks]
+    marks = sorted(chain.from_iterable(_finds(block, mark) for mark in ends))
     for start, end in _windows(block, marks, *AROUND_PASSWORD):
         for match in _compiled(pattern).finditer(block, start, end):
             if not _compiled(SAMPLES).search(match[0]):

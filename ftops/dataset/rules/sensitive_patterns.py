@@ -100,24 +100,31 @@ PASSWORD = (
     % _LOCAL,
 )
 """A password in a connection string."""
-PASSWORD_MARKS = (b"word=", b"wd=", b"WORD=", b"WD=")
+PASSWORD_MARKS = {b"d=": (b"word=", b"wd="), b"D=": (b"WORD=", b"WD=")}
+"""In such a string, by what both end with: most texts don't even have that."""
 AROUND_PASSWORD, AROUND_SIGN = (400, 120), (110, 340)
 """Bytes before and after a mark, or an `@`, that these patterns may need."""
 EXAMPLE_ADDRESS = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
 """Addresses that are reserved for examples (RFC 2606)."""
-SAMPLES = (
-    rb"EXAMPLE(?:KEY)?$|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"
+_STAND_IN = (
+    rb"([A-Za-z0-9*.])\1{7}"
+    rb"|(?i:your[_-]|[_-]here\b|placeholder|redacted|changeme|dummy|not-a-real)"
+)
+SAMPLES = _STAND_IN + (
+    rb"|EXAMPLE(?:KEY)?$|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"
     rb"|C2y6yDjf5/R\+ob0N8A7Cgv30VRDJIWEHLM\+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw"
     rb"|^eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9\.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l"
     rb"|^ghp_16C7e42F292c6912E7710c838347Ae178B4a|^AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"
     rb"|^sk_test_(?:4eC39HqLyjWDarjtT1zdp7dc|BQokikJOvBiI2HlWgH4olfQ2|26PHem9AhJZvU623DfE1x4sd"
     rb"|tR3PYbcVNZZ796tH88S4VQ2u)"
     rb"|^xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy"
-    rb"|([A-Za-z0-9*.])\1{7}|1234567890abcdef|0123456789abcdef|abcdefghijklmnop"
-    rb"|(?i:your[_-]|[_-]here\b|placeholder|redacted|changeme|dummy|not-a-real)"
-    rb"|://([^\s/:@]{1,80}):\2@$"
-    rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
+    rb"|1234567890abcdef|0123456789abcdef|abcdefghijklmnop"
     rb"|(?i:=\s?(?:my|your|the)?(?:pass(?:word|wd)?|pwd|secret|x+)$)"
 )
-"""Keys in documentation, and what stands for one: `sk-xxxxxxxxxxxx`, `hf_your_token_here`, `jo:password@`."""
+"""Keys in documentation, and what stands for one: `sk-xxxxxxxxxxxx`, `hf_your_token_here`."""
+SAMPLE_ADDRESSES = _STAND_IN + (
+    rb"|://([^\s/:@]{1,80}):\2@$"
+    rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
+)
+"""What stands for an address or the password in one: `jo:password@`, `your_name@acme.com`."""
 IMAGE = rb";base64,[A-Za-z0-9+/=]+"
