@@ -13,8 +13,9 @@ _WORD = r"""(?x) ([ ]*)((?:
     | \(known\ after\ apply:\ [^()]*\)
     | \#\ .*                             # what is said of a value
     | →(?:\x1b\[0m)?\ (?=\S)             # begins a line with what follows
+    | [^\s`"(\#→]++
     | [^\s`"]
-)+ | \S)"""
+)++ | \S)"""
 """Spaces and a word, which stays together. Not compiled here, because few commands need it."""
 _LABEL = r" *(?:[^\s:(]+ ){1,3} *= |\w(?:[^\s:(]|:\d)*(?: [^\s:(]+){0,4}  +"
 """`name   = ` or `name   `: what follows is folded below its beginning."""
@@ -87,13 +88,14 @@ def folded_lines(line: str, columns: int, hang: int | None = None) -> list[str]:
 def filled(text: str, columns: int, hang: int = 0) -> Iterator[str]:
     """The lines of one line of text that is there to be read: long words are broken, too."""
     for line in folded_lines(text, columns, hang):
-        while columns_of(line) > columns:
-            at = columns
-            while columns_of(line[:at]) > columns:
-                at -= 1
-            yield line[: max(1, at)]
-            line = " " * hang + line[max(1, at) :]
-        yield line
+        start, indent = 0, ""
+        while len(line) - start > columns or columns_of(line[start:]) > columns - len(indent):
+            end = start + columns - len(indent)
+            while end > start + 1 and (excess := columns_of(line[start:end]) + len(indent) - columns) > 0:
+                end -= max(1, excess // 2)
+            yield indent + line[start:end]
+            start, indent = end, " " * hang
+        yield indent + line[start:]
 
 
 def wrapped(text: str, columns: int) -> list[str]:

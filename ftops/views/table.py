@@ -29,21 +29,39 @@ def draw_table(
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     styles = {(0, at): heading for at in range(len(rows[0]))} | dict(styles or {})
-    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
+    table = [*zip(*cells, strict=True)]
+    widths = [max(map(columns_of, column)) for column in table]
     if columns is not None:
-        least = [max(map(_longest, _parts(name))) for name in cells[0]]
-        least = [
-            max(width, *map(_longest, column[1:]))
-            for width, column in zip(least, zip(*cells, strict=True), strict=True)
-        ]
-        fitting = _shrunk(widths, least, columns - _GAP * (len(widths) - 1))
+        fitting = _fitting(table, widths, columns - _GAP * (len(widths) - 1))
         if fitting is None:
             return [_block(cells[0], cells[n], columns, _of(styles, n), paint) for n in range(1, len(cells))]
         widths = fitting
-    folded = [[_folded_name(name, width) for name, width in zip(cells[0], widths, strict=True)]]
-    for row in cells[1:]:
-        folded.append([folded_lines(cell, width, 0) for cell, width in zip(row, widths, strict=True)])
+    folded = zip(*map(_folded, table, widths), strict=True)
     return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(folded)]
+
+
+def _folded(column: Sequence[str], width: int) -> list[list[str]]:
+    """The lines of each cell, the heading first."""
+    return [_folded_name(column[0], width), *(folded_lines(cell, width, 0) for cell in column[1:])]
+
+
+def _fitting(table: Rows, natural: Sequence[int], columns: int) -> list[int] | None:
+    """Widths that take so many columns together; what folding leaves goes first to columns that it gives all
+    they need. None if the longest words don't fit."""
+    least = [max(map(_longest, [*_parts(name), *cells])) for name, *cells in table]
+    shrunk = _shrunk(natural, least, columns)
+    if shrunk is None:
+        return None
+    folded = map(_folded, table, shrunk)
+    widths = [max(columns_of(line) for cell in column for line in cell) for column in folded]
+    left = columns - sum(widths)
+    for at in sorted(range(len(widths)), key=natural.__getitem__):
+        missing = natural[at] - widths[at]
+        if missing <= left:
+            widths[at], left = natural[at], left - missing
+    widest = max(range(len(widths)), key=natural.__getitem__)
+    widths[widest] += min(left, natural[widest] - widths[widest])
+    return widths
 
 
 def _of(styles: Mapping[tuple[int, int], str], row: int) -> Mapping[int, str]:

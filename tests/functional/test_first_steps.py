@@ -86,6 +86,35 @@ def test_explanations_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(lines) > 8
 
 
+@pytest.mark.parametrize(("environ", "columns"), [({}, 60), ({"COLUMNS": "72"}, 72)])
+def test_text_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], columns: int
+) -> None:
+    text = " ".join(["word"] * 60) + "\n"
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 60))
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        screen = Screen([], environ)
+        screen.text(text)
+        screen.whole(text)
+        monkeypatch.undo()
+        shown = b""
+        while shown.count(b"word") < 120:
+            shown += os.read(master, 10_000)
+    os.close(master)
+    *folded, whole = shown.decode().splitlines()
+    assert columns - 5 < max(map(len, folded)) <= columns
+    assert whole.rstrip() == text.rstrip()
+
+
+def test_lines_of_a_pipe_may_have_any_length(folder: Folder) -> None:
+    folder.edit("suffix: copilot", f"suffix: {'a-' * 31}b")
+    folder.ok("apply", "-y")
+    done = folder.run("plan", "--replace", "job.copilot", environ={"COLUMNS": "60"})
+    assert max(map(len, done.out.splitlines())) > 120
+
+
 # exec
 
 

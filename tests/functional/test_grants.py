@@ -168,6 +168,15 @@ def test_a_job_in_progress_is_read_and_nothing_is_written(scene: Scene) -> None:
     assert "in progress" in scene.run("reconcile").out
 
 
+def test_a_supervised_job_in_progress_has_a_percent(scene: Scene) -> None:
+    """The service doesn't say how many steps there are: they follow from the data and the hyperparameters."""
+    scene.folder.edit("{n_epochs: 2}", "{n_epochs: 2, batch_size: 1}")
+    scene.submitted()
+    scene.hours(8)
+    (grant,) = scene.reconcile(4)
+    assert 50 < grant["progress"]["job.copilot"] < 100
+
+
 def test_pitfall_18_the_recorded_spec_counts_not_the_working_copy(scene: Scene) -> None:
     scene.submitted()
     scene.spec(epochs=3, more="  other: {model: gpt-4o, sku: {capacity: 7}}\n")

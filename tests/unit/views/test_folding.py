@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.views.folding import columns_of, folded, folded_lines, shortened
+from ftops.views.folding import columns_of, filled, folded, folded_lines, shortened
 from ftops.views.paint import PLAIN, Painter
 from ftops.views.table import draw_table
 
@@ -93,3 +93,10 @@ def test_colours_stay_within_their_cell() -> None:
     heading, row = draw_table((("a", "b"), ("x y", "z")), Painter(True), 4, styles={(1, 0): "error"})
     assert heading.startswith("\x1b[1ma\x1b[0m")
     assert row == "\x1b[1;31mx\x1b[0m  z\n\x1b[1;31my\x1b[0m"
+
+
+@pytest.mark.parametrize("piece", ["x", "日", 'a"', "(", "`", "# "])
+def test_long_text_takes_time_that_grows_with_its_length(piece: str) -> None:
+    lines = [*filled(piece * 200_000, 76, 2)]
+    assert max(map(columns_of, lines)) <= 76
+    assert "".join("".join(lines).split()) == "".join((piece * 200_000).split())
