@@ -65,7 +65,7 @@ class Screen:
     def has_braille(self) -> bool:
         """Whether the terminal shows braille characters, as far as can be told: that of Linux has none."""
         is_unicode = (self._out.encoding or "").lower().replace("-", "") == "utf8"
-        return self.is_live and is_unicode and self._environ.get("TERM") != "linux"
+        return is_unicode and self._environ.get("TERM") not in ("linux", "dumb")
 
     @property
     def is_live(self) -> bool:

@@ -14,18 +14,21 @@ from ftops.state.state import ResourceState
 from ftops.views.curves import draw_curves
 from ftops.views.markdown_text import cell, code, table
 from ftops.views.paint import Painter, clean
+from ftops.views.table import draw_table
 
 _EVERY = 10
 
 
-def draw_results(address: Address, results: Results, paint: Painter) -> list[str]:
+def draw_results(address: Address, results: Results, paint: Painter, width: int | None = None) -> list[str]:
     """`step  train_loss  …`, with a mark at the best reward or loss."""
     columns = _columns(results)
-    lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: no metrics"]
+    if not columns:
+        return [f"{address}: no metrics"]
+    rows = [[*columns, ""]]
     for row, is_best in _rows(results):
-        cells = (f"{_shown(row.get(name)):>{len(name)}}" for name in columns)
-        lines.append("  ".join(cells) + (paint("  best", "create") if is_best else ""))
-    return lines
+        rows.append([*(_shown(row.get(name)) for name in columns), "best" if is_best else ""])
+    styles = {(number, len(columns)): "create" for number in range(1, len(rows))}
+    return draw_table(rows, paint, width, right=range(len(columns)), styles=styles)
 
 
 def results_to_markdown(job: ResourceState, results: Results) -> str:

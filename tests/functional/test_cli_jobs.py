@@ -160,6 +160,10 @@ def test_results_name_the_best_checkpoint_and_judge(cloud: Cloud, folder: Folder
     assert recorded[str(best["step"])] == recorded["best"] == best["model"]
     assert shown["verdict"]["kind"] in ("falling", "flat", "overfitting", "worse", "unclear")
     text = folder.ok("results", SECOND)
+    drawn = folder.ok("results", SECOND, "--curves")
+    assert "loss  line: training" in drawn
+    assert folder.ok("results", SECOND, "--no-curves") == text
+    assert any("\u2801" <= char <= "\u28ff" for char in drawn)
     assert f"Verdict: {shown['verdict']['text']}." in text
     assert f"Best checkpoint: step {best['step']}, {best['model']}" in text
     assert "⠉" not in text

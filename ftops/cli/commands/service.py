@@ -94,6 +94,9 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 @click.command("results")
 @addresses_argument("job", required=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
+@click.option(
+    "--curves/--no-curves", default=None, help="Draw curves, or a table (default: curves on a terminal)."
+)
 @click.option("--sort", metavar="COLUMN", help="Order of the jobs of a sweep; default: the best metric.")
 @tracking_options
 @spec_options
@@ -103,6 +106,7 @@ def results(
     addresses: tuple[Address, ...],
     spec: SpecArguments,
     as_csv: bool,
+    curves: bool | None,
     sort: str | None,
     to: str | None,
     **options: str | None,
@@ -148,10 +152,10 @@ def results(
         return 0
 
     def lines() -> list[str]:
-        if screen.is_live and found.rows:
+        if found.rows and (screen.is_live if curves is None else curves):
             shown = draw_result_curves(job, found, screen.width or 80, screen.has_braille, screen.paint)
         else:
-            shown = [*draw_results(address, found, screen.paint), ""]
+            shown = [*draw_results(address, found, screen.paint, screen.width), ""]
         return shown + draw_verdict(job, found, screen.paint)
 
     return screen.result(lambda: results_to_json(job, found), lines)
