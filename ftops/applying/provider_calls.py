@@ -25,7 +25,7 @@ from ftops.core.resource_types import kind_of
 from ftops.core.serving import deployment_name
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.desired import at, lacking
+from ftops.planning.desired import at, lacking, training_steps
 from ftops.planning.gating import reasons_to_hold
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import (
@@ -241,8 +241,6 @@ class ProviderCalls(Struct, frozen=True):
 
     def training_steps(self, step: Step) -> int | None:
         """The number of steps of a training; None if it isn't known."""
-        from ftops.planning.cost.durations import training_steps
-
         recorded, training = self.recorded(step), step.change.after.get("training")
         data = self.live.resources.get(training.address) if isinstance(training, Reference) else None
         return training_steps(recorded, self.live.resources.values() if data is None else (data,))

@@ -29,6 +29,7 @@ from ftops.core.address import (
     references,
 )
 from ftops.core.errors import Diagnostic
+from ftops.core.nested import object_at
 from ftops.core.normal_form import Spelling, canonical, normal
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of, meaning_of
 from ftops.core.snippets import command
@@ -298,3 +299,18 @@ def put(tree: dict[str, Value], path: str, leaf: Value) -> None:
     branch = dict(child) if isinstance(child, dict) else {}
     put(branch, rest, leaf)
     tree[head] = branch
+
+
+def training_steps(job: ResourceState, records: Iterable[ResourceState]) -> int | None:
+    """The number of steps of a recorded job, from the examples of its file among these records and its
+    hyperparameters; None if one isn't known, as long as the service chooses it."""
+    chosen, reported = (object_at(values, "hyperparameters") for values in (job.inputs, job.outputs))
+    epochs, batch = (_count(reported.get(n)) or _count(chosen.get(n)) for n in ("n_epochs", "batch_size"))
+    file = job.inputs.get("training")
+    found = (_count(record.outputs.get("examples")) for record in records if record.remote_id == file)
+    examples = next(found, None) if epochs and batch else None
+    return -(-examples // batch) * epochs if examples and epochs and batch else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -12,7 +12,8 @@ from ftops.core.address import Address
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.model_names import base_of
 from ftops.core.resource_types import kind_of
-from ftops.planning.cost.durations import comparable, left_by_pace, training_steps
+from ftops.planning.cost.durations import comparable, left_by_pace
+from ftops.planning.desired import training_steps
 from ftops.planning.moves import located, nothing_recorded
 from ftops.planning.targeting import matching
 from ftops.providers.base import Provider, ReportsProgress

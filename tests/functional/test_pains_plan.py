@@ -112,7 +112,7 @@ def test_pain_7_a_comment_is_never_too_long(tmp_path: Path) -> None:
     assert "`ftops plan` shows everything." in comment
     assert "job.copilot  will be replaced" in comment
     assert "hyperparameters.n_epochs: 3 → 4" in comment
-    assert "**Plan: 900 to create, 0 to update, 2 to replace, 0 to delete.**" in comment
+    assert "**Plan: 900 to create, 0 to update, 2 to replace (2 old ones deleted), 0 to delete.**" in comment
     small = folder.ok("show", "plan.ft", "-o", "markdown", "--limit", "2000")
     assert len(small) <= 2000
     assert "| ± | `job.copilot` | replace |" in small

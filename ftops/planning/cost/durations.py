@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ftops.core.model_names import base_of
-from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 from ftops.planning.preflight.context import text
 from ftops.state.state import ResourceState, Status
@@ -49,17 +48,6 @@ def left_by_pace(points: Sequence[tuple[int, float]], steps: int, now: float) ->
     return min(left), max(left)
 
 
-def training_steps(job: ResourceState, records: Iterable[ResourceState]) -> int | None:
-    """The number of steps of a recorded job, from the examples of its file among these records and its
-    hyperparameters; None if one isn't known, as long as the service chooses it."""
-    chosen, reported = (object_at(values, "hyperparameters") for values in (job.inputs, job.outputs))
-    epochs, batch = (_count(reported.get(n)) or _count(chosen.get(n)) for n in ("n_epochs", "batch_size"))
-    file = job.inputs.get("training")
-    found = (_count(record.outputs.get("examples")) for record in records if record.remote_id == file)
-    examples = next(found, None) if epochs and batch else None
-    return -(-examples // batch) * epochs if examples and epochs and batch else None
-
-
 def hours_between(start: object, end: object) -> float | None:
     """Between two times in ISO 8601; None if one of them isn't known."""
     try:
@@ -67,10 +55,6 @@ def hours_between(start: object, end: object) -> float | None:
     except (ValueError, TypeError):
         return None
     return seconds / 3600 if seconds > 0 else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _hours(record: ResourceState) -> float | None:
