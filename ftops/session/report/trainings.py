@@ -75,7 +75,7 @@ def reported_jobs(
         )
         found = asked.results.get(job.address)
         results = found if isinstance(found, Results) else None
-        shown = results or (_so_far(training.run) if not training.is_ended else None)
+        shown = results or _so_far(training.run)
         curves = tuple(curves_of(shown)) if shown else ()
         step, checkpoint = best_checkpoint(job)
         metrics = object_at(job.outputs, "metrics")
@@ -98,7 +98,7 @@ def reported_jobs(
             checkpoint,
             dollars,
             dollars is not None and training.trained is None and training_price(job, known) is None,
-            found if isinstance(found, str) and not curves else "",
+            found if isinstance(found, str) and (training.is_ended or not curves) else "",
             runs.of(job),
         )
 

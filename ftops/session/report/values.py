@@ -73,8 +73,8 @@ class DataUse(Struct, frozen=True):
 
 
 class ReportedJob(Struct, frozen=True):
-    """A recorded job. `curves` are of its result file, or while it trains of its events; `note` says why
-    there are none. `metrics` are those of the final model; `step` and `checkpoint` are the best one."""
+    """A recorded job. `curves` are of its result file, or else of its events; `note` says why it has no
+    result file. `metrics` are those of the final model; `step` and `checkpoint` are the best one."""
 
     record: ResourceState
     training: Training

@@ -153,7 +153,7 @@ def content(job: ReportedJob) -> Iterator[Node]:
             class_=f"finding {_VERDICTS[verdict.kind]}",
         )
     if job.note:
-        yield words.none(f"No curves: {job.note}.")
+        yield words.none(f"{'Curves of its events' if job.curves else 'No curves'}: {job.note}.")
     drawn = [_panel(panel, job.step) for panel in panels(job.curves)]
     if drawn:
         yield element("div", *drawn[:_MOST_PANELS], class_="panels")
