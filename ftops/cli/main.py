@@ -104,8 +104,8 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
     else:
         summary, _, advice = error.format_message().strip().partition(". ")
         advice = " ".join(advice.split())
-    if ctx and isinstance(error, click.MissingParameter) and error.param:
-        advice = _ADDRESS if error.param.make_metavar(ctx) == "ADDRESS" else advice
+    if summary.startswith("Missing argument 'ADDRESS"):
+        advice = _ADDRESS
     advice = one_dash_hint(argv, known) or advice
     end = "" if advice.endswith((".", "?")) else "."
     hint = f"{advice}{end} See `{path} --help`." if advice else f"see `{path} --help`"

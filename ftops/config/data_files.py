@@ -149,9 +149,20 @@ class _Files(Struct):
             self.findings += warnings
             return completed
         except FtopsError as error:
-            faults = tuple(replace(d, place=d.place or resource.place) for d in error.diagnostics)
+            faults = tuple(d if d.place else self._at_file(d, resource) for d in error.diagnostics)
             self.findings += faults
             return replace(resource, faults=faults)
+
+    def _at_file(self, fault: Diagnostic, resource: Resource) -> Diagnostic:
+        """A fault of a file, at the place of the input that names it."""
+        named = ((key, value) for key, value in resource.inputs.items() if isinstance(value, str) and value)
+        key, path = next(((key, path) for key, path in named if path in fault.summary), ("", ""))
+        hint = fault.hint
+        if path and not (self.config.folder / path).exists():
+            from ftops.config.missing_files import meant_instead
+
+            hint = meant_instead(path, self.config.folder) or hint
+        return replace(fault, place=resource.places.get(key, resource.place), hint=hint)
 
     def _relative(self, file: Path) -> str:
         return os.path.relpath(file, self.config.folder)

@@ -183,9 +183,23 @@ FAMILIAR: Mapping[str, tuple[str, str]] = {
     "cost": ("cost", "In ftops, use `ftops plan`"),
     "chat": ("chat", "In ftops, use `ftops exec`"),
     "a path before the address": (
-        "results . job.copilot",
-        "It is a path, which comes after the address: `ftops results job.copilot .`.",
+        "logs . job.copilot",
+        "It is a path, which comes after the address: `ftops logs job.copilot .`.",
     ),
+    "list": ("ls", "In ftops, use `ftops state list`."),
+    "stop": ("stop job.copilot", "In ftops, use `ftops job pause ADDRESS` or"),
+    "a command of a group": ("prune", "Did you mean `ftops answers prune`?"),
+    "in a group": ("state remove x", "In ftops, use `ftops state rm ADDRESS`."),
+    "in another group": ("data lint", "In ftops, use `ftops data check`."),
+    "dry run": ("apply --dry-run", "In ftops, use `ftops plan`"),
+    "a file": ("plan -f ftops.yaml", "In ftops, use the argument SPEC"),
+    "verbose": ("plan -v", "In ftops, use `FTOPS_DEBUG=1`"),
+    "nothing is asked": ("plan --yes", "Leave it out: nothing is asked."),
+    "option before the command": ("--env dev plan", "It goes after the command: `ftops plan --env …`."),
+    "no address": ("results", "Write an address such as job.NAME"),
+    "an address for a spec": ("plan job.copilot", "`job.copilot` is an address, not the path of a spec"),
+    "no ending": ("plan ftops", "Did you mean `ftops.yaml`?"),
+    "a path before the name": ("output . model", "It comes after the name: `ftops output model .`."),
     "near": ("plan --targt x", "Did you mean `--target`?"),
     "nothing near": ("init --upgrade", "See `ftops init --help`"),
 }
@@ -214,6 +228,40 @@ def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
     help_ = " ".join(folder.ok("destroy", "--help").split())
     assert "Only this resource and its dependents." in help_
     assert "Only this resource and its dependencies." in " ".join(folder.ok("plan", "--help").split())
+
+
+# files under another name
+
+MISSING = {
+    "another ending": ("train: {path: data/train.json}", "7:11", "Did you mean `data/train.jsonl`?"),
+    "without its folder": ("train: {path: train.jsonl}", "7:11", "Did you mean `data/train.jsonl`?"),
+    "a folder": ("train: {path: data}", "7:11", "Did you mean `data/*.jsonl`?"),
+    "home": ("train: {path: ~/train.jsonl}", "7:11", "`~` isn't expanded here"),
+    "a path of Windows": ("train: {path: data\\train.jsonl}", "7:11", "Write `data/train.jsonl`"),
+    "a URL": ("train: {path: https://acme.example/a.jsonl}", "7:11", "Set `url` in place of `path`"),
+    "a bucket": ("train: {path: s3://acme/a.jsonl}", "7:11", "Download the file first."),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_file_that_is_missing_may_be_there_under_another_name(tmp_path: Path, name: str) -> None:
+    line, place, hint = MISSING[name]
+    spec = "ftops: {name: drone}\nproviders:\n  m: {type: memory}\n\n\ndatasets:\n  LINE\n"
+    folder = Folder.make(tmp_path, spec.replace("LINE", line))
+    done = folder.run("validate")
+    assert done.code == 1
+    assert f"--> ftops.yaml:{place}" in done.err and f"hint: {hint}" in done.err
+
+
+def test_prompts_that_are_missing_are_told_at_their_place(folder: Folder) -> None:
+    folder.write("data/prompts.json", "[]")
+    evaluation = "evaluations:\n  a: {model: gpt-4o-mini-2024-07-18, prompts: data/promts.json}\n"
+    folder.write("ftops.yaml", SPEC + evaluation)
+    done = folder.run("validate")
+    assert done.code == 1 and "can't read data/promts.json" in done.err
+    assert "hint: Did you mean `data/prompts.json`?" in done.err
+    line, column = len(SPEC.splitlines()) + 2, evaluation.splitlines()[1].index("prompts") + 1
+    assert f"--> ftops.yaml:{line}:{column}" in done.err
 
 
 # hints for the command line that was given
