@@ -40,7 +40,7 @@ from ftops.dataset.files.file_identity import (
 from ftops.dataset.files.jsonl_io import BOM
 from ftops.dataset.formats.documents import ExampleList, lists_in
 from ftops.dataset.formats.foreign import NAMES
-from ftops.dataset.formats.tables import table_at, templates
+from ftops.dataset.formats.tables import table_at, templates, twice_in
 from ftops.dataset.rules.findings import (
     TO_CONVERT,
     TO_CONVERT_CSV,
@@ -254,7 +254,10 @@ class _Run:
         elif table := table_at(first, self.suffix):
             named = ", ".join(map(quote, table.columns[:_NAMED])) or "none"
             more = " and others" * (len(table.columns) > _NAMED)
+            twice = twice_in(table.columns)
             hint = "\0".join((TO_CONVERT, *table.options()))
+            if twice is not None:
+                hint = f"Rename one of the columns {quote(twice)}, and check it again."
             self._refuse("file/table", f"the file is a table; its columns are {named}{more}", hint)
 
     def _refuse(self, rule: str, summary: str, hint: str = "") -> None:

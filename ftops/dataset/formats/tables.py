@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
@@ -43,6 +44,11 @@ class Table(NamedTuple):
         if recognise(cells) or own(cells):
             return ()
         return templates(self.columns)
+
+
+def twice_in(columns: Sequence[str]) -> str | None:
+    """The first column whose name another one has too."""
+    return next((column for column, count in Counter(columns).items() if count > 1), None)
 
 
 def templates(columns: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,7 +19,7 @@ from ftops.core.plurals import plural
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.file_identity import PARQUET, kind_of
 from ftops.dataset.files.jsonl_io import DataError, Example, unreadable
-from ftops.dataset.formats.tables import delimiter_of
+from ftops.dataset.formats.tables import delimiter_of, twice_in
 from ftops.dataset.transforms import parquet
 from ftops.yaml import document as yaml_document
 
@@ -91,7 +90,7 @@ def is_parquet(path: Path) -> bool:
 def table(path: Path, delimiter: str = "") -> tuple[list[str], Iterator[tuple[int, Row]]]:
     """The columns and numbered rows of a table. Raises UsageError, DataError."""
     columns, rows = parquet.table(path) if is_parquet(path) else _csv(path, delimiter)
-    if twice := next((column for column, count in Counter(columns).items() if count > 1), None):
+    if (twice := twice_in(columns)) is not None:
         raise UsageError(f"{path} has two columns `{twice}`", "Only one could be used.", "rename one of them")
     return columns, rows
 

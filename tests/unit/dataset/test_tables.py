@@ -66,6 +66,12 @@ def test_json_lines_may_have_any_name(tmp_path: Path) -> None:
     assert "file/table" not in inspect(tmp_path / "a.csv").counts
 
 
+def test_a_table_with_two_columns_of_one_name_has_to_be_changed_first(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("question,answer,answer\nWhy?,So.,No.\n")
+    [found] = inspect(tmp_path / "a.csv").diagnostics("a.csv")
+    assert found.hint == 'Rename one of the columns "answer", and check it again.'
+
+
 def test_a_workbook_has_to_be_saved_as_csv(tmp_path: Path) -> None:
     buffer = BytesIO()
     with ZipFile(buffer, "w") as archive:
