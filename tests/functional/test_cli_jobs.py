@@ -208,7 +208,7 @@ def test_an_interrupt_leaves_the_job_running(cloud: Cloud, folder: Folder, comma
         (("logs", "dataset.train"), "dataset.train isn't a job", "job."),
         (("jobs", "job.nowhere"), "job.nowhere is not recorded", "Known here"),
         (("jobs", 'job.tone["9"]'), 'job.tone["9"] is not recorded', "recorded are"),
-        (("logs", "job.tone"), "job.tone has 2 jobs", "such as job.tone"),
+        (("logs", "job.tone", "-f"), "job.tone has 2 jobs", "such as job.tone"),
         (("jobs", "tone"), "is not an address", "job.tone"),
         (("jobs", ".", "nowhere"), "no address", ""),
     ],
@@ -235,3 +235,18 @@ def test_before_and_after_a_job_exists(cloud: Cloud, folder: Folder) -> None:
     assert refused.code == 1
     assert "Traceback" not in refused.err
     assert "401" in refused.err or "key" in refused.err
+
+
+def test_all_jobs_of_a_sweep(cloud: Cloud, folder: Folder) -> None:
+    submitted(cloud, folder, queue_seconds=0, min_training_seconds=4000, running_jobs_limit=2)
+    until(lambda: len(running_jobs(folder)) == 2)
+    listed = folder.run("logs", "job.tone", "-o", "json").json["events"]
+    assert {one["address"] for one in listed} == {FIRST, SECOND}
+    assert [one["at"] for one in listed] == sorted(one["at"] for one in listed)
+    assert folder.ok("logs", "job.tone").splitlines()[0].startswith(("1: ", "2: "))
+    assert "one can be followed" in folder.run("logs", "job.tone", "--follow").err
+    asked = folder.run("job", "cancel", "job.tone")
+    assert asked.code == 1 and "needs approval" in asked.words
+    done = folder.run("job", "cancel", "job.tone", "-y", "-o", "json").json["jobs"]
+    assert [(one["address"], one["status"]) for one in done] == [(FIRST, "cancelled"), (SECOND, "cancelled")]
+    assert "no job of job.tone is in progress" in folder.run("job", "cancel", "job.tone", "-y").err

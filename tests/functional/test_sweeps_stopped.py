@@ -13,6 +13,7 @@ import pytest
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, running_cloud, until
 from tests.golden.cli import Folder
 from tests.support.command import run
+from tests.support.nightly import by_night
 
 SPEC = """
 ftops: {{name: tone}}
@@ -123,7 +124,10 @@ def test_losers_are_stopped_and_the_best_goes_on(cloud: Cloud, folder: Folder) -
     folder.ok("destroy", "-y")
 
 
-@pytest.mark.parametrize(("number", "mode"), [(1, "before"), (1, "after"), (2, "before")])
+@pytest.mark.parametrize(
+    ("number", "mode"),
+    by_night([(1, "before"), (1, "after"), (2, "before")], lambda kill: kill != (1, "after")),
+)
 def test_a_run_that_is_killed_stops_them_all_the_same(
     cloud: Cloud, folder: Folder, number: int, mode: str
 ) -> None:
@@ -141,6 +145,7 @@ def test_a_run_that_is_killed_stops_them_all_the_same(
     assert created(cloud) == 4
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_taken_back_stops_no_more(cloud: Cloud, folder: Folder) -> None:
     submitted(cloud, folder)
     arguments = ["1", "after", '"stopped"', "--", "apply", "-y", "--no-wait", str(folder.path)]

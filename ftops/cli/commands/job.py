@@ -9,10 +9,13 @@ from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.sessions import locked_or_beside
 from ftops.cli.spec_args import SpecArguments, read
-from ftops.core.address import Address
+from ftops.cli.sweeps import is_sweep
+from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError
+from ftops.core.plurals import plural
 from ftops.session.session import Session
-from ftops.state.state import Status
+from ftops.session.training import jobs_of
+from ftops.state.state import ResourceState, Status
 
 
 def _verb(verb: str, text: str) -> click.Command:
@@ -39,31 +42,47 @@ resume = _verb(
 )
 cancel = _verb(
     "cancel",
-    "Cancel job ADDRESS. It can't be resumed; the next apply starts a new job if the spec still has it.",
+    "Cancel job ADDRESS. It can't be resumed; the next apply starts a new job if the spec still has it."
+    "\n\nAn address without a key stands for all jobs of a `for_each` that are in progress.",
 )
 
 
 def _control(screen: Screen, spec: SpecArguments, address: Address, verb: str, approved: bool) -> int:
     operation = f"job {verb}"
     with Session.open(read(spec)) as session, locked_or_beside(session, operation) as other:
-        recorded = session.job(address)
-        if recorded.status is not Status.PENDING:
-            said = (
-                recorded.message or f"its status is {recorded.outputs.get('status') or recorded.status.value}"
-            )
-            raise FtopsError(f"{address} isn't in progress", f"{said}.")
-        question = f"{verb.capitalize()} {address} ({recorded.remote_id})?"
-        if not approved and not screen.approve(question, operation, "run with -y"):
+        jobs = _in_progress(session, address)
+        named = f"{address} ({jobs[0].remote_id})"
+        if len(jobs) > 1 or jobs[0].address != address:
+            named = f"{plural(len(jobs), 'job')} of {address}: {', '.join(str(job.address) for job in jobs)}"
+        if not approved and not screen.approve(f"{verb.capitalize()} {named}?", operation, "run with -y"):
             return 1
-        changed = session.control(address, verb)
-    status = str(changed.outputs.get("status") or changed.status.value)
+        changed = [session.control(job.address, verb) for job in jobs]
     left = ["Another run holds the lock of the state, and records what becomes of the job."] * bool(other)
+    shown = [_shown(job, is_recorded=other is None) for job in changed]
     return screen.result(
-        lambda: {
-            "address": str(address),
-            "remote_id": changed.remote_id,
-            "status": status,
-            "recorded": other is None,
-        },
-        lambda: [f"{address} is {status}.", *left],
+        lambda: shown[0] if jobs[0].address == address else {"jobs": shown},
+        lambda: [*(f"{one['address']} is {one['status']}." for one in shown), *left],
     )
+
+
+def _in_progress(session: Session, address: Address) -> list[ResourceState]:
+    """The job, or those of a sweep that are in progress. Raises FtopsError if there are none."""
+    if is_sweep(session, address):
+        jobs = [job for job in jobs_of(session, address) if job.status is Status.PENDING]
+        if not jobs:
+            raise FtopsError(f"no job of {address} is in progress", "", "`ftops jobs` shows them")
+        return jobs
+    recorded = session.job(address)
+    if recorded.status is not Status.PENDING:
+        said = recorded.message or f"its status is {recorded.outputs.get('status') or recorded.status.value}"
+        raise FtopsError(f"{address} isn't in progress", f"{said}.")
+    return [recorded]
+
+
+def _shown(job: ResourceState, *, is_recorded: bool) -> dict[str, Json]:
+    return {
+        "address": str(job.address),
+        "remote_id": job.remote_id,
+        "status": str(job.outputs.get("status") or job.status.value),
+        "recorded": is_recorded,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -21,6 +21,7 @@ from ftops.core.snippets import command as snippet
 from ftops.providers.training_run import newest
 from ftops.session.session import Session
 from ftops.session.training import Training, events_of, jobs_of, trainings
+from ftops.state.state import ResourceState
 from ftops.views.jobs import draw_event, draw_jobs, draw_standing, event_to_json, training_to_json
 
 _USUAL_PAUSE = 30.0
@@ -65,13 +66,20 @@ def jobs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
 @follow_option
 @spec_options
 def logs(screen: Screen, address: Address, follow: bool, spec: SpecArguments) -> int:
-    """Show the events of job ADDRESS, the oldest first, while it trains and afterwards."""
+    """Show the events of job ADDRESS, the oldest first, while it trains and afterwards.
+
+    An address without a key stands for all jobs of a `for_each`: their events, each with its job.
+    """
     with Session.open(read(spec)) as session:
         job, *others = jobs_of(session, address)
+        if others and not follow:
+            return _all_events(screen, session, address, [job, *others])
         if others:
             known = ", ".join(str(one.address) for one in (job, *others)[:6])
             raise UsageError(
-                f"{address} has {len(others) + 1} jobs", "", f"name one of them, such as {known}"
+                f"{address} has {len(others) + 1} jobs, and one can be followed",
+                "",
+                f"name one of them, such as {known}",
             )
         events = events_of(session, job)
         if not events and not follow:
@@ -100,6 +108,23 @@ def logs(screen: Screen, address: Address, follow: bool, spec: SpecArguments) ->
             return training.is_ended, training.run.poll_after or _USUAL_PAUSE
 
         return _until_ended(screen, session, look, f"{address} goes on at the service")
+
+
+def _all_events(screen: Screen, session: Session, sweep: Address, jobs: Sequence[ResourceState]) -> int:
+    """Those of several jobs, by their time."""
+    found = [(event, job.address) for job in jobs for event in events_of(session, job)]
+    found.sort(key=lambda one: one[0].at)
+    if not found:
+        raise FtopsError(
+            f"the jobs of {sweep} have no events",
+            "the service deletes events some time after a job has ended, and all of them with the job.",
+            f"{snippet('ftops', 'results', sweep)} compares the finished jobs",
+        )
+    rows = [{"address": str(job), **event_to_json(event)} for event, job in found]
+    return screen.result(
+        lambda: {"address": str(sweep), "events": rows},
+        lambda: [f"{screen.paint(str(job.key))}: {draw_event(event, screen.paint)}" for event, job in found],
+    )
 
 
 def at_path(spec: SpecArguments, path: Path) -> SpecArguments:
