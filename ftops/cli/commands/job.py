@@ -53,7 +53,7 @@ def _control(screen: Screen, spec: SpecArguments, address: Address, verb: str, a
         jobs = _in_progress(session, address)
         named = f"{address} ({jobs[0].remote_id})"
         if len(jobs) > 1 or jobs[0].address != address:
-            named = f"{plural(len(jobs), 'job')} of {address}: {', '.join(str(job.address) for job in jobs)}"
+            named = f"{plural(len(jobs), address.kind)} of {address}: {', '.join(str(job.address) for job in jobs)}"
         if not approved and not screen.approve(f"{verb.capitalize()} {named}?", operation, "run with -y"):
             return 1
         changed = [session.control(job.address, verb) for job in jobs]
