@@ -247,6 +247,6 @@ def test_all_jobs_of_a_sweep(cloud: Cloud, folder: Folder) -> None:
     assert "one can be followed" in folder.run("logs", "job.tone", "--follow").err
     asked = folder.run("job", "cancel", "job.tone")
     assert asked.code == 1 and "needs approval" in asked.words
-    done = folder.run("job", "cancel", "job.tone", "-y", "-o", "json").json["jobs"]
+    done = folder.run("job", "cancel", "job.tone", "-y", "-o", "json").json["changed"]
     assert [(one["address"], one["status"]) for one in done] == [(FIRST, "cancelled"), (SECOND, "cancelled")]
     assert "no job of job.tone is in progress" in folder.run("job", "cancel", "job.tone", "-y").err

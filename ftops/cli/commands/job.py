@@ -53,14 +53,15 @@ def _control(screen: Screen, spec: SpecArguments, address: Address, verb: str, a
         jobs = _in_progress(session, address)
         named = f"{address} ({jobs[0].remote_id})"
         if len(jobs) > 1 or jobs[0].address != address:
-            named = f"{plural(len(jobs), address.kind)} of {address}: {', '.join(str(job.address) for job in jobs)}"
+            names = ", ".join(str(job.address) for job in jobs)
+            named = f"{plural(len(jobs), address.kind)} of {address}: {names}"
         if not approved and not screen.approve(f"{verb.capitalize()} {named}?", operation, "run with -y"):
             return 1
         changed = [session.control(job.address, verb) for job in jobs]
     left = ["Another run holds the lock of the state, and records what becomes of the job."] * bool(other)
     shown = [_shown(job, is_recorded=other is None) for job in changed]
     return screen.result(
-        lambda: shown[0] if jobs[0].address == address else {"jobs": shown},
+        lambda: shown[0] if jobs[0].address == address else {"changed": shown},
         lambda: [*(f"{one['address']} is {one['status']}." for one in shown), *left],
     )
 
