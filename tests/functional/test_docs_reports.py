@@ -36,5 +36,6 @@ def test_the_commands_run(tmp_path: Path) -> None:
     assert shown == [title for title in sections if title != "Sweeps"]
     assert "deployment.copilot" not in pages["copilot.html"]
     assert "Made offline" in pages["offline.html"]
+    assert "base_model: " in (tmp_path / "model-card.md").read_text("utf-8")
     facts = json.loads(said["ftops report specs/quickstart -o json"])
     assert facts["evaluations"][0]["gates"][0]["passed"] is True

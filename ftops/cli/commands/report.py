@@ -32,8 +32,10 @@ def _html(report: Report) -> str:
     return report_to_html(report)
 
 
+_CARD = ".md"
 _FORMS: Mapping[str, Callable[[Report], str]] = {".html": _html}
-"""What is written to a file, by its suffix."""
+"""What is written to a file about a spec, by its suffix."""
+_SUFFIXES = (*_FORMS, _CARD)
 
 
 @click.command("report")
@@ -42,7 +44,7 @@ _FORMS: Mapping[str, Callable[[Report], str]] = {".html": _html}
 @click.option("--offline", is_flag=True, help="Ask no service: curves and dates of accounts are left out.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @spec_options
-@also_files(*_FORMS)
+@also_files(*_SUFFIXES)
 def command(
     screen: Screen,
     addresses: tuple[Address, ...],
@@ -56,6 +58,8 @@ def command(
 
     With ADDRESS, only these resources and what they need; without a key, all instances of a `for_each`. The
     page loads nothing and has no scripts. Nothing is recorded, and no lock is taken.
+
+    With -o FILE.md, it is a model card instead, of the model of the one job at ADDRESS.
     """
     from ftops.session.report.gathering import gather
     from ftops.views.spec_report.document import report_to_json
@@ -65,6 +69,8 @@ def command(
         _check(target, force)
     with Session.open(read(spec)) as session:
         screen.warn(session.look_elsewhere())
+        if target is not None and target.suffix.lower() == _CARD:
+            return _write_card(screen, session, addresses, target, offline=offline)
         report = gather(session, addresses, offline=offline)
     lines = [f"warning: {warning}" for warning in report.warnings]
     if target is not None:
@@ -72,6 +78,22 @@ def command(
         _write(target, content)
         lines.append(f"{display(target.absolute())}: {size(len(content))}; open it in a browser")
     return screen.result(lambda: report_to_json(report), lambda: lines)
+
+
+def _write_card(
+    screen: Screen, session: Session, addresses: tuple[Address, ...], target: Path, *, offline: bool
+) -> int:
+    from ftops.session.report.card import gather_card
+    from ftops.views.model_card import metadata, model_card
+
+    card = gather_card(session, addresses, offline=offline)
+    _write(target, model_card(card).encode(errors="backslashreplace"))
+    lines = [f"warning: {warning}" for warning in card.report.warnings]
+    lines.append(f"{display(target.absolute())}: the model card of {card.model}")
+    return screen.result(
+        lambda: {"address": str(card.job.address), "model": card.model, "metadata": metadata(card)},
+        lambda: lines,
+    )
 
 
 def _target(screen: Screen, out: Path | None) -> Path | None:
@@ -86,15 +108,15 @@ def _form(target: Path) -> Callable[[Report], str]:
     """Raises UsageError for another suffix."""
     form = _FORMS.get(target.suffix.lower())
     if form is None:
-        raise UsageError(
-            f"can't tell what to write to {target}", f"known endings are {', '.join(_FORMS)}.", "rename it"
-        )
+        known = ", ".join(_SUFFIXES)
+        raise UsageError(f"can't tell what to write to {target}", f"known endings are {known}.", "rename it")
     return form
 
 
 def _check(target: Path, force: bool) -> None:
     """Before anything is read. Raises UsageError."""
-    _form(target)
+    if target.suffix.lower() != _CARD:
+        _form(target)
     if not target.parent.is_dir():
         raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
     refuse_to_replace(target, force)

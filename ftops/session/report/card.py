@@ -1,0 +1,88 @@
+"""Model card: all that is known of one tuned model, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from ftops import dataset
+from ftops.core.address import Address
+from ftops.core.confined_files import opened
+from ftops.core.errors import FtopsError, UsageError
+from ftops.core.nested import object_at
+from ftops.core.resource_types import kind_of
+from ftops.core.suggestions import some
+from ftops.session.report.gathering import gather
+from ftops.session.report.values import Report, ReportedJob
+from ftops.session.session import Session
+from ftops.session.training import jobs_of
+from ftops.state.deployments import model_of
+from ftops.state.state import ResourceState
+
+
+class ModelCard(Struct, frozen=True):
+    """`report` is of the job, its data, and what evaluates or serves its model. `words` are the entries of
+    the job's metadata. `rules` are findings by dataset and rule, where the data is still what it was."""
+
+    report: Report
+    job: ReportedJob
+    model: str
+    provider_type: str
+    words: Mapping[str, str] = {}
+    rules: Mapping[Address, Mapping[str, int]] = {}
+
+
+def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool = False) -> ModelCard:
+    """The card of the model of one job; without an address, of the only job. Raises FtopsError."""
+    found = [job for address in addresses for job in jobs_of(session, address)]
+    record = _only(found or jobs_of(session, None))
+    model = str(record.outputs.get("fine_tuned_model") or "")
+    if not model:
+        status = record.outputs.get("status") or record.status.value
+        raise FtopsError(f"{record.address} has no model yet", f"it is {status}.", "apply, and try again")
+    report = gather(session, [record.address, *_users(session, record, model)], offline=offline)
+    job = next(one for one in report.jobs if one.address == record.address)
+    declared = session.graph.resources.get(record.address)
+    words = object_at((declared.inputs if declared else record.inputs), "metadata")
+    provider = session.config.providers.get(record.provider)
+    return ModelCard(
+        report,
+        job,
+        model,
+        provider.type if provider else "",
+        {str(name): str(text) for name, text in words.items() if isinstance(text, str)},
+        dict(_rules(session, report)),
+    )
+
+
+def _only(jobs: Sequence[ResourceState]) -> ResourceState:
+    trained = [job for job in jobs if job.outputs.get("fine_tuned_model")] or jobs
+    if not trained:
+        raise UsageError("no job is recorded", "a model card is about the model of a job.", "apply the spec")
+    if len(trained) > 1:
+        hint = f"name the job, such as {some(job.address for job in trained[:3])}"
+        raise UsageError(f"a model card is about one model, and there are {len(trained)}", "", hint)
+    return trained[0]
+
+
+def _users(session: Session, job: ResourceState, model: str) -> Iterator[Address]:
+    """Recorded evaluations and deployments of the model and its checkpoints."""
+    models = {model, *map(str, object_at(job.outputs, "checkpoint").values())}
+    for address, record in session.state.resources.items():
+        kind = kind_of(address)
+        is_used = job.address in record.dependencies or model_of(record)[0] in models
+        if is_used and (kind.is_record or kind.serves):
+            yield address
+
+
+def _rules(session: Session, report: Report) -> Iterator[tuple[Address, Mapping[str, int]]]:
+    config = session.config
+    for one in report.data:
+        path = str(one.record.inputs.get("file") or one.record.inputs.get("path") or "")
+        with suppress(FtopsError, OSError), dataset.Cache.of(config.project) as cache:
+            opened(config.folder / path, config.project).close()
+            found = dataset.inspect(config.folder / path, cache=cache)
+            if path and found.digest and found.digest == one.record.outputs.get("digest"):
+                yield one.record.address, found.counts

@@ -1,0 +1,142 @@
+"""ftops report -o FILE.md: a model card with metadata in YAML, text of others escaped, nothing invented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.functional.test_sweeps import SPEC, with_data
+from tests.golden.cli import Folder
+
+HOSTILE = "</td><script>alert(1)</script> | [x](javascript:a) `a` *b* --- ${env.X}"
+CARD = (
+    SPEC
+    + """
+  told:
+    model: gpt-4.1-nano-2025-04-14
+    training: train
+    validation: valid
+    metadata:
+      license: apache-2.0
+      language: en, de
+      intended_use: "Answers <b>questions</b> | about numbers.\\n\\n# A heading"
+      tags: "--- {a: b}"
+evaluations:
+  exam:
+    model: ${job.told.fine_tuned_model}
+    prompts: valid
+    graders: {exact: {type: exact}}
+deployments:
+  chat: {model: "${job.told.fine_tuned_model}"}
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    folder = with_data(Folder.make(tmp_path_factory.mktemp("card"), CARD))
+    folder.ok("apply", "-y")
+    return folder
+
+
+def card(folder: Folder, *words: str) -> tuple[Any, str]:
+    """The metadata and the Markdown."""
+    folder.ok("report", *words, "-o", "card.md", "--force", "--offline")
+    _, meta, text = (folder.path / "card.md").read_text("utf-8").split("---\n", 2)
+    return yaml.safe_load(meta), text
+
+
+def test_a_card_says_what_is_known(trained: Folder) -> None:
+    meta, text = card(trained, "job.told")
+    record = trained.run("state", "show", "job.told", "-o", "json").json["resource"]
+    exam = trained.run("state", "show", "evaluation.exam", "-o", "json").json["resource"]["outputs"]
+    model = record["outputs"]["fine_tuned_model"]
+    assert meta["base_model"] == "gpt-4.1-nano-2025-04-14"
+    assert (meta["license"], meta["language"], meta["pipeline_tag"]) == (
+        "apache-2.0",
+        ["en", "de"],
+        "text-generation",
+    )
+    assert meta["tags"] == ["ftops", "fine-tuned", "sft", "--- {a: b}"]
+    assert meta["datasets"] == ["sweep/train", "sweep/valid"]
+    [index] = meta["model-index"]
+    assert index["name"] == model
+    [result] = index["results"]
+    assert result["dataset"]["name"] == "valid.jsonl"
+    assert result["metrics"] == [{"type": "exact_match", "name": "exact", "value": exam["score"]}]
+    for heading in (
+        "Intended use",
+        "Training data",
+        "Training procedure",
+        "Evaluation",
+        "Costs",
+        "Lineage",
+        "How to call it",
+        "Limits",
+    ):
+        assert f"\n## {heading}\n" in text
+    assert record["identities"]["training"] in text and record["remote_id"] in text
+    assert "| `n_epochs` | `3` |" in text
+    assert f"`{record['outputs']['checkpoint']['best']}`" in text.split("Best checkpoint: step")[1]
+    assert "It is deployed as `chat`" in text and 'model="chat"' in text
+    assert "Answers \\<b\\>questions\\</b\\> \\| about numbers. \\# A heading" in text
+    assert "<b>" not in text.replace("\\<b\\>", "")
+
+
+def test_what_is_not_declared_is_left_to_you(trained: Folder) -> None:
+    meta, text = card(trained, "job.alone")
+    assert {"license", "language", "model-index"} & meta.keys() == set()
+    for name in ("license", "language", "intended_use", "limitations"):
+        assert f"*To be filled in by you: `metadata: {{{name}: …}}` of `job.alone`*" in text
+    assert "No evaluation of this model is recorded." in text
+    assert "No deployment of it is recorded." in text
+
+
+def test_curves_are_in_a_small_table(trained: Folder) -> None:
+    trained.ok("report", "job.told", "-o", "online.md", "--force")
+    text = (trained.path / "online.md").read_text("utf-8")
+    heading = next(line for line in text.splitlines() if line.startswith("| step |"))
+    assert "`train_loss`" in heading and "`full_valid_loss`" in heading
+    rows = [line for line in text.split(heading)[1].splitlines()[2:] if line.startswith("| ")]
+    assert any("(best)" in row for row in rows)
+
+
+def test_as_json(trained: Folder) -> None:
+    found = trained.run("report", "job.told", "--out", "a.md", "--force", "--offline", "-o", "json").json
+    assert found["address"] == "job.told"
+    assert found["metadata"]["base_model"] == "gpt-4.1-nano-2025-04-14"
+    assert found["model"] == found["metadata"]["model-index"][0]["name"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "a model card is about one model, and there are 5"),
+        (("job.sweep",), "a model card is about one model, and there are 3"),
+        (("dataset.train",), "dataset.train isn't a job"),
+        (("job.nothing",), "job.nothing is not recorded"),
+    ],
+)
+def test_one_model_is_needed(trained: Folder, words: tuple[str, ...], said: str) -> None:
+    done = trained.run("report", *words, "-o", "refused.md")
+    assert done.code == 1 and said in done.words
+    assert not (trained.path / "refused.md").exists()
+
+
+def test_an_existing_file_is_kept(trained: Folder) -> None:
+    (trained.path / "mine.md").write_text("mine", "utf-8")
+    assert trained.run("report", "job.told", "-o", "mine.md").code == 1
+    assert (trained.path / "mine.md").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "a\nb", "# a", "- a", "1. a", "\x1b[31mred"])
+def test_prose_has_no_markdown_of_others(text: str, tmp_path: Path) -> None:
+    from ftops.views.model_card import prose
+
+    shown = prose(text)
+    assert "\n" not in shown and "\x1b" not in shown
+    for mark in "<>|[]*`#{}":
+        assert shown.count(mark) == shown.count(f"\\{mark}")
