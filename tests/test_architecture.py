@@ -240,6 +240,7 @@ OTHER_TABLES = {
     "providers/azure/inspect.py": "limits of an account, which have these names",
     "providers/dataplane/dispatch.py": "what the data plane does with each kind",
     "views/spec_report/document.py": "a document with a list of each kind",
+    "views/model_card.py": "keys of the metadata at Hugging Face, and a line about the job",
     "providers/memory.py": "the attributes that it invents for each kind",
 }
 """Modules that have a row for some kind or type in a table of their own."""
