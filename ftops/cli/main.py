@@ -112,7 +112,7 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
 
 
-_ADDRESS = "Write an address such as job.NAME; `ftops state list` lists those that exist."
+_ADDRESS = "Write one, such as job.NAME."
 
 
 def _options(ctx: click.Context) -> Iterator[str]:

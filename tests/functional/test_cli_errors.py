@@ -61,7 +61,11 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
         "--refresh-only can't be combined with --no-refresh or --offline",
         "See `ftops apply --help`",
     ),
-    "no address": (("state", "show"), "missing argument 'ADDRESS'", "See `ftops state show --help`"),
+    "no address": (
+        ("state", "show"),
+        "missing argument 'ADDRESS'",
+        "Write one, such as job.NAME. See `ftops state show --help`.",
+    ),
     "unknown subcommand": (
         ("state", "lst"),
         "unknown command `lst`",

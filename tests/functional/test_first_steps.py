@@ -196,7 +196,7 @@ FAMILIAR: Mapping[str, tuple[str, str]] = {
     "verbose": ("plan -v", "In ftops, use `FTOPS_DEBUG=1`"),
     "nothing is asked": ("plan --yes", "Leave it out: nothing is asked."),
     "option before the command": ("--env dev plan", "It goes after the command: `ftops plan --env …`."),
-    "no address": ("results", "Write an address such as job.NAME"),
+    "no address": ("results", "Write one, such as job.NAME."),
     "an address for a spec": ("plan job.copilot", "`job.copilot` is an address, not the path of a spec"),
     "no ending": ("plan ftops", "Did you mean `ftops.yaml`?"),
     "a path before the name": ("output . model", "It comes after the name: `ftops output model .`."),
