@@ -214,5 +214,5 @@ def _reason(error: BaseException) -> str:
         cause = deeper
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}."
-    text = re.sub(r"(://)[^\s/@]+@", r"\1", str(error).strip().partition("\n")[0])[:500]
+    text = re.sub(r"(://)[^\s/@]+@", r"\1", str(error).strip().partition("\n")[0])[:1000]
     return text if text.endswith(".") else f"{text}."
