@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ftops import catalog
 from ftops.catalog import Catalog
+from ftops.config.sweeps import sweeps_of
 from ftops.core.address import Address, Json, encode
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.measures import Measure, deciding
@@ -65,8 +66,8 @@ class Sweep(Struct, frozen=True):
 
 
 def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
-    """All recorded jobs of a `for_each`, the best one first, or sorted by a column. Results are read from the
-    service. Raises FtopsError, ProviderError, UsageError."""
+    """All recorded jobs of a `for_each`, the one with the best final model first, as the spec compares them,
+    or sorted by a column. Results are read from the service. Raises FtopsError, ProviderError, UsageError."""
     jobs = [session.job(one) for one in instances(session.state.resources, address)]
     if not jobs:
         raise nothing_recorded(session.state.resources, address)
@@ -77,7 +78,9 @@ def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[R
     """The same of the jobs whose results were read, or of which it is said why they have none; the best one
     first."""
     rows: list[Mapping[str, Any]] = [row for one in read if isinstance(one, Results) for row in one.rows]
-    measure = deciding(rows) or _LOSS
+    address = jobs[0].address._replace(key=None)
+    declared = sweeps_of(session.config.by_address)[0].get(address)
+    measure = (declared.measure(rows) if declared else deciding(rows)) or _LOSS
     names = {name for row in rows for name in row}
     accuracy = next((name for name in _ACCURACIES if name in names), "")
     differing = _differing(jobs, session.state.resources)
@@ -90,7 +93,6 @@ def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[R
     ]
     has_metric = any(trial.best is not None for trial in trials)
     name = measure.name if has_metric else ""
-    address = jobs[0].address._replace(key=None)
     return _sorted(Sweep(address, name, measure.is_reward, accuracy, tuple(trials)), "")
 
 
@@ -122,7 +124,7 @@ def _of(name: str, attribute: str) -> Callable[[Trial], Any]:
 def _sorted(sweep: Sweep, sort: str) -> Sweep:
     """The highest first of rewards, accuracies and scores, else the lowest; last, what has no value."""
     columns = sort_columns(sweep)
-    column = sort or "best"
+    column = sort or "last"
     if column not in columns:
         hint = did_you_mean(column, columns)
         raise UsageError(f"{sweep.address} can't be sorted by `{column}`", "", hint)

@@ -97,7 +97,7 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 @click.option(
     "--curves/--no-curves", default=None, help="Draw curves, or a table (default: curves on a terminal)."
 )
-@click.option("--sort", metavar="COLUMN", help="Order of the jobs of a sweep; default: the best metric.")
+@click.option("--sort", metavar="COLUMN", help="Order of the jobs of a sweep; default: the final metric.")
 @tracking_options
 @spec_options
 @also_csv_and_markdown
