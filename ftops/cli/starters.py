@@ -61,7 +61,7 @@ TEMPLATES: Mapping[str, Template] = {
     "sweep": Template(
         "Several jobs with other hyperparameters each, to compare them.",
         "templates/sweep/ftops.yaml",
-        {"train.jsonl": "train.jsonl"},
+        {"train.jsonl": "train.jsonl", "valid.jsonl": "templates/sweep/valid.jsonl"},
         "sweep",
         note="Each job is billed: `ftops plan` adds up what they cost, and `budget` limits it: "
         "`ftops: {budget: {training: 50}}`.",

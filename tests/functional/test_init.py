@@ -29,7 +29,7 @@ def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
     assert here.ok("fmt", "--check", "my specs") == ""
 
 
-TEMPLATES = {"quickstart": 3, "sweep": 5, "dpo": 3, "functions": 4, "reinforcement": 4, "open-model": 3}
+TEMPLATES = {"quickstart": 3, "sweep": 6, "dpo": 3, "functions": 4, "reinforcement": 4, "open-model": 3}
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
