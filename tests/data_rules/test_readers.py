@@ -356,3 +356,17 @@ def test_secrets_are_found_wherever_they_stand_beside_functions(tmp_path: Path, 
     found = [f for f in inspect(path).found if f.rule == "secret/aws-key"]
     assert inspect(path).counts.get("secret/aws-key", 0) == {"definitions": 12, "a message": 1}.get(where, 0)
     assert [f.line for f in found] == {"definitions": [1, 2, 3, 4, 5], "a message": [8]}.get(where, [])
+
+
+def test_a_key_that_is_there_twice_is_found_if_it_is_as_long_as_spaces_would_be(tmp_path: Path) -> None:
+    """Lines with a space after each comma and colon are longer by four bytes for each message."""
+    line = '{"messages":[%s]}\n'
+    system = '{"role":"system","role":"system","content":"s"}'
+    rest = '{"role":"user","content":"%d"},{"role":"assistant","content":"a"}'
+    path = tmp_path / "a.jsonl"
+    rows = [line % rest.replace("%d", str(number)) for number in range(9)]
+    path.write_text(
+        line % f"{system},{rest.replace('%d', 'x')},{rest.replace('%d', 'y').partition(',{')[0]}"
+        + "".join(rows)
+    )
+    assert inspect(path).counts.get("json/duplicate-key") == 1

@@ -140,12 +140,12 @@ class _ChunkBuilder:
         system_counts = [*map(_system_count, decoded.roles)]
         if min(system_counts) < 0 or any(map(str.isspace, chain.from_iterable(decoded.texts))):
             return False
-        # A line without spaces, or with one after each comma and colon, has no room for duplicate keys.
+        # Lines without spaces, or all with one after each comma and colon, have no room for duplicate keys.
         spaces = [4 * len(texts) for texts in decoded.texts]
         more = [*map(sub, decoded.sizes, map(len, decoded.canonical))]
-        is_tight = more == spaces or all(n in (0, m) for n, m in zip(more, spaces, strict=True))
         messages = sum(spaces) // 4
-        if not is_tight and (block.count(b'"role"'), block.count(b'"content"')) != (messages, messages):
+        counts = (messages, messages)
+        if more != spaces and any(more) and (block.count(b'"role"'), block.count(b'"content"')) != counts:
             return False
         both = [*zip(decoded.texts, system_counts, strict=True)]
         systems = [texts[0] if count else "" for texts, count in both]
