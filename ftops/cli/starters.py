@@ -13,10 +13,23 @@ _FOLDER = Path(__file__).parent / "starter"
 _AZURE = "#\n# providers:"
 """Where a spec begins to be about Azure."""
 _COMMENT = re.compile(r"^# ?", re.MULTILINE)
+_UNNAMED = """\
+# `ftops plan` and `ftops apply` use the built-in emulator: no account, no costs. The end of this
+# file is about Azure OpenAI.
+"""
+_NAMED = """\
+# With `--env dev`, `ftops plan` and `ftops apply` use the built-in emulator: no account, no costs.
+# The end of this file is about Azure OpenAI.
+"""
+"""The same if the spec declares environments."""
+_TRIED = re.compile(r"^ftops (?:plan|apply|results \S+|output|destroy)\b|(?<=`)ftops plan(?=`)", re.MULTILINE)
+"""The commands in the README that are for the emulator."""
 _MODELINE = "# yaml-language-server: $schema=ftops.schema.json\n"
 _ENDPOINT = "https://acme.openai.azure.com/"
 """The placeholder in a spec; so are its account and its resource group."""
 _GROUP = "rg-ai"
+_NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""Names that YAML reads as something else unless they are in quotes."""
 _CHAT = (
     "Put your conversations into `data/train.jsonl`, one JSON object per line. Training is worth it from a "
     "few dozen on."
@@ -112,12 +125,14 @@ def account_at(text: str, resource_group: str = "") -> Account | None:
 
 def spec_text(template: Template, name: str, account: Account | None) -> str:
     """The spec, with the part about Azure as a comment unless it counts."""
-    spec = _text(template.spec).replace("NAME", name, 1)
+    written = f'"{name}"' if name in _NO_TEXT else name
+    spec = _text(template.spec).replace("NAME", written, 1)
     if _AZURE not in spec:
         spec = f"{spec}\n{_about_azure()}"
     if template.with_azure or account:
         head, mark, tail = spec.partition(_AZURE)
-        spec = head.replace(" and remove the #", "") + _COMMENT.sub("", mark + tail).lstrip()
+        head = head.replace(" and remove the #", "").replace(_UNNAMED, _NAMED)
+        spec = head + _COMMENT.sub("", mark + tail).lstrip()
     if account:
         label = account.endpoint.partition("//")[2].partition(".")[0]
         spec = spec.replace("fill this in, then run", "run").replace(_ENDPOINT, account.endpoint)
@@ -148,7 +163,7 @@ def readme_text(template: Template, name: str, account: Account | None) -> str:
     text = _text("README.md").replace("NAME", name, 1)
     for word, value in values.items():
         text = text.replace(word, value, 1)
-    return text
+    return _TRIED.sub(r"\g<0> --env dev", text) if template.with_azure or account else text
 
 
 def files_of(template: Template, name: str, account: Account | None) -> dict[str, str]:

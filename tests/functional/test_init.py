@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.golden.cli import Folder
 from tests.support.command import FTOPS
@@ -57,6 +58,32 @@ def test_each_template_goes_on_with_an_account(tmp_path: Path, template: str) ->
     spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
     assert "endpoint: https://contoso.openai.azure.com/" in spec and "resource_group: rg-models" in spec
     assert here.ok("fmt", "--check") == ""
+
+
+def test_a_spec_with_environments_is_tried_in_dev(tmp_path: Path) -> None:
+    """What "Next" and the README say creates no third environment, which would block the others."""
+    here = Folder(tmp_path)
+    for argv in (("--template", "azure", "one"), ("--endpoint", "contoso", "other")):
+        out = here.ok("init", "-y", *argv)
+        name = argv[-1]
+        assert f"  ftops plan {name} --env dev " in out and f"  ftops apply {name} --env dev " in out
+        readme = (tmp_path / name / "README.md").read_text(encoding="utf-8")
+        commands = re.findall(r"ftops (?:plan|apply|destroy|output|results \S+)(?!\S)(.{11})", readme)
+        assert len(commands) > 6 and all(re.match(r"`?$| --env (dev|prod)", one) for one in commands)
+        head = (tmp_path / name / "ftops.yaml").read_text(encoding="utf-8").partition("datasets:")[0]
+        assert "# With `--env dev`, `ftops plan` and `ftops apply` use the built-in emulator" in head
+    assert "--env dev" not in here.ok("init", "-y", "plain")
+    assert "--env dev" not in (tmp_path / "plain" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["null", "true", "no", "on", "y", "123", "2024-01-01", "1e3", "~"])
+def test_init_in_a_folder_whose_name_is_no_text_in_yaml(tmp_path: Path, name: str) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "-y", name)
+    assert "declares 1 dataset" in here.ok("validate", name)
+    assert here.ok("fmt", "--check", name) == ""
+    text = (tmp_path / name / "ftops.yaml").read_text(encoding="utf-8")
+    assert type(yaml.safe_load(text)["ftops"]["name"]) is str
 
 
 def test_the_spec_names_the_schema_beside_it(tmp_path: Path) -> None:

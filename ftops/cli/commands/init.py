@@ -233,7 +233,8 @@ def _report(
         chosen = "" if files.environment == DEFAULT_ENVIRONMENT else f" --env {files.environment}"
         last = f"see what would be created: ftops plan{spec}{chosen}"
         return [*lines, *(f"  {step}" for step in (*files.next_steps, last)), "", f"The whole way: {_GUIDE}"]
-    lines += [f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
+    tried = f"{spec} --env dev" if has_account else spec
+    lines += [f"  ftops plan{tried}     show what would be created", f"  ftops apply{tried}    create it"]
     if has_account:
         lines += [f"  ftops plan{spec} --env prod    the same in your account: README.md says what it needs"]
     return lines

@@ -36,6 +36,15 @@ NAME_RULE = (
     "Names are lower-case letters, digits and `-`, start with a letter, and have at most 63 characters."
 )
 
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "name": (NAME_RULE, "Write `name: my-models`, or remove the key: the name is then that of the folder."),
+    "required_version": (
+        "It says which versions of ftops can read the spec.",
+        'Write `required_version: ">=0.1"`, or remove the key.',
+    ),
+}
+"""By setting that takes text: what is wanted, and what to write if it is empty."""
+
 
 def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
     """Whether the name of an entry is valid; a finding if it isn't."""
@@ -71,12 +80,28 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
 def _setting(entry: Entry, scope: Scope) -> Any:
     """One key of `ftops`, validated by itself, so that the section may be divided between files. None if its
     value is invalid or unknown; of `state`, the other keys are checked even if one is unknown."""
+    if entry.data is None and entry.name in _TEXTS:
+        _report_empty(entry, scope.findings)
+        return None
     if entry.name == "state" and isinstance(entry.data, dict):
         value: Any = evaluate_keys(entry, scope, STATE_PHASES, STATE)[0]
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
     block = read_block(Settings, {entry.name: value}, entry, scope.findings, own=1)
     return None if entry.name != "state" and has_unknown(value) else block
+
+
+def _report_empty(entry: Entry, findings: list[Diagnostic]) -> None:
+    place = entry.value_place()
+    written = place.text[place.column - 1 : place.column - 1 + place.width]
+    if written not in ("null", "Null", "NULL", "~"):
+        findings.append(Diagnostic(f"`{entry.name}` is empty", *_TEXTS[entry.name], place))
+        return
+    detail, hint = _TEXTS[entry.name]
+    detail = f"YAML reads `{written}` as no value. {detail}"
+    if entry.name == "name" and _NAME.fullmatch(written):
+        hint = f'To use this name, put it in quotes: `name: "{written}"`.'
+    findings.append(Diagnostic(f"`{entry.name}` must be text", detail, hint, place))
 
 
 def _default_name(source: Source, findings: list[Diagnostic]) -> str:
