@@ -26,8 +26,8 @@ _TRIED = re.compile(r"^ftops (?:plan|apply|results \S+|output|destroy)\b|(?<=`)f
 """The commands in the README that are for the emulator."""
 _MODELINE = "# yaml-language-server: $schema=ftops.schema.json\n"
 _ENDPOINT = "https://acme.openai.azure.com/"
-"""The placeholder in a spec; so are its account and its resource group."""
-_GROUP = "rg-ai"
+DEFAULT_GROUP = "rg-ai"
+"""The placeholders in a spec; its account is one, too."""
 _NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """Names that YAML reads as something else unless they are in quotes."""
 _CHAT = (
@@ -112,7 +112,16 @@ class Account(NamedTuple):
     """An account of Azure OpenAI, for the spec."""
 
     endpoint: str
-    resource_group: str = _GROUP
+    resource_group: str = ""
+
+    @property
+    def group(self) -> str:
+        return self.resource_group or DEFAULT_GROUP
+
+
+def is_resource_group(name: str) -> bool:
+    """Whether Azure takes the name."""
+    return bool(re.fullmatch(r"[\w.()-]{0,89}[\w()-]", name, re.ASCII))
 
 
 def account_at(text: str, resource_group: str = "") -> Account | None:
@@ -120,7 +129,7 @@ def account_at(text: str, resource_group: str = "") -> Account | None:
     if re.fullmatch(r"[a-z0-9][a-z0-9-]*", text, re.IGNORECASE):
         text = f"https://{text}.openai.azure.com/"
     valid = re.fullmatch(r"https://[A-Za-z0-9.-]+(?::\d+)?/?[A-Za-z0-9._/-]*", text)
-    return Account(text, resource_group or _GROUP) if valid and "." in text else None
+    return Account(text, resource_group) if valid and "." in text else None
 
 
 def spec_text(template: Template, name: str, account: Account | None) -> str:
@@ -135,8 +144,14 @@ def spec_text(template: Template, name: str, account: Account | None) -> str:
         spec = head + _COMMENT.sub("", mark + tail).lstrip()
     if account:
         label = account.endpoint.partition("//")[2].partition(".")[0]
-        spec = spec.replace("fill this in, then run", "run").replace(_ENDPOINT, account.endpoint)
-        spec = spec.replace("account: acme", f"account: {label}").replace(_GROUP, account.resource_group)
+        spec = spec.replace("fill this in, then run", "run")
+        values = {
+            _ENDPOINT: account.endpoint,
+            "account: acme": f"account: {label}",
+            DEFAULT_GROUP: account.group,
+        }
+        places = "|".join(map(re.escape, values))
+        spec = re.sub(places, lambda found: values[found[0]], spec)  # at once: a name may contain another
     return _MODELINE + spec
 
 

@@ -52,16 +52,17 @@ def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) ->
     try:
         client = MlflowClient(tracking_uri=to.tracking_uri or None)
         return _logged(client, runs, to, on_progress)
-    except (MlflowException, OSError, _database_error()) as error:
+    except (MlflowException, OSError, *_database_errors()) as error:
         uri = _shown(to.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
         hint = "check --tracking-uri or MLFLOW_TRACKING_URI, and that its server runs"
         raise FtopsError(f"can't log to MLflow{f' at {uri}' * bool(uri)}", _reason(error), hint) from error
 
 
-def _database_error() -> type[Exception]:
-    """That of SQLAlchemy, if MLflow uses a database."""
-    found: type[Exception] = getattr(sys.modules.get("sqlalchemy.exc"), "SQLAlchemyError", OSError)
-    return found
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Those of SQLAlchemy and of the migrations, if MLflow uses a database."""
+    names = {"sqlalchemy.exc": "SQLAlchemyError", "alembic.util.exc": "CommandError"}
+    found = (getattr(sys.modules.get(module), name, None) for module, name in names.items())
+    return tuple(error for error in found if error)
 
 
 def _logged(client: Any, runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:

@@ -58,4 +58,7 @@ def log_runs(
     try:
         return cast(Logged, resolve(tracker.log)(runs, to, on_progress))
     except ImportError as error:
-        raise FtopsError(f"{tracker.title} can't be imported", f"{error}.", tracker.install) from error
+        is_own = error.name in (None, tracker.library)
+        driver = "" if is_own else f"; if {error.name} is the driver of a database, install that"
+        hint = f"{tracker.install}{driver}"
+        raise FtopsError(f"{tracker.title} can't be imported", f"{error}.", hint) from error

@@ -267,7 +267,8 @@ def _call(card: ModelCard) -> Iterator[str]:
         if not one.record.is_off
     ]
     for name, endpoint in names:
-        yield f"It is deployed as {code(name)}{f' at {code(endpoint)}' * bool(endpoint)}.\n"
+        is_lasting = endpoint and not _is_rehearsal(card)
+        yield f"It is deployed as {code(name)}{f' at {code(endpoint)}' if is_lasting else ''}.\n"
     if not names:
         yield "No deployment of it is recorded. On the OpenAI platform, a model is called by its name; in "
         yield "Azure, add a deployment with this model to the spec, and apply it.\n"
@@ -290,6 +291,8 @@ def _limits(card: ModelCard) -> Iterator[str]:
     if card.job.verdict and card.job.verdict.kind in ("overfitting", "worse"):
         known.append(prose(card.job.verdict.text))
     for one in card.report.deadlines:
+        if one.address is None:
+            continue  # the age of the catalogue, which isn't about the model
         known.append(f"{prose(one.what)} ends {one.day or prose(one.when)}: {prose(one.then)}")
     failed = [gate for one in card.report.evaluations for gate in one.gates if gate.reasons]
     known += [

@@ -260,3 +260,18 @@ def test_init_where_no_folder_can_be(tmp_path: Path) -> None:
     done = here.run("init", "file/folder")
     assert done.code == 1
     assert done.err.startswith("error: can't write file/folder/ftops.yaml: ")
+
+
+def test_each_name_of_an_account_is_written_once(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", "azure", "--endpoint", "myorg-ai", "--resource-group", "rg-ml")
+    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    assert "endpoint: https://myorg-ai.openai.azure.com/\n" in spec
+    assert "account: myorg-ai\n" in spec and "resource_group: rg-ml\n" in spec
+
+
+@pytest.mark.parametrize("group", ["rg: {x}\n    evil: y #", "a: b", "#x", "ends.", "x" * 91])
+def test_what_is_no_name_of_a_resource_group_is_refused(tmp_path: Path, group: str) -> None:
+    done = Folder(tmp_path).run("init", "--endpoint", "contoso", "--resource-group", group)
+    assert done.code == 1 and "--resource-group isn't the name of one" in done.err
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ import click
 from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
 from ftops.cli.starters import (
+    DEFAULT_GROUP,
     TEMPLATES,
     Account,
     Template,
@@ -20,6 +21,7 @@ from ftops.cli.starters import (
     files_of,
     helpers_of,
     ignored_text,
+    is_resource_group,
 )
 from ftops.cli.workflows import CI_SERVICES, CiFiles, ci_files
 from ftops.config.loader.files import has_section
@@ -105,6 +107,8 @@ def _chosen(
         account = account_at(endpoint, resource_group or "")
         if account is None:
             raise click.UsageError(f"--endpoint isn't the URL or the name of an account: {endpoint}")
+        if resource_group is not None and not is_resource_group(resource_group):
+            raise click.UsageError(f"--resource-group isn't the name of one: {resource_group}")
         return row, account
     if resource_group is not None and not wants_account:
         raise click.UsageError("--resource-group needs --endpoint")
@@ -137,8 +141,9 @@ def _ask_account(screen: Screen, resource_group: str | None) -> Account | None:
         if account_at(answer):
             break
         screen.note("That isn't the URL or the name of an account, such as https://acme.openai.azure.com/.\n")
-    default = Account("").resource_group
-    group = resource_group or _answer(screen, f"Its resource group [{default}]: ")
+    group = resource_group or ""
+    while not is_resource_group(group):
+        group = _answer(screen, f"Its resource group [{DEFAULT_GROUP}]: ") or DEFAULT_GROUP
     return account_at(answer, group)
 
 

@@ -13,6 +13,7 @@ from ftops.core.confined_files import opened
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
+from ftops.core.snippets import command
 from ftops.core.suggestions import some
 from ftops.session.report.gathering import gather
 from ftops.session.report.values import Report, ReportedJob
@@ -40,6 +41,11 @@ def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool
     record = _only(found or jobs_of(session, None))
     model = str(record.outputs.get("fine_tuned_model") or "")
     if not model:
+        if record.stopped:
+            again = command("ftops", "apply", "--replace", record.address)
+            hint = f"choose another job, or train it: {again}"
+            reason = f"it was stopped early: {record.stopped.get('reason')}."
+            raise FtopsError(f"{record.address} has no model", reason, hint)
         status = record.outputs.get("status") or record.status.value
         raise FtopsError(f"{record.address} has no model yet", f"it is {status}.", "apply, and try again")
     report = gather(session, [record.address, *_users(session, record, model)], offline=offline)
