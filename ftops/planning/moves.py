@@ -245,12 +245,16 @@ def _in_order(moves: Collection[Move]) -> list[Move]:
     return list(order | dict.fromkeys(moves))
 
 
-def nothing_recorded(known: Collection[Address], wanted: Address) -> FtopsError:
-    """The error for an address that isn't recorded."""
+_EMPTIED = "Nothing is recorded now. `ftops audit` lists what was applied and destroyed."
+
+
+def nothing_recorded(known: Collection[Address], wanted: Address, serial: int = 0) -> FtopsError:
+    """The error for an address that isn't recorded. `serial` is that of the state."""
     siblings = sorted((a for a in known if a[:2] == wanted[:2]), key=lambda a: a.sort_key)
     hint = f"recorded are {', '.join(quote(str(a)) for a in siblings[:12])}"
     if not siblings:
-        hint = did_you_mean(str(wanted), map(str, known), nothing="Nothing is recorded: has it been applied?")
+        nothing = _EMPTIED if serial else "Nothing is recorded: has it been applied?"
+        hint = did_you_mean(str(wanted), map(str, known), nothing=nothing)
     return FtopsError(f"{wanted} is not recorded", "", hint)
 
 

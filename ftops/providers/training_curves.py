@@ -9,6 +9,7 @@ from statistics import fmean
 from msgspec import Struct
 
 from ftops.core.measures import Measure
+from ftops.core.plurals import plural
 from ftops.providers.training_results import Results
 
 ON_DATA = ("train", "valid", "full_valid")
@@ -21,7 +22,7 @@ _PREFIXES: Mapping[str, str] = {
 }
 """Prefix of a column → the data on which it is measured. The longest come first."""
 _ORDER = ("loss", "mean_reward", "reward_mean", "mean_token_accuracy")
-FEW = 4
+_FULL = 2
 """With fewer evaluations on all validation data, those on a part of them are judged."""
 _NOISY_WINDOW = 3
 _CHANGE = 0.01
@@ -77,45 +78,95 @@ def window_of(curve: Curve) -> int:
     return {"train": max(1, len(curve.points) // 20), "valid": _NOISY_WINDOW}.get(curve.data, 1)
 
 
-def verdict_of(curves: Sequence[Curve]) -> Verdict | None:
-    """By the first quantity, which is the loss or the reward; None if there is none."""
+def verdict_of(curves: Sequence[Curve], best: int | None = None) -> Verdict | None:
+    """By the first quantity, which is the loss or the reward; None if there is none. `best` is the step of
+    the best checkpoint."""
     if not curves:
         return None
     found = {curve.data: curve for curve in next(iter(panels(curves)))}
     full, valid, train = found.get("full_valid"), found.get("valid"), found.get("train")
-    judged = full if full and (len(full.points) >= FEW or not valid) else valid or train
-    return _judged(judged, train) if judged else None
+    judged = full if full and (len(full.points) >= _FULL or not valid) else valid or train
+    return _judged(judged, train, best) if judged else None
 
 
-def _judged(curve: Curve, train: Curve | None) -> Verdict:
+def _judged(curve: Curve, train: Curve | None, checkpoint: int | None) -> Verdict:
     window = window_of(curve)
-    points = smoothed(curve.points, window)
-    if len(points) < _WORSE_FOR + 1:
-        few = f"unclear: only {len(points)} values of {curve.column}"
-        return Verdict("unclear", curve.column, few, f"A verdict needs {_WORSE_FOR + 1} evaluations.")
-    measure = Measure(curve.column, "reward" in curve.quantity or "accuracy" in curve.quantity)
-    sign = -1.0 if measure.is_reward else 1.0
+    unfilled = window - 1 if curve.data == "valid" else 0
+    points = smoothed(curve.points, window)[unfilled:]
+    needed = _FULL if curve.data == "full_valid" else _WORSE_FOR + 1
+    if len(points) < needed:
+        few = f"unclear: only {plural(len(curve.points), 'value')} of {curve.column}"
+        rule = f"A verdict by {curve.column} needs {needed + unfilled} evaluations."
+        return Verdict("unclear", curve.column, few, rule)
+    sign = -1.0 if _is_reward(curve) else 1.0
     values = [sign * value for _, value in points]
     best = values.index(min(values))
-    after, lately = len(values) - 1 - best, max(_WORSE_FOR, len(values) // 3)
+    after = len(values) - 1 - best
+    rise = _change(values[best], values[-1])
+    is_worse = after >= _WORSE_FOR and curve.data != "train" and rise >= _RISE
+    span = after if is_worse else min(len(values) - 1, max(_WORSE_FOR, len(values) // 3))
     how = "" if window == 1 else f" Each value is the mean of {window}."
-    if after >= _WORSE_FOR and curve.data != "train" and (rise := _change(values[best], values[-1])) >= _RISE:
-        return _worse(curve, train, points[best][0], sign * rise, after, how)
-    change = _change(values[-1 - lately], values[-1])
-    moved = f"{abs(change):.1%} over the last {lately} evaluations"
+    if curve.data == "valid" and (doubt := _noise(curve, values, span, how)):
+        return doubt
+    if not is_worse:
+        return _lately(curve, values, span, how)
+    since = points[best][0]
+    if checkpoint is not None and checkpoint >= curve.points[-1][0]:
+        worse = f"{curve.column} got worse by {rise:.1%} since step {since}"
+        text = f"unclear: {worse}, but the best checkpoint is the last"
+        rule = (
+            f"By {curve.column}: it isn't called worse if the best checkpoint is that of the last step.{how}"
+        )
+        return Verdict("unclear", curve.column, text, rule, since, sign * rise, after)
+    return _worse(curve, train, since, sign * rise, after, how)
+
+
+def _is_reward(curve: Curve) -> bool:
+    return "reward" in curve.quantity or "accuracy" in curve.quantity
+
+
+def _over(span: int) -> str:
+    return "since the evaluation before" if span == 1 else f"over the last {span} evaluations"
+
+
+def _noise(curve: Curve, values: Sequence[float], span: int, how: str) -> Verdict | None:
+    """Unclear, if the means changed by less than single values differ from the middle of their neighbours."""
+    raw = [value for _, value in curve.points[len(values) - 1 - span :]]
+    spread = fmean(abs(raw[n] - (raw[n - 1] + raw[n + 1]) / 2) for n in range(1, len(raw) - 1))
+    before, now = values[-1 - span], values[-1]
+    if abs(now - before) >= spread or spread < _CHANGE * abs(before):
+        return None
+    change = _change(before, now)
+    text = (
+        f"unclear: {curve.column} is noisy: it changed by {abs(change):.1%} {_over(span)}, "
+        f"and single values vary by {spread / max(abs(before), 1e-9):.1%}"
+    )
+    rule = (
+        f"By {curve.column}: a change that is smaller than the mean distance of a value from the middle of "
+        f"its neighbours is noise.{how}"
+    )
+    change *= -1.0 if _is_reward(curve) else 1.0
+    return Verdict("unclear", curve.column, text, rule, None, change, span)
+
+
+def _lately(curve: Curve, values: Sequence[float], span: int, how: str) -> Verdict:
+    """Of a curve that isn't worse than its best value for long, by its last evaluations."""
+    is_reward = _is_reward(curve)
+    change = _change(values[-1 - span], values[-1])
+    moved = f"{abs(change):.1%} {_over(span)}"
     on_train = " It is measured on the training data, which says nothing of overfitting." * (
         curve.data == "train"
     )
     rule = f"By {curve.column}: a change of less than {_CHANGE:.0%} counts as flat.{how}{on_train}"
-    better = "rising" if measure.is_reward else "falling"
+    better = "rising" if is_reward else "falling"
     texts = {
-        better: f"still {better}: {curve.column} {'rose' if measure.is_reward else 'fell'} by {moved}; "
+        better: f"still {better}: {curve.column} {'rose' if is_reward else 'fell'} by {moved}; "
         "more epochs may help",
         "flat": f"flat: {curve.column} changed by {moved}",
         "unclear": f"unclear: {curve.column} got worse by {moved}",
     }
     kind = "flat" if abs(change) < _CHANGE else better if change < 0 else "unclear"
-    return Verdict(kind, curve.column, texts[kind], rule, None, sign * change, lately)
+    return Verdict(kind, curve.column, texts[kind], rule, None, -change if is_reward else change, span)
 
 
 def _worse(curve: Curve, train: Curve | None, since: int, change: float, after: int, how: str) -> Verdict:

@@ -553,7 +553,7 @@ class Session(Struct):
     def job(self, address: Address) -> ResourceState:
         """A recorded job, with its provider in this spec. Raises FtopsError."""
         if address not in self.state.resources:
-            raise nothing_recorded(self.state.resources, address)
+            raise nothing_recorded(self.state.resources, address, self.state.serial)
         if not kind_of(address).trains:
             raise UsageError(f"{address} isn't a job")
         return located(self.state, self.config)[0].resources[address]

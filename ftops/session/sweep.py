@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ftops import catalog
 from ftops.catalog import Catalog
-from ftops.config.sweeps import sweeps_of
+from ftops.config.sweeps import choices_of, sweeps_of
 from ftops.core.address import Address, Json, encode
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.measures import Measure, deciding
@@ -63,6 +63,8 @@ class Sweep(Struct, frozen=True):
     is_reward: bool
     accuracy: str
     trials: tuple[Trial, ...]
+    taken: Address | None = None
+    """The job that the spec takes as the best, if it refers to that."""
 
 
 def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
@@ -70,7 +72,7 @@ def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
     or sorted by a column. Results are read from the service. Raises FtopsError, ProviderError, UsageError."""
     jobs = [session.job(one) for one in instances(session.state.resources, address)]
     if not jobs:
-        raise nothing_recorded(session.state.resources, address)
+        raise nothing_recorded(session.state.resources, address, session.state.serial)
     return _sorted(sweep_from(session, jobs, [read_results(session, job) for job in jobs]), sort)
 
 
@@ -93,7 +95,10 @@ def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[R
     ]
     has_metric = any(trial.best is not None for trial in trials)
     name = measure.name if has_metric else ""
-    return _sorted(Sweep(address, name, measure.is_reward, accuracy, tuple(trials)), "")
+    ready = {one.address: one.outputs for one in recorded if one.status is Status.READY}
+    choices = choices_of(session.config, session.graph.sweeps, ready.get)
+    taken = next((one.ranked[0].address for one in choices if one.sweep == address), None)
+    return _sorted(Sweep(address, name, measure.is_reward, accuracy, tuple(trials), taken), "")
 
 
 def instances(recorded: Iterable[Address], address: Address) -> list[Address]:

@@ -65,7 +65,7 @@ def jobs_of(session: Session, address: Address | None) -> list[ResourceState]:
     jobs = [one for one in known if kind_of(one).trains]
     wanted = matching([address], jobs) if address else set(jobs)
     if address and not wanted:
-        raise nothing_recorded(known, address)
+        raise nothing_recorded(known, address, session.state.serial)
     resources = located(session.state, session.config)[0].resources
     return [resources[one] for one in sorted(wanted, key=lambda one: one.sort_key)]
 

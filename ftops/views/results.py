@@ -40,7 +40,8 @@ def results_to_markdown(job: ResourceState, results: Results) -> str:
             ([_shown(row.get(name)) for name in columns], is_best) for row, is_best in _rows(results)
         )
     ]
-    verdict, (step, model) = verdict_of(curves_of(results)), best_checkpoint(job)
+    step, model = best_checkpoint(job)
+    verdict = verdict_of(curves_of(results), step)
     drawn = table([cell(name) for name in columns], rows) if columns else "No metrics.\n"
     said = f"\n**Verdict:** {verdict.text}. {verdict.rule}\n" if verdict else ""
     return drawn + said + (f"\nBest checkpoint: step {step}, {code(model)}\n" if step is not None else "")
@@ -72,7 +73,8 @@ def draw_result_curves(
 
 def draw_verdict(job: ResourceState, results: Results, paint: Painter) -> list[str]:
     """How training went, by which rule, and the best checkpoint."""
-    verdict, (step, model) = verdict_of(curves_of(results)), best_checkpoint(job)
+    step, model = best_checkpoint(job)
+    verdict = verdict_of(curves_of(results), step)
     lines = (
         [f"{paint('Verdict:', 'bold')} {paint(verdict.text)}.", f"  {paint(verdict.rule, 'dim')}"]
         if verdict
@@ -83,7 +85,8 @@ def draw_verdict(job: ResourceState, results: Results, paint: Painter) -> list[s
 
 def results_to_json(job: ResourceState, results: Results) -> dict[str, Json]:
     """The document that `results -o json` prints; docs/json-output.md describes it."""
-    verdict, (step, model) = verdict_of(curves_of(results)), best_checkpoint(job)
+    step, model = best_checkpoint(job)
+    verdict = verdict_of(curves_of(results), step)
     return {
         "address": str(job.address),
         "file": results.file,

@@ -47,8 +47,14 @@ def sweep_to_json(sweep: Sweep) -> dict[str, Json]:
         "metric": sweep.metric or None,
         "mode": "max" if sweep.is_reward else "min",
         "accuracy": sweep.accuracy or None,
+        "taken": str(sweep.taken) if sweep.taken else None,
         "trials": [_trial_to_json(trial) for trial in sweep.trials],
     }
+
+
+def note_of(sweep: Sweep, trial: Trial) -> str:
+    """Whether the spec takes the job, and why it has no metrics or was stopped."""
+    return ", ".join(filter(None, ["taken" * (trial.address == sweep.taken), trial.note]))
 
 
 def _trial_to_json(trial: Trial) -> dict[str, Json]:
@@ -95,7 +101,7 @@ def _rows(sweep: Sweep) -> list[list[str]]:
         "cost": lambda trial: "" if trial.dollars is None else dollars(trial.dollars),
         "best step": lambda trial: "" if trial.step is None else str(trial.step),
         **{name: partial(_score, name) for name in scores},
-        "": lambda trial: clean(trial.note),
+        "": lambda trial: clean(note_of(sweep, trial)),
     }
     drawn = {name: [cell(trial) for trial in sweep.trials] for name, cell in columns.items()}
     kept = {name: cells for name, cells in drawn.items() if any(cells)}

@@ -22,6 +22,7 @@ from ftops.session.report.gathering import gather
 from ftops.session.report.values import Report
 from ftops.session.session import Session
 from ftops.views.spec_report.page import report_to_html
+from ftops.views.spec_report.words import day
 from tests.contract.azure_cloud import BASE_MODEL, running_cloud, until
 from tests.functional.test_cli_data_look import EVIL, Page, pair
 from tests.functional.test_cli_jobs import SWEEP, advance, running_jobs, submitted
@@ -186,12 +187,14 @@ def test_a_sweep_is_that_of_results(trained: Folder, rich: tuple[str, Any]) -> N
     served = next(one for one in facts["deployments"] if one["address"] == "deployment.best")
     (choice,) = facts["choices"]
     assert choice["ranked"][0]["address"] == served["trained_by"]
-    assert f"The spec takes {choice['ranked'][0]['key']} by full_valid_loss of the final model" in said
-    assert f"with the lowest full_valid_loss, {best['best']:.4g}" in said
+    assert facts["sweeps"][0]["taken"] == best["address"] == choice["ranked"][0]["address"]
+    assert f"with the lowest full_valid_loss of the final model, {best['last']:.4g}" in said
+    assert "The spec takes it." in said and said.count("taken") == 1
+    assert choice["ranked"][0]["value"] == pytest.approx(best["last"])
     parallel = text.partition('class="parallel"')[2].partition("</figure>")[0]
     assert parallel.count('class="line rank0"') == 1
     assert parallel.count('class="line rank') == 4
-    assert all(name in parallel for name in ("n_epochs", "learning_rate_multiplier", "best full_valid_loss"))
+    assert all(name in parallel for name in ("n_epochs", "learning_rate_multiplier", "last full_valid_loss"))
 
 
 def test_evaluations_have_intervals_and_gates(rich: tuple[str, Any]) -> None:
@@ -279,6 +282,24 @@ def test_nothing_is_applied_yet(tmp_path: Path) -> None:
     assert "Nothing has been applied yet: 5 resources declared." in text_of(page)
     empty = Folder.make(tmp_path / "empty", "ftops: {name: empty}\n")
     assert "Nothing is declared, and nothing exists." in text_of(page_of(empty))
+
+
+def test_everything_is_destroyed(tmp_path: Path) -> None:
+    folder = Folder.make(
+        tmp_path,
+        "ftops: {name: gone}\nproviders: {local: {type: emulator}}\ndatasets: {train: {path: train.jsonl, format: preference}}\n",
+    )
+    folder.write("train.jsonl", "".join(json.dumps(pair(n)) + "\n" for n in range(12)))
+    assert "has it been applied?" in folder.run("logs", "job.tone").err
+    folder.ok("apply", "-y")
+    folder.ok("destroy", "-y")
+    facts = json.loads(folder.ok("audit", "-o", "json"))
+    said = text_of(page_of(folder))
+    assert "Nothing has been applied yet" not in said
+    (ended,) = (run["ended_at"] for run in facts["runs"] if run["operation"] == "destroy")
+    assert f"Everything was destroyed on {day(datetime.fromisoformat(ended))}: 1 resource declared." in said
+    hint = folder.run("logs", "job.tone").err
+    assert "has it been applied?" not in hint and "`ftops audit` lists" in hint
 
 
 def test_an_apply_that_failed_half_way(tmp_path: Path) -> None:

@@ -204,4 +204,4 @@ def _find(state: State, address: Address) -> ResourceState:
             "a run was interrupted while it created the object; the next plan looks for it.",
             "run `ftops plan`",
         )
-    raise nothing_recorded(state.resources, address)
+    raise nothing_recorded(state.resources, address, state.serial)

@@ -92,7 +92,7 @@ def reported_jobs(
             tuple(_data_of(job, data)),
             results,
             curves,
-            verdict_of(curves) if results else None,
+            verdict_of(curves, step) if results else None,
             {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)},
             step,
             checkpoint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -87,7 +88,7 @@ def _summary(report: Report) -> str:
         return "Nothing is declared, and nothing exists."
     counts = report.counts
     if not counts:
-        return f"Nothing has been applied yet: {plural(len(report.objects), 'resource')} declared."
+        return f"{_nothing(report)}: {plural(len(report.objects), 'resource')} declared."
     models = sum(bool(job.record.outputs.get("fine_tuned_model")) for job in report.jobs)
     running = sum(not job.training.is_ended for job in report.jobs)
     serving = sum(not one.record.is_off and one.record.status is Status.READY for one in report.deployments)
@@ -103,12 +104,21 @@ def _summary(report: Report) -> str:
     return f"{'; '.join(told) or words.counted(counts)}."
 
 
+def _nothing(report: Report) -> str:
+    """Why nothing exists, by the last runs."""
+    changes = [run for run in report.runs if run.begun.operation in ("apply", "destroy")]
+    last = changes[-1] if changes and not report.restricted else None
+    if last and last.begun.operation == "destroy" and last.result == "done" and last.ended:
+        return f"Everything was destroyed on {words.day(datetime.fromisoformat(last.ended.at))}"
+    return "Nothing exists" if report.serial else "Nothing has been applied yet"
+
+
 def _tiles(report: Report) -> Iterator[tuple[str, str, str]]:
     counts = report.counts
     yield "resources", f"{len(report.objects):,}", words.counted(counts)
     for sweep in report.sweeps[:1]:
-        if sweep.metric and sweep.trials[0].best is not None:
-            yield f"best of {sweep.address}", f"{sweep.trials[0].best:.4g}", sweep.metric
+        if sweep.metric and (best := sweep.trials[0].last) is not None:
+            yield f"best of {sweep.address}", f"{best:.4g}", f"{sweep.metric} of the final model"
     for one in report.evaluations[:1]:
         score = one.record.outputs.get("score")
         if isinstance(score, int | float):

@@ -16,6 +16,7 @@ from ftops.views.jobs import standing
 from ftops.views.spec_report import words
 from ftops.views.spec_report.plots import Coordinate, Line, line_plot, parallel_plot
 from ftops.views.spec_report.trainings import MOST_CARDS, content, left_out, number
+from ftops.views.sweep import note_of
 
 _MOST_AXES = 8
 
@@ -32,17 +33,19 @@ def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob], chosen: Choice | None) -> 
         "h3", f"{sweep.address}  ", element("small", plural(len(sweep.trials), "job"), class_="dim")
     )
     best = sweep.trials[0]
-    if sweep.metric and best.best is not None:
+    takes = " The spec takes it." if best.address == sweep.taken else ""
+    if sweep.metric and best.last is not None:
         differs = ", ".join(f"{name} {words.said(value)}" for name, value in best.differs.items())
         direction = "highest" if sweep.is_reward else "lowest"
         yield element(
             "p",
             "Best: ",
             words.link(best.address, best.address.key or ""),
-            f" with the {direction} {sweep.metric}, {best.best:.4g}" + (f" ({differs})." if differs else "."),
+            f" with the {direction} {sweep.metric} of the final model, {best.last:.4g}",
+            (f" ({differs})." if differs else ".") + takes,
             class_="finding good",
         )
-    if chosen is not None:
+    if chosen is not None and not takes:
         first = chosen.ranked[0]
         text = f" by {chosen.metric} of the final model, {first.value:.4g}."
         yield element("p", "The spec takes ", words.link(first.address, first.address.key or ""), text)
@@ -94,7 +97,7 @@ def _trials(sweep: Sweep) -> Element:
             number(trial.tokens),
             dollars(trial.dollars) if trial.dollars is not None else words.DASH,
             *(_value(trial.scores.get(name)) for name in scores),
-            trial.note,
+            note_of(sweep, trial),
         ]
         for trial in sweep.trials
     ]
@@ -154,14 +157,14 @@ def _rank_key() -> Element:
 def _parallel(sweep: Sweep) -> Iterator[Node]:
     """What differs between the jobs, and what came of it."""
     differing = list(dict.fromkeys(name for trial in sweep.trials for name in trial.differs))
-    known = [trial for trial in sweep.trials if trial.best is not None]
+    known = [trial for trial in sweep.trials if trial.last is not None]
     if len(known) < 2 or not differing:
         return
     scores = list(dict.fromkeys(name for trial in known for name in trial.scores))
     coordinates = [Coordinate(name, [trial.differs.get(name) for trial in known]) for name in differing]
-    coordinates += [Coordinate(f"best {sweep.metric}", [trial.best for trial in known])]
+    coordinates += [Coordinate(f"last {sweep.metric}", [trial.last for trial in known])]
     coordinates += [Coordinate(name, [trial.scores.get(name) for trial in known]) for name in scores]
-    names = [f"{trial.address.key}: {trial.best:.4g}" for trial in known]
+    names = [f"{trial.address.key}: {trial.last:.4g}" for trial in known]
     ranks = [_rank(place, len(known)) for place in range(len(known))]
     plot = parallel_plot(f"Inputs and {sweep.metric} of the jobs", coordinates[:_MOST_AXES], names, ranks)
     yield element(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftops.providers.training_curves import curves_of, panels, verdict_of
 from ftops.providers.training_results import Results
@@ -52,11 +54,37 @@ REWARDS = [0.1, 0.2, 0.4, 0.6, 0.7, 0.8]
         ),
         # the service writes -1 for a loss that it doesn't have
         ({"train_loss": FALLING, "full_valid_loss": [-1.0] * 6}, "falling", "train_loss fell"),
-        # few evaluations on all data: those on batches are judged, as means
+        # one evaluation on all data: those on batches are judged, as means
         (
-            {"valid_loss": FALLING, "full_valid_loss": [None, None, 2.0, None, None, 3.0]},
+            {"valid_loss": FALLING, "full_valid_loss": [None, None, None, None, None, 3.0]},
             "falling",
             "valid_loss",
+        ),
+        # two on all data are judged, whatever the batches say
+        (
+            {
+                "valid_loss": [2.2, 0.12, 4.62, 0.25, 0.21],
+                "full_valid_loss": [None, None, 0.9619, None, 0.1001],
+            },
+            "falling",
+            "full_valid_loss fell by 89.6% since the evaluation before",
+        ),
+        (
+            {"valid_loss": FALLING, "full_valid_loss": [None, None, 2.0, None, None, 3.0]},
+            "unclear",
+            "full_valid_loss got worse by 50.0% since the evaluation before",
+        ),
+        (
+            {"valid_loss": [2.2, 0.12, 4.62, 0.25, 0.21]},
+            "unclear",
+            "valid_loss is noisy: it changed by 26.8%",
+        ),
+        ({"valid_loss": [1.0, 9.0, 1.0, 9.0, 1.0, 9.0, 2.0, 12.0]}, "unclear", "valid_loss is noisy"),
+        ({"valid_loss": FALLING[:4]}, "unclear", "only 4 values of valid_loss"),
+        (
+            {"valid_loss": [3.0, 2.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0]},
+            "overfitting",
+            "valid_loss rose by 200.0%",
         ),
     ],
 )
@@ -65,6 +93,36 @@ def test_the_verdict(columns: dict[str, list[float]], kind: str, text: str) -> N
     assert verdict is not None
     assert (verdict.kind, text in verdict.text) == (kind, True), verdict.text
     assert verdict.column in verdict.rule or kind == "unclear"
+
+
+def test_the_best_checkpoint_at_the_end_is_no_overfitting() -> None:
+    curves = curves_of(results(valid_loss=[3.0, 2.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0]))
+    kinds = [(found := verdict_of(curves, best)) and found.kind for best in (None, 5, 8)]
+    assert kinds == ["overfitting", "overfitting", "unclear"]
+
+
+LOSSES = st.lists(st.floats(0.001, 10), min_size=2, max_size=30)
+
+
+@given(LOSSES, LOSSES, LOSSES)
+def test_a_falling_loss_on_all_data_is_no_overfitting(
+    full: list[float], valid: list[float], train: list[float]
+) -> None:
+    falling = sorted(full, reverse=True)
+    count = max(len(falling), len(valid), len(train))
+    padded = {
+        name: [*values, *[None] * (count - len(values))]
+        for name, values in (("full_valid_loss", falling), ("valid_loss", valid), ("train_loss", train))
+    }
+    verdict = verdict_of(curves_of(results(**padded)))
+    assert verdict is not None
+    assert verdict.kind in ("falling", "flat") and verdict.column == "full_valid_loss"
+
+
+@given(LOSSES)
+def test_no_overfitting_if_the_best_checkpoint_is_the_last(valid: list[float]) -> None:
+    verdict = verdict_of(curves_of(results(valid_loss=valid)), len(valid))
+    assert verdict is not None and verdict.kind not in ("overfitting", "worse")
 
 
 def test_a_rule_says_what_is_smoothed_and_what_training_data_say() -> None:
