@@ -285,10 +285,8 @@ def test_nothing_is_applied_yet(tmp_path: Path) -> None:
 
 
 def test_everything_is_destroyed(tmp_path: Path) -> None:
-    folder = Folder.make(
-        tmp_path,
-        "ftops: {name: gone}\nproviders: {local: {type: emulator}}\ndatasets: {train: {path: train.jsonl, format: preference}}\n",
-    )
+    spec = "datasets: {train: {path: train.jsonl, format: preference}}\n"
+    folder = Folder.make(tmp_path, f"ftops: {{name: gone}}\nproviders: {{local: {{type: emulator}}}}\n{spec}")
     folder.write("train.jsonl", "".join(json.dumps(pair(n)) + "\n" for n in range(12)))
     assert "has it been applied?" in folder.run("logs", "job.tone").err
     folder.ok("apply", "-y")

@@ -62,6 +62,7 @@ def test_the_page_about_sweeps(tmp_path: Path) -> None:
     rows = said["ftops results job.sweep"].splitlines()
     assert len(rows) == 5
     assert said["ftops output winner"].strip().strip('"') == rows[1].split()[0]
+    assert [row.split()[-1] == "taken" for row in rows[1:]] == [True, False, False, False]
     folder.write("ftops.yaml", re.sub(r"^    best: .*\n", lambda best: best[0] + stop, spec, flags=re.M))
     assert "No changes." in folder.ok("plan")
 
