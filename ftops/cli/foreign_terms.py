@@ -188,6 +188,7 @@ OPTIONS: Mapping[str, str | tuple[str, str]] = {
     "--auto-approve": ("-y", _NOTHING_ASKED),
     "--backend-config": "`state` under `ftops` in the spec",
     "--batch": ("-y", _NOTHING_ASKED),
+    "--card": "`ftops report ADDRESS -o FILE.md`, which writes a model card",
     "--chdir": "-C",
     "--color": "--no-color",
     "--colour": "--no-color",

@@ -253,8 +253,9 @@ def nothing_recorded(known: Collection[Address], wanted: Address, serial: int = 
     siblings = sorted((a for a in known if a[:2] == wanted[:2]), key=lambda a: a.sort_key)
     hint = f"recorded are {', '.join(quote(str(a)) for a in siblings[:12])}"
     if not siblings:
+        near = known if wanted.key else [one._replace(key=None) for one in known]
         nothing = _EMPTIED if serial else "Nothing is recorded: has it been applied?"
-        hint = did_you_mean(str(wanted), map(str, known), nothing=nothing)
+        hint = did_you_mean(str(wanted), map(str, near), nothing=nothing)
     return FtopsError(f"{wanted} is not recorded", "", hint)
 
 

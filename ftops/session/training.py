@@ -12,6 +12,7 @@ from ftops.core.address import Address
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.model_names import base_of
 from ftops.core.resource_types import kind_of
+from ftops.core.suggestions import some
 from ftops.planning.cost.durations import comparable, left_by_pace
 from ftops.planning.desired import training_steps
 from ftops.planning.moves import located, nothing_recorded
@@ -68,6 +69,19 @@ def jobs_of(session: Session, address: Address | None) -> list[ResourceState]:
         raise nothing_recorded(known, address, session.state.serial)
     resources = located(session.state, session.config)[0].resources
     return [resources[one] for one in sorted(wanted, key=lambda one: one.sort_key)]
+
+
+def only_job(session: Session) -> Address:
+    """The address of the only recorded job, or of the only sweep, without a key. Raises FtopsError."""
+    found = {one._replace(key=None) for one in session.state.resources if kind_of(one).trains}
+    if not found:
+        raise FtopsError("no job is recorded", "", "`ftops apply` starts those of the spec")
+    if len(found) > 1:
+        names = some(sorted(map(str, found)), 12)
+        raise UsageError(
+            "several jobs are recorded", "An address says which one.", f"write one of them: {names}"
+        )
+    return found.pop()
 
 
 def trainings(session: Session, jobs: Sequence[ResourceState]) -> list[Training]:

@@ -112,7 +112,7 @@ def test_a_job_is_paused_and_cancelled(cloud: Cloud, folder: Folder) -> None:
     assert (shown["address"], shown["status"]) == (JOB, "cancelled")
     ended = folder.run("job", "resume", JOB, "-y")
     assert (ended.code, "job.solver isn't in progress" in ended.err) == (1, True)
-    assert "The job cancelled" in ended.err
+    assert "The job was cancelled" in ended.err
     plan = folder.run("plan", "-o", "json").json
     assert plan["summary"]["replace"] == 1
     assert [run["result"] for run in folder.run("audit", "-o", "json").json["runs"]][-1] == "done"

@@ -152,6 +152,17 @@ def test_the_events_of_a_job(cloud: Cloud, folder: Folder) -> None:
     assert [line["id"] for line in followed] == [event["id"] for event in events]
 
 
+def test_without_an_address_of_several_they_are_named(cloud: Cloud, folder: Folder) -> None:
+    for command in ("logs", "results"):
+        assert "no job is recorded" in folder.run(command).err
+    folder.edit("jobs:\n", f"jobs:\n  other: {{model: {BASE_MODEL}, training: train}}\n")
+    submitted(cloud, folder)
+    for command in ("logs", "results"):
+        refused = folder.run(command)
+        assert (refused.code, refused.out) == (1, "")
+        assert "several jobs are recorded" in refused.err and "job.other, job.tone" in refused.err
+
+
 def test_results_name_the_best_checkpoint_and_judge(cloud: Cloud, folder: Folder) -> None:
     folder.ok("apply", "-y")
     shown = folder.run("results", SECOND, "-o", "json").json
@@ -210,6 +221,8 @@ def test_an_interrupt_leaves_the_job_running(cloud: Cloud, folder: Folder, comma
         (("jobs", 'job.tone["9"]'), 'job.tone["9"] is not recorded', "recorded are"),
         (("logs", "job.tone", "-f"), "job.tone has 2 jobs", "such as job.tone"),
         (("jobs", "tone"), "is not an address", "job.tone"),
+        (("results", "job.tne"), "job.tne is not recorded", "Did you mean `job.tone`?"),
+        (("show", "job.tone"), "there is no job.tone", "`ftops state show job.tone`"),
         (("jobs", ".", "nowhere"), "no address", ""),
     ],
 )
@@ -241,6 +254,8 @@ def test_all_jobs_of_a_sweep(cloud: Cloud, folder: Folder) -> None:
     submitted(cloud, folder, queue_seconds=0, min_training_seconds=4000, running_jobs_limit=2)
     until(lambda: len(running_jobs(folder)) == 2)
     listed = folder.run("logs", "job.tone", "-o", "json").json["events"]
+    assert folder.run("logs", "-o", "json").json["events"] == listed
+    assert folder.ok("results", "-o", "json") == folder.ok("results", "job.tone", "-o", "json")
     assert {one["address"] for one in listed} == {FIRST, SECOND}
     assert [one["at"] for one in listed] == sorted(one["at"] for one in listed)
     assert folder.ok("logs", "job.tone").splitlines()[0].startswith(("1: ", "2: "))

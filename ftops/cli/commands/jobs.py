@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import click
 from msgspec.structs import replace
 
-from ftops.cli.addresses import AddressOrSpec, AddressType
+from ftops.cli.addresses import AddressOrSpec
 from ftops.cli.console import INTERRUPTED, Screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import SpecArguments, read
@@ -20,7 +20,7 @@ from ftops.core.errors import FtopsError, UsageError
 from ftops.core.snippets import command as snippet
 from ftops.providers.training_run import newest
 from ftops.session.session import Session
-from ftops.session.training import Training, events_of, jobs_of, trainings
+from ftops.session.training import Training, events_of, jobs_of, only_job, trainings
 from ftops.state.state import ResourceState
 from ftops.views.jobs import draw_event, draw_jobs, draw_standing, event_to_json, training_to_json
 
@@ -62,15 +62,19 @@ def jobs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
 
 
 @click.command("logs")
-@click.argument("address", type=AddressType("job"))
+@click.argument("address", metavar="[ADDRESS]", required=False, type=AddressOrSpec("job"))
 @follow_option
 @spec_options
-def logs(screen: Screen, address: Address, follow: bool, spec: SpecArguments) -> int:
+def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: SpecArguments) -> int:
     """Show the events of job ADDRESS, the oldest first, while it trains and afterwards.
 
-    An address without a key stands for all jobs of a `for_each`: their events, each with its job.
+    An address without a key stands for all jobs of a `for_each`: their events, each with its job. ADDRESS may
+    be left out if there is only one.
     """
+    if isinstance(address, Path):
+        spec, address = at_path(spec, address), None
     with Session.open(read(spec)) as session:
+        address = address or only_job(session)
         job, *others = jobs_of(session, address)
         if others and not follow:
             return _all_events(screen, session, address, [job, *others])

@@ -92,7 +92,7 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 
 
 @click.command("results")
-@addresses_argument("job", required=True)
+@addresses_argument("job")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
 @click.option(
     "--curves/--no-curves", default=None, help="Draw curves, or a table (default: curves on a terminal)."
@@ -115,12 +115,13 @@ def results(
     and a verdict. Read from the service.
 
     An address without a key stands for all jobs of a `for_each`: one row for each, with what differs
-    between them.
+    between them. ADDRESS may be left out if there is only one.
 
     With --to, they are logged to an experiment tracker instead: parameters, curves, scores, checkpoints. A
     job that was logged before is updated.
     """
     from ftops.cli.sweeps import is_sweep, show_sweep
+    from ftops.session.training import only_job
     from ftops.views.results import (
         draw_result_curves,
         draw_results,
@@ -130,6 +131,8 @@ def results(
     )
 
     tracking = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
+    if to is not None and not addresses:
+        raise click.UsageError("Missing argument 'ADDRESS...'.")
     check_tracking(to, tracking)
     if to is None and len(addresses) > 1:
         raise click.UsageError(
@@ -138,7 +141,7 @@ def results(
     with Session.open(read(spec)) as session:
         if to is not None:
             return log_results(screen, session, addresses, to, tracking)
-        address = addresses[0]
+        address = addresses[0] if addresses else only_job(session)
         if is_sweep(session, address):
             return show_sweep(screen, session, address, sort)
         job, found = session.job(address), session.results(address)

@@ -41,6 +41,9 @@ _OUTPUT = re.compile(
 )
 _INDEX = re.compile(r"\[\s*((?:each|var)\.[A-Za-z0-9_.-]+)\s*\]")
 
+_HOW_TO_READ = {"AZURE_SUBSCRIPTION_ID": "$(az account show --query id --output tsv)"}
+"""By environment variable: the command that prints its value."""
+
 
 class VariableValue(NamedTuple):
     """The value of a variable."""
@@ -289,9 +292,12 @@ class Evaluator:
             summary = f"the environment variable {name} is not set"
             detail = f"`${{env.{name}}}` stands for its value."
             place = self.entry.place_in(path, expression_pattern(inside))
-            hint = f"Set it before the command: export {name}=…"
+            value = _HOW_TO_READ.get(name, "…")
+            hint = f"Set it before the command: export {name}={value}"
             if not self.scope.connecting and self.phase in phases.OF_SERVICES:
-                hint = f"Nothing to do here; set it for commands that contact the service: export {name}=…"
+                hint = (
+                    f"Nothing to do here; set it for commands that contact the service: export {name}={value}"
+                )
                 return self._unset(Diagnostic(summary, detail, hint, place, "warning"), path)
             return self._unset(Diagnostic(summary, detail, hint, place), path)
         if self.phase.secrets is phases.SecretRule.KEEP:

@@ -373,7 +373,8 @@ def _meant_path(path: Path) -> str:
     kind, _, name = path.name.partition(".")
     if kind in RESOURCE_TYPES and name and path.suffix not in SPEC_SUFFIXES:
         return (
-            f"`{path.name}` is an address, not the path of a spec: limit a plan with `--target {path.name}`."
+            f"`{path.name}` is an address, not the path of a spec: limit a plan with `--target {path.name}`; "
+            f"`ftops state show {path.name}` shows what is recorded."
         )
     if not path.parent.is_dir():
         return ""

@@ -219,7 +219,7 @@ def message_of(job: Mapping[str, Any]) -> str:
     reason = error.get("message") or error.get("code") if isinstance(error, Mapping) else error
     if status is not Status.TAINTED:
         return f"the job is {word}"
-    ended, why = f"the job {word}", str(reason or "")
+    ended, why = f"the job {'was ' * (word == 'cancelled')}{word}", str(reason or "")
     if why.lower().startswith(ended):
         return ended + why[len(ended) :]
     return f"{ended}: {why}" if why else ended
