@@ -18,6 +18,7 @@ from ftops.config.sweeps import Sweeps, chosen
 from ftops.core.address import Address, Json, Reference
 from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
+from ftops.core.serving import serving_of
 from ftops.planning.desired import at
 from ftops.planning.plan import Action, Mode, Options, PinChange, Plan
 from ftops.state.entries import Entry, Pinned, Released
@@ -50,6 +51,8 @@ def pins_in_effect(state: State, config: Config, options: Options, at: str, who:
             found = found.without(address, "undeclared")
         elif address in options.releases:
             found = found.without(address, "asked")
+        elif options.mode is Mode.NORMAL and not _is_served_as_recorded(state, declared[address]):
+            found = found.without(address, "served")
     for address, wanted in options.pins.items():
         recorded = state.pins.get(address)
         if recorded is None or (recorded.model, recorded.reason) != (wanted.model, wanted.reason):
@@ -59,6 +62,13 @@ def pins_in_effect(state: State, config: Config, options: Options, at: str, who:
                 {**found.pins, address: pin}, (*found.entries, Pinned(pin)), (*found.changes, change)
             )
     return found
+
+
+def _is_served_as_recorded(state: State, resource: Resource) -> bool:
+    """Whether the spec still serves a deployment in the same way. In another way, such as by itself instead
+    of as an adapter, the pinned model may not be served at all."""
+    record = state.resources.get(resource.address)
+    return record is None or serving_of(record.inputs) is serving_of(resource.inputs)
 
 
 def with_pins(config: Config, pins: Mapping[Address, Pin]) -> Config:

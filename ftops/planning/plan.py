@@ -73,7 +73,7 @@ class PinTo(NamedTuple):
 
 class PinChange(NamedTuple):
     """A deployment is pinned to a model, for a reason; or released, if there is no model: `why` is `asked`,
-    `declared`, `undeclared` or `destroyed` then."""
+    `declared`, `served`, `undeclared` or `destroyed` then."""
 
     address: Address
     model: str

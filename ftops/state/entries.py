@@ -126,7 +126,8 @@ class Pinned(Struct, frozen=True, tag_field="entry", tag="pinned"):
 
 
 class Released(Struct, frozen=True, tag_field="entry", tag="released"):
-    """A pin ends: `asked`, `declared` (the spec asks for the model), `undeclared` or `destroyed`."""
+    """A pin ends: `asked`, `declared` (the spec asks for the model), `served` (in another way), `undeclared`
+    or `destroyed`."""
 
     address: Address
     why: str

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _RELEASED: Mapping[str, str] = {
     "asked": "is released: it gets the model that the spec asks for",
     "declared": "is released: the spec asks for the pinned model itself",
+    "served": "isn't pinned any more: the spec serves its model in another way",
     "undeclared": "isn't pinned any more: it is no longer declared",
     "destroyed": "isn't pinned any more: it is destroyed",
 }
