@@ -143,6 +143,8 @@ def test_the_verdict_on_standard_output(folder: Folder) -> None:
     out = folder.ok("data", "report", "good.jsonl")
     assert out.splitlines()[0] == "good.jsonl: Ready to train: no errors, no warnings."
     told = folder.run("data", "report", "mixed.jsonl", "--force", "-o", "json").json
+    assert "named.html: " in folder.ok("data", "report", "good.jsonl", "-o", "named.html")
+    assert folder.run("data", "report", "good.jsonl", "-o", "a.html", "--out", "b.html").code == 1
     assert told["page"] == "report.html"
     assert [(row["file"], row["verdict"]) for row in told["files"]] == [("mixed.jsonl", "error")]
     graded = folder.ok("data", "report", "good.jsonl", "--force", "--severity", "file/few-examples=error")

@@ -12,7 +12,7 @@ from ftops.cli.commands.data_check import cache_of, chosen_severity, severity_op
 from ftops.cli.commands.data_read import NOWHERE, encoding_of, epochs_option, model_option, training_option
 from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
-from ftops.cli.output_options import FILE, screen_options
+from ftops.cli.output_options import FILE, also_files, named_file, screen_options
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.private_files import replace_file
@@ -33,7 +33,7 @@ EPOCHS = (1, 2, 3, 4, 5)
 @click.command("report")
 @click.argument("paths", metavar="FILE [NEW]", nargs=-1, required=True, type=FILE)
 @click.option(
-    "--out", type=FILE, default=Path("report.html"), metavar="FILE", help="The page (default: report.html)."
+    "--out", type=FILE, metavar="FILE", help="The page (default: report.html); the same as -o FILE."
 )
 @click.option("--valid", type=FILE, metavar="FILE", help="Show what of the examples is also in this file.")
 @model_option
@@ -43,10 +43,11 @@ EPOCHS = (1, 2, 3, 4, 5)
 @click.option("--seed", type=int, default=SEED, metavar="N", help="Another seed shows other examples.")
 @click.option("--force", is_flag=True, help="Overwrite an existing page.")
 @screen_options
+@also_files(".html")
 def command(
     screen: Screen,
     paths: tuple[Path, ...],
-    out: Path,
+    out: Path | None,
     valid: Path | None,
     model: str | None,
     epochs: int | None,
@@ -61,7 +62,8 @@ def command(
     """
     if len(paths) > 2:
         raise UsageError(f"{len(paths)} files are too many", "", "give one file, or an old and a new version")
-    check_target(out, [*paths, *([valid] if valid else [])], force)
+    page = named_file(screen.format, out) or Path("report.html")
+    check_target(page, [*paths, *([valid] if valid else [])], force)
     known = catalog.load(Path.cwd(), os.environ) if model else None
     entry = known.find(model) if known and model else None
     name = _countable(screen, encoding_of(known, model) if known else ENCODINGS[0])
@@ -92,16 +94,16 @@ def command(
     compared = _compared(paths, [reported.file for reported in files]) if len(files) == 2 else None
     content = to_html(Report(tuple(files), seed, model or "", compared)).encode(errors="backslashreplace")
     try:
-        replace_file(out, content, is_private=False)
+        replace_file(page, content, is_private=False)
     except OSError as error:
         hint = "check the path and the disk"
-        raise UsageError(f"can't write {out}: {error.strerror}", "", hint) from error
+        raise UsageError(f"can't write {page}: {error.strerror}", "", hint) from error
     said = {reported.file.name: verdict(advice(reported)) for reported in files}
     rows: list[Json] = [{"file": file, "verdict": one.grade, "text": one.text} for file, one in said.items()]
     lines = [f"{file}: {one.text}" for file, one in said.items()]
     return screen.result(
-        lambda: {"page": str(out), "bytes": len(content), "files": rows},
-        lambda: [*lines, f"{display(out.absolute())}: {size(len(content))}; open it in a browser"],
+        lambda: {"page": str(page), "bytes": len(content), "files": rows},
+        lambda: [*lines, f"{display(page.absolute())}: {size(len(content))}; open it in a browser"],
     )
 
 

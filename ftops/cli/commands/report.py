@@ -10,7 +10,7 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.options import addresses_argument, spec_options
-from ftops.cli.output_options import FILE, also_files
+from ftops.cli.output_options import FILE, also_files, named_file
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Address
 from ftops.core.errors import UsageError
@@ -98,10 +98,7 @@ def _write_card(
 
 def _target(screen: Screen, out: Path | None) -> Path | None:
     """The file to write; None if the facts are only printed."""
-    named = Path(screen.format) if screen.format not in ("", "text", "json") else None
-    if out is not None and named is not None and out != named:
-        raise click.UsageError(f"-o {named} and --out {out} name two files")
-    return out or named or (None if screen.json else _PAGE)
+    return named_file(screen.format, out) or (None if screen.json else _PAGE)
 
 
 def _form(target: Path) -> Callable[[Report], str]:
