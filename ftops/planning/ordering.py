@@ -376,8 +376,9 @@ class StepOrder(Struct):
         return not set(_ids(used)).isdisjoint(self._named_by(user))
 
     def _named_by(self, user: ResourceState) -> set[str]:
-        """Inputs, recorded or seen, that may be ids or models; a checkpoint counts as its model."""
-        values = (*user.inputs.values(), *self.seen.get(user.remote_id, {}).values())
+        """Inputs that may be ids or models: as they were seen, else as they are recorded, since an update may
+        have been made whose result isn't. A checkpoint counts as its model."""
+        values = {**user.inputs, **self.seen.get(user.remote_id, {})}.values()
         return {value.partition(":ckpt")[0] for value in values if isinstance(value, str)}
 
 
