@@ -94,14 +94,6 @@ def also_files(*suffixes: str) -> Callable[[Command], Command]:
     return decorator
 
 
-def named_file(format: str, out: Path | None) -> Path | None:
-    """The file that `-o` or `--out` names. Raises UsageError if they name two."""
-    named = Path(format) if format not in ("", "text", "json") else None
-    if out is not None and named is not None and out != named:
-        raise click.UsageError(f"-o {named} and --out {out} name two files")
-    return out or named
-
-
 class _Output(click.Choice[str]):
     """A format, or the name of a file with one of these suffixes."""
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ftops.cli.written_files import check_folder, write_text
 from ftops.core.errors import UsageError
-from ftops.core.private_files import replace_file
 from ftops.core.timestamps import iso_timestamp
 from ftops.evaluation.evaluation import Evaluation
 from ftops.views.evaluation import draw_markdown, to_json
@@ -34,8 +34,7 @@ def check_report(path: Path) -> None:
     if _form(path) is None:
         known = ", ".join(_FORMS)
         raise UsageError(f"can't tell what to write to {path}", f"known endings are {known}.", "rename it")
-    if not path.parent.is_dir():
-        raise UsageError(f"can't write {path}", f"there is no folder {path.parent}.", "create it first")
+    check_folder(path)
     if path.exists() and not path.is_file():
         raise UsageError(f"can't write {path}", "it isn't a regular file.", "choose another name")
 
@@ -44,10 +43,4 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
     """In place of what was there, as a whole. Raises UsageError."""
     form = _form(path)
     assert form is not None  # noqa: S101 - it was checked
-    text = form(evaluation)
-    try:
-        replace_file(path, text.encode(errors="backslashreplace"), is_private=False)
-    except OSError as error:
-        raise UsageError(
-            f"can't write {path}: {error.strerror}", "", "check the path and the disk"
-        ) from error
+    write_text(path, form(evaluation))

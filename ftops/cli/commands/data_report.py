@@ -12,10 +12,10 @@ from ftops.cli.commands.data_check import cache_of, chosen_severity, severity_op
 from ftops.cli.commands.data_read import NOWHERE, encoding_of, epochs_option, model_option, training_option
 from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
-from ftops.cli.output_options import FILE, also_files, named_file, screen_options
+from ftops.cli.output_options import FILE, also_files, screen_options
+from ftops.cli.written_files import named_file, write_text
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
-from ftops.core.private_files import replace_file
 from ftops.core.project import display
 from ftops.dataset.profile.diff import Compared, difference
 from ftops.dataset.profile.profiler import excerpts
@@ -85,25 +85,18 @@ def command(
                 grades=grades,
                 cache=cache,
             )
-        costs = tuple(
-            estimator.training_cost(NOWHERE, found.statistics, entry, model or "", training_type, number)
-            for number in dict.fromkeys((epochs, *EPOCHS))
-            if model
-        )
+        numbers = dict.fromkeys((epochs, *EPOCHS)) if model else ()
+        what = (NOWHERE, found.statistics, entry, model or "", training_type)
+        costs = tuple(estimator.training_cost(*what, number) for number in numbers)
         files.append(Reported(found, costs, grades))
     compared = _compared(paths, [reported.file for reported in files]) if len(files) == 2 else None
-    content = to_html(Report(tuple(files), seed, model or "", compared)).encode(errors="backslashreplace")
-    try:
-        replace_file(page, content, is_private=False)
-    except OSError as error:
-        hint = "check the path and the disk"
-        raise UsageError(f"can't write {page}: {error.strerror}", "", hint) from error
+    written = write_text(page, to_html(Report(tuple(files), seed, model or "", compared)))
     said = {reported.file.name: verdict(advice(reported)) for reported in files}
     rows: list[Json] = [{"file": file, "verdict": one.grade, "text": one.text} for file, one in said.items()]
     lines = [f"{file}: {one.text}" for file, one in said.items()]
     return screen.result(
-        lambda: {"page": str(page), "bytes": len(content), "files": rows},
-        lambda: [*lines, f"{display(page.absolute())}: {size(len(content))}; open it in a browser"],
+        lambda: {"page": str(page), "bytes": written, "files": rows},
+        lambda: [*lines, f"{display(page.absolute())}: {size(written)}; open it in a browser"],
     )
 
 

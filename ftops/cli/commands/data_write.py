@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, screen_options
+from ftops.cli.written_files import check_folder
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
@@ -256,8 +257,7 @@ def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
 
 def check_target(target: Path, sources: Sequence[Path], force: bool) -> None:
     """Before anything is read. Raises UsageError if the target can't be written, or is a source."""
-    if not target.parent.is_dir():
-        raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
+    check_folder(target)
     if any(target.exists() and source.exists() and target.samefile(source) for source in sources):
         raise UsageError(f"{target} is the input file", "", "choose another name with --out")
     refuse_to_replace(target, force)

@@ -10,11 +10,11 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.options import addresses_argument, spec_options
-from ftops.cli.output_options import FILE, also_files, named_file
+from ftops.cli.output_options import FILE, also_files
 from ftops.cli.spec_args import SpecArguments, read
+from ftops.cli.written_files import check_folder, named_file, write_text
 from ftops.core.address import Address
 from ftops.core.errors import UsageError
-from ftops.core.private_files import replace_file
 from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import refuse_to_replace
 from ftops.session.session import Session
@@ -74,9 +74,8 @@ def command(
         report = gather(session, addresses, offline=offline)
     lines = [f"warning: {warning}" for warning in report.warnings]
     if target is not None:
-        content = _form(target)(report).encode(errors="backslashreplace")
-        _write(target, content)
-        lines.append(f"{display(target.absolute())}: {size(len(content))}; open it in a browser")
+        written = write_text(target, _form(target)(report))
+        lines.append(f"{display(target.absolute())}: {size(written)}; open it in a browser")
     return screen.result(lambda: report_to_json(report), lambda: lines)
 
 
@@ -87,7 +86,7 @@ def _write_card(
     from ftops.views.model_card import metadata, model_card
 
     card = gather_card(session, addresses, offline=offline)
-    _write(target, model_card(card).encode(errors="backslashreplace"))
+    write_text(target, model_card(card))
     lines = [f"warning: {warning}" for warning in card.report.warnings]
     lines.append(f"{display(target.absolute())}: the model card of {card.model}")
     return screen.result(
@@ -114,14 +113,5 @@ def _check(target: Path, force: bool) -> None:
     """Before anything is read. Raises UsageError."""
     if target.suffix.lower() != _CARD:
         _form(target)
-    if not target.parent.is_dir():
-        raise UsageError(f"can't write {target}", f"there is no folder {target.parent}.", "create it first")
+    check_folder(target)
     refuse_to_replace(target, force)
-
-
-def _write(target: Path, content: bytes) -> None:
-    try:
-        replace_file(target, content, is_private=False)
-    except OSError as error:
-        hint = "check the path and the disk"
-        raise UsageError(f"can't write {target}: {error.strerror}", "", hint) from error

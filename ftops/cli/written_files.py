@@ -1,0 +1,35 @@
+"""Written files: which file a command writes, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ftops.core.errors import UsageError
+from ftops.core.private_files import replace_file
+
+
+def named_file(format: str, out: Path | None) -> Path | None:
+    """The file that `-o` or `--out` names. Raises UsageError if they name two."""
+    named = Path(format) if format not in ("", "text", "json") else None
+    if out is not None and named is not None and out != named:
+        raise click.UsageError(f"-o {named} and --out {out} name two files")
+    return out or named
+
+
+def write_text(path: Path, text: str) -> int:
+    """In place of what was there, as a whole. Returns the number of bytes. Raises UsageError."""
+    content = text.encode(errors="backslashreplace")
+    try:
+        replace_file(path, content, is_private=False)
+    except OSError as error:
+        hint = "check the path and the disk"
+        raise UsageError(f"can't write {path}: {error.strerror}", "", hint) from error
+    return len(content)
+
+
+def check_folder(path: Path) -> None:
+    """Raises UsageError if there is no folder to write a file into."""
+    if not path.parent.is_dir():
+        raise UsageError(f"can't write {path}", f"there is no folder {path.parent}.", "create it first")
