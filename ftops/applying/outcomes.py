@@ -48,10 +48,10 @@ class EventEmitter(Struct, frozen=True):
             self.progress(step, note)
 
     def progress(self, step: Step, line: Progress) -> None:
-        message, percent, steps = self.redaction.text(line.message), line.percent, line.steps
-        done = line.metrics.get("step")
-        if percent is None and done is not None and (steps := self.calls.training_steps(step)):
-            percent = round(min(100.0, 100 * done / steps), 1)
+        message, steps = self.redaction.text(line.message), line.steps
+        if line.percent is None and "step" in line.metrics:
+            steps = self.calls.training_steps(step)
+        percent = line.percent_of(steps)
         self.step(events.ChangeProgress, step, message, self.elapsed(step), percent, line.metrics, steps)
 
     def run_finished(

@@ -182,9 +182,10 @@ class Stopping:
         else:
             steps = self._steps(record)
             done = whole * min(1.0, self._step(record) / steps) if steps else 0.0
-        price = 1.0 if stop.tokens is not None else self._price(record)
-        unit = None if price is None else price if stop.tokens is not None else price / 1e6
-        return None if unit is None else Spending(done * unit, whole * unit)
+        if stop.tokens is not None:
+            return Spending(done, whole)
+        price = self._price(record)
+        return None if price is None else Spending(done * price / 1e6, whole * price / 1e6)
 
     def _step(self, record: ResourceState) -> int:
         """The last step that was heard of."""

@@ -64,8 +64,7 @@ class Screen:
     @property
     def has_braille(self) -> bool:
         """Whether the terminal shows braille characters, as far as can be told: that of Linux has none."""
-        is_unicode = (self._out.encoding or "").lower().replace("-", "") == "utf8"
-        return is_unicode and self._environ.get("TERM") not in ("linux", "dumb")
+        return _is_utf8(self._out) and self._environ.get("TERM") not in ("linux", "dumb")
 
     @property
     def is_live(self) -> bool:
@@ -258,7 +257,7 @@ class Screen:
         return f"{self._folded(drawn, self._err)}\n" if drawn else ""
 
     def _json(self, document: Mapping[str, Json], indent: int | None) -> str:
-        ascii_only = (self._out.encoding or "").lower().replace("-", "") != "utf8"
+        ascii_only = not _is_utf8(self._out)
         text = json.dumps(document, indent=indent, ensure_ascii=ascii_only) + "\n"
         return clean_json(text) if self.is_terminal else text
 
@@ -285,9 +284,13 @@ def _ready(stream: TextIO | None) -> TextIO:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
-        if (stream.encoding or "").lower().replace("-", "") != "utf8":
+        if not _is_utf8(stream):
             reconfigure(errors=_spelled_out())
     return stream
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _spelled_out() -> str:

@@ -35,6 +35,13 @@ class Progress(Struct, frozen=True):
     metrics: Mapping[str, float] = field(default_factory=dict)
     steps: int | None = None
 
+    def percent_of(self, steps: int | None) -> float | None:
+        """Its percentage; if the service doesn't say it, that of a training with so many steps."""
+        done = self.metrics.get("step")
+        if self.percent is not None or done is None or not steps:
+            return self.percent
+        return round(min(100.0, 100 * done / steps), 1)
+
 
 NOTHING_SAID = Progress("")
 

@@ -91,10 +91,11 @@ def trainings(session: Session, jobs: Sequence[ResourceState]) -> list[Training]
     return [_training(job, asked[job.address], session.state, now) for job in jobs]
 
 
-def events_of(session: Session, job: ResourceState, seen: str = "") -> list[JobEvent]:
-    """The events of a job after one that was seen. Raises FtopsError, ProviderError."""
-    found: list[JobEvent] = session.ask_all([job], partial(_events_of, seen=seen))[job.address]
-    return found
+def events_of(
+    session: Session, jobs: Sequence[ResourceState], seen: str = ""
+) -> Mapping[Address, list[JobEvent]]:
+    """The events of jobs after one that was seen. Raises FtopsError, ProviderError."""
+    return session.ask_all(jobs, partial(_events_of, seen=seen))
 
 
 def standings(session: Session, addresses: Collection[Address]) -> Mapping[Address, Training]:
@@ -113,12 +114,9 @@ def percent_done(session: Session, address: Address) -> float | None:
         return None
     said, _ = provider.progress(job, "")
     steps = training_steps(job, session.state.resources.values())
-    for line in reversed(said):
-        done = line.metrics.get("step")
-        percent = 100 * done / steps if line.percent is None and done and steps else line.percent
-        if percent is not None:
-            return round(min(100.0, percent), 1)
-    return None
+    known = (line.percent_of(steps) for line in reversed(said))
+    percent = next((percent for percent in known if percent is not None), None)
+    return None if percent is None else round(percent, 1)
 
 
 def _run_of(provider: Provider, job: ResourceState) -> TrainingRun | None:

@@ -85,7 +85,7 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
                 "",
                 f"name one of them, such as {known}",
             )
-        events = events_of(session, job)
+        events = events_of(session, [job])[job.address]
         if not events and not follow:
             raise FtopsError(
                 f"{address} has no events",
@@ -102,7 +102,7 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
         def look() -> tuple[bool, float]:
             nonlocal seen
             (training,) = trainings(session, [job])  # first: what ends it comes with the events after it
-            new = events_of(session, job, seen)
+            new = events_of(session, [job], seen)[job.address]
             seen = newest(new, seen)
             for event in new:
                 if screen.json:
@@ -116,7 +116,7 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
 
 def _all_events(screen: Screen, session: Session, sweep: Address, jobs: Sequence[ResourceState]) -> int:
     """Those of several jobs, by their time."""
-    found = [(event, job.address) for job in jobs for event in events_of(session, job)]
+    found = [(event, job) for job, events in events_of(session, jobs).items() for event in events]
     found.sort(key=lambda one: one[0].at)
     if not found:
         raise FtopsError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,10 @@ from ftops.cli.tracking import check_tracking, log_results, tracking_options
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
 from ftops.session.session import Session
+
+if TYPE_CHECKING:
+    from ftops.providers.training_results import Results
+    from ftops.state.state import ResourceState
 
 DRIFT = 2
 
@@ -122,13 +127,6 @@ def results(
     """
     from ftops.cli.sweeps import is_sweep, show_sweep
     from ftops.session.training import only_job
-    from ftops.views.results import (
-        draw_result_curves,
-        draw_results,
-        draw_verdict,
-        results_to_json,
-        results_to_markdown,
-    )
 
     tracking = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
     if to is not None and not addresses:
@@ -147,6 +145,21 @@ def results(
         job, found = session.job(address), session.results(address)
     if sort:
         raise click.UsageError(f"{address} is a single job: --sort is for a sweep")
+    return _show_results(screen, job, found, as_csv, curves)
+
+
+def _show_results(
+    screen: Screen, job: ResourceState, found: Results, as_csv: bool, curves: bool | None
+) -> int:
+    """Those of one job."""
+    from ftops.views.results import (
+        draw_result_curves,
+        draw_results,
+        draw_verdict,
+        results_to_json,
+        results_to_markdown,
+    )
+
     if (as_csv or screen.format == "csv") and not screen.json:
         screen.raw(found.text)
         return 0
@@ -158,7 +171,7 @@ def results(
         if found.rows and (screen.is_live if curves is None else curves):
             shown = draw_result_curves(job, found, screen.width or 80, screen.has_braille, screen.paint)
         else:
-            shown = [*draw_results(address, found, screen.paint, screen.width), ""]
+            shown = [*draw_results(job.address, found, screen.paint, screen.width), ""]
         return shown + draw_verdict(job, found, screen.paint)
 
     return screen.result(lambda: results_to_json(job, found), lines)
