@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json, Reference, Value, references
-from ftops.core.measures import Measure, deciding, measure_named
+from ftops.core.measures import Measure, deciding
 from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 
@@ -32,7 +32,7 @@ class Sweep(Struct, frozen=True):
     mode: str = ""
 
     def measure(self, metrics: Sequence[Mapping[str, Any]]) -> Measure | None:
-        return measure_named(self.metric, self.mode) if self.metric else deciding(metrics)
+        return deciding(metrics, self.metric, self.mode)
 
 
 class Stop(Struct, frozen=True):
@@ -51,7 +51,7 @@ class Stop(Struct, frozen=True):
     dollars: float | None = None
 
     def measure(self, rows: Sequence[Mapping[str, Any]]) -> Measure | None:
-        return measure_named(self.metric, self.mode) if self.metric else deciding(rows)
+        return deciding(rows, self.metric, self.mode)
 
     @property
     def budget(self) -> dict[str, Json]:
@@ -154,12 +154,13 @@ def choice_of(address: Address, sweeps: Sweeps, outputs: Outputs) -> Choice | No
         return None
     metrics = {job: _metrics(found) for job, found in known.items() if found and has_result(found)}
     measure = sweep.measure(list(metrics.values()))
-    values = {job: measure.value(found) if measure else None for job, found in metrics.items()}
-    if measure is None or not values or any(value is None for value in values.values()):
+    if measure is None:
         return None
-    ranked = sorted(values.items(), key=lambda one: (measure.rank(one[1] or 0.0), one[0].sort_key))
-    first = ranked[0][1] or 0.0
-    rows = tuple(Ranked(job, value or 0.0, (value or 0.0) - first) for job, value in ranked)
+    values = {job: value for job, one in metrics.items() if (value := measure.value(one)) is not None}
+    if not values or len(values) < len(metrics):
+        return None
+    ranked = sorted(values.items(), key=lambda one: (measure.rank(one[1]), one[0].sort_key))
+    rows = tuple(Ranked(job, value, value - ranked[0][1]) for job, value in ranked)
     return Choice(address, measure.name, "max" if measure.is_reward else "min", rows)
 
 
@@ -181,15 +182,16 @@ def choice_to_json(choice: Choice) -> dict[str, Json]:
 
 def has_result(outputs: Mapping[str, Json]) -> bool:
     """Whether a job that has ended has a model: one that was stopped may have none."""
-    return not outputs.get("stopped") or _model(outputs) is not None
+    return not outputs.get("stopped") or model_made(outputs) is not None
 
 
 def _metrics(outputs: Mapping[str, Json]) -> Mapping[str, Any]:
     return object_at(outputs, "metrics")
 
 
-def _model(outputs: Mapping[str, Json]) -> Json:
-    """Of a job that was stopped: its best checkpoint, to which its metrics belong."""
+def model_made(outputs: Mapping[str, Json]) -> Json:
+    """The model of a job that has ended. Of one that was stopped: its best checkpoint, to which its metrics
+    belong."""
     return outputs.get("fine_tuned_model") or object_at(outputs, "checkpoint").get("best")
 
 
@@ -211,7 +213,7 @@ def chosen(reference: Reference, sweeps: Sweeps, outputs: Outputs) -> Reference 
 def maker_of(model: object, sweep: Sweep, jobs: Mapping[Address, Mapping[str, Json]]) -> Ranked | None:
     """The job that has made a model, and its value of the metric by which a sweep is compared. `jobs` are the
     outputs of those that may have."""
-    job = next((job for job, found in jobs.items() if model and _model(found) == model), None)
+    job = next((job for job, found in jobs.items() if model and model_made(found) == model), None)
     measure = sweep.measure([_metrics(found) for found in jobs.values()])
     value = measure.value(_metrics(jobs[job])) if job and measure else None
     return None if job is None or value is None else Ranked(job, value)

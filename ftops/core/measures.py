@@ -32,21 +32,19 @@ _LOSSES = ("full_valid_loss", "valid_loss")
 _DATA = ("full_valid", "valid", "train")
 
 
-def deciding(rows: Sequence[Mapping[str, Any]]) -> Measure | None:
-    """The measure that says which of several measurements is the best. A reward counts more than a loss, all
+def deciding(rows: Sequence[Mapping[str, Any]], name: str = "", mode: str = "") -> Measure | None:
+    """The measure that says which of several measurements is the best: the one of this name, of which the
+    least or the greatest value is best by the mode `min` or `max`; without a mode, the greatest of rewards
+    and accuracies. Without a name, a reward counts more than a loss, all
     validation data more than a part of it; only rewards of the training data count, since a low loss on them
     says little."""
+    if name:
+        is_higher = "reward" in name or "accuracy" in name
+        return Measure(name, mode == "max" if mode else is_higher)
     names = {str(name) for row in rows for name in row}
     measures = [Measure(name, True) for name in sorted(names, key=_rank) if _rank(name)[0] < len(_DATA)]
     measures += [Measure(name, False) for name in _LOSSES]
     return next((m for m in measures if any(m.value(row) is not None for row in rows)), None)
-
-
-def measure_named(name: str, mode: str = "") -> Measure:
-    """The measure of this name. `mode` is `min` or `max`; without it, rewards and accuracies are better the
-    higher they are."""
-    higher = "reward" in name or "accuracy" in name
-    return Measure(name, mode == "max" if mode else higher)
 
 
 def _rank(name: str) -> tuple[int, bool, str]:

@@ -14,9 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
-from ftops.config.sweeps import Sweeps, chosen
+from ftops.config.sweeps import Sweeps, chosen, model_made
 from ftops.core.address import Address, Json, Reference
-from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 from ftops.core.serving import serving_of
 from ftops.planning.desired import at
@@ -119,8 +118,7 @@ def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin])
 
 def base_model(job: ResourceState) -> str:
     """The model of a job, whose name those of its checkpoints begin with; of one that was stopped, too."""
-    left = job.outputs.get("fine_tuned_model") or object_at(job.outputs, "checkpoint").get("best")
-    return str(left or "").partition(":ckpt")[0]
+    return str(model_made(job.outputs) or "").partition(":ckpt")[0]
 
 
 def jobs_of(state: State) -> Iterator[ResourceState]:

@@ -32,7 +32,7 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
         look, events = (command("ftops", word, job.address) for word in ("jobs", "logs"))
         raise FtopsError(
             f"{job.address} has no result file",
-            f"It is {job.outputs.get('status') or job.status.value}; the file is written when training ends.",
+            f"It is {job.said_status}; the file is written when training ends.",
             f"{look} shows how it trains; `ftops apply` records that it has ended"
             if job.status is Status.PENDING
             else f"{events} shows its events",

@@ -95,7 +95,7 @@ def recorded_run(resource: ResourceState) -> TrainingRun:
     tokens = outputs.get("trained_tokens")
     return TrainingRun(
         resource.remote_id,
-        str(outputs.get("status") or resource.status.value),
+        resource.said_status,
         resource.status,
         resource.message,
         str(outputs.get("created_at") or resource.created_at or ""),

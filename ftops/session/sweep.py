@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ftops import catalog
 from ftops.catalog import Catalog
-from ftops.config.sweeps import choices_of, sweeps_of
+from ftops.config.sweeps import Choice, choices_of
 from ftops.core.address import Address, Json, encode
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.measures import Measure, deciding
@@ -23,7 +23,7 @@ from ftops.planning.cost.recorded import training_dollars
 from ftops.planning.moves import nothing_recorded
 from ftops.providers.training_results import Results, best_checkpoint, results_of
 from ftops.session.session import Session
-from ftops.state.state import ResourceState, Status
+from ftops.state.state import ResourceState, State, Status
 
 _ACCURACIES = tuple(f"{data}_mean_token_accuracy" for data in ("full_valid", "valid", "train"))
 _LOSS = Measure("train_loss", False)
@@ -73,7 +73,8 @@ def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
     jobs = [session.job(one) for one in instances(session.state.resources, address)]
     if not jobs:
         raise nothing_recorded(session.state.resources, address, session.state.serial)
-    return _sorted(sweep_from(session, jobs, [read_results(session, job) for job in jobs]), sort)
+    read = session.ask_all(jobs, lambda _, job: read_results(session, job))
+    return _sorted(sweep_from(session, jobs, [read[job.address] for job in jobs]), sort)
 
 
 def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[Results | str]) -> Sweep:
@@ -81,24 +82,33 @@ def sweep_from(session: Session, jobs: Sequence[ResourceState], read: Sequence[R
     first."""
     rows: list[Mapping[str, Any]] = [row for one in read if isinstance(one, Results) for row in one.rows]
     address = jobs[0].address._replace(key=None)
-    declared = sweeps_of(session.config.by_address)[0].get(address)
+    declared = session.graph.sweeps.get(address)
     measure = (declared.measure(rows) if declared else deciding(rows)) or _LOSS
     names = {name for row in rows for name in row}
     accuracy = next((name for name in _ACCURACIES if name in names), "")
     differing = _differing(jobs, session.state.resources)
     known = catalog.load(session.config.project, os.environ)
-    recorded = sorted(session.state.resources.values(), key=lambda one: one.address.sort_key)
-    evaluations = [one for one in recorded if kind_of(one.address).is_record]
+    evaluations = evaluations_of(session.state)
     trials = [
         _trial(job, results, differs, measure, accuracy, evaluations, known)
         for job, results, differs in zip(jobs, read, differing, strict=True)
     ]
     has_metric = any(trial.best is not None for trial in trials)
     name = measure.name if has_metric else ""
-    ready = {one.address: one.outputs for one in recorded if one.status is Status.READY}
-    choices = choices_of(session.config, session.graph.sweeps, ready.get)
-    taken = next((one.ranked[0].address for one in choices if one.sweep == address), None)
+    taken = next((one.ranked[0].address for one in choices(session) if one.sweep == address), None)
     return _sorted(Sweep(address, name, measure.is_reward, accuracy, tuple(trials), taken), "")
+
+
+def choices(session: Session) -> tuple[Choice, ...]:
+    """Of the sweeps whose best job the spec refers to: which one that is by the records."""
+    ready = {a: one.outputs for a, one in session.state.resources.items() if one.status is Status.READY}
+    return choices_of(session.config, session.graph.sweeps, ready.get)
+
+
+def evaluations_of(state: State) -> list[ResourceState]:
+    """The recorded evaluations, by address."""
+    found = (one for one in state.resources.values() if kind_of(one.address).is_record)
+    return sorted(found, key=lambda one: one.address.sort_key)
 
 
 def instances(recorded: Iterable[Address], address: Address) -> list[Address]:
@@ -153,7 +163,7 @@ def read_results(session: Session, job: ResourceState) -> Results | str:
         if job.stopped:
             return f"stopped early: {job.stopped.get('reason')}"
         if job.status is not Status.READY:
-            return job.message or str(job.outputs.get("status") or job.status.value)
+            return job.message or job.said_status
         return "no result file" if not job.outputs.get("result_files") else error.summary
 
 
@@ -175,7 +185,7 @@ def _trial(
     step, model = best_checkpoint(job)
     return Trial(
         job.address,
-        str(job.outputs.get("status") or job.status.value),
+        job.said_status,
         differs,
         last=values[-1] if values else None,
         best=measure.best(values) if values else None,

@@ -14,13 +14,12 @@ from ftops.core.measures import Measure
 from ftops.core.nested import object_at
 from ftops.core.plurals import plural
 from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.core.resource_types import kind_of
 from ftops.providers.redaction import Redaction, redaction
 from ftops.session.report.history import Runs
 from ftops.session.report.trainings import ask, reported_jobs
 from ftops.session.report.values import ReportedJob
 from ftops.session.session import Session
-from ftops.session.sweep import scores_of
+from ftops.session.sweep import evaluations_of, scores_of
 from ftops.session.training import jobs_of
 from ftops.state.state import ResourceState, Status
 from ftops.trackers.tracked_run import FAILED, FINISHED, KILLED, RUNNING, Point, TrackedRun
@@ -44,8 +43,7 @@ def tracked_runs(session: Session, addresses: Sequence[Address]) -> list[Tracked
         )
     known = catalog.load(session.config.project, os.environ)
     reported = reported_jobs(session, list(jobs.values()), asked, Runs(session.runs()), known)
-    recorded = sorted(session.state.resources.values(), key=lambda one: one.address.sort_key)
-    evaluations = [one for one in recorded if kind_of(one.address).is_record]
+    evaluations = evaluations_of(session.state)
     types = {name: provider.type for name, provider in session.config.providers.items()}
     about = {"ftops.spec": session.config.name, "ftops.environment": session.config.environment}
     clean = redaction(session.config.secrets)

@@ -104,6 +104,11 @@ class ResourceState(Struct, frozen=True):
     always_written: ClassVar = ("schema_version",)
 
     @property
+    def said_status(self) -> str:
+        """The word of the service for its status; the status itself if it has none."""
+        return str(self.outputs.get("status") or self.status.value)
+
+    @property
     def stopped(self) -> Mapping[str, Any]:
         """Of a job that the rule of its sweep stops: which rule, why, at which step, and what that saves. It
         is recorded before the job is cancelled, so that the job counts as finished from then on."""

@@ -75,7 +75,7 @@ def _in_progress(session: Session, address: Address) -> list[ResourceState]:
         return jobs
     recorded = session.job(address)
     if recorded.status is not Status.PENDING:
-        said = recorded.message or f"its status is {recorded.outputs.get('status') or recorded.status.value}"
+        said = recorded.message or f"its status is {recorded.said_status}"
         raise FtopsError(f"{address} isn't in progress", f"{said}.")
     return [recorded]
 
@@ -84,6 +84,6 @@ def _shown(job: ResourceState, *, is_recorded: bool) -> dict[str, Json]:
     return {
         "address": str(job.address),
         "remote_id": job.remote_id,
-        "status": str(job.outputs.get("status") or job.status.value),
+        "status": job.said_status,
         "recorded": is_recorded,
     }

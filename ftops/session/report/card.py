@@ -46,8 +46,8 @@ def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool
             hint = f"choose another job, or train it: {again}"
             reason = f"it was stopped early: {record.stopped.get('reason')}."
             raise FtopsError(f"{record.address} has no model", reason, hint)
-        status = record.outputs.get("status") or record.status.value
-        raise FtopsError(f"{record.address} has no model yet", f"it is {status}.", "apply, and try again")
+        reason = f"it is {record.said_status}."
+        raise FtopsError(f"{record.address} has no model yet", reason, "apply, and try again")
     report = gather(session, [record.address, *_users(session, record, model)], offline=offline)
     job = next(one for one in report.jobs if one.address == record.address)
     declared = session.graph.resources.get(record.address)

@@ -10,7 +10,6 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from ftops import __version__, catalog
-from ftops.config.sweeps import choices_of
 from ftops.core.address import Address
 from ftops.core.dag import closure
 from ftops.core.errors import FtopsError, UsageError
@@ -33,7 +32,7 @@ from ftops.session.report.objects import (
 from ftops.session.report.trainings import ask, model_names, reported_jobs, reported_sweeps
 from ftops.session.report.values import Checkout, Report, ReportedCosts, ReportedDeployment, ReportedJob
 from ftops.session.session import Session
-from ftops.state.state import Status
+from ftops.session.sweep import choices
 
 LAST_RUNS = 20
 
@@ -55,7 +54,6 @@ def gather(session: Session, addresses: Sequence[Address] = (), *, offline: bool
     deployments = tuple(reported_deployments(session, serving, names, runs, known, now))
     deadlines, warnings = _deadlines(session, wanted, offline=offline)
     types = {provider.type for provider in config.providers.values()}
-    ready = {one.address: one.outputs for one in state.resources.values() if one.status is Status.READY}
     return Report(
         spec=config.name,
         environment=config.environment,
@@ -73,7 +71,7 @@ def gather(session: Session, addresses: Sequence[Address] = (), *, offline: bool
         deployments=deployments,
         jobs=trained,
         sweeps=tuple(reported_sweeps(session, jobs, asked)),
-        choices=choices_of(config, session.graph.sweeps, ready.get),
+        choices=choices(session),
         evaluations=tuple(
             reported_evaluations(session, [one for row, one in rows if row.is_record], names, runs)
         ),
