@@ -378,7 +378,7 @@ SECRETS = {
 }
 
 
-SKIPPED = ("no section", "text", "a list")
+SKIPPED = ("a section beside it", "no section", "text", "a list")
 """Files that belong to other tools, for all that can be told."""
 
 

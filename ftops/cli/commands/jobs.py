@@ -47,8 +47,7 @@ def jobs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
     ADDRESS is a job; without its key, all jobs of a sweep; without ADDRESS, all jobs of the spec. Nothing is
     recorded, and no lock is taken: it also works while an apply runs.
     """
-    if isinstance(address, Path):
-        spec, address = at_path(spec, address), None
+    address, spec = address_and_spec(address, spec)
     with Session.open(read(spec)) as session:
         if follow:
             return _followed(screen, session, address)
@@ -71,8 +70,7 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
     An address without a key stands for all jobs of a `for_each`: their events, each with its job. ADDRESS may
     be left out if there is only one.
     """
-    if isinstance(address, Path):
-        spec, address = at_path(spec, address), None
+    address, spec = address_and_spec(address, spec)
     with Session.open(read(spec)) as session:
         address = address or only_job(session)
         job, *others = jobs_of(session, address)
@@ -131,11 +129,21 @@ def _all_events(screen: Screen, session: Session, sweep: Address, jobs: Sequence
     )
 
 
-def at_path(spec: SpecArguments, path: Path) -> SpecArguments:
-    """With the only argument as the spec, which stands where an address could. Raises UsageError for two."""
+def address_and_spec(
+    address: Address | Path | None, spec: SpecArguments
+) -> tuple[Address | None, SpecArguments]:
+    """The arguments ADDRESS and SPEC, of which either may be left out, and which may come in either order.
+    Raises UsageError for two paths."""
+    if not isinstance(address, Path):
+        return address, spec
+    named, words = None, spec.words
     if spec.path != Path():
-        raise click.UsageError(f"`{path}` is no address, and the spec is `{spec.path}`")
-    return replace(spec, path=path, words=(shlex.quote(str(path)), *spec.words))
+        try:
+            named = Address.parse(str(spec.path))
+        except ValueError:
+            raise click.UsageError(f"`{address}` is no address, and the spec is `{spec.path}`") from None
+        words = tuple(word for word in words if word != shlex.quote(str(spec.path)))
+    return named, replace(spec, path=address, words=(shlex.quote(str(address)), *words))
 
 
 def _look(session: Session, address: Address | None) -> list[Training]:
