@@ -90,7 +90,10 @@ class Managed:
     keeps_tokens = False
 
     def made(self, request: Request, home: str) -> dict[str, Any]:
-        return managed_wire.managed_body(request.inputs, _asset(request.inputs))
+        asset = _asset(request.inputs)
+        if not asset:
+            raise Permanent(f"{request.inputs['model']} isn't served on managed compute", code="Model")
+        return managed_wire.managed_body(request.inputs, asset)
 
     def changed(self, live: Body, request: Request, resource: ResourceState, home: str) -> dict[str, Any]:
         differing = managed_wire.managed_differences(live, request.inputs, _asset(request.inputs))
