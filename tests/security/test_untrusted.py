@@ -208,7 +208,9 @@ def test_the_key_of_the_state_is_not_asked_for(tmp_path: Path) -> None:
         said = told(folder.run(command, "--untrusted", environ=environ))
         assert "withheld" not in said
         assert "STATE_KEY" not in said
-    folder.edit("seed: 105", 'seed: 105\n    integrations: [{type: wandb, wandb: {project: "${env.STATE_KEY}"}}]')
+    folder.edit(
+        "seed: 105", 'seed: 105\n    integrations: [{type: wandb, wandb: {project: "${env.STATE_KEY}"}}]'
+    )
     assert "taken for unchanged: STATE_KEY" in told(folder.run("validate", "--untrusted", environ=environ))
 
 

@@ -202,12 +202,20 @@ def counter(encoding: str) -> Counter:
 
         return WordTable(count, *words).count
 
+    return counter_by(encoding, count, lambda texts: table()(texts))
+
+
+def counter_by(
+    encoding: str, count: Callable[[str], int], count_all: Callable[[Sequence[str]], list[int]] | None = None
+) -> Counter:
+    """A counter of examples whose texts `count` counts. `encoding`: one of ENCODINGS."""
+
     @lru_cache(_DEFINITIONS)
     def count_definitions(functions: bytes) -> int:
         """Cached by their JSON: most files offer the same functions in every example."""
         return _FUNCTIONS + sum(_FUNCTION[encoding] + _definition(f, count) for f in json.loads(functions))
 
-    return Counter(encoding, count, count_definitions, lambda texts: table()(texts))
+    return Counter(encoding, count, count_definitions, count_all or (lambda texts: [*map(count, texts)]))
 
 
 def exact(encoding: str) -> Callable[[str], int]:

@@ -32,6 +32,7 @@ class BaseModel(Struct, frozen=True):
     training_types: tuple[str, ...] = ("standard", "globalStandard", "dataZoneStandard", "developerTier")
     tuned_skus: tuple[str, ...] = FINETUNE_SKUS
     is_open: bool = False  # jobs name it without a version, and no list says that it can be tuned
+    encoding: str = "o200k_base"  # how its tokens are counted
     accelerators: int = 0  # GPUs of an instance on managed compute; 0: it isn't offered there
 
     @property
@@ -75,7 +76,8 @@ BASE_MODELS = (
               tuned_skus=_NO_PROVISIONED),
     BaseModel("o4-mini", "2025-04-16", True, 1.0, _RATE, 200000, 100000, 1744761600, ("reinforcement",),
               tuned_skus=_NO_PROVISIONED),
-    BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800, only_standard=True),
+    BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800, only_standard=True,
+              encoding="cl100k_base"),
     BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
     _open("gpt-oss-20b", "11", "Microsoft"),
     _open("Ministral-3B", "2411", "Mistral AI"),

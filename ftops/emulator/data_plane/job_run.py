@@ -27,6 +27,7 @@ from ftops.emulator.data_plane.graders import Graders
 from ftops.emulator.data_plane.job_schedule import prune_checkpoints
 from ftops.emulator.grading.outcome import Case, output
 from ftops.emulator.trainer import candidates, model, optimizer
+from ftops.emulator.trainer.billing import tokens_of_epoch
 from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, TaskFile, read_for, read_tasks
 from ftops.emulator.trainer.optimizer import Step, Trainer
 from ftops.emulator.trainer.reinforcement import Exploration, ReinforcementTrainer, Rewards, RewardStep
@@ -78,6 +79,8 @@ class Run:
     def _train(self) -> None:
         training, validation = self._read("training_file"), self._read("validation_file")
         trainer = self._trainer(training, validation)
+        content = self._cloud.content(self._job.training_file).read_bytes()
+        billed = tokens_of_epoch(content, catalog.BY_ID[self._base])
         started, duration = self._begin(trainer)
         rows = []
         for step in trainer.steps():
@@ -89,7 +92,7 @@ class Run:
             if self._pauses_at(step, trainer):
                 return
             time.sleep(0)  # releases the interpreter lock for requests
-        self._finish(rows, trainer, training.tokens * trainer.settings.n_epochs)
+        self._finish(rows, billed * trainer.settings.n_epochs)
 
     def _pauses_at(self, step: Step | RewardStep, trainer: Trainer | ReinforcementTrainer) -> bool:
         """Whether the run ends here because of a pause. It then saves a checkpoint that can be deployed."""
@@ -104,7 +107,7 @@ class Run:
     def _read(self, key: str) -> ChatFile | TaskFile:
         what, name = key.replace("_", " "), getattr(self._job, key)
         if name is None:
-            return ChatFile((), 0, 0)
+            return ChatFile((), 0)
         self._record(f"Preprocessing running for file {what}.")
         try:
             content = self._cloud.content(name).read_bytes()
@@ -225,7 +228,7 @@ class Run:
             self._cloud.checkpoints.put(saved)
             prune_checkpoints(self._cloud, self._job.id)
 
-    def _finish(self, rows: list[JSON], trainer: Trainer | ReinforcementTrainer, trained_tokens: int) -> None:
+    def _finish(self, rows: list[JSON], trained_tokens: int) -> None:
         self._record("Job succeeded.")
         self._advance(self._at + self._settings.evaluation_seconds)
         self._record("Model Evaluation Passed.")

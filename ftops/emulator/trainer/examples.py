@@ -90,28 +90,26 @@ class RewardedPrompt(NamedTuple):
 
 
 class TaskFile(NamedTuple):
-    """A data file for reinforcement; the counts are those of ChatFile."""
+    """A data file for reinforcement."""
 
     examples: tuple[RewardedPrompt, ...]
     conversations: int
-    tokens: int
 
 
 class ChatFile(NamedTuple):
-    """A data file. ``tokens`` is the number of words and punctuation marks in its conversations."""
+    """A data file of chats or preferences."""
 
     examples: tuple[Example, ...]
     conversations: int
-    tokens: int
 
 
 T = TypeVar("T")
-Reader = Callable[[Mapping[str, Any]], tuple[list[T], int]]
-"""Reads one record → its examples and number of tokens. Raises InvalidChat."""
+Reader = Callable[[Mapping[str, Any]], list[T]]
+"""Reads one record → its examples. Raises InvalidChat."""
 
 
 def words(text: str) -> list[str]:
-    """Words and punctuation marks, which the emulator counts as tokens."""
+    """Words and punctuation marks: the tokens of prompts and answers."""
     return _WORD.findall(text)
 
 
@@ -150,7 +148,7 @@ def read_tasks(content: bytes, what: str) -> TaskFile:
     return TaskFile(*_read_records(content, what, _task))
 
 
-def _task(record: Mapping[str, Any]) -> tuple[list[RewardedPrompt], int]:
+def _task(record: Mapping[str, Any]) -> list[RewardedPrompt]:
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
         raise InvalidChat("'messages' is missing or empty; reinforcement fine-tuning needs it")
@@ -158,16 +156,16 @@ def _task(record: Mapping[str, Any]) -> tuple[list[RewardedPrompt], int]:
     if messages[-1]["role"] != "user":
         raise InvalidChat("the last message isn't of the user; the model's answers are sampled")
     functions, legacy = offered_functions(record)
-    return [RewardedPrompt(context_of(messages, functions, legacy), record)], _count_tokens(record)
+    return [RewardedPrompt(context_of(messages, functions, legacy), record)]
 
 
-def _chat(record: Mapping[str, Any]) -> tuple[list[Example], int]:
+def _chat(record: Mapping[str, Any]) -> list[Example]:
     if not isinstance(record.get("messages"), list) or not record["messages"]:
         raise InvalidChat("'messages' is missing or empty; chat fine-tuning needs it")
-    return list(_conversation(record)), _count_tokens(record)
+    return list(_conversation(record))
 
 
-def _preference(record: Mapping[str, Any]) -> tuple[list[Example], int]:
+def _preference(record: Mapping[str, Any]) -> list[Example]:
     chat = record.get("input")
     messages = chat.get("messages") if isinstance(chat, dict) else None
     if not isinstance(chat, dict) or not isinstance(messages, list) or not messages:
@@ -181,7 +179,7 @@ def _preference(record: Mapping[str, Any]) -> tuple[list[Example], int]:
     tools = {"tools": chat["tools"]} if chat.get("tools") else {}
     preferred, other = ({"messages": [*unlearned, *record[key]], **tools} for key in _OUTPUTS)
     list(_conversation(other))  # checked by the same rules, but not learned
-    return list(_conversation(preferred)), _count_tokens(preferred)
+    return list(_conversation(preferred))
 
 
 def _check_output(key: str, output: Any) -> None:
@@ -192,24 +190,22 @@ def _check_output(key: str, output: Any) -> None:
         raise InvalidChat(f"'{key}' takes messages of the roles assistant and tool, one assistant at least")
 
 
-def _read_records(content: bytes, what: str, read: Reader[T]) -> tuple[tuple[T, ...], int, int]:
+def _read_records(content: bytes, what: str, read: Reader[T]) -> tuple[tuple[T, ...], int]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise _refused(what, f"it is not UTF-8 (byte {exc.start})") from exc
     examples: list[T] = []
-    conversations = tokens = 0
+    conversations = 0
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            found, counted = read(_record(line))
+            examples += read(_record(line))
         except InvalidChat as exc:
             raise _refused(what, f"line {number}: {exc}") from exc
-        examples += found
         conversations += 1
-        tokens += counted
-    return tuple(examples), conversations, tokens
+    return tuple(examples), conversations
 
 
 def _record(line: str) -> dict[str, Any]:
@@ -227,23 +223,6 @@ def _refused(what: str, why: str) -> Failure:
         "jsonlValidationFailed",
         f"Validation of jsonl file failed: the {what} contains invalid schema: {why}.",
     )
-
-
-def _count_tokens(record: Mapping[str, Any]) -> int:
-    texts = [text_of(message) for message in record["messages"]]
-    for message in record["messages"]:
-        texts += [f"{call.name} {json.dumps(dict(call.arguments))}" for call in _calls(message)]
-    texts += [_signature(function) for function in offered_functions(record)[0]]
-    return sum(len(words(text)) for text in texts)
-
-
-def _signature(function: Function) -> str:
-    """A function definition as a model would see it, without JSON syntax."""
-    parts = [function.name, function.description]
-    for name, rule in function.parameters.items():
-        listed = [str(value) for value in rule.get("enum", ())]
-        parts += [name, str(rule.get("type", "")), *listed, str(rule.get("description", ""))]
-    return " ".join(parts)
 
 
 def _conversation(record: Mapping[str, Any]) -> Iterator[Example]:
