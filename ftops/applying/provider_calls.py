@@ -27,7 +27,7 @@ from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import at, lacking, training_steps
 from ftops.planning.gating import reasons_to_hold
-from ftops.planning.plan import Action, Change
+from ftops.planning.plan import CREATING, REMOVING, Action, Change
 from ftops.providers.base import (
     PollResult,
     Progress,
@@ -178,7 +178,7 @@ class ProviderCalls(Struct, frozen=True):
 
     def _is_left_out(self, step: Step, stopping: Stopping) -> bool:
         """Whether the budget of its sweep keeps a job from being started."""
-        if step.change.action in _NEW and (stopped := stopping.starts(step.change.address)):
+        if step.change.action in CREATING and (stopped := stopping.starts(step.change.address)):
             intent = replace(self._intent(step, Operation.CREATE), token="", started_at="")
             made = resource_from(intent, RemoteObject("", Status.READY, {"stopped": stopped}))
             step.off, step.acts = replace(made, is_off=True), Action.FORGET
@@ -193,7 +193,7 @@ class ProviderCalls(Struct, frozen=True):
 
     def _queue(self, change: Change) -> str | None:
         name = kind_of(change.address).queue
-        if not name or change.action not in _NEW:
+        if not name or change.action not in CREATING:
             return None
         if not isinstance(self.context.providers(change.provider), Queues):
             return None
@@ -248,14 +248,14 @@ class ProviderCalls(Struct, frozen=True):
     def _by_hours(self, step: Step) -> Action:
         """What a step does now. By its hosting hours, an object is there afterwards, or it isn't."""
         change, now = step.change, self.context.wall_clock()
-        if change.action in _REMOVING:
+        if change.action in REMOVING:
             return Action.FORGET if self.recorded(step).is_off else change.action
         recorded = self.live.resources.get(change.address)
         is_there = recorded is not None and not recorded.is_off
         if kind_of(change.address).serves and is_off_at(change.after, now):
             step.off = self._switched_off(step, recorded)
-            return Action.DELETE if is_there and change.action not in _NEW else Action.FORGET
-        if recorded is None or change.action in _NEW:
+            return Action.DELETE if is_there and change.action not in CREATING else Action.FORGET
+        if recorded is None or change.action in CREATING:
             return change.action
         if recorded.is_off:
             return Action.CREATE
@@ -264,7 +264,7 @@ class ProviderCalls(Struct, frozen=True):
     def _switched_off(self, step: Step, recorded: ResourceState | None) -> ResourceState:
         """What is recorded of an object that hosting hours delete, or don't let be created yet."""
         change, intent = step.change, self._intent(step, Operation.CREATE)
-        same = recorded is not None and change.action not in _NEW
+        same = recorded is not None and change.action not in CREATING
         named = {"name": deployment_name(str(intent.inputs.get("name")), intent.inputs)}
         outputs = {**change.facts, **named, "model": encode(intent.inputs.get("model"))}
         remote = RemoteObject(recorded.remote_id if same and recorded else "", Status.READY, outputs)
@@ -418,5 +418,3 @@ _CALLS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
     Action.RESTORE: ProviderCalls._look,
     Action.FORGET: ProviderCalls._forget,
 }
-_NEW = frozenset({Action.CREATE, Action.REPLACE})
-_REMOVING = frozenset({Action.DELETE, Action.FORGET})

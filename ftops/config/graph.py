@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ftops.config.config import Config, Resource
 from ftops.config.sweeps import Stops, Sweeps, sweeps_of
-from ftops.core.address import SCALARS, Address, references
+from ftops.core.address import SCALARS, Address, Json, references
 from ftops.core.dag import find_cycle, sort
 from ftops.core.errors import Diagnostic, Place, SpecError
 
@@ -21,6 +21,11 @@ class Graph(Struct, frozen=True):
     order: tuple[Address, ...]
     sweeps: Sweeps = {}
     stops: Stops = {}
+
+    @property
+    def facts(self) -> dict[Address, Mapping[str, Json]]:
+        """What is known of each resource before it exists."""
+        return {address: resource.facts for address, resource in self.resources.items()}
 
 
 def build(config: Config) -> Graph:

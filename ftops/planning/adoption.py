@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
+from msgspec.structs import replace
+
+from ftops.config.config import Resource
 from ftops.core.address import Address, Expression, Json, Value
 from ftops.core.dag_executor import Call
 from ftops.core.errors import ProviderError
@@ -17,7 +20,9 @@ from ftops.core.lazy import resolve
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.core.retry import of_searches
 from ftops.core.sign_in import NOT_SIGNED_IN
-from ftops.planning.plan import Action, Change
+from ftops.planning.desired import Desired
+from ftops.planning.imports import arrived
+from ftops.planning.plan import CREATING, Change, Reason
 from ftops.planning.refresh import Reader, patient
 from ftops.planning.targeting import matching
 from ftops.providers.base import Discovers, Existing
@@ -61,13 +66,39 @@ def find_adoptable(
     return _chosen(wanted, candidates, objects, state), ""
 
 
+def adopted(
+    resource: Resource, desired: Desired, found: Adoptable, dependencies: tuple[Address, ...], account: str
+) -> ResourceState:
+    """The record of an object to adopt. It is the same as the declared one."""
+    return replace(
+        arrived(resource, desired, found.remote, dependencies, account),
+        identities=desired.identities,
+        fingerprint=desired.fingerprint,
+        token=found.token,
+        shared=found.shared,
+    )
+
+
+def adoption_reason(found: Adoptable, address: Address) -> Reason:
+    """`the same job was trained already: it isn't paid for again`."""
+    kind = kind_of(address)
+    if kind.is_data:
+        text = "the account already has a file with this content"
+    elif not kind.trains:
+        text = f"the same {kind.kind} exists already"
+    else:
+        running = found.remote.status is Status.PENDING
+        text = f"the same job {'runs' if running else 'was trained'} already: it isn't paid for again"
+    return Reason("adopted", text + ("; it belongs to another state" if found.shared else ""))
+
+
 def _to_create(changes: Iterable[Change], left_alone: Collection[Address]) -> list[Change]:
     """Files and jobs that would be created."""
     found = {
         change.address: change
         for change in changes
         if kind_of(change.address).reusable
-        and change.action in (Action.CREATE, Action.REPLACE)
+        and change.action in CREATING
         and (not kind_of(change.address).is_data or change.after.get("content"))
     }
     out = matching(left_alone, found)

@@ -13,7 +13,7 @@ from ftops.core.address import Address, Json, encode, references
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.desired import Desired
 from ftops.planning.gating import gates_of
-from ftops.planning.plan import MAKING, Action, AttributeChange, Gate, Promoted, Reason
+from ftops.planning.plan import CREATING, MAKING, Action, AttributeChange, Gate, Promoted, Reason
 from ftops.state.state import ResourceState, Status
 
 
@@ -40,8 +40,7 @@ class Decision(Struct, frozen=True):
         """Those that it has to pass: what a deployment already serves needs none."""
         if "gate" not in self.resource.inputs:
             return ()
-        is_new = self.action in (Action.CREATE, Action.REPLACE)
-        changes_model = is_new or any(a.path == "model" for a in self.attributes)
+        changes_model = self.action in CREATING or any(a.path == "model" for a in self.attributes)
         return gates_of(self.resource) if changes_model and self.action in MAKING else ()
 
     @property

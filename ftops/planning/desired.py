@@ -33,6 +33,7 @@ from ftops.core.nested import object_at
 from ftops.core.normal_form import Spelling, canonical, normal
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of, meaning_of
 from ftops.core.snippets import command
+from ftops.planning.plan import Change
 from ftops.state.state import ResourceState
 
 WITHHELD = f"{HIDDEN}withheld"
@@ -145,6 +146,13 @@ class Resolver(Struct):
         if value is None:
             value = at(self.facts.get(reference.address, {}), reference.attribute)
         return reference if value is None else value
+
+    def known(self, changes: Iterable[Change]) -> Mapping[str, Json]:
+        """The values of references in the inputs to send, if they are known before the apply."""
+        values = (value for change in changes for value in change.after.values())
+        named = {r for value in values if not isinstance(value, SCALARS) for r in references(value)}
+        found = {str(reference): self.look_up(reference) for reference in sorted(named, key=str)}
+        return {text: encode(value) for text, value in found.items() if not isinstance(value, Reference)}
 
     def _leaf(self, value: Value, path: str, compared_by_content: bool, found: dict[str, str]) -> Value:
         if isinstance(value, SCALARS):

@@ -14,17 +14,16 @@ from msgspec.structs import replace
 from ftops.core.address import Address
 from ftops.core.dag import closure, reverse
 from ftops.core.resource_types import kind_of
-from ftops.planning.plan import Action, Change, Options, Plan
+from ftops.planning.plan import CREATING, Action, Change, Options, Plan
 from ftops.state.entries import Entry, Moved, ProviderReplaced, Reassigned, Recorded, Removed
 from ftops.state.state import Grant, State
 
 _GOES_ON = frozenset({Action.ADOPT, Action.RESUME, Action.RESTORE})
 """Actions that create and cost nothing."""
-_MAKES = frozenset({Action.CREATE, Action.REPLACE})
 _ENDS = frozenset({Action.DELETE, Action.FORGET})
 _INCLUDED: Mapping[Action, frozenset[Action]] = {
-    Action.CREATE: _MAKES | _GOES_ON,
-    Action.REPLACE: _MAKES | _GOES_ON,
+    Action.CREATE: CREATING | _GOES_ON,
+    Action.REPLACE: CREATING | _GOES_ON,
     Action.UPDATE: frozenset({Action.UPDATE}) | _GOES_ON,
     Action.ADOPT: _GOES_ON,
     Action.RESUME: _GOES_ON,
@@ -77,7 +76,7 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
     for change in again.approved_changes:
         address, one = change.address, before.get(change.address)
         if change.action in _ENDS:
-            is_own = one is not None and one.action in _MAKES and (change.deposed or address in own)
+            is_own = one is not None and one.action in CREATING and (change.deposed or address in own)
             end = ends.get((address, change.remote_id))
             if end is Action.FORGET:  # what kept it at the service then may be gone by now
                 kept[change.step] = replace(change, action=end)
@@ -85,7 +84,7 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
                 kept[change.step] = change
         elif one is None:
             continue
-        elif change.action in _MAKES and (address in own or one.action in _GOES_ON):
+        elif change.action in CREATING and (address in own or one.action in _GOES_ON):
             failed.append(address)
             kept[change.step] = change
             if retry and (why := _difference(one, change)):
@@ -131,7 +130,7 @@ def touches(entries: Iterable[Entry], grant: Grant) -> bool:
 def _made(approved: Plan, again: Plan, state: State) -> set[Address]:
     """Where an object was made since the approval, whatever has become of it."""
     old = {(change.address, change.remote_id) for change in approved.changes}
-    making = {change.address for change in approved.changes if change.action in _MAKES}
+    making = {change.address for change in approved.changes if change.action in CREATING}
     found = (entry.resource for entry in again.entries if isinstance(entry, Recorded))
     records = (*state.resources.values(), *found)
     return {r.address for r in records if r.address in making and (r.address, r.remote_id) not in old}
@@ -210,5 +209,5 @@ def _is_named(address: Address, patterns: Collection[Address]) -> bool:
 
 def retraining(plan: Plan, failed: Collection[Address]) -> tuple[Address, ...]:
     """The jobs that a plan trains once more."""
-    made = (change.address for change in plan.changes if change.action in _MAKES)
+    made = (change.address for change in plan.changes if change.action in CREATING)
     return tuple(address for address in made if address in failed and kind_of(address).trains)

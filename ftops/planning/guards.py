@@ -14,10 +14,9 @@ from ftops.core.snippets import command, in_spec, moved_block
 from ftops.core.suggestions import did_you_mean
 from ftops.planning.decision import Decision
 from ftops.planning.gating import gates_of
-from ftops.planning.plan import Action, Change, Drift, Mode
+from ftops.planning.plan import REMOVING, Action, Change, Drift, Mode
 from ftops.state.state import ResourceState, Source, State, recorded_objects
 
-_REMOVING = (Action.DELETE, Action.FORGET)
 _DESTROYING = (Action.DELETE, Action.REPLACE)
 
 
@@ -196,7 +195,7 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
         if old is not None and old.is_off:
             continue  # it has no object
         other = steps.get(one) or owners.get(one, source)
-        if one in steps or (change.action in _REMOVING and other != source):
+        if one in steps or (change.action in REMOVING and other != source):
             raise Blocked([_two_owners(other, source, change.remote_id)])
         steps[one] = source
 

@@ -21,10 +21,27 @@ from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.plurals import agree
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.decision import Decision, deposed_key
-from ftops.planning.plan import Action, Change, Reason
+from ftops.planning.decisions import Decisions
+from ftops.planning.plan import CREATING, REMOVING, Action, Change, Reason
 from ftops.state.state import ResourceState, Status
 
 Deposed = Mapping[tuple[Address, str], ResourceState]
+
+
+def ordered(decisions: Decisions) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """The steps in order, and warnings about objects that are kept. Raises Blocked if an object that must be
+    deleted first is in use."""
+    observed = decisions.context.observed
+    objects = (*observed.objects.values(), *observed.deposed.values(), *observed.found.values())
+    order = StepOrder(
+        decisions.by_address,
+        decisions.resources,
+        decisions.deposed,
+        decisions.context.graph.dependencies,
+        seen={one.remote_id: one.inputs for one in objects if one is not None},
+        kept=observed.kept,
+    )
+    return order.changes(decisions.selected_deposed)
 
 
 class StepOrder(Struct):
@@ -141,7 +158,7 @@ class StepOrder(Struct):
 
     def _lower(self, decision: Decision) -> None:
         address = decision.resource.address
-        if decision.action in (Action.DELETE, Action.FORGET):
+        if decision.action in REMOVING:
             removal = self._removal(decision, str(address))
             goes = removal.action is Action.DELETE and decision.recorded
             if not (goes and self._is_held(str(address), goes)):
@@ -257,7 +274,7 @@ class StepOrder(Struct):
 
     def _is_made(self, address: Address) -> bool:
         decision = self.decisions.get(address)
-        return decision is not None and decision.action not in (Action.DELETE, Action.FORGET)
+        return decision is not None and decision.action not in REMOVING
 
     # order
 
@@ -268,7 +285,7 @@ class StepOrder(Struct):
             for need in old.dependencies:
                 leftovers.setdefault(need, []).append(f"{address}#{key}")
         for step, change in self._steps.items():
-            if change.action in (Action.DELETE, Action.FORGET) and not step.endswith("#old"):
+            if change.action in REMOVING and not step.endswith("#old"):
                 users = self._users.get(change.address, ())
                 before = [s for user in users for s in self._steps_of(user)]
                 before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
@@ -310,7 +327,7 @@ class StepOrder(Struct):
                 name = (change.provider, change.address.kind, folded)
                 if change.action is Action.DELETE:
                     freed[name] = step
-                elif change.action in (Action.CREATE, Action.REPLACE):
+                elif change.action in CREATING:
                     creating.append((name, change))
         for name, change in creating:
             if name in freed and self._steps[freed[name]].address != change.address:
@@ -350,7 +367,7 @@ class StepOrder(Struct):
         """Whether a user no longer uses the current object of that address after this step."""
         if step.action is Action.UPDATE or step.deposed:
             return used not in self.needs.get(step.address, ())
-        return step.action in (Action.DELETE, Action.FORGET)
+        return step.action in REMOVING
 
     def _replace_in_turn(self) -> None:
         """It is deleted as late as possible: when everything that its replacement needs exists."""

@@ -19,7 +19,7 @@ from ftops.core.address import Address, Json, Reference
 from ftops.core.resource_types import kind_of
 from ftops.core.serving import serving_of
 from ftops.planning.desired import at
-from ftops.planning.plan import Action, Mode, Options, PinChange, Plan
+from ftops.planning.plan import CREATING, Mode, Options, PinChange, Plan
 from ftops.state.entries import Entry, Pinned, Released
 from ftops.state.live_state import fold
 from ftops.state.state import Pin, ResourceState, State, Status, recorded_objects
@@ -86,7 +86,7 @@ def asked_by_spec(
 ) -> Iterator[Address]:
     """Pinned deployments for which the spec asks for the pinned model itself, by the plan made with pins."""
     after = fold(state, made.entries)
-    new = {c.address for c in made.changes if c.action in (Action.CREATE, Action.REPLACE)}
+    new = {c.address for c in made.changes if c.action in CREATING}
 
     def outputs(address: Address) -> Mapping[str, Json] | None:
         record = None if address in new else after.resources.get(address)

@@ -52,6 +52,10 @@ class Action(StrEnum):
 
 MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
 """Actions that need quota, models or rights: the others only read or delete."""
+CREATING = frozenset({Action.CREATE, Action.REPLACE})
+"""Actions that create an object."""
+REMOVING = frozenset({Action.DELETE, Action.FORGET})
+"""Actions after which nothing is recorded."""
 
 
 class Mode(StrEnum):

@@ -234,8 +234,8 @@ class PlanBuilder(Struct, frozen=True):
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
         account = accounts_of(self.config)[resource.provider]
-        facts = {a: one.facts for a, one in self.graph.resources.items()}
-        resolver = Resolver.of_records(self.state.resources, facts, self._secret_digests, self.graph.sweeps)
+        graph = self.graph
+        resolver = Resolver.of_records(self.state.resources, graph.facts, self._secret_digests, graph.sweeps)
         desired = {a: resolver.resolve(self.graph.resources[a]) for a in self.graph.order}[address]
         return arrived(resource, desired, remote, self.graph.dependencies[address], account)
 

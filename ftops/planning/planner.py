@@ -17,6 +17,7 @@ from ftops.config.graph import Graph
 from ftops.config.sweeps import choices_of, used_sweeps
 from ftops.core.address import Secret
 from ftops.planning.decider import Decider
+from ftops.planning.decisions import Decisions, PlanContext
 from ftops.planning.guards import (
     check_drift,
     check_empty,
@@ -29,10 +30,10 @@ from ftops.planning.guards import (
 )
 from ftops.planning.hosting import off_at, switches
 from ftops.planning.moves import apply_moves, located
-from ftops.planning.ordering import StepOrder
+from ftops.planning.ordering import ordered
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
-from ftops.planning.reconcile import Reconciled, reassigned, reconcile
-from ftops.planning.reuse import reassignments
+from ftops.planning.reconcile import reassigned, reconcile
+from ftops.planning.reuse import Records, reassignments, wants
 from ftops.state.live_state import fold
 from ftops.state.state import Observed, State
 
@@ -69,53 +70,48 @@ def plan(
     check_lifetime(config, state, options.mode)
     check_empty(config, state, options.mode, options.allow_empty)
     check_drift(reconciled.drift, options.mode)
-    decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})
-    decisions = decider.decisions
-    if options.mode is Mode.DESTROY:
-        check_used_elsewhere(decider.deleted(), observed.kept)
-    check_protection(decisions, graph.resources, decider.displaced, decider.reconciled.inherited)
-    objects = (*observed.objects.values(), *observed.deposed.values(), *observed.found.values())
-    seen = {one.remote_id: one.inputs for one in objects if one is not None}
-    needs, kept = graph.dependencies, observed.kept
-    order = StepOrder(decisions, decider.resources, decider.deposed, needs, seen, kept)
-    changes, warnings = order.changes(decider.selected_deposed())
-    changes += tuple(switches(decider.left_as_they_are(), observed.moment))
-    outputs = decider.outputs(state.outputs)
+    accounts = accounts_of(config)
+    context = PlanContext(config, graph, reconciled, observed, options, secret_digests or {}, accounts)
+    return _planned(result, state, _decided(context))
+
+
+def _decided(context: PlanContext) -> Decisions:
+    """Decides until no recorded object is left to reuse."""
+    while True:
+        decisions = Decider.of(context).decide()
+        wanted = list(wants(decisions))
+        objects = reassignments(wanted, Records.after(decisions)) if wanted else ()
+        if not objects:
+            return decisions
+        context = replace(context, reconciled=reassigned(context.reconciled, context.observed, objects))
+
+
+def _planned(empty: Plan, state: State, decisions: Decisions) -> Plan:
+    """The plan with the steps that decisions need, and all that is shown of them."""
+    context, graph = decisions.context, decisions.context.graph
+    observed, reconciled = context.observed, context.reconciled
+    found = decisions.by_address
+    if context.options.mode is Mode.DESTROY:
+        check_used_elsewhere(decisions.deleted(), observed.kept)
+    check_protection(found, graph.resources, decisions.displaced, reconciled.inherited)
+    changes, kept = ordered(decisions)
+    changes += tuple(switches(decisions.left_as_they_are(), observed.moment))
+    outputs, unset = decisions.outputs(state.outputs)
+    entries = (*reconciled.entries, *decisions.entries)
+    check_owners(fold(state, entries), changes, context.accounts)
     trained = {change.address for change in changes} if graph.stops else set()
-    entries = (*decider.reconciled.entries, *decider.entries)
-    check_owners(fold(state, entries), changes, decider.accounts)
     return replace(
-        result,
+        empty,
         changes=changes,
         entries=entries,
         outputs=outputs,
-        settings=decider.settings(),
-        unchanged=decider.unchanged,
-        held=tuple(decider.held.values()),
-        off=tuple(off_at(decider.hosted(), observed.moment)),
-        warnings=(*warnings, *decider.warnings, *lifted_protection(decisions.values())),
-        known=decider.known(changes),
+        settings=decisions.settings(),
+        unchanged=decisions.unchanged,
+        held=tuple(decisions.held.values()),
+        off=tuple(off_at(decisions.hosted(), observed.moment)),
+        warnings=(*kept, *decisions.warnings, *unset, *lifted_protection(found.values())),
+        known=decisions.resolver.known(changes),
         sweeps=used_sweeps((value for change in changes for value in change.after.values()), graph.sweeps),
         stops={sweep: stop for sweep, stop in graph.stops.items() if not trained.isdisjoint(stop.jobs)},
-        choices=choices_of(config, graph.sweeps, decider.complete) if graph.sweeps else (),
+        choices=choices_of(context.config, graph.sweeps, decisions.complete) if graph.sweeps else (),
     )
-
-
-def _decided(
-    config: Config,
-    graph: Graph,
-    reconciled: Reconciled,
-    observed: Observed,
-    options: Options,
-    secret_digests: Mapping[Secret, str],
-) -> Decider:
-    """Decides until no recorded object is left to reuse."""
-    accounts = accounts_of(config)
-    while True:
-        decider = Decider(config, graph, reconciled, observed, options, secret_digests, accounts)
-        decider.decide()
-        wants = list(decider.wants())
-        objects = reassignments(wants, decider.records()) if wants else ()
-        if not objects:
-            return decider
-        reconciled = reassigned(reconciled, observed, objects)

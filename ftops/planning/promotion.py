@@ -22,10 +22,20 @@ from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.plurals import plural
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
+from ftops.planning.comparison import attribute_changes
 from ftops.planning.desired import Desired
-from ftops.planning.plan import Action, AttributeChange, Change, Evaluated, Mode, Options, Promoted, Reason
+from ftops.planning.plan import (
+    CREATING,
+    AttributeChange,
+    Change,
+    Evaluated,
+    Mode,
+    Options,
+    Promoted,
+    Reason,
+)
 from ftops.planning.refresh import Reader, refresh
-from ftops.state.state import Promotable, RemoteObject, ResourceState, State, Status, scores
+from ftops.state.state import Promotable, RemoteObject, ResourceState, State, Status, observed_as, scores
 
 Sources = Mapping[Address, str]
 """The environment that a resource is taken from, for those that are promoted."""
@@ -50,8 +60,7 @@ def sources_of(config: Config, graph: Graph, options: Options) -> Sources:
 
 def to_promote(changes: Iterable[Change], sources: Sources) -> list[Change]:
     """What would be trained or evaluated although it is promoted."""
-    made = (Action.CREATE, Action.REPLACE)
-    return [change for change in changes if change.action in made and change.address in sources]
+    return [change for change in changes if change.action in CREATING and change.address in sources]
 
 
 class Origin(Struct, frozen=True):
@@ -166,14 +175,15 @@ class Origin(Struct, frozen=True):
         return Diagnostic(f"{change.address} can't be promoted: {text}", detail, hint, place)
 
 
-def unequal(
-    resource: Resource,
-    desired: Desired,
-    found: Promotable,
-    differing: Iterable[AttributeChange],
-    environment: str,
-) -> Diagnostic:
-    """The refusal of what isn't the same as declared here."""
+def unequal(resource: Resource, desired: Desired, found: Promotable, environment: str) -> Diagnostic | None:
+    """The refusal of what isn't the same as declared here. Jobs that are the same have one fingerprint;
+    evaluations are compared by their inputs, too."""
+    is_same = bool(desired.fingerprint) and found.record.fingerprint == desired.fingerprint
+    if is_same and not kind_of(resource.address).is_record:
+        return None
+    differing = attribute_changes(resource, desired, found.record, {})
+    if is_same and not differing:
+        return None
     source = found.environment
     parts = [_difference(resource, desired, found, one) for one in differing]
     parts = parts or ["its fingerprint is another"]
@@ -206,6 +216,21 @@ def gate_refused(address: Address, reasons: Iterable[str], source: str) -> Diagn
         f"{address} can't get the promoted model: its gate doesn't pass",
         f"In {source}: {'; '.join(reasons)}.",
         f"promote a model that passes; or, if you know better: --override-gate {address} --reason TEXT",
+    )
+
+
+def record_here(
+    resource: Resource, found: Promotable, dependencies: tuple[Address, ...], account: str
+) -> ResourceState:
+    """The record of a promoted object, which stays that of the other environment."""
+    current = observed_as(found.record, found.remote) if found.remote else found.record
+    return replace(
+        current,
+        dependencies=dependencies,
+        prevent_destroy=resource.lifecycle.prevent_destroy,
+        retain=resource.lifecycle.on_destroy == "retain",
+        shared=True,
+        account=account,
     )
 
 

@@ -8,6 +8,7 @@ declared or will be replaced. docs/identity.md has the rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -15,8 +16,11 @@ from ftops.core.address import Address
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.serving import deployment_name
+from ftops.planning.comparison import attribute_changes
 from ftops.planning.decision import Decision, deposed_key
-from ftops.planning.plan import Action
+from ftops.planning.decisions import Decisions
+from ftops.planning.plan import CREATING, Action
+from ftops.planning.targeting import matching
 from ftops.state.entries import Reassignment
 from ftops.state.state import ResourceState, Source, Status, recorded_objects
 
@@ -37,6 +41,21 @@ class Want(Struct, frozen=True):
         return self.decision.resource.address
 
 
+def wants(decisions: Decisions) -> Iterator[Want]:
+    """The resources that would be created and may reuse a recorded object instead."""
+    context = decisions.context
+    taken = context.reconciled.restored | context.reconciled.inherited.keys()
+    for address, decision in (decisions.left_out | decisions.by_address).items():
+        asked = RESOURCE_TYPES[address.kind].reusable and context.is_replacement_asked(address)
+        if decision.action in CREATING and address not in taken and not asked:
+            yield Want(decision, partial(_needs_no_change, decision), address in decisions.left_out)
+
+
+def _needs_no_change(decision: Decision, recorded: ResourceState) -> bool:
+    assert decision.desired is not None  # noqa: S101 - what is created is declared
+    return not attribute_changes(decision.resource, decision.desired, recorded, {})
+
+
 class Records(Struct, frozen=True):
     """The reconciled records. `accounts` are those of the providers."""
 
@@ -45,6 +64,19 @@ class Records(Struct, frozen=True):
     free: frozenset[Address]
     """Addresses whose current object may be reused."""
     accounts: Mapping[str, str]
+
+    @classmethod
+    def after(cls, decisions: Decisions) -> Records:
+        """Free is what is no longer declared, or would be replaced, unless --exclude, --replace or the drift
+        policy keeps it."""
+        context, reconciled = decisions.context, decisions.context.reconciled
+        recorded = reconciled.resources.keys()
+        replaced = {a for a, one in decisions.by_address.items() if one.action is Action.REPLACE}
+        free = ((recorded - context.graph.resources.keys()) | replaced | decisions.displaced) & recorded
+        free -= reconciled.away | matching(context.options.replaces, recorded)
+        left_alone = matching(context.options.excludes, recorded)
+        free -= {address for address in left_alone if RESOURCE_TYPES[address.kind].named_by}
+        return cls(reconciled.resources, reconciled.deposed, frozenset(free), context.accounts)
 
     def account(self, provider: str) -> str:
         return self.accounts.get(provider, provider)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ftops.applying.run import Report, Settings
 from ftops.core.address import Address
 from ftops.core.hosting_hours import hours_of, is_off_at
-from ftops.planning.plan import NORMAL, Action, Change, Plan
+from ftops.planning.plan import CREATING, NORMAL, Action, Change, Plan
 from ftops.session.hosting import Switching, due, plan_switching
 from ftops.session.session import Session
 from ftops.state.live_state import fold
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tests.explore.world import Clone, Run, World
 
 DAY, NIGHT = "Mon-Sun 08:00-18:00 UTC", "Mon-Sun 18:00-08:00 UTC"
-_NEW = (Action.CREATE, Action.REPLACE)
 _KILLS = [FaultKind.KILL_BEFORE_APPEND, FaultKind.KILL_AFTER_APPEND, FaultKind.KILL_AFTER_CALL]
 _FAULTS = st.builds(Fault, st.sampled_from([FaultKind.NONE, *_KILLS, *FaultKind]), st.integers(1, 6))
 
@@ -101,13 +100,13 @@ def comes(change: Change, run: Run) -> bool:
     if change.action in (Action.DELETE, Action.FORGET) or is_off_at(change.after, run.wall):
         return False
     record = _record(change, run)
-    return change.action in _NEW or (record is not None and record.is_off)
+    return change.action in CREATING or (record is not None and record.is_off)
 
 
 def goes(change: Change, run: Run) -> bool:
     """Whether a step deletes an object."""
     record = _record(change, run)
-    if change.action in _NEW or record is None or record.is_off:
+    if change.action in CREATING or record is None or record.is_off:
         return False
     return change.action is Action.DELETE or (
         change.action is not Action.FORGET and is_off_at(change.after, run.wall)

@@ -13,7 +13,7 @@ from ftops.core.errors import NoRoom, ProviderError
 from ftops.core.hosting_hours import is_off_at
 from ftops.core.serving import MANAGED_SKU
 from ftops.planning.guards import FOR_ONE_OBJECT
-from ftops.planning.plan import Action, Change, Mode, Plan
+from ftops.planning.plan import CREATING, Action, Change, Mode, Plan
 from ftops.providers.azure import managed_wire
 from ftops.state.live_state import fold
 from ftops.state.state import ResourceState, State, Status, owner_mark
@@ -26,7 +26,6 @@ from tests.explore.sweeping import stopped_by_its_rule, stopped_for_good, the_be
 from tests.explore.world import Run, World
 
 Complaints = Iterator[str]
-MAKES = (Action.CREATE, Action.REPLACE)
 TAKES = (Action.ADOPT, Action.RESUME, Action.RESTORE)
 
 
@@ -116,7 +115,7 @@ def jobs_begin_in_order(world: World, run: Run) -> Complaints:
     files = {at: e.now for at, e in made.items() if e.thing.kind == "dataset"}
     free: list[tuple[Change, float]] = []
     for change in run.plan.changes:
-        if change.address.kind != "job" or change.action not in MAKES:
+        if change.address.kind != "job" or change.action not in CREATING:
             continue
         event = made.get(str(change.address))
         for earlier, since in free:
@@ -201,7 +200,7 @@ def nothing_kept_is_deleted(world: World, run: Run) -> Complaints:
     """A plan deletes no object that it keeps, and names no object in two steps."""
     if run.plan is None:
         return
-    steps = [c for c in run.plan.changes if c.action not in MAKES and c.remote_id]
+    steps = [c for c in run.plan.changes if c.action not in CREATING and c.remote_id]
     named = Counter(_object(c.address, c.remote_id) for c in steps)
     for (_, remote_id), count in named.items():
         if count > 1:
@@ -337,7 +336,7 @@ def asked_as_declared(world: World, run: Run) -> Complaints:
             yield f"{one.model} was asked `{one.prompt}` {times} times"
     if run.plan is None or not run.is_done or run.is_saved:
         return
-    made = {change.address for change in run.plan.changes if change.action in MAKES}
+    made = {change.address for change in run.plan.changes if change.action in CREATING}
     for address in made.intersection(run.spec.of("evaluation")):
         exam = run.spec.exam(address)
         if exam.anew and PROMPTS[exam.prompts][0] not in {one.prompt for one in run.asked}:
@@ -359,7 +358,7 @@ def decided_as_in_full(world: World, run: Run) -> Complaints:
         is_new = record is not None and (before is None or before.remote_id != record.remote_id)
         if record is None or not is_new or record.status is not Status.READY or run.spec.ignores(address):
             continue
-        made = any(change.address == address and change.action in MAKES for change in _changes(run))
+        made = any(change.address == address and change.action in CREATING for change in _changes(run))
         if made:
             yield from _as_decided(address, record.outputs, run.spec)
 
@@ -551,7 +550,7 @@ def _live(there: Mapping[int, Thing], remote_id: str) -> Thing | None:
 def _follows(change: Change, heir: Address, plan: Plan) -> bool:
     """Whether the plan makes the heir, and that waits for the change."""
     waits: dict[str, Iterable[str]] = {c.step: c.waits_for for c in plan.changes}
-    makes = [c.step for c in plan.changes if c.address == heir and c.action in MAKES]
+    makes = [c.step for c in plan.changes if c.address == heir and c.action in CREATING]
     return any(change.step in closure([step], waits) for step in makes)
 
 

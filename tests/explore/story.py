@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult
-from ftops.planning.plan import NORMAL, Action, Mode, Options
+from ftops.planning.plan import CREATING, NORMAL, Action, Mode, Options
 from tests.explore.cloud import Places, Thing
 from tests.explore.edits import apply_edit
 from tests.explore.faults import Fault
-from tests.explore.invariants import INVARIANTS, MAKES, is_missed, lost
+from tests.explore.invariants import INVARIANTS, is_missed, lost
 from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
 
@@ -272,7 +272,7 @@ def _waits_for_itself(run: Run) -> bool:
     """Whether an evaluation wasn't made: the adapter that it asks needs the name or the base of one whose
     gate waits for it."""
     assert run.plan is not None and run.report is not None
-    exams = [c for c in run.plan.changes if c.address.kind == "evaluation" and c.action in MAKES]
+    exams = [c for c in run.plan.changes if c.address.kind == "evaluation" and c.action in CREATING]
     return any(run.report.fates.get(exam.step) is not NodeResult.DONE for exam in exams)
 
 

@@ -43,13 +43,12 @@ from ftops.planning.estimate import (
     about,
     dollars,
 )
-from ftops.planning.plan import Action, Change
+from ftops.planning.plan import CREATING, Action, Change
 from ftops.planning.preflight.context import text
 from ftops.state.state import State
 
 _LISTED = 5
 """Examples whose lines a change of data names."""
-_NEW = frozenset({Action.CREATE, Action.REPLACE})
 
 
 def estimate(
@@ -195,7 +194,7 @@ class _Estimator(Struct):
 
     @property
     def new(self) -> Iterator[Change]:
-        return (c for c in self.changes if c.action in _NEW and c.step == str(c.address))
+        return (c for c in self.changes if c.action in CREATING and c.step == str(c.address))
 
     def training(self) -> Iterator[TrainingCost]:
         jobs = (change.address for change in self.new if kind_of(change.address).trains)

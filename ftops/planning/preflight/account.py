@@ -15,8 +15,8 @@ from ftops.core.resource_types import kind_of
 from ftops.core.serving import Serving, deployment_name, serving_of
 from ftops.core.snippets import import_block
 from ftops.core.suggestions import did_you_mean, some
-from ftops.planning.plan import MAKING, Action, Change
-from ftops.planning.preflight.context import MAKES, Situation, Wanted, text
+from ftops.planning.plan import CREATING, MAKING, Action, Change
+from ftops.planning.preflight.context import Situation, Wanted, text
 from ftops.planning.preflight.shortage import Order
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 
@@ -182,7 +182,7 @@ def spills_over(situation: Situation) -> Iterator[Diagnostic]:
     """What a deployment spills over to is declared, or in the account and not deleted by the plan."""
     for change in situation.concerned(lambda kind: kind.serves, MAKING):
         wanted, facts = text(change.after, "spillover").lower(), situation.accounts[change.provider]
-        is_new = change.action in MAKES or any(a.path == "spillover" for a in change.attributes)
+        is_new = change.action in CREATING or any(a.path == "spillover" for a in change.attributes)
         if not (wanted and is_new) or facts.deployments is None:
             continue
         home = situation.homes.get(change.provider)

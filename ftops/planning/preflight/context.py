@@ -20,11 +20,10 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
 from ftops.core.serving import Serving, serving_of
 from ftops.planning.estimate import Temporary
-from ftops.planning.plan import MAKING, Action, Change
+from ftops.planning.plan import CREATING, MAKING, Action, Change
 from ftops.planning.preflight.shortage import Order
 from ftops.providers.account_facts import AccountFacts, ManagedFacts, OfferedModel
 
-MAKES = frozenset({Action.CREATE, Action.REPLACE})
 _IN_MODEL = ("model", "version", "sku")
 """Inputs of a deployment whose change makes it worth checking again."""
 OTHER_MODEL = "choose another model"
@@ -60,7 +59,7 @@ class Situation:
         return [resource for address, resource in self.resources.items() if kinds(kind_of(address))]
 
     def concerned(
-        self, is_wanted: Wanted, actions: Iterable[Action] = MAKES, provider: str = ""
+        self, is_wanted: Wanted, actions: Iterable[Action] = CREATING, provider: str = ""
     ) -> Iterator[Change]:
         """The changes that create objects of the wanted kinds in known accounts, or at one provider."""
         accounts = (provider,) if provider else self.accounts
@@ -159,7 +158,7 @@ def models_of(
     for change in situation.concerned(is_wanted, actions=MAKING):
         if kind_of(change.address).serves and serving_of(change.after) is not Serving.SERVERLESS:
             continue  # what the account lists is about serverless deployments
-        touched = change.action in MAKES or any(
+        touched = change.action in CREATING or any(
             a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
         )
         after = change.after

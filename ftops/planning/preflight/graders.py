@@ -8,8 +8,8 @@ from typing import Any
 
 from ftops.core.address import Address, Secret, Secrets, fill, references
 from ftops.core.errors import Diagnostic, ProviderError
-from ftops.planning.plan import Change
-from ftops.planning.preflight.context import MAKES, Situation
+from ftops.planning.plan import CREATING, Change
+from ftops.planning.preflight.context import Situation
 from ftops.providers.base import Provider, ValidatesGraders
 from ftops.providers.redaction import redaction
 
@@ -23,7 +23,7 @@ def ask_about_graders(
     replies: dict[Address, Future[str]] = {}
     for change in changes:
         provider = providers.get(change.provider)
-        if change.action not in MAKES or not isinstance(provider, ValidatesGraders):
+        if change.action not in CREATING or not isinstance(provider, ValidatesGraders):
             continue
         if (grader := _filled(change.after.get("grader"), secrets)) is not None:
             replies[change.address] = pool.submit(provider.validate_grader, grader)

@@ -13,8 +13,8 @@ from ftops.core.model_names import ModelName, split
 from ftops.core.plurals import agree
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.core.serving import Serving, serving_of
-from ftops.planning.plan import Action, Change
-from ftops.planning.preflight.context import MAKES, Situation, text
+from ftops.planning.plan import CREATING, Action, Change
+from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.shortage import Shortage, Take, shortage
 from ftops.planning.preflight.temporary import Briefly, temporary
 from ftops.providers.account_facts import RUNNING_LIMITS, Usage
@@ -140,7 +140,7 @@ def _taken(situation: Situation, change: Change, measure: Measure) -> dict[str, 
     if not kind_of(change.address).serves:
         return {}
     signed: list[tuple[Mapping[str, Value], int]] = []
-    if change.action in MAKES or change.action is Action.UPDATE:
+    if change.action in CREATING or change.action is Action.UPDATE:
         signed.append((change.after, 1))
     if change.action in (Action.DELETE, Action.UPDATE):
         signed.append((change.before, -1))
@@ -227,12 +227,12 @@ def _counted(situation: Situation) -> Iterator[tuple[ResourceType, int, Ledger]]
         if used is None or limit is None:
             continue
         takes = [
-            Take(c, 1 if c.action in MAKES else -1) if c.address.kind == kind.kind else Take(c, 1, True)
+            Take(c, 1 if c.action in CREATING else -1) if c.address.kind == kind.kind else Take(c, 1, True)
             for c in situation.changes
             if c.provider == provider
             and _is_listed(c)
             and (
-                (c.address.kind == kind.kind and c.action in (*MAKES, Action.DELETE))
+                (c.address.kind == kind.kind and c.action in (*CREATING, Action.DELETE))
                 or (kind.serves and c.step in briefly)
             )
         ]
@@ -276,7 +276,7 @@ def _stored(situation: Situation) -> Iterator[Ledger]:
         if used is None or limit is None:
             continue
         takes: list[Take] = []
-        for change in situation.concerned(lambda kind: kind.is_data, (*MAKES, Action.DELETE), provider):
+        for change in situation.concerned(lambda kind: kind.is_data, (*CREATING, Action.DELETE), provider):
             gone = change.action is Action.DELETE
             size = facts.file_sizes.get(change.remote_id) if gone else change.facts.get("bytes")
             if isinstance(size, int):

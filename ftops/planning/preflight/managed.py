@@ -15,8 +15,8 @@ from ftops.core.plurals import agree
 from ftops.core.resource_types import ResourceType, kind_of
 from ftops.core.serving import MANAGED_SKU, Serving, serving_of
 from ftops.core.suggestions import did_you_mean
-from ftops.planning.plan import MAKING, Action, Change
-from ftops.planning.preflight.context import MAKES, Situation, text
+from ftops.planning.plan import CREATING, MAKING, Action, Change
+from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.shortage import Shortage, Take, shortage
 from ftops.providers.account_facts import Usage
 
@@ -25,7 +25,7 @@ _ON_GPUS = f"`sku: {{name: {MANAGED_SKU}}}`"
 
 def asset_known(situation: Situation) -> Iterator[Diagnostic]:
     """The service takes the ID of a model in a registry."""
-    for change in _served(situation, Serving.MANAGED, MAKES):
+    for change in _served(situation, Serving.MANAGED, CREATING):
         model = text(change.after, "model")
         listed = situation.catalog_of(change.provider).find(model)
         if not model or model.startswith("azureml://") or (listed and listed.managed_compute):
@@ -69,8 +69,8 @@ def target_fits(situation: Situation) -> Iterator[Diagnostic]:
 
 def target_takes_adapters(situation: Situation) -> Iterator[Diagnostic]:
     """A template decides whether adapters can be on a deployment."""
-    new = {change.address for change in _served(situation, Serving.MANAGED, MAKES)}
-    for change in _served(situation, Serving.ADAPTER, MAKES):
+    new = {change.address for change in _served(situation, Serving.MANAGED, CREATING)}
+    for change in _served(situation, Serving.ADAPTER, CREATING):
         target = change.after.get("target")
         declared = _declared_target(situation, change)
         if not isinstance(target, Reference) or target.address not in new or declared is None:
@@ -175,7 +175,7 @@ def _model(situation: Situation, change: Change, inputs: Mapping[str, Value]) ->
 
 
 def _is_made(situation: Situation, change: Change, name: str) -> bool:
-    made = _served(situation, Serving.MANAGED, MAKES)
+    made = _served(situation, Serving.MANAGED, CREATING)
     return any(
         one.provider == change.provider and text(one.after, "name").casefold() == name.casefold()
         for one in made
