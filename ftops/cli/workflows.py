@@ -13,8 +13,9 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from ftops.config.loader.environments import pattern_of
-from ftops.config.loader.files import Source, read
+from ftops.config.loader.files import read
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
+from ftops.config.loader.source import Source
 from ftops.core.address import scan
 from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import content, real

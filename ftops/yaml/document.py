@@ -118,6 +118,11 @@ class Document(Struct, frozen=True, dict=True):
     """Whether its lines are never shown, since any may contain a secret."""
     _indices: dict[int, dict[str, tuple[ScalarNode, Node]]] = field(default_factory=dict)
 
+    @property
+    def keys(self) -> set[str]:
+        """The top-level keys."""
+        return {key.value for key, _ in items(self.root)}
+
     @cached_property
     def lines(self) -> Sequence[str]:
         return lines_of(self.text)
@@ -165,7 +170,7 @@ class Document(Struct, frozen=True, dict=True):
     def _index(self, node: MappingNode) -> dict[str, tuple[ScalarNode, Node]]:
         index = self._indices.get(id(node))
         if index is None:
-            index = self._indices[id(node)] = {k.value: (k, v) for k, v in merged(node)}
+            index = self._indices[id(node)] = {k.value: (k, v) for k, v in items(node)}
         return index
 
 
@@ -213,14 +218,16 @@ def data(document: Document, node: Node, findings: list[Diagnostic]) -> Any:
     return _Reader(document, findings).read(node)
 
 
-def merged(node: MappingNode) -> Iterator[tuple[ScalarNode, Node]]:
-    """The entries of a mapping. Those of `<<` come first, so that the mapping's own override them."""
+def items(node: Node | None) -> Iterator[tuple[ScalarNode, Node]]:
+    """The entries of a mapping; nothing of any other node. Those of `<<` come first, so that the own ones of
+    the mapping override them."""
+    if not isinstance(node, MappingNode):
+        return
     for key, value in node.value:
         if key.value == "<<" and not key.style and isinstance(key, ScalarNode):
             sources = value.value if isinstance(value, SequenceNode) else [value]
             for source in reversed(sources):
-                if isinstance(source, MappingNode):
-                    yield from merged(source)
+                yield from items(source)
     for key, value in node.value:
         if isinstance(key, ScalarNode) and (key.value != "<<" or key.style):
             yield key, value

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ftops.config.loader.expressions import Scope
-from ftops.config.loader.files import Entry
+from ftops.config.loader.source import Entry
 from ftops.config.schema.providers import ProviderBlock
 from ftops.core.address import scan
 from ftops.core.errors import Diagnostic

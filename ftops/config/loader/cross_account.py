@@ -8,10 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
-from ftops.config.loader.files import Keys
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.references import items_of
 from ftops.config.loader.settings import Providers
+from ftops.config.loader.source import Keys
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES

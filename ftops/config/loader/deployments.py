@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from ftops.config.loader.expressions import Use
-from ftops.config.loader.files import Keys
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.inputs import Context, Inputs, PreparedInputs, set_inputs
+from ftops.config.loader.source import Keys
 from ftops.config.schema.providers import Defaults
 from ftops.config.schema.resources import Deployment, GateBlock
 from ftops.core.address import Address, Reference, Value

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from ftops.config.config import Resource
 from ftops.config.loader.expressions import Evaluator, Scope
-from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import FIXED
 from ftops.config.loader.promotion import check_promotion
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, NAME_RULE, check_name, check_provider
+from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import one_of
 from ftops.config.schema.settings import Environment

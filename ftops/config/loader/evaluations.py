@@ -6,7 +6,7 @@ from typing import Any
 
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.inputs import Context, PreparedInputs, relative, set_inputs
-from ftops.config.loader.request_settings import settings_faults
+from ftops.config.loader.validate import settings_faults
 from ftops.config.schema.resources import Evaluation
 from ftops.core.model_names import BASELINES, NO_BASELINE
 from ftops.core.resource_types import kind_of

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from ftops.config.config import ReadOutputs
 from ftops.config.loader import expression_errors as errors
 from ftops.config.loader import phases
-from ftops.config.loader.files import Entry, Keys
+from ftops.config.loader.source import Entry, Keys
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown
 from ftops.core.address import (
     NAME,

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from ftops.config import schema
 from ftops.config.loader.expressions import Each, Evaluator, Scope, Use, evaluate_keys
-from ftops.config.loader.files import Entry
 from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
 from ftops.config.loader.settings import check_name
+from ftops.config.loader.source import Entry
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
 from ftops.core.address import Address, composed, render

@@ -7,9 +7,7 @@ what isn't declared is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import Node
 
 from ftops.config.loader.unknown_keys import is_misspelled_section
 from ftops.config.schema import resource_block, sections
@@ -18,13 +16,13 @@ from ftops.config.schema.settings import Environment, Settings
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import nearest
-from ftops.yaml.document import Document, merged
+from ftops.yaml.document import Document, items
 
 
 def is_part(document: Document) -> bool:
     """Whether a file beside `ftops.yaml` is a part of the spec: all of its keys are sections, or nearly, or
     one of them declares what would be deleted, or found elsewhere, without it."""
-    named = [(_section(key), node) for key, node in _items(document.root)]
+    named = [(_section(key.value), node) for key, node in items(document.root)]
     if all(section for section, _ in named):
         return bool(named)
     return any(_declares(section, node) for section, node in named if section)
@@ -40,12 +38,14 @@ def _section(key: str) -> str:
 def _declares(section: str, node: Node) -> bool:
     """Whether the value of a section has keys that only ours has."""
     if section == "ftops":
-        return any(key in _keys_of(Settings) for key, _ in _items(node))
+        return any(key.value in _keys_of(Settings) for key, _ in items(node))
     if section == "providers":
-        types = (value.value for _, entry in _items(node) for key, value in _items(entry) if key == "type")
+        types = (
+            value.value for _, entry in items(node) for key, value in items(entry) if key.value == "type"
+        )
         return any(isinstance(type_, str) and type_ in PROVIDER_TYPES for type_ in types)
     known = _entry_keys(section)
-    return any(key in known for _, entry in _items(node) for key, _ in _items(entry))
+    return any(key.value in known for _, entry in items(node) for key, _ in items(entry))
 
 
 def _entry_keys(section: str) -> set[str]:
@@ -58,10 +58,3 @@ def _entry_keys(section: str) -> set[str]:
 
 def _keys_of(block: type[Block]) -> set[str]:
     return {field.key for field in block.fields.values()}
-
-
-def _items(node: Node | None) -> Iterator[tuple[str, Node]]:
-    """The keys and values of a mapping; nothing of any other node."""
-    for key, value in merged(node) if isinstance(node, MappingNode) else ():
-        if isinstance(key, ScalarNode):
-            yield key.value, value

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftops.config.config import Generated
-from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Draft
-from ftops.config.loader.request_settings import settings_faults
+from ftops.config.loader.source import Entry, Keys
+from ftops.config.loader.validate import settings_faults
 from ftops.config.schema.generation import GenerateBlock, ModelBlock, TeacherBlock
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ftops.config.loader.files import Entry, Keys
+from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.validate import explained
 from ftops.config.schema.block import Faulty
 from ftops.config.schema.graders import GRADER, Grader

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ftops.config.loader.expressions import Evaluator, Scope, Use
-from ftops.config.loader.files import Entry, Keys, Source
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.generation import check_generation, recorded_path
 from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.settings import check_name, read_words
+from ftops.config.loader.source import Entry, Keys, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of

@@ -13,7 +13,7 @@ from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.document import Plain, flow
 
 if TYPE_CHECKING:
-    from ftops.config.loader.files import Entry
+    from ftops.config.loader.source import Entry
     from ftops.config.loader.validate import Explained
 
 _LONGEST = 60

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from ftops.config.config import OutputsRead, ReadOutputs, StateSettings, StateSource
 from ftops.config.loader.expressions import Evaluator, Scope, evaluate_keys
-from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import FIXED, STATE, STATE_PHASES
 from ftops.config.loader.settings import check_name, state_settings
+from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import has_unknown
 from ftops.config.schema.settings import StateBlock, StateReference

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ftops.config.config import Promotion
-from ftops.config.loader.files import Entry, Source
+from ftops.config.loader.source import Entry, Source
 from ftops.config.schema.field_types import Unknown
 from ftops.core.durations import seconds_of
 from ftops.core.errors import Diagnostic

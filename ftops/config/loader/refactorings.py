@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from ftops.config.config import Import, Move, Refactorings, Removal
 from ftops.config.loader.expressions import Evaluator, Scope
-from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import NAMES
 from ftops.config.loader.references import Linker
+from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Unknown
 from ftops.config.schema.refactorings import REFACTORINGS

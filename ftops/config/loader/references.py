@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from ftops.config.config import Resource
 from ftops.config.loader.expression_errors import not_written_as_expression
 from ftops.config.loader.expressions import Use
-from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
+from ftops.config.loader.source import Entry, Keys
 from ftops.config.sweeps import BEST, is_best, keys_among
 from ftops.core.address import EVERY, Address, Reference, Secret, Template, Value, fill, references
 from ftops.core.errors import Diagnostic, Place

@@ -13,9 +13,9 @@ from ftops.config.accounts import account_of, agrees
 from ftops.config.config import Budget, ProviderConfig, StateSettings
 from ftops.config.loader.credentials import check_addresses, check_forms, check_key, check_scope
 from ftops.config.loader.expressions import Evaluator, Scope, VariableValue, evaluate_keys
-from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.phases import FIXED, PROVIDER_PHASES, SETTINGS, STATE, STATE_PHASES
 from ftops.config.loader.promotion import trainer_of
+from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from ftops.config.loader.files import Keys
 from ftops.config.loader.for_each import Declared, Draft
+from ftops.config.loader.source import Keys
 from ftops.config.sweeps import keys_among
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import kind_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from ftops.config.loader.files import Entry, Keys
+from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.unknown_keys import Meant, meaning_of
 from ftops.config.schema.block import Block, Fault, Faulty, Field
 from ftops.config.schema.field_types import Unknown
@@ -56,6 +56,16 @@ def explained(faults: Iterable[Fault], root: type[Block]) -> Iterator[Explained]
             yield _unknown_key(fault, meant[fault.keys])
         elif fault.kind != "missing" or fault.keys not in given:
             yield _EXPLAIN[fault.kind](fault)
+
+
+def settings_faults(settings: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Parameters of requests that a spec can't set, since they would ask another model, or something else:
+    where, and a summary."""
+    from ftops.evaluation.answers import NO_SETTINGS  # only if a spec has settings
+
+    yield from (
+        (("settings", key), f"`settings` can't set `{key}`") for key in NO_SETTINGS if key in settings
+    )
 
 
 def _unknown_key(fault: Fault, meant: Meant) -> Explained:

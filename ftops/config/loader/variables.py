@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from yaml.nodes import MappingNode
+
 from ftops.config.loader.expressions import Evaluator, Scope, VariableValue
-from ftops.config.loader.files import Entry, Source, entries_of, read_document, veiled
+from ftops.config.loader.files import read_document, veiled
 from ftops.config.loader.phases import FIXED
+from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import UNKNOWN, one_of, unit_hint
 from ftops.config.schema.settings import Variable
@@ -20,7 +23,7 @@ from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.project import project_root
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml import document as yaml_document
-from ftops.yaml.document import Given, Plain
+from ftops.yaml.document import Document, Given, Plain
 
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
@@ -163,12 +166,24 @@ def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> d
     errors: list[Diagnostic] = []
     document = read_document(path, errors)
     given = {}
-    for entry in entries_of(document, errors) if document else ():
+    for entry in _entries(document, errors) if document else ():
         place = entry.document.place_of(entry.node)
         value = _literal(entry, entry.data, errors)
         given[entry.name] = Candidate(value, entry.document.file, place.veiled() if holds_secrets else place)
     findings += [veiled(error, _NOT_SHOWN) for error in errors] if holds_secrets else errors
     return given
+
+
+def _entries(document: Document, findings: list[Diagnostic]) -> Iterator[Entry]:
+    """The entries of a variable file: a mapping of names to values."""
+    root = document.root
+    if isinstance(root, MappingNode):
+        data = yaml_document.data(document, root, findings)
+        for key, node in yaml_document.items(root):
+            yield Entry("variables", key.value, document, key, node, data[key.value])
+    elif root is not None:
+        place = document.place_of(root)
+        findings.append(Diagnostic("a variable file must be a mapping", "", "Write `name: value`.", place))
 
 
 _NOT_SHOWN = "The line isn't shown: it may contain the value of a sensitive variable."
