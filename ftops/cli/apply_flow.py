@@ -16,6 +16,7 @@ from ftops.cli.options import PlanArguments
 from ftops.cli.plan_flow import REFRESHING, make_plan, read_for
 from ftops.cli.sessions import Interrupts, locked
 from ftops.cli.spec_args import SpecArguments
+from ftops.cli.switches import CI, is_on
 from ftops.config.config import Config
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.planning.plan import Mode, Plan
@@ -25,7 +26,7 @@ from ftops.session.grants import Rest, grant_of, plan_rest
 from ftops.session.saved_plans import check_subject, revalidate, save
 from ftops.session.session import Session
 from ftops.state.state import Grant
-from ftops.views.grants import described
+from ftops.views.grants import described, superseded
 
 EXIT_CODES: Mapping[str, int] = {
     "done": 0,
@@ -62,7 +63,9 @@ class ApplyOptions(Struct, frozen=True):
 
     @property
     def resume_command(self) -> str:
-        """The command that continues after an interrupt."""
+        """The command that continues after an interrupt: under the approval, if the plan was named."""
+        if self.saved is not None or self.expect_digest is not None:
+            return self.spec.command("reconcile")
         return self.spec.command(" ".join((self.operation, *self.arguments)))
 
     @property
@@ -141,10 +144,21 @@ class _Apply(Struct, frozen=True):
                 return 1
             code = EXIT_CODES[report.result]
             self.reporter.ended(report, session.outputs() if plan.mode is Mode.NORMAL else {}, code)
+            if report.result == "done":
+                self._show_next(session, plan)
         if report.result in ("in-progress", "interrupted"):
-            resume = options.spec.command("reconcile") if grant else options.resume_command
-            self.reporter.left(self.steps.left, resume, code, at_once=False)
+            self.reporter.left(self.steps.left, options.resume_command, code, at_once=False)
         return code
+
+    def _show_next(self, session: Session, plan: Plan) -> None:
+        """What to do with what was made, for somebody at a terminal."""
+        if not self.screen.is_live or is_on(CI, os.environ) or plan.mode is not Mode.NORMAL:
+            return
+        from ftops.cli.next_steps import next_steps
+
+        separator = "\n      "
+        if steps := next_steps(session, plan, self.options.spec):
+            self.screen.text(f"\nNext: {separator.join(steps)}\n")
 
     def _rest(self, session: Session) -> Rest | None:
         """What is left of the plan, if a run has begun to apply it under its approval. What failed is made
@@ -166,7 +180,7 @@ class _Apply(Struct, frozen=True):
     def _tell_superseded(self, session: Session, plan: Plan) -> None:
         if not session.is_continuing:
             for grant in session.superseded(plan, is_whole=self.options.is_whole):
-                self.screen.note(f"\nThis ends the approval of {described(grant)}.\n")
+                self.screen.note(f"\n{superseded(grant)}\n")
 
     def _grant(self, session: Session, plan: Plan) -> Grant | None:
         """The approval to record: of a plan that was approved by its digest, or that isn't waited for."""

@@ -22,12 +22,15 @@ _NAMED = """\
 # The end of this file is about Azure OpenAI.
 """
 """The same if the spec declares environments."""
-_TRIED = re.compile(r"^ftops (?:plan|apply|results \S+|output|destroy)\b|(?<=`)ftops plan(?=`)", re.MULTILINE)
+_TRIED = re.compile(
+    r"^ftops (?:plan|apply|exec|results \S+|output|destroy)\b|(?<=`)ftops plan(?=`)", re.MULTILINE
+)
 """The commands in the README that are for the emulator."""
 _MODELINE = "# yaml-language-server: $schema=ftops.schema.json\n"
 _ENDPOINT = "https://acme.openai.azure.com/"
 DEFAULT_GROUP = "rg-ai"
-"""The placeholders in a spec; its account is one, too."""
+PLACEHOLDERS = f"`acme` and `{DEFAULT_GROUP}`"
+"""Those in a spec, if no account was given."""
 _NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """Names that YAML reads as something else unless they are in quotes."""
 _CHAT = (
@@ -50,6 +53,8 @@ class Template(NamedTuple):
     )
     with_azure: bool = False
     """Whether the part about Azure counts, which is a comment otherwise."""
+    question: str = "When do you open on Friday?"
+    """For the model; empty if the spec deploys none."""
 
 
 _QUICKSTART = Template(
@@ -68,7 +73,8 @@ TEMPLATES: Mapping[str, Template] = {
         "templates/functions/ftops.yaml",
         {f"{name}.jsonl": f"templates/functions/{name}.jsonl" for name in ("train", "valid")},
         "home",
-        "Each line of `data/train.jsonl` has the functions (`tools`), and one call as the answer. "
+        question="Switch on the light in the office.",
+        own_data="Each line of `data/train.jsonl` has the functions (`tools`), and one call as the answer. "
         "`ftops data generate` can make such data from the schemas of functions.",
     ),
     "sweep": Template(
@@ -78,6 +84,7 @@ TEMPLATES: Mapping[str, Template] = {
         "sweep",
         note="Each job is billed: `ftops plan` adds up what they cost, and `budget` limits it: "
         "`ftops: {budget: {training: 50}}`.",
+        question="",
     ),
     "dpo": Template(
         "Direct preference optimisation: a model learns from pairs of a preferred and another answer.",
@@ -96,6 +103,7 @@ TEMPLATES: Mapping[str, Template] = {
         "Training and validation data should have no prompts in common.",
         "Training is billed by the hour, and the service pauses a job at a limit, which the plan shows. "
         "Begin with few epochs: `prod: {provider: azure, variables: {epochs: 2}}`.",
+        question="I would like to send my jacket back.",
     ),
     "open-model": Template(
         "An open model, Ministral 3B of Mistral AI, trained and served by Azure.",
@@ -172,8 +180,10 @@ def readme_text(template: Template, name: str, account: Account | None) -> str:
         "ABOUT": template.about,
         "RESULTS": f"ftops results job.{template.job}    # how training went",
         "DATA": template.own_data,
+        "ASK": f"{_ask_command(template)}\n" if template.question else "",
         "AZURE": fill_in,
         "NOTE": template.note,
+        "PROGRAM": "| `ask.py` | asks the model that was deployed |\n" if template.question else "",
     }
     text = _text("README.md").replace("NAME", name, 1)
     for word, value in values.items():
@@ -190,7 +200,21 @@ def files_of(template: Template, name: str, account: Account | None) -> dict[str
 def helpers_of(template: Template, name: str, account: Account | None) -> dict[str, str]:
     """The texts of files beside them, which aren't needed if there are others of the same name."""
     schema = content(Path(__file__).parents[1] / "schema.json").decode()
-    return {"README.md": readme_text(template, name, account), "ftops.schema.json": schema}
+    script = {"ask.py": _ask_text(template)} if template.question else {}
+    return {**script, "README.md": readme_text(template, name, account), "ftops.schema.json": schema}
+
+
+def _ask_command(template: Template) -> str:
+    return f'ftops exec -- python ask.py "{template.question}"'
+
+
+def _ask_text(template: Template) -> str:
+    """The program that asks the model. The deployment has the name of the job."""
+    values = {"COMMAND": _ask_command(template), "NAME": template.job, "FILE": next(iter(template.data))}
+    text = _text("ask.txt")
+    for word, value in values.items():
+        text = text.replace(word, value, 1)
+    return text
 
 
 def ignored_text() -> str:

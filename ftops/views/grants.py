@@ -108,6 +108,15 @@ def described(grant: Grant) -> str:
     return f"{grant.digest}, approved by {grant.who}{request}, until {grant.expires}"
 
 
+def superseded(grant: Grant) -> str:
+    """What becomes of a grant if another plan is applied."""
+    request = f" for pull request {grant.pull_request}" if grant.pull_request else ""
+    return (
+        f"An earlier apply, which {grant.who} began{request} at {grant.at}, isn't finished "
+        f"({grant.digest}). It ends here: from now on, the plan above counts."
+    )
+
+
 def to_document(
     found: Sequence[Continued], switched: Sequence[Switched], spec: str, environment: str
 ) -> dict[str, Json]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -210,6 +212,67 @@ def test_the_live_view_on_a_terminal(folder: Folder) -> None:
     run.stderr.close()
     assert "━" in seen
     assert "\x1b[32mcreated\x1b[0m in" in seen
+
+
+def shown_at_terminal(folder: Folder, environ: Mapping[str, str], *argv: str) -> str:
+    """What a terminal shows, without colours."""
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "ftops", *argv],
+        cwd=folder.path,
+        env=environment({"TERM": "xterm", "COLUMNS": "200", **environ}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal has closed
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    assert run.wait(timeout=300) == 0, shown
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
+
+
+JOB_ONLY = (
+    "datasets: {d: {path: data/train.jsonl}}\njobs: {j: {model: gpt-4o-mini-2024-07-18, training: d}}\n"
+)
+DEPLOYED = JOB_ONLY + "deployments: {base: {model: gpt-4o-mini-2024-07-18, sku: {name: Standard}}}\n"
+MEMORY = "providers: {m: {type: memory}}\n"
+NEXT = {
+    "a job": (JOB_ONLY + MEMORY, "Next: ftops results job.j"),
+    "sweep": (
+        JOB_ONLY.replace("model:", "for_each: [1, 2], seed: '${each.value}', model:") + MEMORY,
+        "Next: ftops results job.j",
+    ),
+    "a deployment": (DEPLOYED, "Next: ftops exec -- COMMAND\n      ftops report -o report.html"),
+    "that can't be called": (DEPLOYED + MEMORY, "Next: ftops report -o report.html"),
+}
+
+
+@pytest.mark.parametrize("name", NEXT)
+def test_at_a_terminal_apply_says_what_to_do_next(folder: Folder, name: str) -> None:
+    spec, told = NEXT[name]
+    folder.write("ftops.yaml", f"ftops: {{name: x}}\n{spec}")
+    shown = shown_at_terminal(folder, {}, "apply", "-y", ".")
+    assert shown.endswith(f"\n{told}\n")
+    assert "Next:" not in shown_at_terminal(folder, {}, "apply", "-y", ".")  # nothing was made
+
+
+def test_the_next_step_is_the_program_beside_the_spec(folder: Folder) -> None:
+    folder.write("ftops.yaml", f"ftops: {{name: x}}\n{DEPLOYED}")
+    folder.write("ask.py", "")
+    assert re.search(
+        r"Next: ftops exec -- python3? ask.py \"Hello\"\n", shown_at_terminal(folder, {}, "apply", "-y")
+    )
+
+
+@pytest.mark.parametrize(("environ", "argv"), [({"CI": "1"}, ()), ({}, ("-o", "json"))], ids=["CI", "json"])
+def test_programs_are_told_no_next_step(
+    folder: Folder, environ: dict[str, str], argv: tuple[str, ...]
+) -> None:
+    assert "Next:" not in shown_at_terminal(folder, environ, "apply", "-y", *argv)
 
 
 # waiting and interrupts

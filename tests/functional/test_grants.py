@@ -315,7 +315,7 @@ def test_a_newer_apply_of_the_same_resources_ends_it_and_leaves_its_job(scene: S
     new = scene.saved()
     done = scene.run("apply", new, "--no-wait", "--parallelism", "1")
     assert done.code == 4
-    assert f"This ends the approval of {old}, approved by" in done.words
+    assert f"isn't finished ({old}). It ends here" in done.words
     assert list(scene.grants()) == [new]
     refused = scene.run("apply", old)
     assert refused.code == 3

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import termios
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,36 +16,50 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ftops.cli import starters
 from tests.golden.cli import Folder
 from tests.support.command import FTOPS
+
+CREATED = ["ftops.yaml", "data/train.jsonl", "ask.py", "README.md", "ftops.schema.json", ".gitignore"]
 
 
 def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     out = here.ok("init", "my specs")
-    created = ("ftops.yaml", "data/train.jsonl", "README.md", "ftops.schema.json", ".gitignore")
-    assert out.splitlines()[:5] == [f"Created my specs/{name}" for name in created]
+    assert out.splitlines()[:6] == [f"Created my specs/{name}" for name in CREATED]
     assert "ftops plan 'my specs'" in out
     assert "declares 1 dataset, 1 deployment, 1 job" in here.ok("validate", "my specs")
     assert "Plan: 3 to create" in here.ok("plan", "my specs")
     assert here.ok("fmt", "--check", "my specs") == ""
 
 
+ANSWERS = {"functions": 'set_light({"room": "office", "on": true})', "reinforcement": '{"queue": "returns"}'}
 TEMPLATES = {"quickstart": 3, "sweep": 6, "dpo": 3, "functions": 4, "reinforcement": 4, "open-model": 3}
 
 
+def spec_in(folder: Path) -> str:
+    return (folder / "ftops.yaml").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_each_template_goes_from_plan_to_destroy_on_the_emulator(tmp_path: Path, template: str) -> None:
+def test_each_template_goes_from_plan_to_destroy_on_the_emulator(
+    tmp_path: Path, template: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     here = Folder(tmp_path)
     here.ok("init", "--template", template)
     assert f"Plan: {TEMPLATES[template]} to create" in here.ok("plan")
     assert here.ok("fmt", "--check") == ""
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert not re.search(r"\b(NAME|ABOUT|RESULTS|DATA|AZURE|NOTE)\b", readme)
+    assert not re.search(r"\b(NAME|ABOUT|RESULTS|DATA|AZURE|NOTE|ASK|PROGRAM)\b", readme)
     here.ok("apply", "-y")
     assert "No changes" in here.ok("plan")
     (results,) = re.findall(r"^ftops (results job\.\S+)", readme, re.MULTILINE)
     assert "est" in here.ok(*results.split())
+    asked = re.findall(r"^ftops exec -- python (ask.py) (\".*\")$", readme, re.MULTILINE)
+    assert bool(asked) is (tmp_path / "ask.py").exists() is ("\ndeployments:" in spec_in(tmp_path))
+    for script, question in asked:
+        here.ok("exec", "--", sys.executable, script, question)
+        assert capfd.readouterr().out.startswith(ANSWERS.get(template, ""))
     here.ok("destroy", "-y")
     assert here.ok("state", "list") == ""
 
@@ -84,6 +99,30 @@ def test_init_in_a_folder_whose_name_is_no_text_in_yaml(tmp_path: Path, name: st
     assert here.ok("fmt", "--check", name) == ""
     text = (tmp_path / name / "ftops.yaml").read_text(encoding="utf-8")
     assert type(yaml.safe_load(text)["ftops"]["name"]) is str
+
+
+def test_init_in_a_folder_whose_name_has_control_characters(tmp_path: Path) -> None:
+    out = Folder(tmp_path).ok("init", "-y", "a\x1b[31mb\nc")
+    assert "\x1b" not in out and "Created a\\x1b[31mb\\nc/ftops.yaml\n" in out
+    assert "ftops plan 'a\\x1b[31mb\\nc'" in out
+
+
+def test_a_placeholder_is_said_to_be_one(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    (last,) = (
+        line for line in here.ok("init", "-y", "--template", "azure", "one").splitlines() if "prod" in line
+    )
+    assert "`acme` and `rg-ai` in ftops.yaml are placeholders, replace them" in last
+    assert "endpoint: https://acme.openai" in spec_in(tmp_path / "one") and "account: acme\n" in spec_in(
+        tmp_path / "one"
+    )
+    assert "placeholder" not in here.ok("init", "-y", "--template", "azure", "--endpoint", "contoso", "other")
+
+
+def test_the_help_describes_each_template(tmp_path: Path) -> None:
+    told = " ".join(Folder(tmp_path).ok("init", "--help").split())
+    for name, template in starters.TEMPLATES.items():
+        assert f"{name} {template.about}" in told
 
 
 def test_the_spec_names_the_schema_beside_it(tmp_path: Path) -> None:
@@ -197,7 +236,7 @@ def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> No
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     created = here.run("init", "-o", "json").json["created"]
-    assert created == ["ftops.yaml", "data/train.jsonl", "README.md", "ftops.schema.json", ".gitignore"]
+    assert created == CREATED
     before = (tmp_path / "ftops.yaml").read_text()
     done = here.run("init")
     assert (done.code, done.out) == (1, "")
@@ -222,7 +261,7 @@ def test_what_init_ignores_is_what_ftops_keeps(tmp_path: Path) -> None:
     said = subprocess.run(
         ["git", "status", "--porcelain", "-uall"], cwd=tmp_path, check=True, capture_output=True, text=True
     )
-    files = [".gitignore", "README.md", "data/train.jsonl", "ftops.schema.json", "ftops.yaml"]
+    files = [".gitignore", "README.md", "ask.py", "data/train.jsonl", "ftops.schema.json", "ftops.yaml"]
     assert said.stdout.split() == [word for file in files for word in ("??", file)]
 
 

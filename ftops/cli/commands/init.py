@@ -14,6 +14,7 @@ from ftops.cli.console import Screen
 from ftops.cli.output_options import PATH, screen_options
 from ftops.cli.starters import (
     DEFAULT_GROUP,
+    PLACEHOLDERS,
     TEMPLATES,
     Account,
     Template,
@@ -29,11 +30,20 @@ from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, slug
 from ftops.core.confined_files import outside, real
 from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
+from ftops.views.paint import clean
 
 _GUIDE = "docs/ci.md of ftops"
 
 
-@click.command("init")
+class _Init(click.Command):
+    """Its help describes each template."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Templates"):
+            formatter.write_dl([(name, template.about) for name, template in TEMPLATES.items()])
+
+
+@click.command("init", cls=_Init)
 @click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
 @click.option("--template", type=click.Choice([*TEMPLATES]), help="What to start from (default: quickstart).")
 @click.option("--endpoint", metavar="URL", help="Your account of Azure OpenAI: its endpoint, or its name.")
@@ -69,7 +79,7 @@ def command(
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
         _refuse_existing([*files.texts], project_root(real(folder)))
-    texts, advised, has_account = files.texts, "", False
+    texts, advice, in_account = files.texts, "", ""
     if is_new:
         if specs := _specs(folder):
             raise _already_exists(specs[0])
@@ -77,14 +87,17 @@ def command(
         chosen, account = _chosen(screen if asks else None, template, endpoint, resource_group)
         if ci:
             chosen = chosen._replace(with_azure=True)
-        own, advised = _new_files(folder, chosen, account)
-        has_account = account is not None or chosen.with_azure
+        own, advice = _new_files(folder, chosen, account)
+        if account is not None:
+            in_account = "README.md says what it needs"
+        elif chosen.with_azure:
+            in_account = f"{PLACEHOLDERS} in ftops.yaml are placeholders, replace them before"
         texts = {**own, **files.texts}
     _write_all(texts)
     names = [path.as_posix() if path not in files.texts else display(path) for path in texts]
     return screen.result(
         lambda: {"created": names},
-        lambda: _report(screen, folder, names, advised, files, has_account=has_account),
+        lambda: _report(screen, folder, names, advice, files, in_account),
     )
 
 
@@ -169,9 +182,10 @@ def _new_files(folder: Path, template: Template, account: Account | None) -> tup
     if ignore_file.parent == real(folder) and not os.path.lexists(ignore_file):
         texts[folder / ".gitignore"] = ignored_text()
         return texts, ""
+    shown = clean(display(ignore_file))
     if os.path.lexists(ignore_file):
-        return texts, f"Add `.ftops/` and `/state/` to {display(ignore_file)}; init doesn't change it."
-    return texts, f"Create {display(ignore_file)} with the lines `.ftops/` and `/state/`."
+        return texts, f"Add `.ftops/` and `/state/` to {shown}; init doesn't change it."
+    return texts, f"Create {shown} with the lines `.ftops/` and `/state/`."
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
@@ -227,10 +241,11 @@ def _write_all(texts: Mapping[Path, str]) -> None:
 
 
 def _report(
-    screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles, *, has_account: bool
+    screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles, in_account: str
 ) -> list[str]:
-    spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
-    lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
+    """Lines. `in_account`: what to know before it is planned in an account; empty if the spec names none."""
+    spec = "" if folder == Path() else f" {shlex.quote(clean(str(folder)))}"
+    lines = [f"{screen.paint('Created', 'good')} {clean(name)}" for name in names]
     if advice:
         lines += ["", advice]
     lines += ["", "Next:"]
@@ -238,8 +253,8 @@ def _report(
         chosen = "" if files.environment == DEFAULT_ENVIRONMENT else f" --env {files.environment}"
         last = f"see what would be created: ftops plan{spec}{chosen}"
         return [*lines, *(f"  {step}" for step in (*files.next_steps, last)), "", f"The whole way: {_GUIDE}"]
-    tried = f"{spec} --env dev" if has_account else spec
+    tried = f"{spec} --env dev" if in_account else spec
     lines += [f"  ftops plan{tried}     show what would be created", f"  ftops apply{tried}    create it"]
-    if has_account:
-        lines += [f"  ftops plan{spec} --env prod    the same in your account: README.md says what it needs"]
+    if in_account:
+        lines += [f"  ftops plan{spec} --env prod    the same in your account: {in_account}"]
     return lines
