@@ -18,7 +18,7 @@ from ftops.config.recipes import recipe_of
 from ftops.emulator.data_plane.inference import request_key
 from ftops.evaluation.answers import Answer, Question, answer_from
 from ftops.generation.pipeline import make
-from tests.support.command import FTOPS, environment, run
+from tests.support.command import FTOPS, environment, in_process
 from tests.support.embedded import wait_until
 from tests.support.generated import TOOLS, manifest, recording, write_spec
 from tests.support.http_server import serving
@@ -46,7 +46,7 @@ def spec(folder: Path, teacher: Teacher, **more: Any) -> Path:
 def ftops(
     folder: Path, *words: str, code: int = 0, environ: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    done = run([*FTOPS, *words], folder, environ)
+    done = in_process(folder, *words, environ=environ)
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     assert KEY not in done.stdout + done.stderr

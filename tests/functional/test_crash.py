@@ -42,7 +42,7 @@ def check_converges(folder: Folder) -> None:
     assert "No changes" in folder.run("plan", "--detailed-exitcode")
 
 
-@pytest.mark.parametrize("number", by_night(range(1, WRITES + 1), lambda number: number % 3 > 0))
+@pytest.mark.parametrize("number", by_night(range(1, WRITES + 1), lambda number: number not in (3, 7, 11)))
 def test_killed_at_a_journal_append(tmp_path: Path, number: int) -> None:
     folder = Folder.make(tmp_path)
     mode = ("before", "torn", "after")[number % 3]
@@ -53,7 +53,7 @@ def test_killed_at_a_journal_append(tmp_path: Path, number: int) -> None:
     assert (created["jobs"], created["deployments"]) == (1, 1)
 
 
-@pytest.mark.parametrize("seed", by_night(range(4), lambda seed: seed > 1))
+@pytest.mark.parametrize("seed", by_night(range(4), lambda seed: seed > 0))
 def test_killed_at_a_random_time(tmp_path: Path, seed: int) -> None:
     folder = Folder.make(tmp_path)
     chance = random.Random(seed)

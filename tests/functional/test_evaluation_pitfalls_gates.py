@@ -79,7 +79,7 @@ def check_whole(lab: Lab) -> None:
 # runs that end early
 
 
-@pytest.mark.parametrize("number", by_night(range(1, 8), lambda number: number % 3 > 0))
+@pytest.mark.parametrize("number", by_night(range(1, 8), lambda number: number not in (3, 7)))
 def test_pitfall_1_killed_at_an_entry_of_the_journal(lab: Lab, number: int) -> None:
     trained(lab)
     mode = ("before", "torn", "after")[number % 3]
@@ -93,7 +93,7 @@ def test_pitfall_1_killed_at_an_entry_of_the_journal(lab: Lab, number: int) -> N
     ("match", "after", "twice"),
     by_night(
         [(PUT, 0, 0), (CHAT, 0, 0), (CHAT, 7, 1), (CHAT, 20, 1), (DELETE, 0, 0), (DELETE, 1, 0)],
-        lambda case: case[1] in (1, 20),
+        lambda case: case not in [(PUT, 0, 0), (CHAT, 7, 1), (DELETE, 0, 0)],
     ),
 )
 def test_pitfall_1_killed_during_a_request(lab: Lab, match: str, after: int, twice: int) -> None:

@@ -46,7 +46,7 @@ _HOST = "127.0.0.1"
 _LINGER_SECONDS = 30
 _START_SECONDS = 30.0
 _CALL_SECONDS = 5.0
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.1
 _ACCOUNT: Mapping[str, str] = {
     "subscription_id": "00000000-0000-0000-0000-000000000000",
     "resource_group": "rg-emulator",
