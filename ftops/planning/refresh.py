@@ -77,8 +77,8 @@ class Reader(Struct, frozen=True):
         retry: Backoff | None = None,
         on_progress: OnProgress = lambda done, total: None,
     ) -> dict[K, Any]:
-        """The results of reads, each at the provider named with it. Temporary failures are retried. Raises
-        the error of the first read that fails for good."""
+        """The results of reads, each at the provider named with it, in the order of `calls`. Temporary failures
+        are retried. Raises the error of the first read that fails for good."""
         retry = retry or of_reads(self.retry_base)
         looks = {key: call for key, (_, call) in calls.items()}
         reads = _Reads(looks, on_progress, retry, redaction(self.secrets))
@@ -86,7 +86,7 @@ class Reader(Struct, frozen=True):
             local = all_instant(self.providers, (name for name, _ in calls.values()))
             executor: Executor = Inline() if local else Threads(self.parallelism)
             DagExecutor(dict.fromkeys(calls, ()), reads, executor, self.clock, self.parallelism).run()
-        return reads.results
+        return {key: reads.results[key] for key in calls}
 
 
 def refresh(
