@@ -68,7 +68,7 @@ def _with_line(place: Place) -> Place:
         return place
     text = lines[place.line - 1]
     word = text[place.column - 1 :].partition(" ")[0].rstrip(":,")
-    return replace(place, text=text, width=max(place.width, len(word)))
+    return replace(place, text=text, width=place.width if place.width > 1 else max(1, len(word)))
 
 
 def fitted(

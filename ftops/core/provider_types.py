@@ -158,6 +158,7 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
             account_part="[^#]*",
             exchanges_models=True,
             names_own_account=True,
+            shortest_name=2,
             retires_models=False,
             is_rehearsal=True,
             import_settings="ftops.cli.commands.import_:emulator_settings",

@@ -386,8 +386,21 @@ def is_tuned(model: object) -> bool:
 
 def admits(computed: frozenset[str], attribute: str) -> bool:
     """Whether an attribute of this name may be referenced."""
-    head, dot, _ = attribute.partition(".")
+    head, dot, rest = attribute.partition(".")
+    if head == _CHECKPOINT and not _STEP.fullmatch(rest):
+        return False
     return attribute in computed or (bool(dot) and f"{head}.*" in computed)
+
+
+def step_of(attribute: str) -> int | None:
+    """The step of an attribute such as `checkpoint.80`; None of any other."""
+    head, _, rest = attribute.partition(".")
+    return int(rest) if head == _CHECKPOINT and rest.isdecimal() else None
+
+
+_CHECKPOINT = "checkpoint"
+_STEP = re.compile(r"best|\*|[0-9]{1,18}")
+"""What can follow it: the best one, all of them, or that of a step."""
 
 
 def is_several(reference: Reference) -> bool:

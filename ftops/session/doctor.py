@@ -15,6 +15,7 @@ from msgspec import Struct
 from ftops import __version__
 from ftops.core.errors import FtopsError
 from ftops.core.plurals import plural
+from ftops.core.resource_types import kind_of
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 from ftops.providers.base import Connects, Inspects
 from ftops.session.session import Session
@@ -94,13 +95,33 @@ def of_providers(session: Session) -> Iterator[Check]:
             yield _failed(where, error)
 
 
-def _of_account(where: str, facts: AccountFacts) -> Iterator[Check]:
+def of_sign_in(session: Session) -> Iterator[Check]:
+    """Whether the accounts that the spec uses can be reached, if some of their settings have no value: then
+    only the data plane is asked, for what needs nothing else."""
+    kinds: dict[str, set[str]] = {}
+    for resource in session.config.resources:
+        if not kind_of(resource.address).by_control_plane:
+            kinds.setdefault(resource.provider, set()).add(resource.address.kind)
+    for name in sorted(kinds):
+        try:
+            provider = session.providers(name)
+            if isinstance(provider, Inspects):
+                yield from _of_access(f"provider {name}", provider.inspect(kinds[name]))
+        except FtopsError as error:
+            yield _failed(f"provider {name}", error)
+
+
+def _of_access(where: str, facts: AccountFacts) -> Iterator[Check]:
     reached = [access for access in (facts.training, facts.deploying) if access.reach is not Reach.UNKNOWN]
     failed = {access.summary: access for access in reached if access.reach is not Reach.USABLE}
     yield from (_unusable(where, access) for access in failed.values())
     if any(access.reach is Reach.USABLE for access in reached):
         place = f"{facts.name or 'account'}" + (f" in {facts.location}" if facts.location else "")
         yield Check(where, OK, f"signed in, {place}")
+
+
+def _of_account(where: str, facts: AccountFacts) -> Iterator[Check]:
+    yield from _of_access(where, facts)
     for may, what in ((facts.may_train, "upload and train"), (facts.may_deploy, "deploy")):
         if may is not None:
             hint = "" if may else "docs/identity.md lists the roles"

@@ -13,8 +13,9 @@ _SIGNS: Mapping[str, tuple[str, str]] = {OK: ("✓", "good"), WARNING: ("!", "wa
 """Verdict → its sign and style."""
 
 
-def draw(found: Sequence[Check], paint: Painter, columns: int) -> Iterator[str]:
-    """A line for each, which continues below itself; then what to do, if anything."""
+def draw(found: Sequence[Check], others: Sequence[str], paint: Painter, columns: int) -> Iterator[str]:
+    """A line for each, which continues below itself, and what to do, if anything; then the environments that
+    weren't checked."""
     width = max((columns_of(clean(check.name)) for check in found), default=0)
     indent = width + 4
     for check in found:
@@ -24,13 +25,17 @@ def draw(found: Sequence[Check], paint: Painter, columns: int) -> Iterator[str]:
         if check.hint:
             hint = f"{' ' * indent}hint: {clean(check.hint)}"
             yield from (paint(line, "dim") for line in folded_lines(hint, columns, indent))
+    if others:
+        option = f"--env {others[0] if len(others) == 1 else 'NAME'}"
+        yield from folded_lines(f"Not checked: {clean(', '.join(others))} ({option})", columns, 2)
 
 
-def to_json(found: Sequence[Check]) -> dict[str, Json]:
+def to_json(found: Sequence[Check], others: Sequence[str]) -> dict[str, Json]:
     """The document of `doctor -o json`."""
     return {
         "ok": not any(check.verdict == ERROR for check in found),
         "checks": [
             {"name": c.name, "verdict": c.verdict, "found": c.found, "hint": c.hint or None} for c in found
         ],
+        "not_checked": list(others),
     }

@@ -8,6 +8,7 @@ import pytest
 
 from tests.golden.cli import AZURE, SPEC, Done, Folder
 from tests.support.command import quickstart
+from tests.support.http_server import Handler, Server, serving
 
 
 def verdicts(done: Done) -> dict[str, list[str]]:
@@ -40,6 +41,45 @@ def test_a_state_is_read_and_locked(tmp_path: Path) -> None:
     assert done.code == 1
     assert verdicts(done)["state"][0].startswith("error: ")
     assert verdicts(here.run("doctor", "--offline", "-o", "json")).keys() == {"python", "packages", "spec"}
+
+
+def test_environments_that_are_not_checked_are_named(tmp_path: Path) -> None:
+    here = Folder.make(tmp_path, SPEC + "environments: {prod: {provider: m}}\n")
+    assert here.run("doctor").out.endswith("\nNot checked: prod (--env prod)\n")
+    assert here.run("doctor", "-o", "json").json["not_checked"] == ["prod"]
+    assert "Not checked" not in here.run("doctor", "--env", "prod").out
+    here.edit("{prod: {provider: m}}", "{prod: {provider: m}, dev: {provider: m}}")
+    assert here.run("doctor").out.endswith("\nNot checked: dev, prod (--env NAME)\n")
+
+
+def test_the_sign_in_is_checked_though_a_variable_is_missing(tmp_path: Path) -> None:
+    azure = AZURE.replace("    api_key: placeholder\n", "").replace(
+        "00000000-0000-0000-0000-000000000000", "${env.AZURE_SUBSCRIPTION_ID}"
+    )
+    here = Folder.make(tmp_path, azure + "datasets: {train: {path: data/train.jsonl}}\n")
+    done = here.run("doctor", "-o", "json")
+    assert done.code == 1
+    found = verdicts(done)
+    assert found["spec"][0].startswith("error: the environment variable AZURE_SUBSCRIPTION_ID is not set")
+    assert found["provider azure"] == ["error: not signed in to Azure (provider azure)"]
+    assert verdicts(here.run("doctor", "--offline", "-o", "json")).keys() == {"python", "packages", "spec"}
+
+
+def test_an_account_is_reached_though_a_variable_is_missing(tmp_path: Path) -> None:
+    """With a key, the files of the account can be listed, whatever its control plane needs."""
+
+    class NoFiles(Handler):
+        def do_GET(self) -> None:
+            self.answer_json(200 if self.path.startswith("/openai/v1/files") else 404, {"data": []})
+
+    spec = (
+        f"{AZURE}datasets: {{train: {{path: data/train.jsonl}}}}\ndeployments: {{base: {{model: gpt-4o}}}}\n"
+    )
+    spec = spec.replace("00000000-0000-0000-0000-000000000000", "${env.AZURE_SUBSCRIPTION_ID}")
+    with serving(Server(NoFiles)) as server:
+        spec = spec.replace("https://example.openai.azure.com", server.url)
+        found = verdicts(Folder.make(tmp_path, spec).run("doctor", "-o", "json"))
+    assert found["provider azure"] == ["ok: signed in, example"]
 
 
 @pytest.mark.parametrize(

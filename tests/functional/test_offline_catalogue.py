@@ -9,6 +9,7 @@ import pytest
 from tests.golden.cli import AZURE, Folder, examples
 
 HEAD = f"ftops: {{name: autumn}}\n{AZURE}datasets: {{train: {{path: train.jsonl}}}}\n"
+LOCAL = "ftops: {name: autumn}\ndatasets: {train: {path: train.jsonl}}\n"
 JOB = "jobs: {a: {model: %s, training: train}}\n"
 SERVED = JOB + "deployments: {assistant: {model: '${job.a.fine_tuned_model}'%s}}\n"
 
@@ -50,6 +51,7 @@ def test_what_the_catalogue_knows_to_fail(folder: Folder, name: str) -> None:
 DOUBTFUL = {
     "misspelled": ("gpt-4o-mni-2024-07-18", "unknown model gpt-4o-mni-2024-07-18"),
     "unknown": ("gpt-6", "unknown model gpt-6"),
+    "version": ("gpt-4o-mini-2024-07-19", "unknown model version gpt-4o-mini-2024-07-19"),
     "training-type": (
         "gpt-4o-mini-2024-07-18, training_type: global",
         "the catalogue has no training type global for gpt-4o-mini-2024-07-18",
@@ -64,6 +66,78 @@ def test_what_the_catalogue_does_not_know_is_a_warning(folder: Folder, name: str
     for words in (("validate",), ("plan", "--offline")):
         done = folder.run(*words)
         assert (done.code, summary in done.err) == (0, True), done
+
+
+def test_a_misspelled_model_of_the_emulator_has_a_suggestion_at_its_value(folder: Folder) -> None:
+    folder.write("ftops.yaml", LOCAL + JOB % "gpt-4o-mni-2024-07-18")
+    (found,) = folder.run("validate", "-o", "json").json["diagnostics"]
+    assert (found["severity"], found["hint"]) == ("warning", "did you mean `gpt-4o-mini-2024-07-18`?")
+    assert (found["place"]["line"], found["place"]["column"]) == (3, 19)
+    assert found["place"]["width"] == len("gpt-4o-mni-2024-07-18")
+
+
+NAMES = {
+    "too short": ("deployments: {base: {model: gpt-4o, name: x}}", "too short for the name", 43),
+    "the name of the resource": ("deployments: {b: {model: gpt-4o}}", "too short for the name", 15),
+    "characters": ("deployments: {base: {model: gpt-4o, name: 'a b'}}", "1 to 64 letters, digits", 43),
+    "length": (f"deployments: {{base: {{model: gpt-4o, name: {'x' * 65}}}}}", "1 to 64 letters, digits", 43),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_the_service_refuses_are_found_without_an_account(folder: Folder, name: str) -> None:
+    spec, said, column = NAMES[name]
+    folder.write("ftops.yaml", f"{LOCAL}{spec}\n")
+    done = folder.run("validate", "-o", "json")
+    (found,) = done.json["diagnostics"]
+    assert done.code == 1 and said in found["summary"]
+    assert (found["place"]["line"], found["place"]["column"]) == (3, column)
+
+
+STEPS = {
+    "saved": ("n_epochs: 3, batch_size: 5", "6", ""),
+    "between epochs": ("n_epochs: 3, batch_size: 5", "7", "those of step 3, 6, 9."),
+    "not kept": ("n_epochs: 5, batch_size: 5", "3", "those of step 9, 12, 15."),
+    "after the end": ("n_epochs: 1, batch_size: 12", "2", "those of step 1."),
+    "unknown before it runs": ("n_epochs: 3", "7", ""),
+    "the best": ("n_epochs: 3, batch_size: 5", "best", ""),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("words", [("validate",), ("plan", "--offline"), ("plan",)], ids=" ".join)
+def test_a_checkpoint_that_no_job_saves(folder: Folder, name: str, words: tuple[str, ...]) -> None:
+    hyperparameters, step, said = STEPS[name]
+    job = JOB % f"gpt-4o-mini-2024-07-18, hyperparameters: {{{hyperparameters}}}"
+    served = f"deployments: {{base: {{model: '${{job.a.checkpoint.{step}}}'}}}}\n"
+    folder.write("ftops.yaml", LOCAL + job + served)
+    done = folder.run(*words)
+    assert done.code == 0, done
+    assert ("probably won't exist" in done.err, said in done.words) == (bool(said), True)
+
+
+def test_a_checkpoint_is_named_by_its_step(folder: Folder) -> None:
+    served = "deployments: {base: {model: '${job.a.checkpoint.last}'}}\n"
+    folder.write("ftops.yaml", LOCAL + JOB % "gpt-4o-mini-2024-07-18" + served)
+    done = folder.run("validate")
+    assert done.code == 1 and "a job has no attribute `checkpoint.last`" in done.err
+
+
+def test_two_providers_of_one_account_do_not_share_a_name(folder: Folder) -> None:
+    second = AZURE.replace("providers:\n", "").replace("  azure:", "  other:")
+    first = AZURE.replace("    type:", "    default: true\n    type:")
+    one = "{model: gpt-4o, name: base}"
+    served = f"deployments: {{one: {one}, two: {{model: gpt-4o, name: base, provider: other}}}}\n"
+    folder.write("ftops.yaml", f"ftops: {{name: autumn}}\n{first}{second}{served}")
+    done = folder.run("validate")
+    assert done.code == 1 and "several deployments of the account have the name `base`" in done.err
+
+
+def test_a_file_that_is_larger_than_the_service_takes(folder: Folder) -> None:
+    folder.write("ftops.yaml", LOCAL)
+    folder.write("ftops.catalog.yaml", "limits: {file_bytes: 100}\n")
+    done = folder.run("validate")
+    assert done.code == 1 and "dataset.train: the file is too large" in done.err
 
 
 def test_the_catalogue_of_the_project_counts(folder: Folder) -> None:

@@ -37,12 +37,13 @@ class Entry(Struct, frozen=True):
         return self._marked(node or key)
 
     def marks(self) -> dict[str, Place]:
-        """The places of its keys and of those below, by path."""
-        return {path: self._marked(node) for path, node in _marked_keys(self.node, "")}
+        """The places of its values and of those below, by path; of a mapping or list, that of its key."""
+        return {path: self._marked(node) for path, node in _marked(self.node, "")}
 
     def _marked(self, node: Node) -> Place:
-        mark = node.start_mark
-        place = Place(self.document.file, mark.line + 1, mark.column + 1)
+        mark, end = node.start_mark, node.end_mark
+        width = end.column - mark.column if end.line == mark.line else 1
+        place = Place(self.document.file, mark.line + 1, mark.column + 1, "", max(1, width))
         return place.veiled() if self.document.is_veiled else place
 
     def place(self, path: Keys = (), *, key: bool = False) -> Place:
@@ -111,13 +112,14 @@ class Marks(Mapping[str, Place]):
         return len(self._known)
 
 
-def _marked_keys(node: Node, above: str, depth: int = 2) -> Iterator[tuple[str, Node]]:
-    """The keys of a mapping, by path."""
+def _marked(node: Node, above: str, depth: int = 2) -> Iterator[tuple[str, Node]]:
+    """The values of a mapping, by path; the key of one that isn't a word."""
     for key, value in node.value if isinstance(node, MappingNode) else ():
         if isinstance(key, ScalarNode):
-            yield f"{above}{key.value}", key
+            is_word = isinstance(value, ScalarNode) and value.value and value.style not in ("|", ">")
+            yield f"{above}{key.value}", value if is_word else key
             if depth > 1:
-                yield from _marked_keys(value, f"{above}{key.value}.", depth - 1)
+                yield from _marked(value, f"{above}{key.value}.", depth - 1)
 
 
 class Source(Struct, frozen=True):

@@ -22,7 +22,7 @@ from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
-from ftops.planning.preflight import account, limits, managed, models, retirement
+from ftops.planning.preflight import account, checkpoints, limits, managed, models, retirement
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.planning.preflight.shortage import relief
@@ -51,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     models.training_type_listed,
     retirement.training_retires,
     retirement.inference_retires,
+    checkpoints.saved,
     models.format_,
     models.sku,
     retirement.aged,
@@ -70,13 +71,16 @@ RULES: tuple[Rule, ...] = (
 
 OFFLINE_RULES: tuple[Rule, ...] = (
     account.long_enough,
+    account.shared,
     models.known,
     models.method,
     models.training_type,
     models.training_type_listed,
+    checkpoints.saved,
     models.sku,
     managed.asset_known,
     managed.target_fits,
+    limits.file_size,
 )
 """Those that the spec and the catalogue alone can answer."""
 
@@ -177,7 +181,15 @@ def _in_order(plan: Plan) -> tuple[Change, ...]:
 def check_spec(config: Config, environ: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """What the catalogue tells of all resources of a spec. No account is asked."""
     changes = [
-        Change(str(r.address), r.address, Action.CREATE, Reason("declared", ""), r.provider, after=r.inputs)
+        Change(
+            str(r.address),
+            r.address,
+            Action.CREATE,
+            Reason("declared", ""),
+            r.provider,
+            after=r.inputs,
+            facts=r.facts,
+        )
         for r in config.resources
     ]
     return check_offline(changes, config, config.by_address, environ)
@@ -199,5 +211,7 @@ def check_offline(
     if not any(change.provider in accounts for change in changes):
         return ()
     known = catalog.load(config.project, environ)
-    situation = Situation(tuple(changes), resources, accounts, known, date.max, known=values)
+    situation = Situation(
+        tuple(changes), resources, accounts, known, date.max, homes=accounts_of(config), known=values
+    )
     return check(situation, OFFLINE_RULES)

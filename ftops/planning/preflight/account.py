@@ -154,6 +154,7 @@ def long_enough(situation: Situation) -> Iterator[Diagnostic]:
                 f"`{name}` is too short for the name of a deployment",
                 f"The service takes {shortest} to 64 characters.",
                 "give it a longer `name`",
+                at="name",
             )
 
 

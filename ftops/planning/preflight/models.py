@@ -274,15 +274,15 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
         return
     if any(model.base.casefold() in m.names for m in listed):
         return
-    near = nearest(model.base, [m.id for m in listed])
-    if near is not None and split(near)[0].casefold() == split(model.base)[0].casefold():
-        return  # another version
-    if near is not None or kind_of(change.address).trains:
+    near, trains = nearest(model.base, [m.id for m in listed]), kind_of(change.address).trains
+    is_version = near is not None and split(near)[0].casefold() == split(model.base)[0].casefold()
+    if trains or (near is not None and not is_version):
+        newer = " It may be newer than the catalogue." if is_version else ""
         yield situation.warning(
             change.address,
-            f"unknown model {model.base}",
-            "The catalogue has no model of that name, and the account wasn't asked or lists none.",
-            f"did you mean {near}?" if near else "`ftops models` lists those that can be fine-tuned",
+            f"unknown model{' version' if is_version else ''} {model.base}",
+            "The catalogue has no model of that name, and the account wasn't asked or lists none." + newer,
+            f"did you mean `{near}`?" if near else "`ftops models` lists those that can be fine-tuned",
             at="model",
         )
 

@@ -345,7 +345,7 @@ def test_what_the_account_says_goes_before_the_catalogue() -> None:
 def test_an_unknown_model_where_the_account_says_nothing() -> None:
     silent = replace(ACCOUNT, models=None)
     (one,) = found(job(model="gpt-4o-mni-2024-07-18"), account=silent)
-    assert (one.severity, one.hint) == ("warning", f"did you mean {MINI}?")
+    assert (one.severity, one.hint) == ("warning", f"did you mean `{MINI}`?")
     assert find(job(model="gpt-4o-mini-2030-01-01"), account=silent) == [], "a version of tomorrow"
     (one,) = found(job(model="something-of-mine"), account=silent)
     assert (one.severity, one.hint) == ("warning", "`ftops models` lists those that can be fine-tuned")
