@@ -233,13 +233,13 @@ def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
 # files under another name
 
 MISSING = {
-    "another ending": ("train: {path: data/train.json}", "7:11", "Did you mean `data/train.jsonl`?"),
-    "without its folder": ("train: {path: train.jsonl}", "7:11", "Did you mean `data/train.jsonl`?"),
-    "a folder": ("train: {path: data}", "7:11", "Did you mean `data/*.jsonl`?"),
-    "home": ("train: {path: ~/train.jsonl}", "7:11", "`~` isn't expanded here"),
-    "a path of Windows": ("train: {path: data\\train.jsonl}", "7:11", "Write `data/train.jsonl`"),
-    "a URL": ("train: {path: https://acme.example/a.jsonl}", "7:11", "Set `url` in place of `path`"),
-    "a bucket": ("train: {path: s3://acme/a.jsonl}", "7:11", "Download the file first."),
+    "another ending": ("train: {path: data/train.json}", "7:17", "Did you mean `data/train.jsonl`?"),
+    "without its folder": ("train: {path: train.jsonl}", "7:17", "Did you mean `data/train.jsonl`?"),
+    "a folder": ("train: {path: data}", "7:17", "Did you mean `data/*.jsonl`?"),
+    "home": ("train: {path: ~/train.jsonl}", "7:17", "`~` isn't expanded here"),
+    "a path of Windows": ("train: {path: data\\train.jsonl}", "7:17", "Write `data/train.jsonl`"),
+    "a URL": ("train: {path: https://acme.example/a.jsonl}", "7:17", "Set `url` in place of `path`"),
+    "a bucket": ("train: {path: s3://acme/a.jsonl}", "7:17", "Download the file first."),
 }
 
 
@@ -260,7 +260,7 @@ def test_prompts_that_are_missing_are_told_at_their_place(folder: Folder) -> Non
     done = folder.run("validate")
     assert done.code == 1 and "can't read data/promts.json" in done.err
     assert "hint: Did you mean `data/prompts.json`?" in done.err
-    line, column = len(SPEC.splitlines()) + 2, evaluation.splitlines()[1].index("prompts") + 1
+    line, column = len(SPEC.splitlines()) + 2, evaluation.splitlines()[1].index("data/promts") + 1
     assert f"--> ftops.yaml:{line}:{column}" in done.err
 
 

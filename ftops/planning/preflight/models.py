@@ -276,12 +276,14 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
         return
     near, trains = nearest(model.base, [m.id for m in listed]), kind_of(change.address).trains
     is_version = near is not None and split(near)[0].casefold() == split(model.base)[0].casefold()
-    if trains or (near is not None and not is_version):
-        newer = " It may be newer than the catalogue." if is_version else ""
+    dated = situation.catalog_of(change.provider).dated
+    if is_version and (not trains or dated is None or split(model.base)[1] > dated.isoformat()):
+        return  # another version of a model that is only deployed, or one that the catalogue can't have yet
+    if near is not None or trains:
         yield situation.warning(
             change.address,
             f"unknown model{' version' if is_version else ''} {model.base}",
-            "The catalogue has no model of that name, and the account wasn't asked or lists none." + newer,
+            "The catalogue has no model of that name, and the account wasn't asked or lists none.",
             f"did you mean `{near}`?" if near else "`ftops models` lists those that can be fine-tuned",
             at="model",
         )
