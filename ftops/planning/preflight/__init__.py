@@ -22,7 +22,7 @@ from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
-from ftops.planning.preflight import account, checkpoints, limits, managed, models, retirement
+from ftops.planning.preflight import account, limits, managed, models, retirement
 from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.planning.preflight.shortage import relief
@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
     models.training_type_listed,
     retirement.training_retires,
     retirement.inference_retires,
-    checkpoints.saved,
+    models.checkpointed,
     models.format_,
     models.sku,
     retirement.aged,
@@ -76,7 +76,7 @@ OFFLINE_RULES: tuple[Rule, ...] = (
     models.method,
     models.training_type,
     models.training_type_listed,
-    checkpoints.saved,
+    models.checkpointed,
     models.sku,
     managed.asset_known,
     managed.target_fits,
