@@ -77,8 +77,8 @@ class Reader(Struct, frozen=True):
         retry: Backoff | None = None,
         on_progress: OnProgress = lambda done, total: None,
     ) -> dict[K, Any]:
-        """The results of reads, each at the provider named with it, in the order of `calls`. Temporary failures
-        are retried. Raises the error of the first read that fails for good."""
+        """The results of reads, each at the provider named with it, in the order of `calls`. Temporary
+        failures are retried. Raises the error of the first read that fails for good."""
         retry = retry or of_reads(self.retry_base)
         looks = {key: call for key, (_, call) in calls.items()}
         reads = _Reads(looks, on_progress, retry, redaction(self.secrets))
