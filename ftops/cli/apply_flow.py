@@ -152,7 +152,8 @@ class _Apply(Struct, frozen=True):
 
     def _show_next(self, session: Session, plan: Plan) -> None:
         """What to do with what was made, for somebody at a terminal."""
-        if not self.screen.is_live or is_on(CI, os.environ) or plan.mode is not Mode.NORMAL:
+        is_apply = self.options.operation == "apply" and plan.mode is Mode.NORMAL
+        if not (is_apply and self.screen.is_live) or is_on(CI, os.environ):
             return
         from ftops.cli.next_steps import next_steps
 

@@ -62,7 +62,16 @@ def metadata(card: ModelCard) -> dict[str, Any]:
     results = [result for one in card.report.evaluations for result in _results(card, one)]
     if results:
         found["model-index"] = [{"name": card.model, "results": results}]
-    return {name: value for name, value in found.items() if value}
+    return {name: _in_lines(value) for name, value in found.items() if value}
+
+
+def _in_lines(value: Any) -> Any:
+    """The same, each text in one line without control and direction characters."""
+    if isinstance(value, Mapping):
+        return {name: _in_lines(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_in_lines(one) for one in value]
+    return clean(" ".join(value.split())) if isinstance(value, str) else value
 
 
 def _listed(text: str) -> list[str]:
@@ -304,7 +313,8 @@ def _limits(card: ModelCard) -> Iterator[str]:
 
 
 def prose(text: str) -> str:
-    """Text of others in a line, in which nothing is Markdown or HTML."""
+    """Text of others in a line, in which nothing is Markdown or HTML. A bare URL stays: it shows where it
+    leads. So does `@name`: a file notifies nobody."""
     return _SPECIAL.sub(r"\\\1", clean(" ".join(text.split())))
 
 

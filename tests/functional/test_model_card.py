@@ -132,6 +132,30 @@ def test_an_existing_file_is_kept(trained: Folder) -> None:
     assert (trained.path / "mine.md").read_text("utf-8") == "mine"
 
 
+def test_metadata_is_in_one_line_without_direction_characters(trained: Folder) -> None:
+    spec = (trained.path / "ftops.yaml").read_text("utf-8")
+    tags, license_ = '"safe\\u202Eelif, x\\ny, a\\u200Bb"', '"mit\\nevil: 1\\u2066"'
+    trained.edit('"--- {a: b}"', tags)
+    trained.edit("license: apache-2.0", f"license: {license_}")
+    try:
+        trained.ok("apply", "-y")
+        meta, text = card(trained, "job.told")
+    finally:
+        trained.write("ftops.yaml", spec)
+        trained.ok("apply", "-y")
+    assert meta["tags"][3:] == ["safe\\u202eelif", "x y", "a\\u200bb"]
+    assert meta["license"] == "mit evil: 1\\u2066" and "evil" not in meta
+    written = (trained.path / "card.md").read_text("utf-8")
+    assert all(char.isprintable() for char in written.replace("\n", ""))
+    assert "**license:** mit evil: 1" in text
+
+
+def test_a_bare_address_of_prose_stays_readable() -> None:
+    from ftops.views.model_card import prose
+
+    assert prose("see https://example.com or ask @acme") == "see https://example.com or ask @acme"
+
+
 @pytest.mark.parametrize("text", [HOSTILE, "a\nb", "# a", "- a", "1. a", "\x1b[31mred"])
 def test_prose_has_no_markdown_of_others(text: str, tmp_path: Path) -> None:
     from ftops.views.model_card import prose
