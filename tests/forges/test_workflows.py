@@ -164,8 +164,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_a_new_spec_gets_workflows_too(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     created = here.run("init", "--ci", "github", "-o", "json").json["created"]
-    assert created[:5] == [
-        "ftops.yaml", "data/train.jsonl", "README.md", "ftops.schema.json", ".gitignore",
+    assert created[:6] == [
+        "ftops.yaml", "data/train.jsonl", "ask.py", "README.md", "ftops.schema.json", ".gitignore",
     ]  # fmt: skip
     assert created[5:] == [f".github/workflows/{name}.yml" for name in NAMES]
     assert here.run("init", "--env", "prod").err.startswith("error: --env needs --ci")
