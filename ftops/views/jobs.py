@@ -29,6 +29,8 @@ def draw_jobs(trainings: Sequence[Training], paint: Painter, width: int | None =
         return _detail(trainings[0], paint)
     rows = [_row(training) for training in trainings]
     columns = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
+    if width is not None and _width(rows, columns) > width:
+        rows = [{**row, "step": row["step"].replace(" of ", "/")} for row in rows]
     for name in _LESS_NEEDED:
         if width is not None and _width(rows, columns) > width and name in columns:
             columns.remove(name)

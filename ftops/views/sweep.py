@@ -12,22 +12,31 @@ from ftops.views.facts import csv_line, plain
 from ftops.views.markdown_text import cell as escaped
 from ftops.views.markdown_text import table
 from ftops.views.paint import Painter, clean
-from ftops.views.table import draw_table
+from ftops.views.table import draw_table, fits
 from ftops.views.values import show
 
 _WIDTH = 40
+_LESS_NEEDED = ("tokens", "cost", "best step", "accuracy")
+"""Columns in the order in which they are left out of a table that is too wide."""
+Columns = dict[str, list[str]]
+"""The cells of a column, by its name."""
 
 
 def draw_sweep(sweep: Sweep, paint: Painter, columns: int | None = None) -> list[str]:
-    """The rows below a heading."""
-    rows = _rows(sweep)
-    numbers = [n for n, cells in enumerate(zip(*rows[1:], strict=True)) if all(map(_is_number, cells))]
-    return draw_table(rows, paint, columns, right=numbers)
+    """The rows below a heading. A table that is wider than `columns` is drawn without keys, if its inputs say
+    the same, and then without the columns that are less needed, if it fits then."""
+    drawn = _columns(sweep)
+    shown = drawn
+    if columns is not None:
+        shown = next((one for one in _narrower(sweep, drawn) if fits(_rows(one), columns)), drawn)
+    numbers = [n for n, cells in enumerate(shown.values()) if all(map(_is_number, cells))]
+    lines = draw_table(_rows(shown), paint, columns, right=numbers)
+    return lines if "key" in shown else [*lines, paint(f"The first is {sweep.trials[0].address}.", "dim")]
 
 
 def sweep_to_markdown(sweep: Sweep) -> str:
     """The same as a table."""
-    heading, *rows = ([escaped(cell) if cell else "" for cell in row] for row in _rows(sweep))
+    heading, *rows = ([escaped(cell) if cell else "" for cell in row] for row in _rows(_columns(sweep)))
     return table(heading, rows)
 
 
@@ -87,8 +96,32 @@ def _plain(value: Json) -> object:
     return "" if value is None else plain(value) if isinstance(value, str) else value
 
 
-def _rows(sweep: Sweep) -> list[list[str]]:
-    """The heading and a row for each job. A column without any value is left out."""
+def _rows(columns: Columns) -> list[list[str]]:
+    """The heading and a row for each job."""
+    return [list(columns), *map(list, zip(*columns.values(), strict=True))]
+
+
+def _narrower(sweep: Sweep, columns: Columns) -> Iterator[Columns]:
+    """The columns, and then fewer and fewer of them."""
+    yield columns
+    left_out = set[str]()
+    redundant = ("key",) if all(map(_says_its_inputs, sweep.trials)) else ()
+    for name in (*redundant, *_LESS_NEEDED):
+        if name in columns:
+            left_out.add(name)
+            yield {name: cells for name, cells in columns.items() if name not in left_out}
+
+
+def _says_its_inputs(trial: Trial) -> bool:
+    """Whether a key such as `rate=0.5,training=mild`, of a matrix, has only values of inputs that differ."""
+    values = {value if isinstance(value, str) else show(value) for value in trial.differs.values()}
+    names = {value.removeprefix("dataset.") for value in values}
+    parts = [part.partition("=") for part in (trial.address.key or "").split(",")]
+    return all(equals and value in names for _, equals, value in parts)
+
+
+def _columns(sweep: Sweep) -> Columns:
+    """A column without any value is left out."""
     differing = dict.fromkeys(name for trial in sweep.trials for name in trial.differs)
     scores = dict.fromkeys(name for trial in sweep.trials for name in trial.scores)
     columns: dict[str, Callable[[Trial], str]] = {
@@ -104,8 +137,7 @@ def _rows(sweep: Sweep) -> list[list[str]]:
         "": lambda trial: clean(note_of(sweep, trial)),
     }
     drawn = {name: [cell(trial) for trial in sweep.trials] for name, cell in columns.items()}
-    kept = {name: cells for name, cells in drawn.items() if any(cells)}
-    return [list(kept), *map(list, zip(*kept.values(), strict=True))]
+    return {name: cells for name, cells in drawn.items() if any(cells)}
 
 
 def _input(name: str, trial: Trial) -> str:

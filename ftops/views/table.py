@@ -34,10 +34,19 @@ def draw_table(
     if columns is not None:
         fitting = _fitting(table, widths, columns - _GAP * (len(widths) - 1))
         if fitting is None:
-            return [_block(cells[0], cells[n], columns, _of(styles, n), paint) for n in range(1, len(cells))]
+            is_named = all(columns_of(_head(cells[0], row)) <= columns for row in cells[1:])
+            names = cells[0] if is_named else ["", *cells[0][1:]]
+            return [_block(names, cells[n], columns, _of(styles, n), paint) for n in range(1, len(cells))]
         widths = fitting
     folded = zip(*map(_folded, table, widths), strict=True)
     return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(folded)]
+
+
+def fits(rows: Rows, columns: int) -> bool:
+    """Whether a table of these rows is no wider than so many columns, with folded cells."""
+    table = [*zip(*([clean(cell) for cell in row] for row in rows), strict=True)]
+    widths = [max(map(columns_of, column)) for column in table]
+    return _fitting(table, widths, columns - _GAP * (len(widths) - 1)) is not None
 
 
 def _folded(column: Sequence[str], width: int) -> list[list[str]]:
@@ -93,8 +102,7 @@ def _block(
 ) -> str:
     """The first cell, and below it a line for each of the others."""
     width = max(map(columns_of, names))
-    head = f"{names[0]}: {row[0]}" if names[0] else row[0]
-    lines = [paint(head if columns_of(head) <= columns else row[0], styles.get(0, "bold"))]
+    lines = [paint(_head(names, row), styles.get(0, "bold"))]
     for at, (name, cell) in enumerate(zip(names[1:], row[1:], strict=True), 1):
         if cell:
             label = f"  {padded(name, width)}  "
@@ -102,6 +110,10 @@ def _block(
             style = styles.get(at, "")
             lines += [label + paint(first[len(label) :], style), *(paint(line, style) for line in more)]
     return "\n".join(lines)
+
+
+def _head(names: Sequence[str], row: Sequence[str]) -> str:
+    return f"{names[0]}: {row[0]}" if names[0] else row[0]
 
 
 def _parts(name: str) -> list[str]:

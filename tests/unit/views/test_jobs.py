@@ -24,8 +24,15 @@ def test_a_table_fits_and_keeps_step_and_validation_loss() -> None:
     rows = [training(key, Expected(300, 420, "pace")) for key in ("fr", "de")]
     narrow, wide = draw_jobs(rows, PLAIN, 80), draw_jobs(rows, PLAIN)
     assert max(map(len, narrow)) <= 80 < max(map(len, wide))
-    assert ("64 of 96" in narrow[1], "0.116" in narrow[1]) == (True, True)
+    assert ("64/96" in narrow[1], "0.116" in narrow[1]) == (True, True)
+    assert "64 of 96" in wide[1]
     assert "5m00s to 7m00s" in wide[1]
+
+
+def test_a_row_of_a_long_address_is_one_line() -> None:
+    rows = [training(f"rate=0.{number},n_epochs=3,b=1") for number in range(4)]
+    _, *drawn = draw_jobs(rows, PLAIN, 80)
+    assert all("\n" not in row and " 64/96 " in row for row in drawn)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Sweeps as a table, in terminals of several widths."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftops.core.address import Address
+from ftops.session.sweep import Sweep, Trial
+from ftops.views.folding import columns_of
+from ftops.views.paint import PLAIN
+from ftops.views.sweep import draw_sweep
+
+RATES = (0.5, 1, 2)
+
+
+def trial(key: str, rate: float, last: float, training: str = "dataset.mild") -> Trial:
+    differs = {"learning_rate_multiplier": rate, "n_epochs": 3, "training": training}
+    return Trial(Address("job", "sweep", key), "succeeded", differs, last, last, 0.77, 1755, 0.0039, None, 36)
+
+
+def sweep(keys: str) -> Sweep:
+    trials = tuple(trial(keys.format(rate), rate, 1 + rate) for rate in RATES)
+    return Sweep(Address("job", "sweep", None), "full_valid_loss", False, "", trials, trials[0].address)
+
+
+LONG = "learning_rate_multiplier={},n_epochs=3,training=mild"
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [
+        (None, set()),
+        (160, set()),
+        (100, {"key"}),
+        (80, {"key", "tokens", "cost"}),
+        (64, {"key", "tokens", "cost", "accuracy", "step"}),
+    ],
+)
+def test_a_table_stays_one_without_the_keys_that_its_inputs_say(
+    columns: int | None, missing: set[str]
+) -> None:
+    heading, *rows = draw_sweep(sweep(LONG), PLAIN, columns)
+    words = {"key", "tokens", "cost", "step", "accuracy", "training"}
+    assert words - set(heading.split()) == missing
+    assert all(f"{1 + rate:.4f}" in row for rate, row in zip(RATES, rows, strict=False))
+    lines = [line for row in (heading, *rows[: len(RATES)]) for line in row.split("\n")]
+    assert columns is None or max(map(columns_of, lines)) <= columns
+    first = 'The first is job.sweep["learning_rate_multiplier=0.5,n_epochs=3,training=mild"].'
+    assert rows[len(RATES) :] == [first] * ("key" in missing)
+
+
+def test_other_keys_are_kept() -> None:
+    """A row for each job becomes a block of lines if they don't fit."""
+    lines = draw_sweep(sweep("the-rate-of-the-first-experiment-was-{}"), PLAIN, 70)
+    assert [line.partition("\n")[0] for line in lines] == [
+        f"key: the-rate-of-the-first-experiment-was-{rate}" for rate in RATES
+    ]
+
+
+def test_a_block_has_the_name_of_its_first_cell_in_all_or_none() -> None:
+    lines = draw_sweep(sweep("the-rate-of-the-first-experiment-was-{}-no-more"), PLAIN, 50)
+    assert [line.partition("\n")[0] for line in lines] == [
+        f"the-rate-of-the-first-experiment-was-{rate}-no-more" for rate in RATES
+    ]
