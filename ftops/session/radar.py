@@ -19,18 +19,19 @@ from ftops.planning.preflight.context import Situation, text
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects
 from ftops.session.session import Session
+from ftops.session.unasked import Unasked, unasked
 
 
-def radar(session: Session, today: date, *, offline: bool) -> tuple[tuple[Deadline, ...], list[str]]:
-    """The deadlines of what the spec declares and what is recorded; and warnings about accounts that couldn't
-    be asked, for which the catalogue speaks. Raises SpecError if the catalogue can't be read."""
+def radar(session: Session, today: date, *, offline: bool) -> tuple[tuple[Deadline, ...], list[Unasked]]:
+    """The deadlines of what the spec declares and what is recorded; and the accounts that couldn't be asked,
+    for which the catalogue speaks. Raises SpecError if the catalogue can't be read."""
     config = session.config
     changes = tuple(_uses(session))
     kinds: dict[str, set[str]] = {}
     for change in changes:
         kinds.setdefault(change.provider, set()).add(change.address.kind)
     accounts = {name: _unasked(session, name) for name in kinds}
-    warnings: list[str] = []
+    missing: list[Unasked] = []
     if not offline and accounts:
         with ThreadPoolExecutor(len(accounts), "radar") as pool:
             replies = {name: pool.submit(_asked, session, name, kinds[name]) for name in sorted(kinds)}
@@ -38,10 +39,10 @@ def radar(session: Session, today: date, *, offline: bool) -> tuple[tuple[Deadli
             try:
                 accounts[name] = reply.result() or accounts[name]
             except ProviderError as error:
-                warnings.append(f"provider {name} can't be asked, so the catalogue speaks: {error.summary}")
+                missing.append(unasked(name, "deadlines are the catalogue's", error))
     known = catalog.load(config.project, os.environ)
     situation = Situation(changes, config.by_address, accounts, known, today)
-    return deadlines(situation, session.state), warnings
+    return deadlines(situation, session.state), missing
 
 
 def _uses(session: Session) -> Iterator[Change]:

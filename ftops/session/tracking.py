@@ -37,10 +37,9 @@ def tracked_runs(session: Session, addresses: Sequence[Address]) -> list[Tracked
     means all jobs of a sweep. Raises FtopsError, ProviderError."""
     jobs = {job.address: job for address in addresses for job in jobs_of(session, address)}
     asked = ask(session, list(jobs.values()), offline=False)
-    if asked.warnings:
-        raise FtopsError(
-            asked.warnings[0], "nothing was logged.", "try again when the service can be reached"
-        )
+    for one in asked.unasked:
+        summary = f"nothing was logged: provider {one.provider} can't be asked"
+        raise FtopsError(summary, f"{one.reason}.", "try again when the service can be reached")
     known = catalog.load(session.config.project, os.environ)
     reported = reported_jobs(session, list(jobs.values()), asked, Runs(session.runs()), known)
     evaluations = evaluations_of(session.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -376,8 +377,28 @@ def test_a_service_that_cannot_be_reached(trained: Folder, tmp_path: Path) -> No
     folder.write("state.json", at_dead)
     assert folder.run("state", "push", "state.json", environ=IN_EMULATOR).code == 0
     facts = folder.run("report", "-o", "json", environ=IN_EMULATOR).json
-    assert any("provider local can't be asked for the training of 5 jobs" in one for one in facts["warnings"])
+    (warning,) = facts["warnings"]
+    missing = "only what is recorded of the training of 5 jobs is shown, and deadlines are the catalogue's"
+    assert warning.startswith(f"provider local can't be asked: {missing}. ")
+    assert warning.count("provider local") == 1
+    assert "Start it (`ftops emulator`)" in warning
     assert len(facts["jobs"]) == 5
+
+
+def test_a_copied_emulator_is_warned_of_once(trained: Folder, tmp_path: Path) -> None:
+    """With the reason, and with what to do."""
+    copy = Folder(tmp_path / "copy")
+    shutil.copytree(trained.path, copy.path)
+    for command, missing in (
+        (("report", "--force"), "only what is recorded of the training of 5 jobs is shown, and "),
+        (("radar",), ""),
+    ):
+        done = copy.run(*command, environ=IN_EMULATOR)
+        said = done.out + done.err
+        assert f"can't be asked: {missing}deadlines are the catalogue's. The emulator doesn't start. " in said
+        assert (said.count("warning: "), said.count("doesn't start")) == (1, 1)
+        assert "was not created here" in said
+        assert "--trust` once" in said
 
 
 def test_jobs_that_are_training(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@ that are killed."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,12 @@ def test_losers_are_stopped_and_the_best_goes_on(cloud: Cloud, folder: Folder) -
     trials = folder.run("results", "job.sweep", "-o", "json").json["trials"]
     assert {one["key"] for one in trials if one["stopped"]} == found.keys()
     assert "(stopped early)" in folder.ok("state", "list")
+    folder.ok("report", "-o", "page.html")
+    page = unescape((folder.path / "page.html").read_text("utf-8"))
+    crosses = re.findall(r'class="cross"><title>(\w): [^<]*, stopped early: [^<]+</title>×<', page)
+    assert {*crosses} == found.keys()
+    assert "a cross marks a stopped job</title>" in page
+    assert "<li>× stopped early</li>" in page
     said = finished(cloud, folder)
     assert "best of job.sweep" in said
     assert stopped(folder) == found

@@ -39,15 +39,16 @@ def command(
     The account's own dates take precedence over the catalogue's; with --offline, no account is asked.
     """
     from ftops.session.radar import radar
+    from ftops.session.unasked import warnings_of
     from ftops.views import deadlines as view
 
     today = as_of or datetime.now(UTC).date()
     with Session.open(read(spec)) as session:
-        found, warnings = radar(session, today, offline=offline)
+        found, unasked = radar(session, today, offline=offline)
     if within is not None:
         found = tuple(one for one in found if one.ends_within(within, today))
     named = session.config.name, session.config.environment
-    shown = view.Shown(subject_of(*named), today, found, tuple(warnings))
+    shown = view.Shown(subject_of(*named), today, found, warnings_of(unasked))
     if screen.format == CALENDAR:
         screen.raw(view.calendar(shown))
     elif screen.markdown:

@@ -33,6 +33,7 @@ from ftops.session.report.trainings import ask, model_names, reported_jobs, repo
 from ftops.session.report.values import Checkout, Report, ReportedCosts, ReportedDeployment, ReportedJob
 from ftops.session.session import Session
 from ftops.session.sweep import choices
+from ftops.session.unasked import Unasked, warnings_of
 
 LAST_RUNS = 20
 
@@ -52,7 +53,7 @@ def gather(session: Session, addresses: Sequence[Address] = (), *, offline: bool
     asked = ask(session, jobs, offline=offline)
     trained = tuple(reported_jobs(session, jobs, asked, runs, known))
     deployments = tuple(reported_deployments(session, serving, names, runs, known, now))
-    deadlines, warnings = _deadlines(session, wanted, offline=offline)
+    deadlines, unasked = _deadlines(session, wanted, offline=offline)
     types = {provider.type for provider in config.providers.values()}
     return Report(
         spec=config.name,
@@ -81,7 +82,7 @@ def gather(session: Session, addresses: Sequence[Address] = (), *, offline: bool
         outputs={} if addresses else session.outputs(),
         runs=tuple(runs.all[-LAST_RUNS:]),
         older_runs=max(0, len(runs.all) - LAST_RUNS),
-        warnings=(*asked.warnings, *warnings),
+        warnings=warnings_of((*asked.unasked, *unasked)),
     )
 
 
@@ -115,10 +116,10 @@ def _wanted(session: Session, addresses: Sequence[Address]) -> set[Address]:
 
 def _deadlines(
     session: Session, wanted: Collection[Address], *, offline: bool
-) -> tuple[tuple[Deadline, ...], list[str]]:
+) -> tuple[tuple[Deadline, ...], list[Unasked]]:
     today = session.wall_clock().date()
-    found, warnings = radar(session, today, offline=offline)
-    return tuple(one for one in found if one.address is None or one.address in wanted), warnings
+    found, unasked = radar(session, today, offline=offline)
+    return tuple(one for one in found if one.address is None or one.address in wanted), unasked
 
 
 def _checkout(session: Session) -> Checkout | None:

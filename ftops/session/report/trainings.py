@@ -24,6 +24,7 @@ from ftops.session.report.values import DataUse, ReportedJob
 from ftops.session.session import Session
 from ftops.session.sweep import Sweep, read_results, sweep_from
 from ftops.session.training import Training, trainings
+from ftops.session.unasked import Unasked, unasked
 from ftops.state.state import ResourceState, State, Status
 
 _OFFLINE = "not read: the report was made offline"
@@ -31,18 +32,18 @@ _ROLES = ("training", "validation")
 
 
 class Asked(Struct, frozen=True):
-    """What services say of jobs, and warnings about those that can't be asked."""
+    """What services say of jobs, and the providers that can't be asked."""
 
     trainings: Mapping[Address, Training]
     results: Mapping[Address, Results | str]
-    warnings: tuple[str, ...] = ()
+    unasked: tuple[Unasked, ...] = ()
 
 
 def ask(session: Session, jobs: Sequence[ResourceState], *, offline: bool) -> Asked:
     """All about these jobs, as far as their services can be reached. Raises nothing."""
     known = {job.address: Training(job.address, recorded_run(job)) for job in jobs}
     results: dict[Address, Results | str] = dict.fromkeys(known, _OFFLINE)
-    warnings: list[str] = []
+    missing: list[Unasked] = []
     by_provider: dict[str, list[ResourceState]] = {}
     for job in () if offline else jobs:
         by_provider.setdefault(job.provider, []).append(job)
@@ -54,11 +55,11 @@ def ask(session: Session, jobs: Sequence[ResourceState], *, offline: bool) -> As
             results |= session.ask_all(ended, lambda _, job: read_results(session, job))
         except FtopsError as error:
             count = plural(len(some), "job")
-            warnings.append(f"provider {name} can't be asked for the training of {count}: {error.summary}")
+            missing.append(unasked(name, f"only what is recorded of the training of {count} is shown", error))
             results |= {job.address: f"not read: {error.summary}" for job in some}
     clean = redaction(session.config.secrets)
     results = {job: clean.text(one) if isinstance(one, str) else one for job, one in results.items()}
-    return Asked(known, results, tuple(warnings))
+    return Asked(known, results, tuple(missing))
 
 
 def reported_jobs(

@@ -25,13 +25,14 @@ _TICKS = 5
 
 class Line(NamedTuple):
     """A line of a plot. `style`: a class of the style sheet; `raw`: the values before smoothing, shown faint;
-    `dots`: whether each value is marked."""
+    `dots`: whether each value is marked; `end`: what a cross at its end means, if there is one."""
 
     name: str
     points: Points
     style: str
     raw: Points = ()
     dots: bool = False
+    end: str = ""
 
 
 class Mark(NamedTuple):
@@ -63,11 +64,12 @@ def line_plot(label: str, lines: Sequence[Line], mark: Mark | None = None) -> El
     box = _Box(min(steps), max(steps), low, high + room)
     marked = _marked(mark, box) if mark else []
     dots = [dot for line in lines if line.dots for dot in _dots(line, box)]
+    ends = [_cross(line, box) for line in lines if line.end]
     inside = [path for line in lines for path in _paths(line, box)]
     return _framed(
         label,
         [(box.down(value), f"{value:.4g}") for value in ticks(box.low, box.high, 4)],
-        [*_x_axis(box), _stretched(inside), *dots, *marked],
+        [*_x_axis(box), _stretched(inside), *dots, *ends, *marked],
     )
 
 
@@ -145,6 +147,24 @@ def _dots(line: Line, box: _Box) -> list[Element]:
         )
         for step, value in line.points
     ]
+
+
+CROSS = "×"
+
+
+def _cross(line: Line, box: _Box) -> Element:
+    """At the last point of a line."""
+    step, value = line.points[-1]
+    x = box.across(step)
+    return element(
+        "text",
+        element("title", f"{line.name}, {line.end}"),
+        CROSS,
+        x=f"{x:.2f}%",
+        y=f"{box.down(value) + 6:.1f}",
+        text_anchor="end" if x > 98 else "start" if x < 2 else "middle",
+        class_="cross",
+    )
 
 
 def _marked(mark: Mark, box: _Box) -> list[Element]:

@@ -14,7 +14,7 @@ from ftops.session.sweep import Sweep
 from ftops.views.html import Node, element, folded, table
 from ftops.views.jobs import standing
 from ftops.views.spec_report import words
-from ftops.views.spec_report.plots import Coordinate, Line, line_plot, parallel_plot
+from ftops.views.spec_report.plots import CROSS, Coordinate, Line, line_plot, parallel_plot
 from ftops.views.spec_report.trainings import MOST_CARDS, content, left_out, number
 from ftops.views.sweep import note_of
 
@@ -123,14 +123,23 @@ def _overlay(sweep: Sweep, jobs: Sequence[ReportedJob]) -> Iterator[Node]:
         if curve is not None:
             points = smoothed(curve.points, window_of(curve))
             name = f"{job.address.key}: {sweep.metric} {points[-1][1]:.4g} at the end"
-            drawn.append(Line(name, points, f"rank{_rank(rank, len(jobs))}", dots=len(points) < 3))
+            style = f"rank{_rank(rank, len(jobs))}"
+            drawn.append(Line(name, points, style, dots=len(points) < 3, end=_end(job)))
     if len(drawn) > 1:
+        label = f"{sweep.metric} of all jobs by step"
+        has_ends = any(line.end for line in drawn)
         yield element(
             "figure",
             element("figcaption", f"{sweep.metric} of all jobs"),
-            line_plot(f"{sweep.metric} of all jobs by step", drawn[::-1]),
-            _rank_key(),
+            line_plot(f"{label}; a cross marks a stopped job" if has_ends else label, drawn[::-1]),
+            _rank_key(has_ends),
         )
+
+
+def _end(job: ReportedJob) -> str:
+    """What the cross at the end of a curve means: its job was stopped early."""
+    stopped = job.record.stopped
+    return f"stopped early: {stopped.get('reason')}" if stopped else ""
 
 
 def _rank(place: int, count: int) -> int:
@@ -138,7 +147,7 @@ def _rank(place: int, count: int) -> int:
     return 0 if not place else 1 + min(4, 5 * (place - 1) // max(1, count - 1))
 
 
-def _rank_key() -> Element:
+def _rank_key(has_ends: bool) -> Element:
     swatches = [("rank0", "the best job"), ("rank1", "the next ones"), ("rank5", "the last ones")]
     return element(
         "ul",
@@ -150,6 +159,7 @@ def _rank_key() -> Element:
             )
             for style, text in swatches
         ),
+        element("li", f"{CROSS} stopped early") if has_ends else None,
         class_="key",
     )
 
@@ -164,7 +174,9 @@ def _parallel(sweep: Sweep) -> Iterator[Node]:
     coordinates = [Coordinate(name, [trial.differs.get(name) for trial in known]) for name in differing]
     coordinates += [Coordinate(f"last {sweep.metric}", [trial.last for trial in known])]
     coordinates += [Coordinate(name, [trial.scores.get(name) for trial in known]) for name in scores]
-    names = [f"{trial.address.key}: {trial.last:.4g}" for trial in known]
+    names = [
+        f"{trial.address.key}: {trial.last:.4g}{', stopped early' if trial.stopped else ''}" for trial in known
+    ]
     ranks = [_rank(place, len(known)) for place in range(len(known))]
     plot = parallel_plot(f"Inputs and {sweep.metric} of the jobs", coordinates[:_MOST_AXES], names, ranks)
     yield element(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftops.core.address import Address
+from ftops.core.address import Address, Json
 from ftops.session.sweep import Sweep, Trial
 from ftops.views.folding import columns_of
 from ftops.views.paint import PLAIN
@@ -14,7 +14,7 @@ RATES = (0.5, 1, 2)
 
 
 def trial(key: str, rate: float, last: float, training: str = "dataset.mild") -> Trial:
-    differs = {"learning_rate_multiplier": rate, "n_epochs": 3, "training": training}
+    differs: dict[str, Json] = {"learning_rate_multiplier": rate, "n_epochs": 3, "training": training}
     return Trial(Address("job", "sweep", key), "succeeded", differs, last, last, 0.77, 1755, 0.0039, None, 36)
 
 
