@@ -92,10 +92,11 @@ def trainings(session: Session, jobs: Sequence[ResourceState]) -> list[Training]
 
 
 def events_of(
-    session: Session, jobs: Sequence[ResourceState], seen: str = ""
+    session: Session, jobs: Sequence[ResourceState], seen: Mapping[str, str] | None = None
 ) -> Mapping[Address, list[JobEvent]]:
-    """The events of jobs after one that was seen. Raises FtopsError, ProviderError."""
-    return session.ask_all(jobs, partial(_events_of, seen=seen))
+    """The events of jobs, after those that were `seen`, by the ID of the job. Raises FtopsError,
+    ProviderError."""
+    return session.ask_all(jobs, partial(_events_of, seen=seen or {}))
 
 
 def standings(session: Session, addresses: Collection[Address]) -> Mapping[Address, Training]:
@@ -125,9 +126,9 @@ def _run_of(provider: Provider, job: ResourceState) -> TrainingRun | None:
     return recorded_run(job)
 
 
-def _events_of(provider: Provider, job: ResourceState, seen: str) -> list[JobEvent]:
+def _events_of(provider: Provider, job: ResourceState, seen: Mapping[str, str]) -> list[JobEvent]:
     if isinstance(provider, WatchesTraining):
-        return [] if job.is_off else provider.job_events(job, seen)
+        return [] if job.is_off else provider.job_events(job, seen.get(job.remote_id, ""))
     raise UsageError(f"{job.address} has no events", f"the provider {job.provider} keeps none.")
 
 

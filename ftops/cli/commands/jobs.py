@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -14,15 +14,15 @@ from ftops.cli.addresses import AddressOrSpec
 from ftops.cli.console import INTERRUPTED, Screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import SpecArguments, read
-from ftops.core.address import Address
+from ftops.core.address import Address, Json
 from ftops.core.dag_executor import Deliveries
-from ftops.core.errors import FtopsError, UsageError
+from ftops.core.errors import FtopsError
 from ftops.core.snippets import command as snippet
-from ftops.providers.training_run import newest
+from ftops.providers.training_run import JobEvent, newest
 from ftops.session.session import Session
 from ftops.session.training import Training, events_of, jobs_of, only_job, trainings
-from ftops.state.state import ResourceState
 from ftops.views.jobs import draw_event, draw_jobs, draw_standing, event_to_json, training_to_json
+from ftops.views.paint import Painter
 
 _USUAL_PAUSE = 30.0
 """Seconds between two looks if the provider names none."""
@@ -73,60 +73,61 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
     address, spec = address_and_spec(address, spec)
     with Session.open(read(spec)) as session:
         address = address or only_job(session)
-        job, *others = jobs_of(session, address)
-        if others and not follow:
-            return _all_events(screen, session, address, [job, *others])
-        if others:
-            known = ", ".join(str(one.address) for one in (job, *others)[:6])
-            raise UsageError(
-                f"{address} has {len(others) + 1} jobs, and one can be followed",
-                "",
-                f"name one of them, such as {known}",
-            )
-        events = events_of(session, [job])[job.address]
-        if not events and not follow:
+        if follow:
+            return _followed_events(screen, session, address)
+        found = _by_time(events_of(session, jobs_of(session, address)))
+        if not found:
+            is_sweep = jobs_of(session, address)[0].address != address
             raise FtopsError(
-                f"{address} has no events",
+                f"the jobs of {address} have no events" if is_sweep else f"{address} has no events",
                 "the service deletes events some time after a job has ended, and all of them with the job.",
-                f"{snippet('ftops', 'results', address)} shows the metrics of a finished job",
+                f"{snippet('ftops', 'results', address)} "
+                + ("compares the finished jobs" if is_sweep else "shows the metrics of a finished job"),
             )
-        if not follow:
-            return screen.result(
-                lambda: {"address": str(address), "events": [event_to_json(one) for one in events]},
-                lambda: [draw_event(one, screen.paint) for one in events],
-            )
-        seen = ""
-
-        def look() -> tuple[bool, float]:
-            nonlocal seen
-            (training,) = trainings(session, [job])  # first: what ends it comes with the events after it
-            new = events_of(session, [job], seen)[job.address]
-            seen = newest(new, seen)
-            for event in new:
-                if screen.json:
-                    screen.line({"address": str(address), **event_to_json(event)})
-                else:
-                    screen.lines([draw_event(event, screen.paint)])
-            return training.is_ended, training.run.poll_after or _USUAL_PAUSE
-
-        return _until_ended(screen, session, look, f"{address} goes on at the service")
-
-
-def _all_events(screen: Screen, session: Session, sweep: Address, jobs: Sequence[ResourceState]) -> int:
-    """Those of several jobs, by their time."""
-    found = [(event, job) for job, events in events_of(session, jobs).items() for event in events]
-    found.sort(key=lambda one: one[0].at)
-    if not found:
-        raise FtopsError(
-            f"the jobs of {sweep} have no events",
-            "the service deletes events some time after a job has ended, and all of them with the job.",
-            f"{snippet('ftops', 'results', sweep)} compares the finished jobs",
+        return screen.result(
+            lambda: {"address": str(address), "events": [_event_to_json(address, *one) for one in found]},
+            lambda: [_drawn_event(address, *one, screen.paint) for one in found],
         )
-    rows = [{"address": str(job), **event_to_json(event)} for event, job in found]
-    return screen.result(
-        lambda: {"address": str(sweep), "events": rows},
-        lambda: [f"{screen.paint(str(job.key))}: {draw_event(event, screen.paint)}" for event, job in found],
-    )
+
+
+def _by_time(found: Mapping[Address, Sequence[JobEvent]]) -> list[tuple[Address, JobEvent]]:
+    rows = [(job, event) for job, events in found.items() for event in events]
+    return sorted(rows, key=lambda row: (row[1].at, row[0].sort_key))
+
+
+def _event_to_json(asked: Address, job: Address, event: JobEvent) -> dict[str, Json]:
+    """Of all jobs of a sweep, with the address of its job."""
+    return event_to_json(event) if job == asked else {"address": str(job), **event_to_json(event)}
+
+
+def _drawn_event(asked: Address, job: Address, event: JobEvent, paint: Painter) -> str:
+    drawn = draw_event(event, paint)
+    return drawn if job == asked else f"{paint(str(job.key))}: {drawn}"
+
+
+def _followed_events(screen: Screen, session: Session, address: Address) -> int:
+    """Shows the events of the jobs at an address as they come, until all have ended."""
+    seen: dict[str, str] = {}
+    complete: set[str] = set()
+    """IDs of jobs whose events are all shown."""
+
+    def look() -> tuple[bool, float]:
+        session.reread()  # an apply elsewhere may have started more
+        jobs = [one for one in jobs_of(session, address) if one.remote_id not in complete]
+        found = trainings(session, jobs)  # first: what ends a job comes with the events after it
+        new = events_of(session, jobs, seen)
+        for of, event in _by_time(new):
+            if screen.json:
+                screen.line({"address": str(of), **event_to_json(event)})
+            else:
+                screen.lines([_drawn_event(address, of, event, screen.paint)])
+        for job in jobs:
+            seen[job.remote_id] = newest(new[job.address], seen.get(job.remote_id, ""))
+        complete.update(job.remote_id for job, one in zip(jobs, found, strict=True) if one.is_ended)
+        pauses = [one.run.poll_after or _USUAL_PAUSE for one in found if not one.is_ended]
+        return not pauses, min(pauses, default=_USUAL_PAUSE)
+
+    return _until_ended(screen, session, look, f"{address} goes on at the service")
 
 
 def address_and_spec(

@@ -10,7 +10,7 @@ from ftops.core.plurals import plural
 from ftops.planning.estimate import dollars
 from ftops.providers.training_curves import smoothed, window_of
 from ftops.session.report.values import Report, ReportedJob
-from ftops.session.sweep import Sweep
+from ftops.session.sweep import Sweep, Trial
 from ftops.views.html import Node, element, folded, table
 from ftops.views.jobs import standing
 from ftops.views.spec_report import words
@@ -28,6 +28,11 @@ def sweeps(report: Report) -> Iterator[Node]:
         yield from _sweep(sweep, [jobs[one.address] for one in sweep.trials if one.address in jobs], chosen)
 
 
+def model_of(trial: Trial) -> str:
+    """The model whose metric counts for a job."""
+    return "the last checkpoint" if trial.stopped else "the final model"
+
+
 def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob], chosen: Choice | None) -> Iterator[Node]:
     yield element(
         "h3", f"{sweep.address}  ", element("small", plural(len(sweep.trials), "job"), class_="dim")
@@ -39,9 +44,9 @@ def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob], chosen: Choice | None) -> 
         direction = "highest" if sweep.is_reward else "lowest"
         yield element(
             "p",
-            "Best: ",
+            "Best: " if all(job.training.is_ended for job in jobs) else "Best of those that have ended: ",
             words.link(best.address, best.address.key or ""),
-            f" with the {direction} {sweep.metric} of the final model, {best.last:.4g}",
+            f" with the {direction} {sweep.metric} of {model_of(best)}, {best.last:.4g}",
             (f" ({differs})." if differs else ".") + takes,
             class_="finding good",
         )
@@ -175,7 +180,7 @@ def _parallel(sweep: Sweep) -> Iterator[Node]:
     coordinates += [Coordinate(f"last {sweep.metric}", [trial.last for trial in known])]
     coordinates += [Coordinate(name, [trial.scores.get(name) for trial in known]) for name in scores]
     names = [
-        f"{trial.address.key}: {trial.last:.4g}{', stopped early' if trial.stopped else ''}" for trial in known
+        f"{trial.address.key}: {trial.last:.4g}" + ", stopped early" * bool(trial.stopped) for trial in known
     ]
     ranks = [_rank(place, len(known)) for place in range(len(known))]
     plot = parallel_plot(f"Inputs and {sweep.metric} of the jobs", coordinates[:_MOST_AXES], names, ranks)
