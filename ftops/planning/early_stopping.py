@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
+from math import isclose
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -36,6 +37,8 @@ class Curve(Struct, frozen=True):
 
 
 Curves = Mapping[Address, Curve]
+_EQUAL = 1e-6
+"""Values that differ by less, relative to the greater one, are equal: that is noise of their computation."""
 
 
 class Loss(NamedTuple):
@@ -77,9 +80,13 @@ def losing(job: Address, curves: Curves, stop: Stop) -> Loss | None:
     if not curve.steps or curve.steps[-1] < stop.after:
         return None
     others = [one for address, one in curves.items() if address != job and one.steps]
-    if all(curve.bests[-1] <= one.bests[-1] for one in others):
+    if not any(_is_worse(curve.bests[-1], one.bests[-1]) for one in others):
         return None
     return _RULES[stop.rule](curve, others, stop)
+
+
+def _is_worse(value: float, other: float) -> bool:
+    return value > other and not isclose(value, other, rel_tol=_EQUAL, abs_tol=1e-12)
 
 
 def _by_median(curve: Curve, others: Sequence[Curve], stop: Stop) -> Loss | None:
@@ -89,7 +96,7 @@ def _by_median(curve: Curve, others: Sequence[Curve], stop: Stop) -> Loss | None
     if len(means) < stop.min_jobs:
         return None
     bound = _median(means)
-    return Loss(step, curve.bests[-1], bound, len(means)) if curve.bests[-1] > bound else None
+    return Loss(step, curve.bests[-1], bound, len(means)) if _is_worse(curve.bests[-1], bound) else None
 
 
 def _median(values: Sequence[float]) -> float:
@@ -110,7 +117,7 @@ def _by_halving(curve: Curve, others: Sequence[Curve], stop: Stop) -> Loss | Non
     if len(bests) < stop.min_jobs:
         return None
     kept = max(1, (len(bests) + 1) // stop.factor)
-    better = sum(best < value for best in bests)
+    better = sum(_is_worse(value, best) for best in bests)
     return Loss(rung, value, bests[kept - 1], len(bests), better + 1, kept) if better >= kept else None
 
 

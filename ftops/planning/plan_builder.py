@@ -437,12 +437,14 @@ class PlanBuilder(Struct, frozen=True):
         if not billed & made.providers_of(MAKING):
             return NOTHING, ()
         from ftops import catalog
+        from ftops.planning.cost.budgets import small_budgets
         from ftops.planning.cost.estimator import estimate
 
         changes = [change for change in made.changes if change.provider in billed]
         kept = None if self.config.withheld is not None else self.kept_answers
         known = catalog.load(project, os.environ)
-        return estimate(changes, self.config, resources, known, self.state, made.known, kept)
+        costs, found = estimate(changes, self.config, resources, known, self.state, made.known, kept)
+        return costs, (*found, *small_budgets(costs.training, made.stops, resources))
 
     @property
     def _reader(self) -> Reader:

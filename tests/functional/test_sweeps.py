@@ -382,3 +382,16 @@ def test_a_rollback_knows_which_job_of_the_sweep_has_made_the_model(tmp_path: Pa
     folder.ok("apply", "-y")
     assert not folder.run("plan", "-o", "json").json["pins"]
     assert "No changes." in folder.ok("plan")
+
+
+def test_a_budget_that_is_not_enough_for_one_job(tmp_path: Path) -> None:
+    """The plan warns where it is written; it is made."""
+    spec = SPEC.replace("    seed: 3\n", "    seed: 3\n    stop: {rule: median, budget: {tokens: 9}}\n")
+    folder = with_data(Folder.make(tmp_path, spec))
+    done = folder.run("plan")
+    assert done.code == 0
+    words = " ".join(done.err.split())
+    assert "warning: the budget of job.sweep, 9 tokens, is less than its smallest job needs, about " in words
+    assert "--> ftops.yaml:19:26 " in words
+    folder.edit("tokens: 9", "tokens: 9000")
+    assert "the budget of job.sweep" not in folder.run("plan").err

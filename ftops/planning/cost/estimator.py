@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ftops import catalog
 from ftops.catalog import Catalog, CatalogModel
-from ftops.config.config import Budget, Config, Resource
+from ftops.config.config import Config, Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
@@ -29,6 +29,7 @@ from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.evaluation.service_grader import parts
+from ftops.planning.cost.budgets import over_budget
 from ftops.planning.cost.durations import comparable
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.cost.hosting import hosting_cost
@@ -40,7 +41,6 @@ from ftops.planning.estimate import (
     HostingCost,
     Line,
     TrainingCost,
-    about,
     dollars,
 )
 from ftops.planning.plan import CREATING, Action, Change
@@ -123,58 +123,6 @@ def _pattern(resource: Resource) -> str:
     pattern = str(resource.inputs.get("path", ""))
     is_joined = "file" in resource.inputs and "transform" not in resource.inputs
     return pattern if is_joined and is_pattern(pattern) else ""
-
-
-def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
-    """An error where a limit is passed, a warning where that can't be told."""
-    places = dict(budget.places)
-    limits = (
-        ("training", "training", budget.training, estimate.dollars, ", fewer epochs or examples"),
-        ("hosting_per_hour", "an hour of hosting", budget.hosting_per_hour, estimate.per_hour, ""),
-    )
-    for key, what, limit, cost, also in limits:
-        if limit is not None and cost > limit:
-            yield Diagnostic(
-                f"{what} would cost about {_exact(cost, limit)}, "
-                f"more than the budget of {_exact(limit, cost)}",
-                _largest(estimate, key),
-                f"raise `budget: {{{key}: …}}`, or plan less at once (--target{also})",
-                places.get(key),
-            )
-    unpriced = [cost for cost in estimate.hosting if cost.per_hour is None]
-    if budget.hosting_per_hour is not None and unpriced:
-        names = ", ".join(str(cost.address) for cost in unpriced[:3])
-        yield Diagnostic(
-            f"the hourly cost of {len(unpriced)} of {len(estimate.hosting)} deployments isn't known",
-            f"So the budget can't be checked whole: {names}.",
-            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
-            places.get("hosting_per_hour"),
-            "warning",
-        )
-    if budget.training is not None and estimate.unknown:
-        jobs = ", ".join(str(cost.address) for cost in estimate.unknown[:3])
-        yield Diagnostic(
-            f"the cost of {len(estimate.unknown)} of {len(estimate.training)} jobs isn't known",
-            f"So the budget can't be checked whole. {jobs}: {estimate.unknown[0].note}.",
-            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
-            places.get("training"),
-            "warning",
-        )
-
-
-def _exact(amount: float, other: float) -> str:
-    """As plans show amounts; with as many digits as it takes to tell it from another one."""
-    if dollars(amount) != dollars(other):
-        return dollars(amount)
-    digits = next((d for d in range(2, 8) if f"{amount:.{d}f}" != f"{other:.{d}f}"), 2)
-    return f"${amount:,.{digits}f}"
-
-
-def _largest(estimate: Estimate, key: str) -> str:
-    if key != "training":
-        return ""
-    known = sorted(estimate.training, key=lambda cost: -(cost.dollars or 0))
-    return "; ".join(f"{c.address}: {about(c.dollars)}" for c in known[:3] if c.dollars) + "."
 
 
 def _changes_hours(change: Change) -> bool:

@@ -118,7 +118,11 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "resources", f"{len(report.objects):,}", words.counted(counts)
     for sweep in report.sweeps[:1]:
         if sweep.metric and (best := sweep.trials[0].last) is not None:
-            yield f"best of {sweep.address}", f"{best:.4g}", f"{sweep.metric} of {model_of(sweep.trials[0])}"
+            yield (
+                f"best of {sweep.address}",
+                f"{best:.4g}",
+                f"{sweep.metric} of {sweeps.model_of(sweep.trials[0])}",
+            )
     for one in report.evaluations[:1]:
         score = one.record.outputs.get("score")
         if isinstance(score, int | float):

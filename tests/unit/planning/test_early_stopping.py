@@ -56,12 +56,16 @@ def stopped(
         ({"a": [1, 1], "b": [5, 5], "c": [9, 2]}, {"b": 2}),  # of c, its best value counts: 2 < 3
         ({"a": [1, 1, 9], "b": [1, 1, 9], "c": [4, 3, 2]}, {}),  # the others' means count: 3.67
         ({"a": [1, 1], "b": [1, 1], "c": [1, 1]}, {}),  # equals aren't worse
+        # Six times 0.1 has the mean 0.09999999999999999.
+        ({**dict.fromkeys("abc", [0.1] * 6), "d": [0.7] * 5 + [0.05]}, {}),
+        ({"a": [0.3, 0.30000001], "b": [0.3, 0.3], "c": [0.3, 0.3], "d": [0.7, 0.05]}, {}),
+        ({"a": [0.301, 0.301], "b": [0.3, 0.3], "c": [0.3, 0.3], "d": [0.7, 0.05]}, {"a": 2}),
         ({"a": [1, 1], "b": [2, 2], "c": [math.nan, None]}, {}),
         ({"a": [1, 1], "b": [None, None], "c": [3, 3]}, {}),
         ({"a": [1, None, 1], "b": [2, None, 2], "c": [None, 3]}, {"c": 2}),
         ({}, {}),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_the_median_rule(values: dict[str, list[float | None]], losers: dict[str, int]) -> None:
     assert stopped(MEDIAN, values) == losers
@@ -76,9 +80,10 @@ def test_the_median_rule(values: dict[str, list[float | None]], losers: dict[str
         ({"a": [1] * 4, "b": [2] * 4, "c": [3, 3, 3], "d": [4]}, {"b": 4, "c": 2}),  # rungs at 2 and 4
         ({"a": [5, 5, 1], "b": [2, 2]}, {}),  # a is the best by now; b is at its rung
         ({"a": [1, 1], "b": [1, 1]}, {}),
+        ({"a": [0.3, 0.3], "b": [0.1 + 0.2, 0.1 + 0.2]}, {}),
         ({"a": [1, 1], "b": [math.nan, math.nan]}, {}),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_halving(values: dict[str, list[float | None]], losers: dict[str, int]) -> None:
     assert stopped(HALVING, values) == losers

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from ftops.catalog import Catalog, CatalogModel
-from ftops.config.config import Budget
+from ftops.config.config import Budget, Resource
+from ftops.config.sweeps import Stop
 from ftops.core.address import Address
 from ftops.core.errors import Place
 from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.profile.statistics import statistics
 from ftops.planning.cost import estimator
+from ftops.planning.cost.budgets import over_budget, small_budgets
 from ftops.planning.cost.durations import hours_between
-from ftops.planning.cost.estimator import over_budget
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
 from ftops.planning.plan import Plan
 from ftops.planning.saved.plan_digest import PlanInputs
@@ -171,3 +172,38 @@ def test_a_plan_with_all_of_an_estimate_is_written_and_read() -> None:
     made = Plan("spec", "default", "lineage", 1, estimate=found)
     saved = SavedPlan(made, Origin("2026-01-01T00:00:00Z", "1", ".", "default"), PlanInputs())
     assert parse_plan(plan_text(saved), "plan.ft") == saved
+
+
+SWEEP = Address("job", "s", None)
+JOBS = tuple(SWEEP._replace(key=key) for key in "abc")
+
+
+@pytest.mark.parametrize(
+    ("costs", "stop", "said"),
+    [
+        (
+            (5.0, 2.0, 3.0),
+            Stop(JOBS, "median", dollars=1.5),
+            "$1.50, is less than its smallest job needs, about $2.00",
+        ),
+        ((5.0, 2.0, 3.0), Stop(JOBS, "median", dollars=2.0), ""),
+        ((5.0, None, 3.0), Stop(JOBS, "median", dollars=1.5), ""),
+        ((5.0, 2.0), Stop(JOBS, "median", dollars=1.5), ""),
+        ((5.0, 2.0, 3.0), Stop(JOBS, "median"), ""),
+        ((0.00004, 0.00003, 0.1), Stop(JOBS, "median", dollars=0.00001), "$0.00001, is less"),
+        ((5.0, None, 3.0), Stop(JOBS, "halving", tokens=3_999_999), "3,999,999 tokens, is less"),
+        ((5.0, None, 3.0), Stop(JOBS, "halving", tokens=4_000_000), ""),
+    ],
+    ids=range(8),
+)
+def test_a_budget_for_less_than_one_job(costs: tuple[float | None, ...], stop: Stop, said: str) -> None:
+    """Of a sweep whose jobs are all known."""
+    place = Place("ftops.yaml", 9, 20)
+    resources = {job: Resource(job, "p", {}, places={"stop.budget": place}) for job in JOBS}
+    training = [
+        TrainingCost(job, 10, 2_000_000, Epochs(2), per_million=None if cost is None else cost / 4)
+        for job, cost in zip(JOBS, costs, strict=False)
+    ]
+    found = list(small_budgets(training, {SWEEP: stop}, resources))
+    assert [(one.severity, one.place) for one in found] == [("warning", place)] * bool(said)
+    assert said in "".join(one.summary for one in found)
