@@ -167,7 +167,7 @@ def test_a_new_spec_gets_workflows_too(tmp_path: Path) -> None:
     assert created[:6] == [
         "ftops.yaml", "data/train.jsonl", "ask.py", "README.md", "ftops.schema.json", ".gitignore",
     ]  # fmt: skip
-    assert created[5:] == [f".github/workflows/{name}.yml" for name in NAMES]
+    assert created[6:] == [f".github/workflows/{name}.yml" for name in NAMES]
     assert here.run("init", "--env", "prod").err.startswith("error: --env needs --ci")
     assert 'env: "prod"' in texts(tmp_path)["ftops-plan"]
     assert spec_in(tmp_path)._replace(name="") == NEW_SPEC
