@@ -25,6 +25,7 @@ from ftops.trackers.tracked_run import (
     LoggedRun,
     OnProgress,
     TrackedRun,
+    so_far,
 )
 
 _JOB, _SWEEP, _DIGEST, _PARENT = "ftops.job_id", "ftops.sweep", "ftops.digest", "mlflow.parentRunId"
@@ -37,6 +38,8 @@ _DEFAULTS = {
 _LONGEST_KEY, _LONGEST_PARAMETER, _LONGEST_TAG = 250, 6000, 5000
 _METRICS, _OTHERS = 900, 90
 """Entries of a request; the limits are 1000 and 100."""
+_NOT_THE_REASON = "(raised as a result of"
+"""How a line begins that SQLAlchemy writes before its reason."""
 _NOT_IN_NAMES = re.compile(r"[^\w./: -]", re.ASCII)
 
 
@@ -49,13 +52,15 @@ def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) ->
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    done: list[LoggedRun] = []
     try:
         client = MlflowClient(tracking_uri=to.tracking_uri or None)
-        return _logged(client, runs, to, on_progress)
+        return _logged(client, runs, done, to, on_progress)
     except (MlflowException, OSError, *_database_errors()) as error:
         uri = _shown(to.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
         hint = "check --tracking-uri or MLFLOW_TRACKING_URI, and that its server runs"
-        raise FtopsError(f"can't log to MLflow{f' at {uri}' * bool(uri)}", _reason(error), hint) from error
+        detail = " ".join(filter(None, (_reason(error), so_far(done, runs))))
+        raise FtopsError(f"can't log to MLflow{f' at {uri}' * bool(uri)}", detail, hint) from error
 
 
 def _database_errors() -> tuple[type[Exception], ...]:
@@ -65,11 +70,17 @@ def _database_errors() -> tuple[type[Exception], ...]:
     return tuple(error for error in found if error)
 
 
-def _logged(client: Any, runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:
+def _logged(
+    client: Any,
+    runs: Sequence[TrackedRun],
+    done: list[LoggedRun],
+    to: Destination,
+    on_progress: OnProgress,
+) -> Logged:
+    """Adds to `done` what is logged."""
     experiment = _experiment(client, to.experiment, runs[0].project)
     sweeps = {run.sweep: run for run in runs if run.sweep}
     parents = {sweep: _sweep_run(client, experiment, run).info for sweep, run in sweeps.items()}
-    done: list[LoggedRun] = []
     for run in runs:
         on_progress(len(done), len(runs))
         done.append(_log(client, experiment, run, parents[run.sweep].run_id if run.sweep else ""))
@@ -215,5 +226,7 @@ def _reason(error: BaseException) -> str:
         cause = deeper
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}."
-    text = re.sub(r"(://)[^\s/@]+@", r"\1", str(error).strip().partition("\n")[0])[:1000]
+    lines = (line.strip() for line in str(error).splitlines())
+    first = next((line for line in lines if line and not line.startswith(_NOT_THE_REASON)), "")
+    text = re.sub(r"(://)[^\s/@]+@", r"\1", first)[:1000]
     return text if text.endswith(".") else f"{text}."

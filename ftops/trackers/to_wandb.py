@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from contextlib import suppress
@@ -25,6 +25,7 @@ from ftops.trackers.tracked_run import (
     LoggedRun,
     OnProgress,
     TrackedRun,
+    so_far,
 )
 
 _DIGEST = "ftops.json"
@@ -39,28 +40,33 @@ _LOCAL_SETTINGS = frozenset({"entity", "project", "mode", "disabled"})
 
 def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:
     """Creates or resumes a run for each; those of a sweep are a group. Raises FtopsError, ImportError."""
-    for folder in ("wandb", ".wandb"):
-        _check_settings(Path(os.environ.get("WANDB_DIR") or ".") / folder / "settings")
+    # It reads those of the current folder before it knows WANDB_DIR, and those there when it signs in.
+    roots = dict.fromkeys((Path(), Path(os.environ.get("WANDB_DIR") or ".")))
+    files = [root / name / "settings" for root in roots for name in ("wandb", ".wandb")]
+    found = {path: _checked_settings(path) for path in files}
+    chosen = {name: str(path) for path in files[:2] for name in found[path]}
     os.environ.setdefault("WANDB_SILENT", "true")
     import wandb
 
+    done: list[LoggedRun] = []
     try:
-        return _logged(wandb, runs, to, on_progress)
+        return _logged(wandb, runs, done, to, chosen, on_progress)
     except (wandb.Error, OSError, ValueError) as error:
         text = str(error).strip().partition("\n")[0][:500]
         hint = (
             "check WANDB_BASE_URL, and the network; with WANDB_MODE=offline, runs are kept for `wandb sync`"
         )
-        raise FtopsError("can't log to Weights & Biases", text and f"{text}.", hint) from error
+        detail = " ".join(filter(None, (text and f"{text.rstrip('.')}.", so_far(done, runs))))
+        raise FtopsError("can't log to Weights & Biases", detail, hint) from error
     finally:
         wandb.teardown()
 
 
-def _check_settings(path: Path) -> None:
-    """The library reads this file of the current folder, which may belong to a checkout of others. Raises
-    FtopsError if it could send the API key elsewhere."""
+def _checked_settings(path: Path) -> frozenset[str]:
+    """What this file of the current folder sets. The library reads it, and it may belong to a checkout of
+    others. Raises FtopsError if it could send the API key elsewhere."""
     if not path.exists():
-        return
+        return frozenset()
     parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(content(path, limit=_MOST_BYTES).decode("utf-8"))
@@ -73,9 +79,18 @@ def _check_settings(path: Path) -> None:
             "a file in the current folder may belong to others, and could send your API key to another host.",
             "remove the line; `wandb login --host` and WANDB_BASE_URL name another host",
         )
+    return frozenset(names)
 
 
-def _logged(wandb: Any, runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:
+def _logged(
+    wandb: Any,
+    runs: Sequence[TrackedRun],
+    done: list[LoggedRun],
+    to: Destination,
+    chosen: Mapping[str, str],
+    on_progress: OnProgress,
+) -> Logged:
+    """Adds to `done` what is logged. `chosen`: settings by their name, and the file that they are in."""
     settings = wandb.setup().settings
     is_offline = settings.mode == "offline"
     if settings.mode == "disabled":
@@ -86,26 +101,42 @@ def _logged(wandb: Any, runs: Sequence[TrackedRun], to: Destination, on_progress
         hint = "run `wandb login`, or set WANDB_API_KEY; WANDB_MODE=offline needs no account"
         raise FtopsError("not signed in to Weights & Biases", "there is no API key.", hint)
     project = to.experiment or settings.project or runs[0].project
-    done: list[LoggedRun] = []
+    entity = to.entity or settings.entity or ""
     for run in runs:
         on_progress(len(done), len(runs))
-        done.append(_log(wandb, run, project, to.entity, is_offline=is_offline))
+        one, owner = _log(wandb, run, project, to.entity, is_offline=is_offline)
+        done.append(one)
+        entity = owner or entity
     on_progress(len(runs), len(runs))
     folders = sorted({one.url for one in done if one.url})
-    if is_offline:
-        return Logged(str(_folder()), project, tuple(done), tuple(f"wandb sync {url}" for url in folders))
-    return Logged(str(settings.base_url), project, tuple(done), tuple(folders))
+    place = str(_folder()) if is_offline else str(settings.base_url)
+    look = tuple(f"wandb sync {url}" if is_offline else url for url in folders)
+    return Logged(place, project, tuple(done), look, entity, _chosen_by(chosen, to))
+
+
+def _chosen_by(chosen: Mapping[str, str], to: Destination) -> str:
+    """The file that decides where runs are; variables and options come before it."""
+    named = {"project": to.experiment, "entity": to.entity, "mode": ""}
+    files = (
+        path
+        for name, path in chosen.items()
+        if name in named and not (named[name] or os.environ.get(f"WANDB_{name.upper()}"))
+    )
+    return next(files, "")
 
 
 def _folder() -> Path:
     return Path(os.environ.get("WANDB_DIR") or ".").absolute() / "wandb"
 
 
-def _log(wandb: Any, run: TrackedRun, project: str, entity: str, *, is_offline: bool) -> LoggedRun:
+def _log(
+    wandb: Any, run: TrackedRun, project: str, entity: str, *, is_offline: bool
+) -> tuple[LoggedRun, str]:
+    """What became of a run, and whose it is, if the server says so."""
     earlier = _offline_runs(run) if is_offline else {}
     same = next((folder for folder, digest in earlier.items() if digest == run.digest), None)
     if same is not None:
-        return LoggedRun(run.name, run.key, UNCHANGED, str(same))
+        return LoggedRun(run.name, run.key, UNCHANGED, str(same)), ""
     tags = [text for text in ("ftops", run.key, run.tags.get("ftops.model", "")) if text]
     opened = wandb.init(
         project=project,
@@ -121,13 +152,14 @@ def _log(wandb: Any, run: TrackedRun, project: str, entity: str, *, is_offline: 
     before = {} if is_offline else dict(opened.config.get("ftops") or {})
     if before.get("digest") == run.digest:
         opened.finish()
-        return LoggedRun(run.name, run.key, UNCHANGED, opened.url or "")
+        return LoggedRun(run.name, run.key, UNCHANGED, opened.url or ""), opened.entity or ""
     _write(opened, run)
     where = str(Path(opened.dir).parent) if is_offline else opened.url or ""
     about = json.dumps({"run": run.key, "digest": run.digest})
     replace_file(Path(opened.dir, _DIGEST), about.encode(), is_private=False)
     opened.finish(exit_code=int(run.status in (FAILED, KILLED)))
-    return LoggedRun(run.name, run.key, UPDATED if before or earlier else CREATED, where, run.notes)
+    outcome = UPDATED if before or earlier else CREATED
+    return LoggedRun(run.name, run.key, outcome, where, run.notes), opened.entity or ""
 
 
 def _settings(wandb: Any) -> Any:

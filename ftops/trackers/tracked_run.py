@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from msgspec import Struct
 from msgspec.json import Encoder
+
+from ftops.core.plurals import agree
+from ftops.core.suggestions import some
 
 RUNNING, FINISHED, FAILED, KILLED = "running", "finished", "failed", "killed"
 """What a run is."""
@@ -78,12 +81,29 @@ class LoggedRun(Struct, frozen=True):
 
 
 class Logged(Struct, frozen=True):
-    """`place` is where the runs are; `look` are commands or addresses that show them."""
+    """`place` is where the runs are; `look` are commands or addresses that show them. `entity`: the team or
+    user that `experiment` belongs to, if the tracker has one."""
 
     place: str
     experiment: str
     runs: tuple[LoggedRun, ...]
     look: tuple[str, ...] = ()
+    entity: str = ""
+    chosen_by: str = ""
+    """The file of the current folder that chose experiment or entity."""
+
+
+def so_far(done: Sequence[LoggedRun], runs: Sequence[TrackedRun]) -> str:
+    """What became of several runs when one of them, the first that isn't done, couldn't be logged."""
+    if len(runs) < 2:
+        return ""
+    names = some([run.name for run in done], 6)
+    said = f"{names} {agree(len(done), 'is', 'are')} logged" if done else "No job is logged"
+    if len(done) == len(runs):
+        return f"{said}."
+    failed, *left = [run.name for run in runs[len(done) :]]
+    others = f", and neither {agree(len(left), 'is', 'are')} {some(left, 6)}" if left else ""
+    return f"{said}; {failed} isn't complete{others}."
 
 
 OnProgress = Callable[[int, int], None]

@@ -19,7 +19,9 @@ _WORDS: Mapping[str, str] = {
 def draw_logged(logged: Logged, title: str, paint: Painter, columns: int | None = None) -> list[str]:
     """A row for each run, what was left out, and where to look. `columns` are those of the terminal."""
     rows = [["job", "run", ""], *([run.name, run.id, _WORDS[run.outcome]] for run in logged.runs)]
-    lines = [f"{title}, {paint(logged.experiment, 'bold')} ({paint(logged.place)})", ""]
+    name = "/".join(filter(None, (logged.entity, logged.experiment)))
+    by = f", by {paint(logged.chosen_by)}" if logged.chosen_by else ""
+    lines = [f"{title}, {paint(name, 'bold')} ({paint(logged.place)}){by}", ""]
     lines += [*draw_table(rows, paint, columns), ""]
     lines += [f"{paint(run.name)}: {paint(note)}" for run in logged.runs for note in run.notes]
     return lines + [f"Look at it: {paint(look)}" for look in logged.look]
@@ -31,6 +33,8 @@ def logged_to_json(logged: Logged, tracker: str) -> dict[str, Json]:
         "tracker": tracker,
         "place": logged.place,
         "experiment": logged.experiment,
+        "entity": logged.entity or None,
+        "chosen_by": logged.chosen_by or None,
         "runs": [
             {
                 "address": run.name,

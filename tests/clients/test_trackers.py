@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sqlite3
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +148,27 @@ def test_a_job_in_progress_is_updated_in_mlflow(mlflow: Client, cloud: Cloud, tm
     assert set(steps) < {step for step, _ in points}
 
 
+def test_one_of_several_jobs_that_mlflow_refuses(mlflow: Client, trained: Folder, tmp_path: Path) -> None:
+    """The error says which ones are logged; they aren't logged again."""
+    words = ("--to", "mlflow", "--tracking-uri", f"sqlite:///{tmp_path}/runs.db", "-o", "json")
+    assert outcomes(logged(mlflow, trained, "job.alone", *words)) == {"job.alone": "created"}
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON runs WHEN NEW.name LIKE '%one%' "
+            "BEGIN SELECT RAISE(ABORT, 'the table is full'); END"
+        )
+        database.commit()
+        done = logged(mlflow, trained, "job.alone", 'job.sweep["one"]', 'job.sweep["two"]', *words)
+        assert done.returncode == 1
+        (error,) = json.loads(done.stdout)["diagnostics"]
+        assert "the table is full" in error["detail"]
+        said = 'job.alone is logged; job.sweep["one"] isn\'t complete, and neither is job.sweep["two"].'
+        assert error["detail"].endswith(said)
+        database.execute("DROP TRIGGER full")
+        database.commit()
+    assert outcomes(logged(mlflow, trained, "job.alone", "job.sweep", *words))["job.alone"] == "unchanged"
+
+
 def test_mlflow_that_can_not_be_reached(mlflow: Client, trained: Folder) -> None:
     uri = "http://jo:secret-word@127.0.0.1:9"
     done = logged(
@@ -196,6 +220,21 @@ def test_wandb_without_a_server(wandb: Client, trained: Folder, tmp_path: Path) 
         assert points == [(row["step"], row[column]) for row in rows if column in row]
     assert "evaluation/exam" in found["job.alone"]["summary"]
     assert (run["git"], run["environment"]) == ("", []), "nothing of this machine"
+
+
+def test_a_file_of_the_folder_that_names_the_project(wandb: Client, trained: Folder, tmp_path: Path) -> None:
+    """The output says so, unless an option or a variable names it."""
+    trained.write("wandb/settings", "[default]\nentity = acme\nproject = tones\nmode = offline\n")
+    words, environ = ("job.alone", "--to", "wandb"), {"WANDB_DIR": str(tmp_path)}
+    said = [logged(wandb, trained, *words, **environ)]
+    environ |= {"WANDB_MODE": "offline", "WANDB_ENTITY": "others"}
+    said.append(logged(wandb, trained, *words, "--project", "tests", **environ))
+    shutil.rmtree(trained.path / "wandb")
+    where = f"({tmp_path / 'wandb'})"
+    assert [done.stdout.partition("\n")[0] for done in said] == [
+        f"Weights & Biases, acme/tones {where}, by wandb/settings",
+        f"Weights & Biases, others/tests {where}",
+    ], said
 
 
 def test_wandb_without_a_key_and_without_a_host(wandb: Client, trained: Folder, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from ftops.cli.tracking import _OPTIONS
 from ftops.core.errors import FtopsError
 from ftops.core.lazy import resolve
 from ftops.trackers import to_mlflow, to_wandb
-from ftops.trackers.tracked_run import Destination, TrackedRun
+from ftops.trackers.tracked_run import CREATED, Destination, Logged, LoggedRun, TrackedRun, so_far
 from ftops.trackers.tracker_types import TRACKER_TYPES, TrackerType, check_installed, log_runs
+from ftops.views.paint import PLAIN
+from ftops.views.tracking import draw_logged, logged_to_json
 
 RUNS = [TrackedRun("ftjob-1", "job.a", "spec")]
 
@@ -52,13 +54,17 @@ def test_a_missing_library_says_what_to_install(tracker: TrackerType) -> None:
 def test_a_file_of_the_folder_can_not_send_the_key_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, text: str, said: str
 ) -> None:
+    """Neither one of the current folder, which is read whatever WANDB_DIR says, nor one there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("WANDB_DIR", raising=False)
-    (tmp_path / folder).mkdir()
-    (tmp_path / folder / "settings").write_text(text, "utf-8")
-    with pytest.raises(FtopsError) as refused:
-        to_wandb.log(RUNS, Destination(), lambda done, count: None)
-    assert said in str(refused.value)
+    here, there = tmp_path, tmp_path / "there"
+    for root, variable in ((here, ""), (here, str(there)), (there, str(there))):
+        monkeypatch.setenv("WANDB_DIR", variable)
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / "settings").write_text(text, "utf-8")
+        with pytest.raises(FtopsError) as refused:
+            to_wandb.log(RUNS, Destination(), lambda done, count: None)
+        assert said in str(refused.value)
+        (root / folder / "settings").unlink()
 
 
 @pytest.mark.parametrize(
@@ -76,5 +82,37 @@ def test_addresses_are_shown_without_passwords(uri: str, shown: str) -> None:
 def test_the_reason_of_an_error_has_no_password() -> None:
     error = ValueError("Request to https://jo:pw@mlflow.example.com/a failed\nand more")
     assert to_mlflow._reason(error) == "Request to https://mlflow.example.com/a failed."
+    error = ValueError("(raised as a result of Query-invoked autoflush)\n(sqlite3.Error) full\n[SQL: …]")
+    assert to_mlflow._reason(error) == "(sqlite3.Error) full."
     error.__cause__ = ConnectionRefusedError(111, "Connection refused")
     assert to_mlflow._reason(error) == "Connection refused."
+
+
+@pytest.mark.parametrize(
+    ("names", "done", "said"),
+    [
+        ("a", 0, ""),
+        ("ab", 0, "No job is logged; job.a isn't complete, and neither is job.b."),
+        ("abcd", 1, "job.a is logged; job.b isn't complete, and neither are job.c, job.d."),
+        ("abc", 2, "job.a, job.b are logged; job.c isn't complete."),
+        ("ab", 2, "job.a, job.b are logged."),
+    ],
+)
+def test_which_of_several_jobs_are_logged(names: str, done: int, said: str) -> None:
+    runs = [TrackedRun(f"ftjob-{name}", f"job.{name}", "spec") for name in names]
+    assert so_far([LoggedRun(run.name, "1", CREATED) for run in runs[:done]], runs) == said
+
+
+@pytest.mark.parametrize(
+    ("entity", "chosen_by", "line"),
+    [
+        ("", "", "Weights & Biases, tones (https://api.wandb.ai)"),
+        ("acme", "", "Weights & Biases, acme/tones (https://api.wandb.ai)"),
+        ("acme", "wandb/settings", "Weights & Biases, acme/tones (https://api.wandb.ai), by wandb/settings"),
+    ],
+)
+def test_the_team_is_shown_and_what_chose_it(entity: str, chosen_by: str, line: str) -> None:
+    logged = Logged("https://api.wandb.ai", "tones", (), (), entity, chosen_by)
+    assert draw_logged(logged, "Weights & Biases", PLAIN)[0] == line
+    document = logged_to_json(logged, "wandb")
+    assert (document["entity"] or "", document["chosen_by"] or "") == (entity, chosen_by)
