@@ -32,7 +32,7 @@ demo: $(VENV)/.run ## generate data, train, evaluate, deploy and ask the quickst
 	@echo "      $(BIN)/ftops destroy specs/quickstart"
 
 test: $(VENV)/.dev ## the whole test suite
-	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 BUSY := $(addprefix tests/functional/test_,cli_apply.py cli_exec.py cli_startup.py audit.py pains_azure.py) \
 	tests/functional/test_crash.py::test_killed_at_a_random_time \
