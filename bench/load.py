@@ -18,12 +18,14 @@ from bench.chains import write_ftops
 from ftops.applying.run import Settings
 from ftops.config import loader
 from ftops.config.config import Config
+from ftops.config.data_files import with_data
 from ftops.config.graph import build
 from ftops.planning.plan import Plan
 from ftops.planning.planner import plan
 from ftops.planning.refresh import Reader, refresh
 from ftops.providers import Providers
 from ftops.session import session as sessions
+from ftops.session.apply import apply_plan
 from ftops.state.backends.local import LocalStore
 from ftops.state.entries import Entry, Recorded
 from ftops.state.state import Observed, State
@@ -58,7 +60,7 @@ def measure(folder: Path, runs: int) -> dict[str, float]:
     """Runs every stage of plan, apply and plan with one spec."""
     stages = Stages(runs)
     read = stages.time("load the spec", lambda: loader.load(folder, environ={}))
-    config, _ = stages.time("inspect the data", lambda: sessions.with_data(read, str))
+    config, _ = stages.time("inspect the data", lambda: with_data(read, str))
     graph = stages.time("build the graph", lambda: build(config))
     nothing = State("bench")
     stages.time("plan everything anew", lambda: plan(config, graph, nothing, Observed(False)))
@@ -74,7 +76,7 @@ def measure(folder: Path, runs: int) -> dict[str, float]:
 def _apply(config: Config) -> State:
     with sessions.Session.open(config) as session, session.locked("apply"):
         made = session.plan()
-        return session.apply(made, Settings(), lambda event: None).state
+        return apply_plan(session, made, Settings(), lambda event: None).state
 
 
 def _measure_store(stages: Stages, config: Config, state: State) -> None:

@@ -22,6 +22,7 @@ from ftops.core.errors import Blocked, Diagnostic
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
+from ftops.session.apply import apply_plan, sets_expiry, superseded_grants
 from ftops.session.grants import Rest, grant_of, plan_rest
 from ftops.session.saved_plans import check_subject, revalidate, save
 from ftops.session.session import Session
@@ -180,7 +181,7 @@ class _Apply(Struct, frozen=True):
 
     def _tell_superseded(self, session: Session, plan: Plan) -> None:
         if not session.is_continuing:
-            for grant in session.superseded(plan, is_whole=self.options.is_whole):
+            for grant in superseded_grants(session, plan, is_whole=self.options.is_whole):
                 self.screen.note(f"\n{superseded(grant)}\n")
 
     def _grant(self, session: Session, plan: Plan) -> Grant | None:
@@ -206,9 +207,9 @@ class _Apply(Struct, frozen=True):
     def _keep_records(self, session: Session, plan: Plan) -> Report:
         """An empty plan: records what was found at the service and when the environment expires, or writes
         the state again if its encryption has changed in the spec."""
-        if plan.entries or (session.sets_expiry and plan.mode is Mode.NORMAL):
+        if plan.entries or (sets_expiry(session) and plan.mode is Mode.NORMAL):
             at = self.options.planned_at
-            return session.apply(plan, Settings(), lambda event: None, planned_at=at)
+            return apply_plan(session, plan, Settings(), lambda event: None, planned_at=at)
         if session.renew_encryption():
             self.screen.note(
                 "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed "
@@ -224,7 +225,8 @@ class _Apply(Struct, frozen=True):
 
             check_reads(session.config, os.environ)
         with self.reporter.running(plan) as show:
-            return session.apply(
+            return apply_plan(
+                session,
                 plan,
                 settings,
                 self.steps.recorded(show),

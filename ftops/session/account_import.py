@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from ftops import dataset
 from ftops.config.config import Config
+from ftops.config.data_files import with_data
 from ftops.core.address import Address, Json, encode
 from ftops.core.confined_files import outside
 from ftops.core.dag_executor import Call
@@ -29,7 +30,7 @@ from ftops.planning.plan import Action
 from ftops.planning.refresh import Reader
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, Existing, Provider
-from ftops.session.session import Session, with_data
+from ftops.session.session import Session
 from ftops.state.state import Status
 from ftops.yaml.formatter import format_text
 

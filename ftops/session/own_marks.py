@@ -23,12 +23,12 @@ from ftops.state.entries import Begun, Entry, Recorded
 from ftops.state.state import State, recorded_objects
 
 if TYPE_CHECKING:
-    from ftops.session.session import Session
+    from ftops.session.environment_state import EnvironmentState
 
 _OBJECTS = "objects"
 
 
-def is_marked(session: Session, topic: str, name: str, mark: bytes) -> bool:
+def is_marked(session: EnvironmentState, topic: str, name: str, mark: bytes) -> bool:
     """Whether whoever wrote this into the state could write the state, and not only a checkout."""
     if is_protected(session.store):
         return True
@@ -38,7 +38,9 @@ def is_marked(session: Session, topic: str, name: str, mark: bytes) -> bool:
     return False
 
 
-def set_marks(session: Session, topic: str, marks: Mapping[str, bytes], still: Collection[str]) -> None:
+def set_marks(
+    session: EnvironmentState, topic: str, marks: Mapping[str, bytes], still: Collection[str]
+) -> None:
     """Remembers what this machine has approved, by name; forgets those of the spec that aren't in `still`.
     Raises OSError."""
     if is_protected(session.store):
@@ -55,7 +57,7 @@ def set_marks(session: Session, topic: str, marks: Mapping[str, bytes], still: C
         write_private(folder / _file(session, name), mark)
 
 
-def own_objects(session: Session) -> OwnObjects:
+def own_objects(session: EnvironmentState) -> OwnObjects:
     """What was recorded here. Never raises: what can't be read wasn't."""
     if is_protected(session.store):
         return OwnObjects(None)
@@ -75,7 +77,7 @@ class OwnObjects(Struct, frozen=True):
         return self.known is None or not id or id in self.known
 
 
-def noting(session: Session, journal: Journal, before: State) -> Journal:
+def noting(session: EnvironmentState, journal: Journal, before: State) -> Journal:
     """The same journal; it remembers the objects that it records, unless they are in the state already."""
     if is_protected(session.store):
         return journal
@@ -89,7 +91,7 @@ class _NotingJournal(Struct):
     can't be written, what is unattended is refused, but no more."""
 
     _journal: Journal
-    _session: Session
+    _session: EnvironmentState
     _known: set[str]
     _file: FileIO | None = None
     """Opened for the first object."""
@@ -120,7 +122,7 @@ class _NotingJournal(Struct):
             self._file.close()
 
 
-def _opened(session: Session) -> FileIO:
+def _opened(session: EnvironmentState) -> FileIO:
     """The file of what was recorded here, to add to it. Raises OSError."""
     project = session.config.project
     ignore(project)
@@ -135,5 +137,5 @@ def _id_of(entry: Entry) -> str:
     return entry.operation.token if isinstance(entry, Begun) else ""
 
 
-def _file(session: Session, name: str) -> str:
+def _file(session: EnvironmentState, name: str) -> str:
     return f"{session.config.name}.{session.config.environment}.{name}"

@@ -18,6 +18,7 @@ from ftops.applying.run import Report, Settings
 from ftops.core.errors import FtopsError, StateError
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Mode, Options
+from ftops.session.apply import apply_plan
 from ftops.session.own_marks import own_objects
 from ftops.session.session import Session
 from ftops.state.backends.factory import is_own_preview, open_store, plan_store, recorded_environments
@@ -72,7 +73,7 @@ def remove_preview(
     if not session.state.is_empty:
         made = session.plan(_DESTROY, parallelism=settings.parallelism)
         with showing() as show:
-            report = session.apply(made, settings, show, is_whole=True)
+            report = apply_plan(session, made, settings, show, is_whole=True)
     if session.state.is_empty and (report is None or report.result == "done"):
         plan_store(session.config).prune(inf)
         session.remove_state()

@@ -22,12 +22,14 @@ from msgspec.structs import replace
 
 from ftops.applying.run import Report, Settings
 from ftops.config.config import Config
+from ftops.config.data_files import with_data
 from ftops.config.graph import build
 from ftops.config.loader import load
 from ftops.core.errors import ProviderError
 from ftops.planning.plan import NORMAL, Mode, Options
 from ftops.providers.azure.provider import AzureProvider
-from ftops.session.session import Session, with_data
+from ftops.session.apply import apply_plan
+from ftops.session.session import Session
 from ftops.state.backends.local import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.support.command import quickstart
@@ -147,7 +149,9 @@ class Trial:
         self.cloud = cloud
         store = LocalStore(folder / "state", folder.name, "default")
         providers: Any = OneProvider(provider)
-        self.session = Session(self.config, build(self.config), store, providers, retry_base=0.001)
+        self.session = Session(
+            self.config, store, graph=build(self.config), providers=providers, retry_base=0.001
+        )
 
     def run(self, options: Options = NORMAL) -> Report | None:
         """One plan and apply; None where the service refuses even to be read."""
@@ -158,7 +162,7 @@ class Trial:
                 return None
             if made.is_empty and not made.entries:
                 return None
-            return self.session.apply(made, Settings(retry_base=0.001), lambda event: None)
+            return apply_plan(self.session, made, Settings(retry_base=0.001), lambda event: None)
 
     def converge(self, options: Options = NORMAL) -> bool:
         """Whether nothing is left to do in the end. At no time does anything exist twice."""

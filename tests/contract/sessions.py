@@ -13,11 +13,13 @@ from msgspec.structs import replace
 from ftops.applying.events import Event
 from ftops.applying.run import Report, Settings
 from ftops.config.config import Config
+from ftops.config.data_files import with_data
 from ftops.config.loader import load
 from ftops.core.address import Json
 from ftops.planning.plan import Mode, Options, Plan
+from ftops.session.apply import apply_plan
 from ftops.session.connection import connection_environment
-from ftops.session.session import Session, with_data
+from ftops.session.session import Session
 from tests.contract.azure_cloud import chat_file
 
 Settled = Mapping[str, Mapping[str, Json]]
@@ -63,7 +65,7 @@ class Project:
     ) -> Report:
         with Session.open(self.config(text, environment)) as session, session.locked("test"):
             made = session.plan(Options(mode=mode), preflight=self.preflight)
-            return session.apply(made, Settings(wait=wait, retry_base=0.01), emit)
+            return apply_plan(session, made, Settings(wait=wait, retry_base=0.01), emit)
 
     def outputs(self, text: str, environment: str | None = None) -> dict[str, Any]:
         with Session.open(self.config(text, environment)) as session:

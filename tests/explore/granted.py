@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ftops.applying.run import Report, Settings
 from ftops.core.address import Address
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
+from ftops.session.apply import apply_plan
 from ftops.session.grants import Rest, grant_of, plan_rest
 from ftops.session.saved_plans import save
 from ftops.session.session import Session
@@ -128,8 +129,8 @@ def continue_grant(world: World, clone: Clone, digest: str, fault: Fault, *, ret
             run.report = Report("failed" if failed else "held", session.state, {}, held=rest.plan.held)
             return
         settings = Settings(wait=wait)
-        run.report = rest.session.apply(
-            rest.plan, settings, lambda event: None, grant=rest.grant, completes=not failed
+        run.report = apply_plan(
+            rest.session, rest.plan, settings, lambda event: None, grant=rest.grant, completes=not failed
         )
 
     granted = world.granted[clone.folder, digest]

@@ -13,6 +13,7 @@ from ftops.applying.run import Report, Settings
 from ftops.core.address import Address
 from ftops.core.hosting_hours import hours_of, is_off_at
 from ftops.planning.plan import CREATING, NORMAL, Action, Change, Plan
+from ftops.session.apply import apply_plan
 from ftops.session.hosting import Switching, due, plan_switching
 from ftops.session.session import Session
 from ftops.state.live_state import fold
@@ -64,7 +65,7 @@ def switch(world: World, clone: Clone, fault: Fault) -> Run:
         if not (plan.changes or plan.entries):
             run.report = Report("done", session.state, {})
             return
-        run.report = found[0].session.apply(plan, Settings(), lambda event: None)
+        run.report = apply_plan(found[0].session, plan, Settings(), lambda event: None)
         run.is_refused = bool(found[0].refused)
 
     options = replace(NORMAL, targets=_hosted(clone))

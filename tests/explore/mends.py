@@ -19,7 +19,7 @@ from ftops.planning.decider import Decider
 from ftops.planning.reconcile import reconcile
 from ftops.planning.reuse import Records, Want, reassignments
 from ftops.providers.azure import managed_wire
-from ftops.session import saved_plans
+from ftops.session import apply, saved_plans
 from ftops.session import session as sessions
 from ftops.state.state import State
 
@@ -118,6 +118,7 @@ MENDS: Mapping[str, Mend] = {
         (
             (accounts, "accounts_of", _names_of),
             (sessions, "accounts_of", _names_of),
+            (apply, "accounts_of", _names_of),
             (planner, "accounts_of", _names_of),
         ),
         frozenset({"nothing_lost", "converges", "destroy_leaves_nothing", "as_declared_in_the_end"}),
@@ -163,7 +164,7 @@ MENDS: Mapping[str, Mend] = {
         ("managed", "epochs"),
     ),
     "an expiry is recorded before anything else": Mend(
-        ((sessions.Session, "sets_expiry", property(_never)),),
+        ((apply, "sets_expiry", _never),),
         frozenset({"previews_leave_nothing"}),
         ("capacity", "epochs"),
     ),

@@ -21,6 +21,7 @@ from ftops.planning.moves import remove
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
+from ftops.session.apply import apply_plan
 from ftops.session.saved_plans import revalidate, save
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalJournal, LocalStore
@@ -303,7 +304,8 @@ class World:
                 return
             run.begun = True
             settings = Settings(parallelism, wait)
-            run.report = session.apply(
+            run.report = apply_plan(
+                session,
                 made,
                 settings,
                 lambda event: None,
@@ -342,7 +344,9 @@ class World:
         store = KillableStore(*where, form(clone.spec), 2, fault=fault)
         accounts = self.open_accounts(clone.spec.accounts)
         wall = self.wall
-        return Session(config, build(config), store, accounts, clock=self.clock, wall_clock=lambda: wall)
+        return Session(
+            config, store, graph=build(config), providers=accounts, clock=self.clock, wall_clock=lambda: wall
+        )
 
     def command(
         self,

@@ -22,6 +22,7 @@ from ftops.config.loader import load
 from ftops.core.address import Address
 from ftops.planning.plan import Action, Plan
 from ftops.planning.saved.plan_digest import plan_digest
+from ftops.session.apply import apply_plan
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalStore
 from ftops.state.state import State
@@ -104,7 +105,7 @@ class Office:
         """As of that time."""
         with self.session(at) as session, session.locked("apply"):
             plan = session.plan(preflight=False)
-            report = session.apply(plan, Settings(), lambda event: None)
+            report = apply_plan(session, plan, Settings(), lambda event: None)
         assert report.result == "done"
         return plan
 
@@ -191,7 +192,7 @@ def test_a_plan_has_one_digest_in_and_out_of_hours(office: Office, edit: str) ->
     digests = {plan_digest(office.planned(at)) for at in (NOON, NIGHT)}
     if edit != "first":
         with office.session(NIGHT) as session, session.locked("reconcile"):
-            session.apply(session.plan_switches([COPILOT]), Settings(), lambda event: None)
+            apply_plan(session, session.plan_switches([COPILOT]), Settings(), lambda event: None)
         assert office.deployments() == {}
         digests |= {plan_digest(office.planned(at)) for at in (NOON, NIGHT)}
     assert len(digests) == 1

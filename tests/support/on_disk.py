@@ -14,6 +14,7 @@ from ftops.applying.run import Report, Settings
 from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.providers.base import Request
+from ftops.session.apply import apply_plan
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalStore
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
@@ -77,13 +78,18 @@ class OneProvider:
 
 def session(folder: Path) -> Session:
     providers: Any = OneProvider(FolderCloud(folder / "cloud"))
-    return Session(WANTED, build(WANTED), LocalStore(folder / "state", "test", "default"), providers)
+    return Session(
+        WANTED,
+        LocalStore(folder / "state", "test", "default"),
+        graph=build(WANTED),
+        providers=providers,
+    )
 
 
 def apply(folder: Path) -> Report:
     """Plans and applies, with the state locked."""
     with session(folder) as opened, opened.locked("apply"):
-        return opened.apply(opened.plan(), Settings(), lambda event: None)
+        return apply_plan(opened, opened.plan(), Settings(), lambda event: None)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from ftops.core.hosting_hours import hours_of
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.plan import Action, Change, Plan
+from ftops.session.apply import apply_plan
 from ftops.session.grants import GrantRefused, Rest, expiry, plan_rest
 from ftops.session.hosting import Switching, due, plan_switching
 from ftops.session.session import Session
@@ -160,7 +161,7 @@ class _Reconcile(Struct, frozen=True):
         screen.keeps_going = True
 
         def apply(show: Show) -> Report:
-            return switching.session.apply(plan, self.settings, show, interrupts.watch)
+            return apply_plan(switching.session, plan, self.settings, show, interrupts.watch)
 
         if screen.json:
             return apply(lambda event: None)
@@ -205,7 +206,8 @@ class _Reconcile(Struct, frozen=True):
         screen.note(f"{described(rest.grant)}\n")
 
         def apply(show: Show) -> Report:
-            return rest.session.apply(
+            return apply_plan(
+                rest.session,
                 rest.plan,
                 self.settings,
                 steps.recorded(show),

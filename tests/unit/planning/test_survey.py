@@ -21,6 +21,7 @@ from ftops.planning.preflight import run_preflight
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 from ftops.providers.base import Inspects, Provider
 from ftops.providers.memory import MemoryProvider
+from ftops.session.apply import apply_plan
 from ftops.session.session import Session
 from ftops.state.state import Observed, State
 from tests.support.specs import config, dataset, deployment
@@ -97,7 +98,7 @@ def test_an_apply_of_what_would_fail_is_refused(tmp_path: Path) -> None:
         made = replace(session.plan(), findings=(Diagnostic("no quota"),))
         assert made.is_blocked
         with pytest.raises(Blocked, match="no quota"):
-            session.apply(made, Settings(), lambda event: None)
+            apply_plan(session, made, Settings(), lambda event: None)
         warned = replace(made, findings=(Diagnostic("it may be slow", severity="warning"),))
-        assert session.apply(warned, Settings(), lambda event: None).result == "done"
+        assert apply_plan(session, warned, Settings(), lambda event: None).result == "done"
         assert Address("dataset", "a") in session.state.resources
