@@ -16,9 +16,9 @@ from ftops.cli.options import spec_words
 from ftops.cli.repository import folder_in_repository
 from ftops.cli.spec_args import SpecArguments, probable_name, read
 from ftops.config.loader import has_environment
-from ftops.config.loader.policy_sources import POLICY_VARIABLE
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
 from ftops.config.loader.spec_folders import ChangedFiles, find_specs
+from ftops.config.policy import POLICY_VARIABLE
 from ftops.core.address import Json
 from ftops.core.dag import closure
 from ftops.core.errors import Diagnostic, FtopsError, UsageError

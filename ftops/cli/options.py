@@ -18,7 +18,7 @@ from ftops.cli.console import Screen
 from ftops.cli.output_options import CHDIR, FILE, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
 from ftops.cli.switches import ENVIRONMENT, SPEC
-from ftops.config.loader.policy_sources import POLICY_OPTION
+from ftops.config.policy import POLICY_OPTION
 from ftops.core.address import Address
 from ftops.core.errors import UsageError
 from ftops.core.project import SPEC_SUFFIXES

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config, OutputsRead, StateSource
 from ftops.config.loader import load, load_outline
-from ftops.config.loader.policy_sources import POLICY_VARIABLE, PolicySources
 from ftops.config.loader.settings import slug
+from ftops.config.policy import POLICY_VARIABLE, PolicySources
 from ftops.core.errors import Diagnostic, FtopsError, SpecError, UsageError
 from ftops.core.project import display, spec_folder
 

@@ -1,4 +1,4 @@
-"""Policy values: the rules that are in force for a plan, and what was asked to be overridden. Pure."""
+"""Policy values: where rules come from, which are in force for a plan, and what is overridden. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,24 @@ from ftops.core.errors import Place
 
 RULE_GROUP = "policy/"
 """Before the name of a rule, in the ID of its findings."""
+POLICY_VARIABLE = "FTOPS_POLICY"
+"""Environment variable with the path of a file of rules."""
+POLICY_OPTION = "--policy-from"
 _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+class PolicySources(Struct, frozen=True):
+    """Where else rules come from, beside the spec."""
+
+    revision: str = ""
+    """A revision of Git, of which the rules of the same spec count as well."""
+    file: str | None = None
+    """A file outside the project; its rules count as well."""
+    is_untrusted: bool = False
+    """Whether the spec is: it can't override rules."""
+
+
+SPEC_ALONE = PolicySources()
 
 
 class Rule(Struct, frozen=True):

@@ -31,13 +31,13 @@ from ftops.config.loader.files import read, veiled
 from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.policy_sources import SPEC_ALONE, PolicySources
 from ftops.config.loader.promotion import read_promotion
 from ftops.config.loader.references import Linker, check_always_there, check_formats, flattened
 from ftops.config.loader.source import Entry, Marks, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
+from ftops.config.policy import SPEC_ALONE, PolicySources
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown, has_unknown
 from ftops.config.schema.resources import COMMON_KEYS, LifecycleBlock
 from ftops.config.schema.settings import OutputBlock

@@ -15,11 +15,21 @@ from typing import Any
 from ftops.config.loader.expressions import Evaluator, Scope
 from ftops.config.loader.files import parsed, read_document
 from ftops.config.loader.phases import RULES
-from ftops.config.loader.policy_sources import POLICY_OPTION, POLICY_VARIABLE, PolicySources
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT
 from ftops.config.loader.source import Entry, Source, merged
 from ftops.config.loader.validate import read_block
-from ftops.config.policy import Override, Policy, Rule, RuleChange, in_force, rule_changes, without
+from ftops.config.policy import (
+    POLICY_OPTION,
+    POLICY_VARIABLE,
+    Override,
+    Policy,
+    PolicySources,
+    Rule,
+    RuleChange,
+    in_force,
+    rule_changes,
+    without,
+)
 from ftops.config.schema.field_types import has_unknown
 from ftops.config.schema.policy import (
     CostCondition,
