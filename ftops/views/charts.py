@@ -25,7 +25,7 @@ _STEPS = [step * 10**power for power in range(12) for step in (1, 2, 5)]
 
 
 class Axis(NamedTuple):
-    """A horizontal axis of positive integers."""
+    """An axis; a logarithmic one has positive numbers only."""
 
     low: float
     high: float
@@ -40,14 +40,23 @@ class Axis(NamedTuple):
 
     @property
     def ticks(self) -> list[int]:
-        """Round numbers on the axis, at most _TICKS."""
+        """Round integers on the axis, at most _TICKS."""
         if self.is_log:
             inside = [n for n in _STEPS if self.low <= n <= self.high]
             decades = [n for n in inside if str(n)[0] == "1"]
             return inside if len(inside) <= _TICKS else decades[:: -(-len(decades) // _TICKS)]
-        width = next(step for step in _STEPS if (self.high - self.low) / step <= _TICKS - 1)
-        first = math.ceil(self.low / width) * width
-        return list(range(first, math.floor(self.high) + 1, width))
+        return [int(number) for number in ticks(self.low, self.high, _TICKS - 1) if number == int(number)]
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers between two others, at most `most` and one."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / most
+    unit = 10.0 ** math.floor(math.log10(rough))
+    width = next(step * unit for step in (1, 2, 5, 10) if step * unit >= rough)
+    first, last = math.ceil(low / width - 1e-9), math.floor(high / width + 1e-9)
+    return [number * width for number in range(first, last + 1)]
 
 
 def axis_of(numbers: Sequence[int]) -> Axis:

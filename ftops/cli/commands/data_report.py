@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from ftops import catalog
+from ftops.catalog.values import CatalogModel
 from ftops.cli.commands.data_check import cache_of, chosen_severity, severity_option
 from ftops.cli.commands.data_read import NOWHERE, encoding_of, epochs_option, model_option, training_option
 from ftops.cli.commands.data_write import check_target
@@ -65,30 +68,18 @@ def command(
     page = named_file(screen.format, out) or Path("report.html")
     check_target(page, [*paths, *([valid] if valid else [])], force)
     known = catalog.load(Path.cwd(), os.environ) if model else None
-    entry = known.find(model) if known and model else None
-    name = _countable(screen, encoding_of(known, model) if known else ENCODINGS[0])
-    grades = chosen_severity(settings)
-    other = (valid, display(valid.absolute())) if valid else None
-    limit = entry.example_tokens if entry else None
-    files = []
-    for path in paths:
-        shown, is_compared = display(path.absolute()), len(paths) > 1
-        with cache_of(path) as cache:
-            found = gather(
-                path,
-                shown,
-                name,
-                limit,
-                valid=other,
-                is_compared=is_compared,
-                seed=seed,
-                grades=grades,
-                cache=cache,
-            )
-        numbers = dict.fromkeys((epochs, *EPOCHS)) if model else ()
-        what = (NOWHERE, found.statistics, entry, model or "", training_type)
-        costs = tuple(estimator.training_cost(*what, number) for number in numbers)
-        files.append(Reported(found, costs, grades))
+    asked = _Asked(
+        encoding=_countable(screen, encoding_of(known, model) if known else ENCODINGS[0]),
+        model=model or "",
+        entry=known.find(model) if known and model else None,
+        epochs=epochs,
+        training_type=training_type,
+        valid=(valid, display(valid.absolute())) if valid else None,
+        seed=seed,
+        grades=chosen_severity(settings),
+        is_compared=len(paths) > 1,
+    )
+    files = [asked.of(path) for path in paths]
     compared = _compared(paths, [reported.file for reported in files]) if len(files) == 2 else None
     written = write_text(page, to_html(Report(tuple(files), seed, model or "", compared)))
     said = {reported.file.name: verdict(advice(reported)) for reported in files}
@@ -98,6 +89,40 @@ def command(
         lambda: {"page": str(page), "bytes": written, "files": rows},
         lambda: [*lines, f"{display(page.absolute())}: {size(written)}; open it in a browser"],
     )
+
+
+class _Asked(NamedTuple):
+    """What is asked about each file. `encoding`: empty if tokens can't be counted; `entry`: the model in the
+    catalogue; `valid`: a file of validation data, and its name."""
+
+    encoding: str
+    model: str
+    entry: CatalogModel | None
+    epochs: int | None
+    training_type: str
+    valid: tuple[Path, str] | None
+    seed: int
+    grades: Mapping[str, str]
+    is_compared: bool
+
+    def of(self, path: Path) -> Reported:
+        """Raises FtopsError if the file can't be read."""
+        with cache_of(path) as cache:
+            found = gather(
+                path,
+                display(path.absolute()),
+                self.encoding,
+                self.entry.example_tokens if self.entry else None,
+                valid=self.valid,
+                is_compared=self.is_compared,
+                seed=self.seed,
+                grades=self.grades,
+                cache=cache,
+            )
+        numbers = dict.fromkeys((self.epochs, *EPOCHS)) if self.model else ()
+        what = (NOWHERE, found.statistics, self.entry, self.model, self.training_type)
+        costs = tuple(estimator.training_cost(*what, number) for number in numbers)
+        return Reported(found, costs, self.grades)
 
 
 def _countable(screen: Screen, encoding: str) -> str:

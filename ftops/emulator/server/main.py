@@ -80,6 +80,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(1, f"emulator: {message}\nSee ftops emulator --help\n")
 
 
+_NAMES = {
+    "--tenant-id": DEFAULT_TENANT,
+    "--subscription-id": DEFAULT_SUBSCRIPTION,
+    "--resource-group": "rg-emulator",
+    "--account": "emulator",
+    "--location": "swedencentral",
+}
+"""What the account is called, and where it is, if it isn't said."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ftops emulator",
@@ -102,11 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the account's key (default: created once for each folder); better set {KEY_VARIABLE}, because "
         "all users of the machine can see arguments",
     )
-    parser.add_argument("--tenant-id", default=DEFAULT_TENANT)
-    parser.add_argument("--subscription-id", default=DEFAULT_SUBSCRIPTION)
-    parser.add_argument("--resource-group", default="rg-emulator")
-    parser.add_argument("--account", default="emulator")
-    parser.add_argument("--location", default="swedencentral")
+    for option, default in _NAMES.items():
+        parser.add_argument(option, default=default)
     parser.add_argument(
         "--clock-rate", type=float, metavar="R", help="virtual seconds per real second (default: 1)"
     )
@@ -128,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-remote-graders", action="store_true",
         help="let endpoint graders be on other hosts than this machine",
     )  # fmt: skip
+    _add_settings(parser)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """An option for each setting of the emulated account."""
     about = "Also in DIR/settings.json, and by PATCH /_emulator/settings. Durations are in virtual seconds."
     group = parser.add_argument_group("settings", about)
     for name, kind in TYPES.items():
@@ -140,7 +153,6 @@ def _parser() -> argparse.ArgumentParser:
             metavar=kind.__name__.upper(),
             help=f"{HELP[name]} (default: {getattr(Settings(), name)})",
         )
-    return parser
 
 
 def _boolean(text: str) -> bool:

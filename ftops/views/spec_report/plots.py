@@ -6,14 +6,13 @@ percentages. Labels of the vertical axis are an SVG of their own beside it, so t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from ftops.core.address import Json
 from ftops.providers.training_curves import Points
-from ftops.views.charts import HEIGHT
+from ftops.views.charts import HEIGHT, Axis, ticks
 from ftops.views.html import Node, element
 
 _TOP, _FLOOR = 12, 162
@@ -41,17 +40,6 @@ class Mark(NamedTuple):
     step: int
     value: float
     text: str
-
-
-def ticks(low: float, high: float, most: int = _TICKS) -> list[float]:
-    """Round numbers between two others, at most `most` and one."""
-    if high <= low:
-        return [low]
-    rough = (high - low) / most
-    unit = 10.0 ** math.floor(math.log10(rough))
-    width = next(step * unit for step in (1, 2, 5, 10) if step * unit >= rough)
-    first, last = math.ceil(low / width - 1e-9), math.floor(high / width + 1e-9)
-    return [number * width for number in range(first, last + 1)]
 
 
 def line_plot(label: str, lines: Sequence[Line], mark: Mark | None = None) -> Element:
@@ -187,7 +175,7 @@ def _marked(mark: Mark, box: _Box) -> list[Element]:
 
 def _x_axis(box: _Box) -> list[Element]:
     parts = [element("line", x1="0", x2="100%", y1=_FLOOR, y2=_FLOOR, class_="axis")]
-    for step in ticks(box.first, box.last):
+    for step in ticks(box.first, box.last, _TICKS):
         if step != int(step):
             continue
         x = box.across(step)
@@ -281,15 +269,9 @@ class _Scale(NamedTuple):
         numbers = [float(v) for v in known if isinstance(v, int | float) and not isinstance(v, bool)]
         if numbers and len(numbers) == len(known):
             low, high = min(numbers), max(numbers)
-            is_log = low > 0 and high >= _WIDE * low
-            ends = [math.log(n) if is_log else n for n in (low, high)]
-
-            def part(number: float) -> float:
-                here = math.log(number) if is_log else number
-                return (here - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
-
-            places = {_key(v): _down(part(float(v))) for v in known if isinstance(v, int | float)}
+            axis = Axis(low, high, is_log=low > 0 and high >= _WIDE * low)
             distinct = sorted(set(numbers))
+            places = {_key(n): _down(axis.at(n) / 100 if high > low else 0.5) for n in distinct}
             shown = distinct if len(distinct) <= _MOST_LABELS else [low, high]
             return cls(places, _apart([(places[_key(n)], f"{n:.4g}") for n in shown]))
         texts = sorted({_key(value) for value in known})

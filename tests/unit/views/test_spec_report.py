@@ -10,9 +10,10 @@ import pytest
 
 from ftops.core.address import Address
 from ftops.session.report.values import ReportedObject
+from ftops.views.charts import ticks
 from ftops.views.spec_report.graph import MOST_BOXES, draw_graph
 from ftops.views.spec_report.layers import layered
-from ftops.views.spec_report.plots import Coordinate, Line, Mark, line_plot, parallel_plot, ticks
+from ftops.views.spec_report.plots import Coordinate, Line, Mark, line_plot, parallel_plot
 
 
 def dag(nodes: int, seed: int) -> list[list[int]]:
@@ -97,7 +98,7 @@ def test_instances_that_need_each_other_are_not_put_into_a_circle() -> None:
     ],
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
-    assert ticks(low, high) == pytest.approx(expected)
+    assert ticks(low, high, 5) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
