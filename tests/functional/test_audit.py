@@ -112,10 +112,10 @@ def test_a_killed_run_is_noted_by_the_next(tmp_path: Path) -> None:
     command = [*folder.command()[:2], "tests.support.kill_at", "3", "after", "--", "apply", str(folder.path)]
     done = subprocess.run([*command, "-y"], cwd=ROOT, env=environment(), capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
-    (running,) = json.loads(folder.run("audit", "-o", "json"))["runs"]
+    (running,) = json.loads(folder.ok("audit", "-o", "json"))["runs"]
     assert running["result"] == "running"
-    folder.run("apply", "-y")
-    lost, ended = json.loads(folder.run("audit", "-o", "json"))["runs"]
+    folder.ok("apply", "-y")
+    lost, ended = json.loads(folder.ok("audit", "-o", "json"))["runs"]
     assert (lost["result"], lost["noted_by"]) == ("lost", ended["run"])
     assert ended["result"] == "done"
 
@@ -129,7 +129,7 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
         wait_until(lambda: journal.exists() and b"ftjob" in journal.read_bytes())
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 130
-    (run,) = json.loads(folder.run("audit", "-o", "json"))["runs"]
+    (run,) = json.loads(folder.ok("audit", "-o", "json"))["runs"]
     assert run["result"] == "interrupted"
     assert run["steps"]["done"] == 1
 

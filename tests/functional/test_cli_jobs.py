@@ -42,6 +42,16 @@ def folder(cloud: Cloud, tmp_path: Path) -> Folder:
     return Folder.make(tmp_path, SWEEP.format(url=cloud.url, key=cloud.key, model=BASE_MODEL))
 
 
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    """With both jobs in the queue, for tests that only look."""
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        spec = SWEEP.format(url=cloud.url, key=cloud.key, model=BASE_MODEL)
+        folder = Folder.make(tmp_path_factory.mktemp("waiting"), spec)
+        submitted(cloud, folder)
+        yield folder
+
+
 def submitted(cloud: Cloud, folder: Folder, **settings: float) -> None:
     cloud.admin("PATCH", "settings", settings)
     assert folder.run("apply", "-y", "--no-wait").code == 4
@@ -225,11 +235,8 @@ def test_an_interrupt_leaves_the_job_running(cloud: Cloud, folder: Folder, comma
         (("jobs", ".", "nowhere"), "no address", ""),
     ],
 )
-def test_what_is_no_job_is_said(
-    cloud: Cloud, folder: Folder, words: tuple[str, ...], message: str, hint: str
-) -> None:
-    submitted(cloud, folder)
-    done = folder.run(*words)
+def test_what_is_no_job_is_said(waiting: Folder, words: tuple[str, ...], message: str, hint: str) -> None:
+    done = waiting.run(*words)
     assert done.code == 1
     assert message in done.err
     assert hint.lower() in done.err.lower()

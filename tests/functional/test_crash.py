@@ -37,9 +37,9 @@ def kill_at(folder: Folder, number: int, mode: str) -> int:
 
 
 def check_converges(folder: Folder) -> None:
-    folder.run("apply", "-y")
+    folder.ok("apply", "-y")
     assert folder.cloud().counts() == ONE_OF_EACH
-    assert "No changes" in folder.run("plan", "--detailed-exitcode")
+    assert "No changes" in folder.ok("plan", "--detailed-exitcode")
 
 
 @pytest.mark.parametrize("number", by_night(range(1, WRITES + 1), lambda number: number not in (3, 7, 11)))
@@ -74,12 +74,12 @@ def test_killed_at_a_random_time(tmp_path: Path, seed: int) -> None:
 
 def test_killed_in_the_middle_of_a_replacement(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path)
-    folder.run("apply", "-y")
+    folder.ok("apply", "-y")
     data = folder.path / "train.jsonl"
     data.write_text(data.read_text(encoding="utf-8") + example(99), encoding="utf-8")
     for number in (3, 5, 7):
         kill_at(folder, number, "after")
     check_converges(folder)
     assert folder.admin("objects")["created"]["jobs"] == 2
-    folder.run("destroy", "-y")
+    folder.ok("destroy", "-y")
     assert folder.cloud().counts() == (0, 0, 0, 0)

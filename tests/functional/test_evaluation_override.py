@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.gated import TUNED, Lab, actions
+from tests.support.nightly import by_night
 
 OVERRIDE = ("--override-gate", "deployment.prod", "--reason", "the judge is away")
 CHAT = "POST *chat/completions*"
@@ -17,7 +18,9 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("replace", ["recreate", "blue_green"])
+@pytest.mark.parametrize(
+    "replace", by_night(["recreate", "blue_green"], lambda replace: replace == "blue_green")
+)
 def test_only_an_overridden_deployment_goes_on(lab: Lab, replace: str, failure: str) -> None:
     lab.spec(prod=f"gate: {{evaluation: exam}}, replace: {replace}")
     lab.apply()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import FTOPS, run
+from tests.support.command import FTOPS, ftops, run
 from tests.support.emulator_admin import Admin
 
 SPEC = """\
@@ -70,6 +70,10 @@ class Folder:
     def run(self, *arguments: str, expect: int = 0) -> str:
         """The standard output. Fails, with all that was printed, if the exit code is another one."""
         return self.run_command(self.command(*arguments), expect)
+
+    def ok(self, *arguments: str) -> str:
+        """The same, in this process and without an error."""
+        return ftops(self.path, *arguments).stdout
 
     def run_command(self, command: list[str], expect: int | None = 0) -> str:
         done = run(command, self.path)
