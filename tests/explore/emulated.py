@@ -25,7 +25,8 @@ from ftops.providers.base import Existing, Request
 from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 from tests.contract import azure_cloud
-from tests.explore.cloud import Cloud, Deployments, Essence, Places, Thing, job_essence
+from tests.explore.account import Deployments
+from tests.explore.cloud import Cloud, Essence, Places, Thing, job_essence
 from tests.explore.contents import by_digest
 from tests.explore.machine import Explore
 from tests.explore.serving import TYPES, Adapters, Managed, Serverless

@@ -18,7 +18,7 @@ from ftops.core.address import Address
 from ftops.core.errors import FtopsError
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.moves import remove
-from ftops.planning.plan import NORMAL, Mode, Options, Plan
+from ftops.planning.plan import NORMAL, Change, Mode, Options, Plan
 from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
 from ftops.session.apply import apply_plan
@@ -30,7 +30,8 @@ from ftops.state.entries import Entry
 from ftops.state.file_format import StateCodec
 from ftops.state.state import Grant, State, owner_mark
 from tests.explore import exams
-from tests.explore.cloud import Account, Asked, Cloud, Event, Places, QueueingAccount, Thing
+from tests.explore.account import Account, QueueingAccount
+from tests.explore.cloud import Asked, Cloud, Event, Places, Thing
 from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
 from tests.support.cloud import VirtualTime
@@ -165,6 +166,10 @@ class Run:
     """Whose answers were kept before."""
     asked: list[Asked] = field(default_factory=list)
     after: State = NOTHING
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return self.plan.changes if self.plan else ()
 
     @property
     def is_partial(self) -> bool:
