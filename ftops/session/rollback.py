@@ -9,6 +9,7 @@ from msgspec import Struct
 from ftops.core.address import Address
 from ftops.core.errors import Blocked, Diagnostic, UsageError
 from ftops.core.resource_types import kind_of
+from ftops.core.serving import Serving, serving_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.planning.moves import located
@@ -54,6 +55,12 @@ def _check(session: Session, address: Address) -> None:
     if not kind_of(address).serves or address not in declared:
         hint = did_you_mean(str(address), map(str, declared), nothing="the spec declares no deployments")
         raise UsageError(f"the spec declares no {address}", "only deployments can go back.", hint)
+    if serving_of(session.config.by_address[address].inputs) is Serving.MANAGED:
+        raise UsageError(
+            f"{address} can't go back to a fine-tuned model",
+            "on managed compute it serves a base model; fine-tuned models are adapters on it.",
+            "name the deployment of an adapter",
+        )
 
 
 def choose(candidates: Sequence[Candidate], address: Address, to: str, reason: str, *, pinned: bool) -> PinTo:

@@ -107,9 +107,11 @@ def is_valid(spec: Spec) -> bool:
 def _is_servable(spec: Spec, item: Item) -> bool:
     """Whether a model can be asked as it is to be: a fine-tuned open model as an adapter only. The best of
     a sweep is one of jobs that are alike."""
-    if isinstance(item, Serving) and item.follows:
+    if (isinstance(item, Serving) and item.follows) or (isinstance(item, Exam) and item.best):
         alike = {spec.items[job].provider for job in spec.swept} == {item.provider}
-        return alike and item.gate is None and set(spec.swept) <= {*tuned(spec, BASE)}
+        gate = isinstance(item, Serving) and item.gate
+        is_gated_alike = not gate or spec.exam(gate).best
+        return alike and is_gated_alike and set(spec.swept) <= {*tuned(spec, BASE)}
     if isinstance(item, Serving) and item.on and (item.hours or spec.serving(item.on).hours):
         return False
     if isinstance(item, Serving) and item.managed:

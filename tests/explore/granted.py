@@ -22,6 +22,8 @@ from ftops.state.state import Grant
 from tests.explore.edits import EDITS, pick
 from tests.explore.exams import is_temporary
 from tests.explore.faults import Fault, FaultKind
+from tests.explore.spec import Sweeping
+from tests.explore.sweeping import EPOCHS, LEAST, SWEEPINGS, with_sweep
 from tests.explore.world import Clone, Run, Saved, World
 
 if TYPE_CHECKING:
@@ -72,6 +74,34 @@ class GrantRules:
         self._edit(clone, then)
         if clone.state.grants:
             self._continue(clone, 0, Fault(), retry=retry, wait=wait)
+
+    @rule(
+        which=_NUMBER,
+        sweeping=SWEEPINGS,
+        epochs=EPOCHS,
+        least=LEAST,
+        fault=_FAULTS,
+        retry=st.booleans(),
+        wait=st.booleans(),
+    )
+    def approve_a_sweep(
+        self,
+        which: int,
+        sweeping: Sweeping,
+        epochs: list[int],
+        least: float,
+        fault: Fault,
+        retry: bool,
+        wait: bool,
+    ) -> None:
+        """A sweep is approved, whose jobs may be stopped early; somebody continues it while they train."""
+        clones = self.story.world.clones
+        clone = clones[which % len(clones)]
+        self.story.respec(clone, "sweep", with_sweep(clone.spec, sweeping, epochs, least))
+        self._check("apply DIGEST", approve(self.story.world, clone, NORMAL, fault.anew(), wait=wait))
+        for is_last in (False, True):
+            if clone.state.grants:
+                self._continue(clone, 0, Fault(), retry=retry, wait=wait or is_last)
 
     @precondition(lambda self: any(clone.state.grants for clone in self.story.world.clones))
     @rule(which=_NUMBER, number=_NUMBER, fault=_FAULTS, retry=st.booleans(), wait=st.booleans())
@@ -132,6 +162,8 @@ def continue_grant(world: World, clone: Clone, digest: str, fault: Fault, *, ret
         run.report = apply_plan(
             rest.session, rest.plan, settings, lambda event: None, grant=rest.grant, completes=not failed
         )
+        if failed and run.report.result != "interrupted":
+            run.report = replace(run.report, result="failed")
 
     granted = world.granted[clone.folder, digest]
     return world.command(clone, granted.saved.options, fault, carry_out, wait, granted, planned)

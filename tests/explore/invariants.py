@@ -27,7 +27,12 @@ from tests.explore.gating import (
 from tests.explore.hosting import comes, goes, is_off
 from tests.explore.serving import Managed
 from tests.explore.spec import Spec
-from tests.explore.sweeping import stopped_by_its_rule, stopped_for_good, the_best_is_served
+from tests.explore.sweeping import (
+    stopped_by_its_rule,
+    stopped_for_good,
+    the_best_is_examined,
+    the_best_is_served,
+)
 from tests.explore.world import Run, World
 
 Complaints = Iterator[str]
@@ -361,6 +366,7 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         stopped_by_its_rule,
         stopped_for_good,
         the_best_is_served,
+        the_best_is_examined,
     )
 }
 
@@ -489,6 +495,8 @@ def _has_base(deletion: Event, heir: Address, run: Run) -> bool:
 
 def _as_examined(address: Address, run: Run) -> Complaints:
     exam, record = run.spec.exam(address), run.after.resources[address]
+    if exam.best:
+        return  # `the_best_is_examined` says of which model
     model = run.after.resources[exam.model].outputs.get("fine_tuned_model")
     if record.outputs.get("best") != model:
         yield f"{address} is of {record.outputs.get('best')}, and {exam.model} has made {model}"

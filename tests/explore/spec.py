@@ -122,12 +122,15 @@ class Exam(Struct, frozen=True):
     """Whether it stops once its gates are decided, if it has any."""
     via: Address | None = None
     """The adapter that is asked: without it, a fine-tuned open model can't be."""
+    best: bool = False
+    """Whether it is of the best model of the sweep, of which `model` is one job."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
         more = " anew" * self.anew + " stops" * self.stops + f" via {self.via}" * (self.via is not None)
-        return f"of {self.model} by prompts {self.prompts}{more}{_rest(self)}"
+        model = "the best of the sweep" if self.best else self.model
+        return f"of {model} by prompts {self.prompts}{more}{_rest(self)}"
 
 
 Item = Data | Job | Serving | Exam
@@ -235,7 +238,7 @@ class Spec(Struct, frozen=True):
     def ignores(self, address: Address) -> bool:
         """Whether `ignore_changes`, or what jobs turn out to be, has a say in what it is made of."""
         item = self.items[address]
-        if isinstance(item, Serving) and item.follows:
+        if (isinstance(item, Serving) and item.follows) or (isinstance(item, Exam) and item.best):
             return True
         return bool(item.life.ignore_changes) or any(self.ignores(need) for need in needs(item))
 
@@ -354,7 +357,7 @@ def _resource(address: Address, spec: Spec) -> Resource:
             gate: Value = {"on": Reference(item.gate, "id"), "require": required, "allow_override": True}
             inputs["gate"] = [gate]
     waits: tuple[Address, ...] = (item.via,) if isinstance(item, Exam) and item.via else ()
-    if isinstance(item, Serving) and item.follows:
+    if (isinstance(item, Serving) and item.follows) or (isinstance(item, Exam) and item.best):
         inputs["model"] = Reference(min(spec.swept), "best.fine_tuned_model")
         waits = tuple(spec.swept)
     return Resource(

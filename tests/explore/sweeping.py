@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -13,8 +13,10 @@ from ftops.core.address import Address
 from ftops.planning.plan import NORMAL, PinTo
 from ftops.state.state import ResourceState, Status
 from tests.explore.edits import ADDRESSES, is_valid, pick, tidied
+from tests.explore.exams import BOUNDS
 from tests.explore.faults import Fault, FaultKind
-from tests.explore.spec import SWEEP, Data, Job, Serving, Spec, Sweeping
+from tests.explore.serving import OPEN
+from tests.explore.spec import SWEEP, Data, Exam, Job, Serving, Spec, Sweeping
 
 if TYPE_CHECKING:
     from tests.explore.story import Story
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 _KILLS = [FaultKind.KILL_BEFORE_APPEND, FaultKind.KILL_AFTER_APPEND, FaultKind.KILL_AFTER_CALL]
 _FAULTS = st.builds(Fault, st.sampled_from([FaultKind.NONE, *_KILLS, *FaultKind]), st.integers(1, 9))
-_SWEEPINGS = st.builds(
+SWEEPINGS = st.builds(
     Sweeping,
     st.sampled_from(["min", "min", "max"]),
     st.sampled_from(["", "", "", "x"]),
@@ -32,6 +34,11 @@ _SWEEPINGS = st.builds(
 )
 
 
+EPOCHS = st.lists(st.integers(0, 3), min_size=2, max_size=2)
+LEAST = st.sampled_from([0.0, 0.0, *BOUNDS])
+"""What share of right answers the best model must have; 0: it isn't evaluated."""
+
+
 class SweepRules:
     """Rules of a machine whose `story` is one history."""
 
@@ -39,18 +46,19 @@ class SweepRules:
 
     @rule(
         which=st.integers(0, 5),
-        sweeping=_SWEEPINGS,
-        epochs=st.lists(st.integers(0, 3), min_size=2, max_size=2),
+        sweeping=SWEEPINGS,
+        epochs=EPOCHS,
+        least=LEAST,
         fault=_FAULTS,
         wait=st.sampled_from([True, True, False]),
     )
     def sweep_and_serve_the_best(
-        self, which: int, sweeping: Sweeping, epochs: list[int], fault: Fault, wait: bool
+        self, which: int, sweeping: Sweeping, epochs: list[int], least: float, fault: Fault, wait: bool
     ) -> None:
-        """Jobs of the sweep come, go and change, and a deployment serves the best of them."""
+        """Jobs of the sweep come, go and change, and a deployment serves the best of them, if it passes."""
         clones = self.story.world.clones
         clone = clones[which % len(clones)]
-        self.story.respec(clone, "sweep", with_sweep(clone.spec, sweeping, epochs))
+        self.story.respec(clone, "sweep", with_sweep(clone.spec, sweeping, epochs, least))
         run = self.story.apply(clone, fault=fault.anew(), wait=wait)
         if not run.is_done:
             self.story.apply(clone, wait=wait)
@@ -69,7 +77,9 @@ class SweepRules:
             (address, row)
             for address, rows in clone.state.served.items()
             for row in rows
-            if address in clone.spec.items and row.model in there
+            if address in clone.spec.items
+            and row.model in there
+            and _may_serve(clone.spec, address, row.model)
         ]
         if found := pick(served, number):
             address, row = found
@@ -77,9 +87,16 @@ class SweepRules:
             self.story.apply(clone, options, fault.anew())
 
 
-def with_sweep(spec: Spec, sweeping: Sweeping, epochs: list[int]) -> Spec:
-    """The spec with jobs of the sweep of so many epochs (0: without it), and a deployment of the best one; as
-    it was where that is no valid spec."""
+def _may_serve(spec: Spec, address: Address, model: str) -> bool:
+    """Whether a deployment serves models like this one now: on managed compute, only adapters do, of the open
+    model."""
+    serving = spec.serving(address)
+    return not serving.managed and model.startswith(OPEN) == bool(serving.on)
+
+
+def with_sweep(spec: Spec, sweeping: Sweeping, epochs: list[int], least: float = 0.0) -> Spec:
+    """The spec with jobs of the sweep of so many epochs (0: without it), and a deployment of the best one,
+    with a gate where `least` isn't 0; as it was where that is no valid spec."""
     data = next(iter(spec.of("dataset")), ADDRESSES["dataset"][0])
     items = {data: Data(), **spec.items}
     provider = items[data].provider
@@ -93,6 +110,11 @@ def with_sweep(spec: Spec, sweeping: Sweeping, epochs: list[int]) -> Spec:
     name = there.name if isinstance(there, Serving) else "best"
     life = there.life if isinstance(there, Serving) else Serving("best").life
     items[deployment] = Serving(name, best=True, provider=provider, life=life)
+    swept = [a for a, item in items.items() if a[:2] == SWEEP[:2] and sweeping.among in ("", a.key)]
+    if least and swept:
+        exam = ADDRESSES["evaluation"][-1]
+        items[exam] = Exam(min(swept), best=True, provider=provider)
+        items[deployment] = Serving(name, best=True, gate=exam, least=least, provider=provider, life=life)
     more = tidied(replace(spec, items=items, sweeping=sweeping))
     return more if is_valid(more) else spec
 
@@ -148,12 +170,29 @@ def the_best_is_served(world: World, run: Run) -> Iterator[str]:
         if "model" in run.spec.items[address].life.ignore_changes:
             continue
         jobs = [run.after.resources[job] for job in run.spec.swept]
-        best = min(
-            (job for job in jobs if not job.stopped), key=lambda job: _rank(job, run.spec), default=None
-        )
+        best = _best(jobs, run.spec)
         thing = world.cloud.get(run.spec.account(address), "deployment", record.remote_id)
         if best is None or (thing and thing.served != best.outputs.get("fine_tuned_model")):
             yield f"{address} serves {thing and thing.served}, and the best is {best and best.address}"
+
+
+def the_best_is_examined(world: World, run: Run) -> Iterator[str]:
+    """After an apply that is done, an evaluation of the best is of the model of the best job on record."""
+    if not (run.is_done and run.begun and run.is_normal and run.wait) or run.is_partial or run.is_saved:
+        return
+    for address in run.spec.of("evaluation"):
+        record = run.after.resources.get(address)
+        if not run.spec.exam(address).best or record is None:
+            continue
+        best = _best([run.after.resources[job] for job in run.spec.swept], run.spec)
+        model = best and best.outputs.get("fine_tuned_model")
+        if record.outputs.get("best") != model:
+            yield f"{address} is of {record.outputs.get('best')}, and the best is {model}"
+
+
+def _best(jobs: Iterable[ResourceState], spec: Spec) -> ResourceState | None:
+    left = (job for job in jobs if not job.stopped)
+    return min(left, key=lambda job: _rank(job, spec), default=None)
 
 
 def _rank(job: ResourceState, spec: Spec) -> tuple[float, tuple[str, ...]]:

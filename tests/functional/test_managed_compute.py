@@ -126,6 +126,14 @@ def test_the_whole_path(cloud: Emulator, folder: Folder) -> None:
     assert deployed(cloud) == (set(), set())
 
 
+def test_a_managed_deployment_has_no_tuned_model_to_go_back_to(folder: Folder) -> None:
+    """Else, each apply would fail until it is released."""
+    refused = folder.run("rollback", "deployment.base", "-y")
+    assert refused.code == 1
+    assert "deployment.base can't go back to a fine-tuned model" in refused.words
+    assert "on managed compute it serves a base model" in refused.words.lower()
+
+
 def test_an_adapter_that_nobody_has_registered(cloud: Emulator, folder: Folder) -> None:
     cloud.settings(adapter_registration="nobody", default_template="plain")
     folder.edit(
