@@ -23,15 +23,20 @@ Columns = dict[str, list[str]]
 
 
 def draw_sweep(sweep: Sweep, paint: Painter, columns: int | None = None) -> list[str]:
-    """The rows below a heading. A table that is wider than `columns` is drawn without keys, if its inputs say
-    the same, and then without the columns that are less needed, if it fits then."""
+    """The rows below a heading, and on a terminal of so many `columns` what doesn't fit into them. A table
+    that is too wide is drawn without keys, if its inputs say the same, and then without the columns that are
+    less needed, if it fits then."""
     drawn = _columns(sweep)
-    shown = drawn
+    shown, below = drawn, list[str]()
     if columns is not None:
+        drawn = {**drawn, "": [_brief(cell) for cell in drawn[""]]} if "" in drawn else drawn
+        below = [paint(line, "dim") for line in _reasons(sweep)]
         shown = next((one for one in _narrower(sweep, drawn) if fits(_rows(one), columns)), drawn)
     numbers = [n for n, cells in enumerate(shown.values()) if all(map(_is_number, cells))]
     lines = draw_table(_rows(shown), paint, columns, right=numbers)
-    return lines if "key" in shown else [*lines, paint(f"The first is {sweep.trials[0].address}.", "dim")]
+    if "key" not in shown:
+        below = [paint(f"The first is {sweep.trials[0].address}.", "dim"), *below]
+    return [*lines, *below]
 
 
 def sweep_to_markdown(sweep: Sweep) -> str:
@@ -94,6 +99,21 @@ def _flat(row: dict[str, Json]) -> dict[str, Json]:
 
 def _plain(value: Json) -> object:
     return "" if value is None else plain(value) if isinstance(value, str) else value
+
+
+def _brief(note: str) -> str:
+    """Without the reason, which is said below the table."""
+    return note.partition(":")[0].replace("stopped early", "stopped")
+
+
+def _reasons(sweep: Sweep) -> Iterator[str]:
+    """Why jobs were stopped, or have no results, each once: `stopped early: the reason (its jobs)`."""
+    jobs: dict[str, list[str]] = {}
+    for trial in sweep.trials:
+        if ":" in trial.note:
+            jobs.setdefault(trial.note, []).append(str(trial.address.key))
+    for note, keys in jobs.items():
+        yield f"{clean(note)} ({clean('; '.join(keys))})"
 
 
 def _rows(columns: Columns) -> list[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.session.sweep import Sweep, Trial
@@ -55,6 +56,19 @@ def test_other_keys_are_kept() -> None:
     assert [line.partition("\n")[0] for line in lines] == [
         f"key: the-rate-of-the-first-experiment-was-{rate}" for rate in RATES
     ]
+
+
+def test_reasons_are_below_the_table_on_a_terminal() -> None:
+    """Each once; in a pipe, in the rows."""
+    whole = sweep(LONG)
+    why = "stopped early: at step 8, valid_loss 1.3 was worse than the median of 4 other jobs, 0.9"
+    first, *others = whole.trials
+    stopped = replace(whole, trials=(first, *(replace(one, note=why) for one in others)))
+    keys = "; ".join(str(one.address.key) for one in others)
+    _, *rows, said = draw_sweep(stopped, PLAIN, 120)
+    assert said == f"{why} ({keys})"
+    assert [row.endswith(" stopped") for row in rows[: len(RATES)]] == [False, True, True]
+    assert [why in row for row in draw_sweep(stopped, PLAIN)] == [False, False, True, True]
 
 
 def test_a_block_has_the_name_of_its_first_cell_in_all_or_none() -> None:
