@@ -6,7 +6,7 @@ docs/rollback.md describes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -100,6 +100,17 @@ def asked_by_spec(
             model = at(known, named.attribute) if known and isinstance(named, Reference) else None
         if model == pin.model:
             yield address
+
+
+def kept_at_addresses(state: State, entries: Iterable[Entry], pins: Mapping[Address, Pin]) -> Iterator[Entry]:
+    """What keeps the pins that a plan was made with at their addresses after its entries: where objects are
+    found again under other addresses, their recorded pins would follow them."""
+    after = fold(state, entries).pins
+    for address in after.keys() - pins.keys():
+        yield Released(address, "undeclared")
+    for address, pin in pins.items():
+        if address not in after or after[address].model != pin.model:
+            yield Pinned(pin)
 
 
 def kept_for_rollback(state: State, config: Config, pins: Mapping[Address, Pin]) -> Iterator[str]:

@@ -36,7 +36,7 @@ from ftops.planning.estimate import NOTHING, Estimate, TrainingCost
 from ftops.planning.hosting import switches
 from ftops.planning.imports import arrived, check_imports, left_out, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
-from ftops.planning.pins import asked_by_spec, kept_for_rollback, pins_in_effect, with_pins
+from ftops.planning.pins import asked_by_spec, kept_at_addresses, kept_for_rollback, pins_in_effect, with_pins
 from ftops.planning.places import places_of
 from ftops.planning.plan import MAKING, NORMAL, Action, Mode, Options, Plan, PolicyOutcome, sent_resources
 from ftops.planning.planner import plan
@@ -111,6 +111,8 @@ class PlanBuilder(Struct, frozen=True):
         if len(found.pins) < len(made.pins):
             made = self._pinned(found.pins)._build(options, refresh, preflight, on_progress)
         entries = (*made.entries, *found.entries)
+        if self.state.pins:
+            entries = (*entries, *kept_at_addresses(self.state, entries, found.pins))
         return replace(
             made, entries=entries, pinning=tuple(sorted(found.changes, key=lambda c: str(c.address)))
         )

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftops.config.config import Lifecycle
-from ftops.planning.plan import NORMAL
+from ftops.planning.plan import NORMAL, PinTo
 from tests.explore.contents import CONTENTS
 from tests.explore.edits import ADDRESSES
 from tests.explore.faults import Fault, FaultKind
@@ -206,3 +206,19 @@ def test_a_preview_whose_deployment_is_off_leaves_no_job(story: Story) -> None:
     assert not world.cloud.of("east", "deployment")
     collect(world, clone, Fault())
     assert list(left(world, clone, before)) == []
+
+
+def test_a_rolled_back_deployment_that_gets_another_address_is_released_by_the_plan_that_says_so(
+    story: Story,
+) -> None:
+    """The object keeps its name, so that it is found again under the new address."""
+    clone = story.world.clones[0]
+    assert story.apply(clone).is_done
+    record = clone.state.resources[D]
+    pins = {D: PinTo(str(record.inputs["model"]), J, "it was better")}
+    assert story.apply(clone, replace(NORMAL, pins=pins)).is_done
+    assert D in clone.state.pins
+    story.respec(clone, "another address", Spec({A: Data(), J: Job(A), E: Serving("chat")}))
+    assert story.apply(clone).is_done
+    assert not clone.state.pins
+    story.end()
