@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -297,3 +298,22 @@ def test_a_copied_checkpoint_can_be_deployed_where_it_went(start: Start, tmp_pat
     assert there.call("PUT", put, deployment(name))[0] == 201
     listed = there.call("GET", f"{far}/models?api-version=2025-09-01")[2]["value"]
     assert name in {row["name"] for row in listed}
+
+
+def test_a_job_ends_though_the_disk_was_full(start: Start) -> None:
+    """No file of the server can grow meanwhile, which the system call `write` reports as a full disk."""
+    emulator = start("--min-training-seconds=20", "--clock-rate=50")
+    pid = emulator.process.pid
+    with emulator.v1() as client:
+        file = upload(client, jsonl(lines(12)))
+        job = client.fine_tuning.jobs.create(model=MODEL, training_file=file, extra_body=STANDARD)
+        until(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "running")
+        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
+        assert emulator.call("PATCH", "/_emulator/settings", {"queue_seconds": 1.0})[0] == 500
+        until(lambda: emulator.admin("GET", "clock")["now"] > job.created_at + 150)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+        done = ended(client, job.id)
+    assert done.status == "failed", done
+    assert done.error is not None and done.error.message
+    assert "can't use its folder: File too large" in done.error.message

@@ -45,6 +45,7 @@ _FAILURES = {
     "training": ("internalFailure", "The job failed due to an internal error during training."),
     "safety": ("contentFilter", "The job failed: the fine-tuned model did not pass the safety evaluation."),
 }
+_UNTIL_WRITTEN_AGAIN = 0.5  # real seconds
 
 
 class _Stopped(Exception):
@@ -72,6 +73,10 @@ class Run:
             # Either the job's data was deleted, or the whole folder of the server.
             if self._cloud.folder.is_dir():
                 self._fail(Failure("fileImportFailed", f"A file of the job is gone: {exc}."))
+        except OSError as exc:
+            self._fail(
+                Failure("internalFailure", f"The emulator can't use its folder: {exc.strerror or exc}.")
+            )
         except Exception as exc:  # noqa: BLE001 - a bug: the job must end
             traceback.print_exc()
             self._fail(Failure("internalFailure", f"The emulator failed: {exc!r}"))
@@ -253,6 +258,17 @@ class Run:
             raise Failure(code, fault.get("message") or message)
 
     def _fail(self, failure: Failure) -> None:
+        """Records the failure; if the disk is full, as soon as it isn't, for a job that doesn't end would be
+        waited for."""
+        while self._cloud.folder.is_dir():
+            try:
+                self._end_with(failure)
+                return
+            except OSError:
+                if self._stop.wait(_UNTIL_WRITTEN_AGAIN):
+                    return
+
+    def _end_with(self, failure: Failure) -> None:
         error = {"code": failure.code, "message": failure.message}
         if failure.param is not None:
             error["param"] = failure.param

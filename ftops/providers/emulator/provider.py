@@ -342,6 +342,13 @@ class _Server:
 
     def _configure(self) -> None:
         status, reply = _call(self.connection, "PATCH", "/_emulator/settings", self._settings)
+        if status >= 500:
+            raise Permanent(
+                f"provider {self._name}: the emulator can't store its settings",
+                _message(reply),
+                f"see whether the disk of {self._folder} is full; {self._folder / _LOG} may say more",
+                code="Settings",
+            )
         if status != 200:
             raise Permanent(
                 f"provider {self._name}: the emulator rejects its settings",
