@@ -95,6 +95,23 @@ def test_what_is_not_declared_is_left_to_you(trained: Folder) -> None:
     assert "No deployment of it is recorded." in text
 
 
+def test_a_deployment_of_the_best_is_only_on_the_card_of_the_best(tmp_path: Path) -> None:
+    """It depends on all jobs of the sweep, and serves the model of one."""
+    best = "${job.sweep.best.fine_tuned_model}"
+    exam = f"exam: {{model: '{best}', prompts: valid, graders: {{exact: {{type: exact}}}}}}"
+    spec = f"{SPEC}evaluations: {{{exam}}}\ndeployments: {{chat: {{model: '{best}'}}}}\n"
+    folder = with_data(Folder.make(tmp_path, spec))
+    folder.ok("apply", "-y")
+    taken = folder.run("results", "job.sweep", "-o", "json").json["taken"]
+    keys = {f'job.sweep["{key}"]' for key in ("one", "two", "ten|=")}
+    assert taken in keys
+    for address in keys:
+        meta, text = card(folder, address)
+        assert ("It is deployed as `chat`" in text) == (address == taken)
+        assert ("hosting" in text or "chat" in text) == (address == taken)
+        assert ("model-index" in meta) == (address == taken)
+
+
 def test_curves_are_in_a_small_table(trained: Folder) -> None:
     trained.ok("report", "job.told", "-o", "online.md", "--force")
     text = (trained.path / "online.md").read_text("utf-8")

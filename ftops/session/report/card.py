@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.core.address import Address
@@ -18,6 +19,7 @@ from ftops.core.suggestions import some
 from ftops.session.report.gathering import gather
 from ftops.session.report.values import Report, ReportedJob
 from ftops.session.session import Session
+from ftops.session.sweep import scores_of
 from ftops.session.training import jobs_of
 from ftops.state.deployments import model_of
 from ftops.state.state import ResourceState
@@ -48,7 +50,7 @@ def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool
             raise FtopsError(f"{record.address} has no model", reason, hint)
         reason = f"it is {record.said_status}."
         raise FtopsError(f"{record.address} has no model yet", reason, "apply, and try again")
-    report = gather(session, [record.address, *_users(session, record, model)], offline=offline)
+    report = _about(gather(session, [record.address, *_users(session, record)], offline=offline), record)
     job = next(one for one in report.jobs if one.address == record.address)
     declared = session.graph.resources.get(record.address)
     words = object_at((declared.inputs if declared else record.inputs), "metadata")
@@ -73,14 +75,35 @@ def _only(jobs: Sequence[ResourceState]) -> ResourceState:
     return trained[0]
 
 
-def _users(session: Session, job: ResourceState, model: str) -> Iterator[Address]:
+def _users(session: Session, job: ResourceState) -> Iterator[Address]:
     """Recorded evaluations and deployments of the model and its checkpoints."""
-    models = {model, *map(str, object_at(job.outputs, "checkpoint").values())}
     for address, record in session.state.resources.items():
         kind = kind_of(address)
-        is_used = job.address in record.dependencies or model_of(record)[0] in models
-        if is_used and (kind.is_record or kind.serves):
+        if (kind.is_record and _is_scored(record, job)) or (kind.serves and _is_served(record, job)):
             yield address
+
+
+def _about(report: Report, job: ResourceState) -> Report:
+    """Without what is only needed by something in it, such as the deployment of a judge, and without other
+    models: what depends on a job needn't use its model, since the best of a sweep depends on all of them."""
+    deployments = tuple(one for one in report.deployments if _is_served(one.record, job))
+    evaluations = tuple(one for one in report.evaluations if _is_scored(one.record, job))
+    serving = {one.record.address for one in deployments}
+    deadlines = tuple(
+        one
+        for one in report.deadlines
+        if one.address is None or one.address in serving or not kind_of(one.address).serves
+    )
+    return replace(report, deployments=deployments, evaluations=evaluations, deadlines=deadlines)
+
+
+def _is_served(deployment: ResourceState, job: ResourceState) -> bool:
+    models = {job.outputs.get("fine_tuned_model"), *object_at(job.outputs, "checkpoint").values()}
+    return model_of(deployment)[0] in models
+
+
+def _is_scored(evaluation: ResourceState, job: ResourceState) -> bool:
+    return any(True for _ in scores_of(job, [evaluation]))
 
 
 def _rules(session: Session, report: Report) -> Iterator[tuple[Address, Mapping[str, int]]]:
