@@ -263,6 +263,8 @@ class Config(Struct, frozen=True):
     promotion: Promotion | None = None
     environments: tuple[str, ...] = ()
     """The environments that the spec declares."""
+    unselected: tuple[str, ...] = ()
+    """Environments to select one from, if none was and the spec doesn't declare `default`."""
     is_named: bool = True
     """Whether the spec sets its name; if not, it is the name of its folder."""
     keys: tuple[str, ...] = ()

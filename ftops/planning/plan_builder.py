@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from ftops.config.config import Config, Import, Refactorings, Resource
 from ftops.config.graph import Graph
 from ftops.config.graph import build as build_graph
 from ftops.config.policy import Policy
+from ftops.config.schema.field_types import one_of
 from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
@@ -140,6 +142,8 @@ class PlanBuilder(Struct, frozen=True):
         else:
             observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
             warnings = left_out(config, self._moved) if options.mode is Mode.NORMAL else []
+        if config.unselected and options.mode is Mode.NORMAL:
+            warnings.append(_none_selected(config))
         if options.mode is Mode.NORMAL:
             kept = kept_for_rollback(self._moved, self.config, self.pins)
             observed = replace(observed, kept=dict.fromkeys(kept, ""))
@@ -373,6 +377,24 @@ class PlanBuilder(Struct, frozen=True):
                     found[record.remote_id] = f"the environment {name}"
         return found
 
+    def _owner_of(self, account: str, name: str) -> str:
+        """The other environment of the spec that has this deployment of an account on record; empty if none
+        has, or its state can't be read."""
+        if self.state_of is None:
+            return ""
+        for environment in {*self.config.environments} - {self.config.environment}:
+            with suppress(FtopsError):
+                state = self.state_of(environment)
+                records = (record for _, record in recorded_objects(state.resources, state.deposed))
+                if any(
+                    kind_of(one.address).serves
+                    and one.remote_id.rpartition("/")[2].casefold() == name.casefold()
+                    and agrees(account, one.account)
+                    for one in records
+                ):
+                    return environment
+        return ""
+
     def _home(self, provider: str) -> str:
         return accounts_of(self.config).get(provider, provider)
 
@@ -393,6 +415,7 @@ class PlanBuilder(Struct, frozen=True):
             os.environ,
             self.today,
             temporary={cost.address: cost.temporary for cost in made.estimate.asking},
+            owner_of=self._owner_of,
             is_read_only=self.is_read_only,
         )
         made = made.making_room(found.room) if found.room else made
@@ -455,6 +478,17 @@ class PlanBuilder(Struct, frozen=True):
     @property
     def _secret_digests(self) -> dict[Secret, str]:
         return secret_digests(self.config, self.digest_key)
+
+
+def _none_selected(config: Config) -> str:
+    """A warning that `default` is used although other environments are declared."""
+    names = one_of(config.unselected, "and")
+    chosen = command("--env", config.unselected[0])
+    return (
+        f"no environment is selected, so this is `{config.environment}`, with a state of its own; the spec "
+        f"declares {names}: {chosen}. If you mean it, declare it under `environments`: "
+        f"`{config.environment}: {{}}`"
+    )
 
 
 def secret_digests(config: Config, digest_key: str) -> dict[Secret, str]:

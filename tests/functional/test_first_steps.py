@@ -368,3 +368,47 @@ def test_when_a_job_ends_is_a_time_of_day(seconds: int | None, said: str | None)
 
 def test_when_the_service_guesses_that_a_job_ends_is_not_kept() -> None:
     assert "estimated_finish" not in attributes_of({"id": "ftjob-1", "estimated_finish": 1795236473})
+
+
+TWO = """
+environments:
+  dev: {}
+  prod: {}
+"""
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_an_environment_that_nobody_selected_is_named(folder: Folder, command: str) -> None:
+    folder.write("environments.yaml", TWO)
+    words = folder.run(command).words
+    assert "no environment is selected, so this is `default`" in words
+    assert "the spec declares `dev` and `prod`: `--env dev`" in words
+
+
+@pytest.mark.parametrize(
+    ("declared", "argv"),
+    [
+        (TWO, ("--env", "dev")),
+        (TWO, ("--env", "default")),
+        (f"{TWO}  default: {{}}\n", ()),
+        ("environments:\n  pr: {pattern: pr-*}\n", ()),
+    ],
+    ids=["selected", "default-selected", "default-declared", "only-a-pattern"],
+)
+def test_an_environment_that_is_meant_needs_no_warning(
+    folder: Folder, declared: str, argv: tuple[str, ...]
+) -> None:
+    folder.write("environments.yaml", declared)
+    assert "no environment is selected" not in folder.run("plan", *argv).words
+
+
+def test_a_name_that_another_environment_has_taken_is_not_to_be_imported(folder: Folder) -> None:
+    folder.edit("m: {type: memory}", "m: {type: emulator}")
+    folder.write("environments.yaml", TWO)
+    folder.ok("apply", "-y", "--env", "prod", "--target", "deployment.base")
+    done = folder.run("plan", "--env", "dev")
+    assert done.code == 3
+    assert "already has a deployment `base`" in done.words
+    assert "It belongs to the environment prod of this spec" in done.words
+    assert "`ftops destroy --env prod`" in done.words
+    assert "import" not in done.words

@@ -23,6 +23,7 @@ from ftops.config.loader.environments import (
     choose_environment,
     declares,
     named_environments,
+    unselected_environments,
     variation_of,
 )
 from ftops.config.loader.expression_errors import not_written_as_expression
@@ -201,6 +202,7 @@ def _config(
         refactorings=refactorings,
         promotion=read_promotion(environment),
         environments=named_environments(source),
+        unselected=() if wanted else unselected_environments(source),
         is_named="name" in source["ftops"],
         files=source.files,
         warnings=(*source.skipped, *scope.warnings),

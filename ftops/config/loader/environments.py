@@ -76,6 +76,14 @@ def named_environments(source: Source) -> tuple[str, ...]:
     return tuple(sorted({*names, DEFAULT_ENVIRONMENT}))
 
 
+def unselected_environments(source: Source) -> tuple[str, ...]:
+    """The environments with names of their own, unless the spec declares `default`, which is used without
+    `--env`."""
+    if DEFAULT_ENVIRONMENT in source["environments"]:
+        return ()
+    return tuple(name for name in named_environments(source) if name != DEFAULT_ENVIRONMENT)
+
+
 def pattern_of(entry: Entry) -> str:
     """The pattern of an environment that stands for several; empty for any other."""
     pattern = entry.value("pattern")

@@ -23,7 +23,7 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Plan, Reason
 from ftops.planning.preflight import account, limits, managed, models, retirement
-from ftops.planning.preflight.context import Situation, text
+from ftops.planning.preflight.context import OwnerOf, Situation, text, unowned
 from ftops.planning.preflight.graders import ask_about_graders, refused_graders
 from ftops.planning.preflight.shortage import relief
 from ftops.providers.account_facts import AccountFacts, ManagedFacts
@@ -123,12 +123,14 @@ def run_preflight(
     environ: Mapping[str, str],
     today: date,
     temporary: Mapping[Address, Sequence[Temporary]] = {},
+    owner_of: OwnerOf = unowned,
     *,
     is_read_only: bool = False,
 ) -> Found:
     """The findings of all rules, after room was made. Asks each account once, all at the same time, and only
     those in which the plan creates or changes objects. `temporary` are the deployments that evaluations will
-    create. `is_read_only`: what the identity may change says nothing about that of the apply."""
+    create. `owner_of`: see `OwnerOf`. `is_read_only`: what the identity may change says nothing about that of
+    the apply."""
     kinds: dict[str, set[str]] = {}
     for change in plan.changes:
         if change.action in MAKING:
@@ -148,7 +150,17 @@ def run_preflight(
 
     def of(changes: tuple[Change, ...]) -> Situation:
         return Situation(
-            changes, resources, accounts, known, today, places, homes, plan.known, on_gpus, temporary
+            changes,
+            resources,
+            accounts,
+            known,
+            today,
+            places,
+            homes,
+            plan.known,
+            on_gpus,
+            temporary,
+            owner_of,
         )
 
     situation = of(plan.changes)

@@ -13,7 +13,7 @@ from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.serving import Serving, deployment_name, serving_of
-from ftops.core.snippets import import_block
+from ftops.core.snippets import command, import_block
 from ftops.core.suggestions import did_you_mean, some
 from ftops.planning.plan import CREATING, MAKING, Action, Change
 from ftops.planning.preflight.context import Situation, Wanted, text
@@ -135,11 +135,20 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
             continue
         order = order or situation.order()
         if not _goes_before(situation, order, change.step, change.provider, name):
+            detail = "The service would change that deployment instead of creating another one."
+            hint = f"import it ({import_block(change.address, name)}), or choose another `name`"
+            home = situation.homes.get(change.provider, change.provider)
+            if owner := situation.owner_of(home, name):
+                detail = f"It belongs to the environment {owner} of this spec, which has it in its state."
+                hint = (
+                    "give it another `name` here, such as from a variable that the environments set; or "
+                    f"delete it there first: {command('ftops', 'destroy', '--env', owner)}"
+                )
             yield situation.finding(
                 change.address,
                 f"account {situation.accounts[change.provider].name} already has a deployment `{name}`",
-                "The service would change that deployment instead of creating another one.",
-                f"import it ({import_block(change.address, name)}), or choose another `name`",
+                detail,
+                hint,
             )
 
 

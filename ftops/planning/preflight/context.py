@@ -28,6 +28,13 @@ _IN_MODEL = ("model", "version", "sku")
 """Inputs of a deployment whose change makes it worth checking again."""
 OTHER_MODEL = "choose another model"
 Wanted = Callable[[ResourceType], bool]
+OwnerOf = Callable[[str, str], str]
+"""The other environment that has a deployment on record, by account and name; empty if none has."""
+
+
+def unowned(account: str, name: str) -> str:
+    """No other environment has it on record."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Situation:
     """What the accounts have on managed compute, by provider, if the plan changes something there."""
     temporary: Mapping[Address, Sequence[Temporary]] = field(default_factory=dict)
     """The temporary deployments of evaluations, as far as the plan knows."""
+    owner_of: OwnerOf = unowned
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
     """A cache: many resources have the same model, and accounts list hundreds."""
 
