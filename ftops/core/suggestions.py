@@ -44,6 +44,9 @@ def did_you_mean(
     longer = [f"`{w}`" for w in words if len(word) > 2 and w.lower().startswith(word.lower())]
     if 1 < len(longer) <= _FEW:
         return f"Did you mean {', '.join(longer[:-1])} or {longer[-1]}?"
+    ending = [w for w in words if len(word) > 2 and w.lower().endswith(f"_{word.lower()}")]
+    if len(ending) == 1:
+        return f"Did you mean `{ending[0]}`?"
     if longer:
         return f"These begin like it: {some(longer, limit)}."
     return f"Known here: {some((f'`{w}`' for w in words), limit)}."

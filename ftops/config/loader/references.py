@@ -20,6 +20,7 @@ from ftops.config.loader.source import Entry, Keys
 from ftops.config.sweeps import BEST, is_best, keys_among
 from ftops.core.address import EVERY, Address, Reference, Secret, Template, Value, fill, references
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.plurals import plural
 from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import Plain
@@ -129,7 +130,8 @@ class Linker(Struct, dict=True):
             if not is_known or is_several(one):
                 detail = "It is an attribute of the best job, or `key`."
                 hint = did_you_mean(attribute, {*row.computed, "key"} - {"best.*"})
-                use.entry.report(self.findings, use.path, f"the best job has no `{attribute}`", detail, hint)
+                place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(attribute)}(?=\s*\}})")
+                self.findings.append(Diagnostic(f"the best job has no `{attribute}`", detail, hint, place))
             drafts = (draft for draft in self.declared.drafts if draft.address[:2] == address[:2])
             if len({repr((d.block.provider, d.block.best and d.block.best.as_data())) for d in drafts}) > 1:
                 summary = f"the jobs of {base} can't be compared: their `best` or `provider` differs"
@@ -249,7 +251,7 @@ class Linker(Struct, dict=True):
         base = f"{address.kind}.{address.name}"
         if None in keys:
             return f"{base} has no `for_each`", "It is a single resource, without a key.", f"Write `{base}`."
-        detail = f"Its `for_each` creates {len(keys)} resources, and the key says which one."
+        detail = f"Its `for_each` creates {plural(len(keys), 'resource')}, and the key says which one."
         if address.key is not None:
             nothing = "Its `for_each` is empty." if not keys else "Check its `for_each`."
             known = [key for key in keys if key is not None]
@@ -261,7 +263,12 @@ class Linker(Struct, dict=True):
         own = isinstance(entry.data, dict) and "for_each" in entry.data
         index = "each.key" if own or not keys else f'"{next(iter(keys))}"'
         attribute = text.removeprefix("${").removesuffix("}").partition(f"{base}.")[2] or "id"
-        return f"{base} needs a key", detail, f"Write `${{{base}[{index}].{attribute}}}`."
+        hint = f"Write `${{{base}[{index}].{attribute}}}`."
+        row = kind_of(address)
+        if row.trains and not own and len(keys) > 1 and admits(row.computed, attribute):
+            best = f"`${{{base}.best.{attribute}}}`"
+            hint = f"Write {best} for the best job, or name one: {hint.removeprefix('Write ')}"
+        return f"{base} needs a key", detail, hint
 
     def _check_attribute(self, use: Use) -> None:
         reference = use.reference
