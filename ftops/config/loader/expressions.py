@@ -6,7 +6,7 @@ References to computed attributes stay expressions. So do secrets, if the value 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
@@ -125,6 +125,8 @@ class Evaluator:
         self.scope = scope
         self.phase = phase
         self.each = each
+        self.is_refused = False
+        """Whether the value at hand may not be a secret, so that it doesn't matter whether one is set."""
         self.uses: list[Use] = []
 
     def evaluate(self, value: Any, path: Keys = ()) -> Any:
@@ -287,7 +289,7 @@ class Evaluator:
         if self.phase.secrets is phases.SecretRule.NAME:
             return secret
         (self.scope.keys if self.phase is phases.STATE_KEY else self.scope.asked).add(secret)
-        value = self.scope.environ.get(name)
+        value = self.scope.environ.get(name, "" if self.is_refused else None)
         if value is None:
             summary = f"the environment variable {name} is not set"
             detail = f"`${{env.{name}}}` stands for its value."
@@ -345,13 +347,16 @@ def evaluate_keys(
     default: phases.Phase,
     each: Each | None = None,
     without: str = "",
+    no_secret: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Use]]:
-    """The data of an entry, each key evaluated in its own phase, and the references in it."""
+    """The data of an entry, each key evaluated in its own phase, and the references in it. `no_secret`: the
+    keys whose type refuses a secret."""
     evaluator = Evaluator(entry, scope, default, each)
     data = {}
     for key, value in entry.data.items():
         if key != without:
             evaluator.phase = phases.get(key, default)
+            evaluator.is_refused = key in no_secret
             data[key] = evaluator.evaluate(value, (key,))
     return data, evaluator.uses
 

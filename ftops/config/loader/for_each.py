@@ -71,13 +71,16 @@ def _add_instance(
     if isinstance(entry.data, dict) and "enabled" in entry.data and not _enabled(entry, each, scope):
         declared.disabled.add(address)
         return
+    model = schema.resource_block(address.kind)
     data: Any = {} if entry.data is None else entry.data
     uses: list[Use] = []
     if isinstance(entry.data, dict):
-        data, uses = evaluate_keys(entry, scope, RESOURCE_PHASES, INPUTS, each, without="for_each")
+        data, uses = evaluate_keys(
+            entry, scope, RESOURCE_PHASES, INPUTS, each, "for_each", model.without_secrets()
+        )
         if isinstance(data.get("hyperparameters"), str):
             data["hyperparameters"] = {"use": data["hyperparameters"]}
-    block = read_block(schema.resource_block(address.kind), data, entry, scope.findings)
+    block = read_block(model, data, entry, scope.findings)
     is_lacking = not scope.destroying and has_unknown(data)
     if block is None or is_lacking or len(scope.findings) > before:
         declared.broken.add((address.kind, address.name))

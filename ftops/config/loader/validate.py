@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.unknown_keys import Meant, meaning_of
 from ftops.config.schema.block import Block, Fault, Faulty, Field
-from ftops.config.schema.field_types import Unknown
+from ftops.config.schema.field_types import THIS_KEY, Unknown
 from ftops.core.errors import Diagnostic
 
 B = TypeVar("B", bound=Block)
@@ -99,7 +99,8 @@ def _refused(fault: Fault) -> Explained:
     from ftops.config.loader.misshapen import written_alone  # only if there is an error
 
     detail = " ".join(filter(None, (fault.why.detail, _description(fault))))
-    summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint
+    name = str(next((key for key in reversed(fault.keys) if isinstance(key, str)), "name"))
+    summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint.replace(THIS_KEY, name)
     if not fault.why.is_secret:
         hint = hint or written_alone(fault)
     return Explained(fault.keys, summary, detail, hint, is_secret=fault.why.is_secret)

@@ -11,7 +11,7 @@ the same declarations.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 from msgspec import Struct
@@ -187,6 +187,13 @@ class Block:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} can't be changed")
+
+    @classmethod
+    @cache
+    def without_secrets(cls) -> frozenset[str]:
+        """The keys whose values may not be secrets."""
+        types = ((f.key, f.type) for f in cls.fields.values() if isinstance(f.type, FieldType))
+        return frozenset(key for key, type in types if type.closed or type.is_shown)
 
     def as_data(self) -> dict[str, Any]:
         """The fields that are set or have a default, as plain data."""

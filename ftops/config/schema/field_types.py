@@ -123,11 +123,16 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         return hidden.secret
 
 
+THIS_KEY = "<key>"
+"""In hints: the key of the value."""
 _SHOWN_LATER = "The value becomes part of an ID or a name that is recorded and shown."
 
 
 def _no_secret(detail: str) -> Refused:
-    hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
+    hint = (
+        f"Use a variable that isn't sensitive: declare `variables: {{{THIS_KEY}: {{}}}}`, write "
+        f"`${{var.{THIS_KEY}}}` here, and set it with FTOPS_VAR_{THIS_KEY} in the environment."
+    )
     return Refused("can't contain a secret", detail, hint)
 
 
