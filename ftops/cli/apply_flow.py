@@ -23,7 +23,7 @@ from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.apply import apply_plan, sets_expiry, superseded_grants
-from ftops.session.grants import Rest, grant_of, plan_rest
+from ftops.session.grants import Rest, goes_on_with, grant_of, plan_rest
 from ftops.session.saved_plans import check_subject, revalidate, save
 from ftops.session.session import Session
 from ftops.state.state import Grant
@@ -180,9 +180,11 @@ class _Apply(Struct, frozen=True):
         )
 
     def _tell_superseded(self, session: Session, plan: Plan) -> None:
+        is_whole = self.options.is_whole
         if not session.is_continuing:
-            for grant in superseded_grants(session, plan, is_whole=self.options.is_whole):
-                self.screen.note(f"\n{superseded(grant)}\n")
+            for grant in superseded_grants(session, plan, is_whole=is_whole):
+                goes_on = is_whole and goes_on_with(session, plan, grant)
+                self.screen.note(f"\n{superseded(grant, goes_on=goes_on)}\n")
 
     def _grant(self, session: Session, plan: Plan) -> Grant | None:
         """The approval to record: of a plan that was approved by its digest, or that isn't waited for."""

@@ -109,6 +109,22 @@ def expiry(grant: Grant) -> GrantRefused | None:
     )
 
 
+def goes_on_with(session: Session, made: Plan, grant: Grant) -> bool:
+    """Whether a plan of the whole spec does what is left of a grant, and nothing else."""
+    try:
+        approved = read_record(grant).saved.plan
+    except FtopsError:
+        return False  # another version of ftops wrote it
+    left = residual(approved, made, session.state, retry=True)
+    declared = {change.address for change in approved.changes if change.action in MAKING}
+    steps = {change.step for change in left.plan.changes}
+    return (
+        declared <= session.config.by_address.keys()
+        and not (left.foreign or left.changed)
+        and steps == {change.step for change in made.approved_changes}
+    )
+
+
 def plan_rest(
     session: Session,
     grant: Grant,

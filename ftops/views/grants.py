@@ -108,9 +108,11 @@ def described(grant: Grant) -> str:
     return f"{grant.digest}, approved by {grant.who}{request}, until {grant.expires}"
 
 
-def superseded(grant: Grant) -> str:
-    """What becomes of a grant if another plan is applied."""
+def superseded(grant: Grant, *, goes_on: bool) -> str:
+    """What becomes of a grant if another plan is applied. `goes_on`: it does what is left of the grant."""
     request = f" for pull request {grant.pull_request}" if grant.pull_request else ""
+    if goes_on:
+        return f"This continues the apply that {grant.who} began{request} at {grant.at}."
     return (
         f"An earlier apply, which {grant.who} began{request} at {grant.at}, isn't finished "
         f"({grant.digest}). It ends here: from now on, the plan above counts."

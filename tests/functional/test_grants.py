@@ -34,6 +34,7 @@ from tests.support.command import environment
 from tests.support.gated import emptied
 
 HOURS = 3600.0
+OTHER = "  other: {model: gpt-4o}\n"
 KEY = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="
 
 
@@ -322,6 +323,28 @@ def test_a_newer_apply_of_the_same_resources_ends_it_and_leaves_its_job(scene: S
     scene.hours(10)
     assert [grant["digest"] for grant in scene.reconcile(0)] == [new]
     assert scene.created() == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        ({}, 0, "This continues the apply that "),
+        ({"epochs": 3}, 4, "It ends here"),
+        ({"more": OTHER}, 0, "It ends here"),
+    ],
+    ids=["same spec", "another job", "one more"],
+)
+def test_an_apply_that_does_just_what_is_left_is_said_to_continue(
+    scene: Scene, changes: dict[str, Any], code: int, said: str
+) -> None:
+    old = scene.submitted()
+    scene.spec(**changes)
+    scene.hours(10)
+    done = scene.run("apply", "-y", "--no-wait")
+    assert done.code == code, done
+    assert said in done.words
+    assert done.words.count(" apply, which ") + done.words.count(" the apply that ") == 1
+    assert old not in scene.grants()
 
 
 def test_an_apply_of_other_resources_does_not_end_it(scene: Scene) -> None:
