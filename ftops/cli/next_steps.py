@@ -12,6 +12,7 @@ from ftops.core.resource_types import kind_of
 from ftops.planning.plan import MAKING, Plan
 from ftops.providers.base import Connects
 from ftops.session.session import Session
+from ftops.views.paint import path_word
 
 
 def next_steps(session: Session, plan: Plan, spec: SpecArguments) -> list[str]:
@@ -41,5 +42,5 @@ def _program(spec: SpecArguments) -> Iterator[str]:
         yield "COMMAND"
         return
     yield "python" if which("python") else "python3"
-    yield shlex.quote(display(script))
+    yield path_word(display(script))
     yield '"Hello"'

@@ -23,6 +23,7 @@ from ftops.core.address import Address
 from ftops.core.errors import UsageError
 from ftops.core.project import SPEC_SUFFIXES
 from ftops.planning.plan import Mode, Options
+from ftops.views.paint import path_word
 
 
 class PlanArguments(Struct, frozen=True):
@@ -185,11 +186,13 @@ def spec_words(
     path: Path, environment: str | None, variables: tuple[str, ...] = (), files: tuple[Path, ...] = ()
 ) -> tuple[str, ...]:
     """The words of a command line that name a spec, quoted, without the values of variables."""
-    words = list(map(shlex.quote, click.get_current_context().meta.get(CHDIR, ())))
-    words += [] if str(path) == "." else [shlex.quote(str(path))]
+    words: list[str] = []
+    for folder in click.get_current_context().meta.get(CHDIR, ()):
+        words += ["-C", path_word(folder)]
+    words += [] if str(path) == "." else [path_word(path)]
     words += ["--env", shlex.quote(environment)] if environment else []
     for file in files:
-        words += ["--var-file", shlex.quote(str(file))]
+        words += ["--var-file", path_word(file)]
     for variable in variables:
         words += ["--var", f"{shlex.quote(variable.partition('=')[0])}=…"]
     return tuple(words)

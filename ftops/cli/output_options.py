@@ -129,7 +129,7 @@ def _set_color(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def _change_folder(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
     if value is None:
         return
-    ctx.meta[CHDIR] = (*ctx.meta.get(CHDIR, ()), "-C", str(value))
+    ctx.meta[CHDIR] = (*ctx.meta.get(CHDIR, ()), str(value))
     logical = Path(os.environ.get("PWD", ""))
     follows = logical.is_absolute() and os.path.realpath(logical) == os.getcwd()  # noqa: PTH109
     try:

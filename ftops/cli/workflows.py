@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -21,6 +20,7 @@ from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import content, real
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import project_root
+from ftops.views.paint import path_word
 
 _TEMPLATES = Path(__file__).parent / "starter"
 _FOLDER = re.compile(r"[\w.@+ -]+(/[\w.@+ -]+)*")
@@ -115,7 +115,7 @@ def ci_files(service: str, folder: Path, wanted: str | None, *, is_new: bool) ->
     }
     more = [step for path, step in _INCLUDES.items() if path in templates]
     steps = [*more, *row.next_steps[:1], *_steps_in(spec, is_new=is_new), *row.next_steps[1:]]
-    words = {"{file}": next(iter(templates)), "{spec}": "" if folder == Path() else f" {quote(str(folder))}"}
+    words = {"{file}": next(iter(templates)), "{spec}": "" if folder == Path() else f" {path_word(folder)}"}
     for word, value in words.items():
         steps = [step.replace(word, value) for step in steps]
     return CiFiles(texts, tuple(steps), environment)

@@ -7,7 +7,9 @@ terminal just before it is approved. So all painted text is cleaned first.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
+from pathlib import PurePath
 
 STYLES: Mapping[str, str] = {
     "create": "32",
@@ -75,6 +77,24 @@ def clean_lines(text: str) -> str:
 def clean_json(text: str) -> str:
     """The same JSON, with control and invisible characters escaped."""
     return re.sub(_UNSEEN_IN_JSON, lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def path_word(path: PurePath | str) -> str:
+    """A path as a word of a command line that can be copied: no option, and as `$'…'` if it has control
+    characters or bytes that aren't UTF-8."""
+    text = str(path)
+    text = f"./{text}" if text.startswith("-") else text
+    if clean(text) == text:
+        return shlex.quote(text)
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{re.sub(_CONTROLS, _shell_code, quoted)}'"
+
+
+def _shell_code(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code in range(0xDC80, 0xDD00):  # how Python reads a byte that isn't UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 
 
 def _code(match: re.Match[str]) -> str:

@@ -268,6 +268,15 @@ def test_the_next_step_is_the_program_beside_the_spec(folder: Folder) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "word"), [("-rf", "./-rf"), ("a\x1b[31mb", r"$'a\x1b[31mb'")], ids=["option", "escape"]
+)
+def test_the_next_step_can_be_copied(folder: Folder, name: str, word: str) -> None:
+    folder.write(f"{name}/ftops.yaml", f"ftops: {{name: x}}\n{JOB_ONLY}{MEMORY}")
+    (folder.path / "data").rename(folder.path / name / "data")
+    assert f"Next: ftops results {word} job.j\n" in shown_at_terminal(folder, {}, "apply", "-y", "--", name)
+
+
 @pytest.mark.parametrize(("environ", "argv"), [({"CI": "1"}, ()), ({}, ("-o", "json"))], ids=["CI", "json"])
 def test_programs_are_told_no_next_step(
     folder: Folder, environ: dict[str, str], argv: tuple[str, ...]

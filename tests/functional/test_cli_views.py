@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +18,7 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.planning.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.views import diagnostics, plan, progress
 from ftops.views.live import LiveView
-from ftops.views.paint import PLAIN, Painter, clean, wants_color
+from ftops.views.paint import PLAIN, Painter, clean, path_word, wants_color
 from ftops.views.values import duration, leaves, short_id, show, size
 from tests.golden.cli import golden
 
@@ -25,6 +27,19 @@ TRAIN = Address("dataset", "train")
 MODEL = Reference(JOB, "fine_tuned_model")
 KEY = Secret("env", "KEY")
 AT = "2026-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "a b", "-rf", "it's", "a\x1b[31m'b\\c", "l\nf", "é\u202ex", "\x9b", "\udcff0"], ids=repr
+)
+def test_a_shell_reads_the_word_of_a_path(name: str) -> None:
+    word = path_word(name)
+    assert word == clean(word)
+    printed = subprocess.run(
+        ["bash", "-c", f"printf %s {word}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
+    ).stdout
+    assert os.fsdecode(printed).removeprefix("./") == name
+
 
 # values
 

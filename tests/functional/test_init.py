@@ -104,7 +104,13 @@ def test_init_in_a_folder_whose_name_is_no_text_in_yaml(tmp_path: Path, name: st
 def test_init_in_a_folder_whose_name_has_control_characters(tmp_path: Path) -> None:
     out = Folder(tmp_path).ok("init", "-y", "a\x1b[31mb\nc")
     assert "\x1b" not in out and "Created a\\x1b[31mb\\nc/ftops.yaml\n" in out
-    assert "ftops plan 'a\\x1b[31mb\\nc'" in out
+    assert "ftops plan $'a\\x1b[31mb\\x0ac'" in out
+
+
+def test_init_in_a_folder_whose_name_looks_like_an_option(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    assert "  ftops plan ./-rf  " in here.ok("init", "-y", "--", "-rf")
+    assert "declares 1 dataset" in here.ok("validate", "./-rf")
 
 
 def test_a_placeholder_is_said_to_be_one(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
@@ -32,7 +31,7 @@ from ftops.session.session import Session
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState
 from ftops.views import plan as plan_view
-from ftops.views.paint import Painter
+from ftops.views.paint import Painter, path_word
 
 if TYPE_CHECKING:
     from ftops.session.account_import import ImportResult
@@ -228,5 +227,5 @@ def _report(done: ImportResult, paint: Painter) -> list[str]:
         names = ", ".join(map(str, done.differing))
         lines += [f"The first plan will change {names}: review it before you apply."]
     where = done.spec.parent
-    path = "" if where == Path.cwd() else f" {shlex.quote(display(where))}"
+    path = "" if where == Path.cwd() else f" {path_word(display(where))}"
     return [*lines, "", f"Next: ftops plan{path}"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +29,7 @@ from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, slug
 from ftops.core.confined_files import outside, real
 from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
-from ftops.views.paint import clean
+from ftops.views.paint import clean, path_word
 
 _GUIDE = "docs/ci.md of ftops"
 
@@ -244,7 +243,7 @@ def _report(
     screen: Screen, folder: Path, names: list[str], advice: str, files: CiFiles, in_account: str
 ) -> list[str]:
     """Lines. `in_account`: what to know before it is planned in an account; empty if the spec names none."""
-    spec = "" if folder == Path() else f" {shlex.quote(clean(str(folder)))}"
+    spec = "" if folder == Path() else f" {path_word(folder)}"
     lines = [f"{screen.paint('Created', 'good')} {clean(name)}" for name in names]
     if advice:
         lines += ["", advice]

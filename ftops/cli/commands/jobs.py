@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,7 +21,7 @@ from ftops.providers.training_run import JobEvent, newest
 from ftops.session.session import Session
 from ftops.session.training import Training, events_of, jobs_of, only_job, trainings
 from ftops.views.jobs import draw_event, draw_jobs, draw_standing, event_to_json, training_to_json
-from ftops.views.paint import Painter
+from ftops.views.paint import Painter, path_word
 
 _USUAL_PAUSE = 30.0
 """Seconds between two looks if the provider names none."""
@@ -143,8 +142,8 @@ def address_and_spec(
             named = Address.parse(str(spec.path))
         except ValueError:
             raise click.UsageError(f"`{address}` is no address, and the spec is `{spec.path}`") from None
-        words = tuple(word for word in words if word != shlex.quote(str(spec.path)))
-    return named, replace(spec, path=address, words=(shlex.quote(str(address)), *words))
+        words = tuple(word for word in words if word != path_word(spec.path))
+    return named, replace(spec, path=address, words=(path_word(address), *words))
 
 
 def _look(session: Session, address: Address | None) -> list[Training]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -18,6 +17,7 @@ from ftops.config.outputs import OutputValue
 from ftops.core.address import Secret, fill
 from ftops.core.errors import FtopsError
 from ftops.core.suggestions import did_you_mean
+from ftops.views.paint import path_word
 from ftops.views.state import draw_outputs, draw_raw, is_known, output_to_json
 from ftops.views.values import show
 
@@ -40,7 +40,7 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
             f"`{name}` is a path. It comes after the name: `ftops output {spec.path} {name}`."
         )
     if name is not None and spec.path == Path() and is_spec(name):
-        spec = replace(spec, path=Path(name), words=(shlex.quote(name), *spec.words))
+        spec = replace(spec, path=Path(name), words=(path_word(name), *spec.words))
         name = None
     if raw and name is None:
         raise click.UsageError("--raw needs the name of an output")

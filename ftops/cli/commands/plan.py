@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import date
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from ftops.core.errors import Diagnostic, UsageError
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
+from ftops.views.paint import path_word
 
 
 @click.command("plan")
@@ -178,7 +178,7 @@ def _next_step(plan: Plan, spec: SpecArguments, out: Path | None, is_kept: bool,
         where = f"Saved{f' to {out} and' if out else ''} beside the state."
         return screen.paint(f"{where} To apply it: ftops apply {plan_digest(plan)}", "dim") + "\n"
     if out is not None:
-        command_line = f"ftops apply {shlex.quote(str(out))}"
+        command_line = f"ftops apply {path_word(out)}"
         return screen.paint(f"Saved to {out}. To apply it: {command_line}", "dim") + "\n"
     if not plan_view.has_changes(plan) or plan.is_blocked or not screen.is_terminal:
         return ""
