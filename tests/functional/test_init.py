@@ -307,6 +307,15 @@ def test_init_where_no_folder_can_be(tmp_path: Path) -> None:
     assert done.err.startswith("error: can't write file/folder/ftops.yaml: ")
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "loop"], ids=["too long", "loop"])
+def test_init_where_no_folder_can_be_looked_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    done = Folder(tmp_path).run("init", "-y", name)
+    assert done.code == 1
+    assert done.err.startswith(f"error: can't write {name}: ")
+    assert "hint: Choose another folder" in done.err
+
+
 def test_each_name_of_an_account_is_written_once(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.ok("init", "--template", "azure", "--endpoint", "myorg-ai", "--resource-group", "rg-ml")

@@ -74,6 +74,7 @@ def command(
         raise click.UsageError("--env needs --ci")
     if template is not None and ci is not None:
         raise click.UsageError("--template can't be combined with --ci; run init twice")
+    _check_folder(folder)
     is_new = ci is None or not _specs(folder)
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
@@ -98,6 +99,20 @@ def command(
         lambda: {"created": names},
         lambda: _report(screen, folder, names, advice, files, in_account),
     )
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises FtopsError if no folder can have this path."""
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # it is created, or a file on the way to it is reported
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> FtopsError:
+    return FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder")
 
 
 def _specs(folder: Path) -> list[Path]:
@@ -234,8 +249,7 @@ def _write_all(texts: Mapping[Path, str]) -> None:
             with suppress(OSError):
                 one.rmdir() if one.is_dir() else one.unlink()
         if isinstance(error, OSError):
-            summary = f"can't write {path}: {error.strerror}"
-            raise FtopsError(summary, "", "choose another folder") from error
+            raise _unwritable(path, error) from error
         raise
 
 
