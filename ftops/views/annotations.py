@@ -138,9 +138,8 @@ def _check_annotation(found: Diagnostic, folder: str) -> dict[str, Json]:
 
 
 def _add_case(suite: ET.Element, file: str, rule: str, found: Sequence[Diagnostic]) -> None:
-    case = ET.SubElement(
-        suite, "testcase", name=xml_text(rule), classname=xml_text(file or "ftops"), file=file
-    )
+    shown = xml_text(file)
+    case = ET.SubElement(suite, "testcase", name=xml_text(rule), classname=shown or "ftops", file=shown)
     text = "\n\n".join(f"{d.place or file}: {d.severity}: {_message(d)}" for d in found)
     errors = sum(d.severity == "error" for d in found)
     if errors:
@@ -229,7 +228,7 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(clean(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def _json(document: Json) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ftops.cli.output_options import REPORTS as OFFERED
 from ftops.core.errors import Diagnostic, Place
 from ftops.views.annotations import REPORTS, concise, github, gitlab, junit, sarif
+from ftops.views.paint import clean
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
     [
@@ -26,7 +27,9 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
         "# @team",
     ]
 )
-FILES = st.sampled_from(["ftops.yaml", "data/a b.jsonl", "../shared/x.jsonl", "a:b,c.yaml", "ö.yaml"])
+FILES = st.sampled_from(
+    ["ftops.yaml", "data/a b.jsonl", "../shared/x.jsonl", "a:b,c.yaml", "ö.yaml", "e\x1b\uffff.jsonl"]
+)
 PLACES = st.none() | st.builds(Place, FILES, st.integers(1, 99), st.integers(1, 99), TEXTS, st.integers(0, 9))
 RULES = st.sampled_from(["", "chat/no-assistant", "secret/jwt"])
 SEVERITIES = st.sampled_from(["error", "warning", "note"])
@@ -50,6 +53,7 @@ def test_github_gets_one_command_for_each_finding(found: list[Diagnostic], folde
     assert not last
     assert len(lines) == len(found)
     assert all(_COMMAND.fullmatch(line) for line in lines), lines
+    assert all(line == clean(line) for line in lines)
 
 
 @given(FOUND, FOLDERS)
