@@ -65,7 +65,7 @@ def log_results(
     from ftops.views.tracking import draw_logged, logged_to_json
 
     row = TRACKER_TYPES[tracker]
-    runs = tracked_runs(session, addresses)
+    runs, left_out = tracked_runs(session, addresses)
     to = Destination(
         options["--tracking-uri"] or "",
         options["--experiment"] or options["--project"] or "",
@@ -73,6 +73,6 @@ def log_results(
     )
     logged = log_runs(row, runs, to, screen.counter(f"Logging to {row.title}: run"))
     return screen.result(
-        lambda: logged_to_json(logged, tracker),
-        lambda: draw_logged(logged, row.title, screen.paint, screen.width),
+        lambda: logged_to_json(logged, tracker, left_out),
+        lambda: draw_logged(logged, row.title, screen.paint, screen.width, left_out),
     )

@@ -32,21 +32,29 @@ _OF_EACH_RUN = ("method", "training_type", "suffix", "beta", "l2_multiplier")
 Parameters = Mapping[str, str | int | float | bool]
 
 
-def tracked_runs(session: Session, addresses: Sequence[Address]) -> list[TrackedRun]:
-    """The recorded jobs at these addresses with their training results, each once. An address without a key
-    means all jobs of a sweep. Raises FtopsError, ProviderError."""
-    jobs = {job.address: job for address in addresses for job in jobs_of(session, address)}
-    asked = ask(session, list(jobs.values()), offline=False)
+def tracked_runs(
+    session: Session, addresses: Sequence[Address]
+) -> tuple[list[TrackedRun], Mapping[Address, str]]:
+    """The recorded jobs at these addresses with their training results, each once; and those that weren't
+    started, with the reason. An address without a key means all jobs of a sweep. Raises FtopsError if none
+    was started, ProviderError."""
+    found = {job.address: job for address in addresses for job in jobs_of(session, address)}
+    left_out = {address: job.not_started for address, job in found.items() if job.not_started}
+    jobs = [job for address, job in found.items() if address not in left_out]
+    if not jobs:
+        reason = next(iter(left_out.values()))
+        raise FtopsError("there is no run to log", f"{reason}.", "change the budget, and apply")
+    asked = ask(session, jobs, offline=False)
     for one in asked.unasked:
         summary = f"nothing was logged: provider {one.provider} can't be asked"
         raise FtopsError(summary, f"{one.reason}.", "try again when the service can be reached")
     known = catalog.load(session.config.project, os.environ)
-    reported = reported_jobs(session, list(jobs.values()), asked, Runs(session.runs()), known)
+    reported = reported_jobs(session, jobs, asked, Runs(session.runs()), known)
     evaluations = evaluations_of(session.state)
     types = {name: provider.type for name, provider in session.config.providers.items()}
     about = {"ftops.spec": session.config.name, "ftops.environment": session.config.environment}
     clean = redaction(session.config.secrets)
-    return [
+    runs = [
         tracked_run(
             job,
             evaluations,
@@ -56,6 +64,7 @@ def tracked_runs(session: Session, addresses: Sequence[Address]) -> list[Tracked
         )
         for job in reported
     ]
+    return runs, left_out
 
 
 def tracked_run(

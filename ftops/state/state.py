@@ -115,6 +115,12 @@ class ResourceState(Struct, frozen=True):
         found: Any = self.outputs.get("stopped")
         return found or {}
 
+    @property
+    def not_started(self) -> str:
+        """Why the budget of its sweep keeps this job from starting; empty if it was started. It has no run at
+        the service."""
+        return str(self.stopped.get("reason")) if self.is_off and self.stopped else ""
+
 
 class PendingOperation(Struct, frozen=True):
     """An operation that has started and has no result yet.

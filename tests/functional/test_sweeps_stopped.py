@@ -12,6 +12,11 @@ from typing import Any
 
 import pytest
 
+from ftops.cli.spec_args import SpecArguments, read
+from ftops.core.address import Address
+from ftops.core.errors import FtopsError
+from ftops.session.session import Session
+from ftops.session.tracking import tracked_runs
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, running_cloud, until
 from tests.golden.cli import Folder
 from tests.support.command import run
@@ -192,12 +197,25 @@ def test_a_budget_keeps_jobs_from_being_started(cloud: Cloud, folder: Folder) ->
     assert "No changes." in folder.ok("plan")
     folder.ok("jobs")
     folder.ok("results", "job.sweep")
+    check_not_started(folder, sorted(found))
     folder.edit("tokens: 1000", "tokens: 1000000")
     assert "because its sweep has another budget" in folder.ok("plan")
     folder.ok("apply", "-y")
     assert all(one["rule"] == "median" for one in stopped(folder).values())
     assert created(cloud) == 4
     assert "No changes." in folder.ok("plan")
+
+
+def check_not_started(folder: Folder, keys: list[str]) -> None:
+    """Jobs that have no run at the service are no runs for a tracker."""
+    config = read(SpecArguments(folder.path))
+    with Session.open(config) as session:
+        runs, left_out = tracked_runs(session, [Address("job", "sweep")])
+        assert sorted(str(one.key) for one in left_out) == keys
+        assert len(runs) == 4 - len(keys) and all(run.key for run in runs)
+        with pytest.raises(FtopsError) as refused:
+            tracked_runs(session, list(left_out))
+    assert "it wasn't started" in refused.value.diagnostics[0].detail
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ftops.cli.tracking import _OPTIONS
+from ftops.core.address import Address
 from ftops.core.errors import FtopsError
 from ftops.core.lazy import resolve
 from ftops.trackers import to_mlflow, to_wandb
@@ -116,3 +117,13 @@ def test_the_team_is_shown_and_what_chose_it(entity: str, chosen_by: str, line: 
     assert draw_logged(logged, "Weights & Biases", PLAIN)[0] == line
     document = logged_to_json(logged, "wandb")
     assert (document["entity"] or "", document["chosen_by"] or "") == (entity, chosen_by)
+
+
+def test_jobs_without_a_run_are_named() -> None:
+    logged = Logged("https://api.wandb.ai", "tones", ())
+    left_out = {Address("job", "a"): "its budget is used up: it wasn't started"}
+    assert "job.a: left out, its budget is used up: it wasn't started" in draw_logged(
+        logged, "W", PLAIN, None, left_out
+    )
+    document = logged_to_json(logged, "wandb", left_out)
+    assert document["left_out"] == [{"address": "job.a", "reason": left_out[Address("job", "a")]}]
