@@ -28,6 +28,10 @@ class Results(Struct, frozen=True):
 def results_of(provider: Provider, job: ResourceState) -> Results:
     """The first result file of a finished job. Raises FtopsError if there is none."""
     files = job.outputs.get("result_files")
+    if job.not_started:
+        raise FtopsError(
+            f"{job.address} has no result file", f"{job.not_started}.", "change the budget, and apply"
+        )
     if not isinstance(files, list) or not files:
         look, events = (command("ftops", word, job.address) for word in ("jobs", "logs"))
         raise FtopsError(

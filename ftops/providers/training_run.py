@@ -97,7 +97,7 @@ def recorded_run(resource: ResourceState) -> TrainingRun:
         resource.remote_id,
         resource.said_status,
         resource.status,
-        resource.message,
+        resource.message or resource.not_started,
         str(outputs.get("created_at") or resource.created_at or ""),
         str(outputs.get("finished_at") or ""),
         tokens if isinstance(tokens, int) else None,

@@ -105,7 +105,10 @@ class ResourceState(Struct, frozen=True):
 
     @property
     def said_status(self) -> str:
-        """The word of the service for its status; the status itself if it has none."""
+        """The word of the service for its status; the status itself if it has none. The service knows nothing
+        of a job that a budget keeps from starting."""
+        if self.not_started:
+            return "not started: budget"
         return str(self.outputs.get("status") or self.status.value)
 
     @property

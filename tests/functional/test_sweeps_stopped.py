@@ -198,6 +198,11 @@ def test_a_budget_keeps_jobs_from_being_started(cloud: Cloud, folder: Folder) ->
     folder.ok("jobs")
     folder.ok("results", "job.sweep")
     check_not_started(folder, sorted(found))
+    job = f'job.sweep["{next(iter(found))}"]'
+    assert jobs(folder)[next(iter(found))]["status"] == "not started: budget"
+    for words in (("job", "cancel", job), ("logs", job), ("results", job)):
+        done = folder.run(*words)
+        assert done.code == 1 and "it wasn't started" in done.words, words
     folder.edit("tokens: 1000", "tokens: 1000000")
     assert "because its sweep has another budget" in folder.ok("plan")
     folder.ok("apply", "-y")

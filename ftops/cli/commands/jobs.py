@@ -76,7 +76,10 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
             return _followed_events(screen, session, address)
         found = _by_time(events_of(session, jobs_of(session, address)))
         if not found:
-            is_sweep = jobs_of(session, address)[0].address != address
+            jobs = jobs_of(session, address)
+            if all(job.not_started for job in jobs):
+                raise FtopsError(f"{address} has no events", f"{jobs[0].not_started}.")
+            is_sweep = jobs[0].address != address
             raise FtopsError(
                 f"the jobs of {address} have no events" if is_sweep else f"{address} has no events",
                 "the service deletes events some time after a job has ended, and all of them with the job.",
