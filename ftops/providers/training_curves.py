@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from math import sqrt
 from statistics import fmean
 
 from msgspec import Struct
@@ -28,6 +29,9 @@ _NOISY_WINDOW = 3
 _CHANGE = 0.01
 _RISE = 0.02
 _WORSE_FOR = 2
+_ON_TRAIN = " It is measured on the training data, which says nothing of overfitting."
+_ADVICE = ("more epochs may help", "a validation dataset shows whether more epochs help")
+"""What follows from a curve that gets better: on validation data, and on training data."""
 
 Points = tuple[tuple[int, float], ...]
 
@@ -78,6 +82,12 @@ def window_of(curve: Curve) -> int:
     return {"train": max(1, len(curve.points) // 20), "valid": _NOISY_WINDOW}.get(curve.data, 1)
 
 
+def _judged_window(curve: Curve) -> int:
+    """Of how many values each that is judged is the mean: of training, which is measured on a batch of a few
+    examples, a half of those over which the change is stated."""
+    return max(1, len(curve.points) // 6) if curve.data == "train" else window_of(curve)
+
+
 def verdict_of(curves: Sequence[Curve], best: int | None = None) -> Verdict | None:
     """By the first quantity, which is the loss or the reward; None if there is none. `best` is the step of
     the best checkpoint."""
@@ -90,7 +100,7 @@ def verdict_of(curves: Sequence[Curve], best: int | None = None) -> Verdict | No
 
 
 def _judged(curve: Curve, train: Curve | None, checkpoint: int | None) -> Verdict:
-    window = window_of(curve)
+    window = _judged_window(curve)
     unfilled = window - 1 if curve.data == "valid" else 0
     points = smoothed(curve.points, window)[unfilled:]
     needed = _FULL if curve.data == "full_valid" else _WORSE_FOR + 1
@@ -106,7 +116,7 @@ def _judged(curve: Curve, train: Curve | None, checkpoint: int | None) -> Verdic
     is_worse = after >= _WORSE_FOR and curve.data != "train" and rise >= _RISE
     span = after if is_worse else min(len(values) - 1, max(_WORSE_FOR, len(values) // 3))
     how = "" if window == 1 else f" Each value is the mean of {window}."
-    if curve.data == "valid" and (doubt := _noise(curve, values, span, how)):
+    if curve.data != "full_valid" and (doubt := _noise(curve, values, span, window, how)):
         return doubt
     if not is_worse:
         return _lately(curve, values, span, how)
@@ -129,12 +139,13 @@ def _over(span: int) -> str:
     return "since the evaluation before" if span == 1 else f"over the last {span} evaluations"
 
 
-def _noise(curve: Curve, values: Sequence[float], span: int, how: str) -> Verdict | None:
+def _noise(curve: Curve, values: Sequence[float], span: int, window: int, how: str) -> Verdict | None:
     """Unclear, if the means changed by less than single values differ from the middle of their neighbours."""
     raw = [value for _, value in curve.points[len(values) - 1 - span :]]
     spread = fmean(abs(raw[n] - (raw[n - 1] + raw[n + 1]) / 2) for n in range(1, len(raw) - 1))
     before, now = values[-1 - span], values[-1]
-    if abs(now - before) >= spread or spread < _CHANGE * abs(before):
+    means = window if curve.data == "train" else 1
+    if abs(now - before) >= spread / sqrt(means) or spread < _CHANGE * abs(before):
         return None
     change = _change(before, now)
     text = (
@@ -143,7 +154,8 @@ def _noise(curve: Curve, values: Sequence[float], span: int, how: str) -> Verdic
     )
     rule = (
         f"By {curve.column}: a change that is smaller than the mean distance of a value from the middle of "
-        f"its neighbours is noise.{how}"
+        f"its neighbours{f', divided by the square root of {means},' if means > 1 else ''} is noise.{how}"
+        f"{_ON_TRAIN * (curve.data == 'train')}"
     )
     change *= -1.0 if _is_reward(curve) else 1.0
     return Verdict("unclear", curve.column, text, rule, None, change, span)
@@ -154,14 +166,13 @@ def _lately(curve: Curve, values: Sequence[float], span: int, how: str) -> Verdi
     is_reward = _is_reward(curve)
     change = _change(values[-1 - span], values[-1])
     moved = f"{abs(change):.1%} {_over(span)}"
-    on_train = " It is measured on the training data, which says nothing of overfitting." * (
-        curve.data == "train"
-    )
+    is_train = curve.data == "train"
+    on_train = _ON_TRAIN * is_train
     rule = f"By {curve.column}: a change of less than {_CHANGE:.0%} counts as flat.{how}{on_train}"
     better = "rising" if is_reward else "falling"
     texts = {
         better: f"still {better}: {curve.column} {'rose' if is_reward else 'fell'} by {moved}; "
-        "more epochs may help",
+        f"{_ADVICE[is_train]}",
         "flat": f"flat: {curve.column} changed by {moved}",
         "unclear": f"unclear: {curve.column} got worse by {moved}",
     }

@@ -6,10 +6,13 @@ import base64
 import binascii
 import csv
 import io
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
 from ftops.core.errors import FtopsError
+from ftops.core.measures import deciding
 from ftops.core.nested import object_at
 from ftops.core.snippets import command
 from ftops.providers.base import Discovers, Provider
@@ -56,6 +59,12 @@ def best_checkpoint(job: ResourceState) -> tuple[int | None, str]:
     best = names.get("best")
     steps = (int(step) for step, name in names.items() if name == best and step.isdecimal())
     return max(steps, default=None), str(best or "")
+
+
+def checkpoint_word(metrics: Mapping[str, Any]) -> str:
+    """What `checkpoint.best` is, by its metrics: `best` if one of them decides among the checkpoints; else
+    `final`, since without validation data or a reward it is the last one."""
+    return "best" if deciding([metrics]) else "final"
 
 
 def decoded(content: bytes) -> str:

@@ -35,14 +35,19 @@ class Canvas(Struct, frozen=True):
 
 
 def draw_curves(
-    curves: Sequence[Curve], best: int | None, width: int, is_braille: bool, paint: Painter
+    curves: Sequence[Curve],
+    best: int | None,
+    width: int,
+    is_braille: bool,
+    paint: Painter,
+    word: str = "best",
 ) -> list[str]:
-    """A chart for each quantity. `best`: the step of the best checkpoint."""
+    """A chart for each quantity. `best`: the step of the marked checkpoint; `word` says what it is."""
     canvas = Canvas(max(20, min(width, 100) - _LABEL - 1), is_braille=is_braille)
-    return [line for panel in panels(curves) for line in [*_chart(panel, best, canvas, paint), ""]]
+    return [line for panel in panels(curves) for line in [*_chart(panel, best, canvas, paint, word), ""]]
 
 
-def _chart(panel: Sequence[Curve], best: int | None, canvas: Canvas, paint: Painter) -> list[str]:
+def _chart(panel: Sequence[Curve], best: int | None, canvas: Canvas, paint: Painter, word: str) -> list[str]:
     """Training as a line, validation as marks."""
     found = {curve.data: curve for curve in panel}
     marked = found.get("full_valid") or found.get("valid")
@@ -66,18 +71,18 @@ def _chart(panel: Sequence[Curve], best: int | None, canvas: Canvas, paint: Pain
     labels = {0: f"{box[3]:.4g}", canvas.height - 1: f"{box[2]:.4g}"}
     left, right = f"step {box[0]}", str(box[1])
     return [
-        paint(clean(title), "bold") + f"  {_legend(line, marked, best, paint)}",
+        paint(clean(title), "bold") + f"  {_legend(line, marked, best and f'{word} (step {best})', paint)}",
         *(f"{labels.get(n, ''):>{_LABEL}} {_painted(row, paint)}" for n, row in enumerate(rows)),
         " " * (_LABEL + 1) + left + right.rjust(canvas.width - len(left)),
     ]
 
 
-def _legend(line: Curve, marked: Curve | None, best: int | None, paint: Painter) -> str:
+def _legend(line: Curve, marked: Curve | None, best: str | int | None, paint: Painter) -> str:
     """What is drawn how, and what is smoothed."""
     parts = [f"line: {_DATA.get(line.data, line.data)}{_means(line)}"]
     if marked and marked is not line:
         parts.append(f"{EVALUATED}: {_DATA.get(marked.data, marked.data)}{_means(marked)}")
-    parts += [f"{BEST}: best (step {best})"] if best is not None else []
+    parts += [f"{BEST}: {best}"] if best is not None else []
     return paint(", ".join(parts), "dim")
 
 

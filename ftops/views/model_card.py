@@ -11,6 +11,7 @@ from typing import Any
 from ftops.core.nested import object_at
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import about, dollars
+from ftops.providers.training_results import checkpoint_word
 from ftops.session.report.card import ModelCard
 from ftops.session.report.values import ReportedEvaluation
 from ftops.session.sweep import scores_of
@@ -177,7 +178,8 @@ def _procedure(card: ModelCard) -> Iterator[str]:
     if job.verdict:
         yield f"\n**Verdict:** {prose(job.verdict.text)}. {prose(job.verdict.rule)}\n"
     if job.step is not None:
-        yield f"\nBest checkpoint: step {job.step:,}, {code(job.checkpoint)}\n"
+        word = checkpoint_word(job.metrics).capitalize()
+        yield f"\n{word} checkpoint: step {job.step:,}, {code(job.checkpoint)}\n"
 
 
 def _curves(card: ModelCard) -> str:
@@ -186,12 +188,13 @@ def _curves(card: ModelCard) -> str:
     sparse = [dict(curve.points) for curve in curves if curve.data == "full_valid"]
     steps = sorted({step for points in sparse or [dict(c.points) for c in curves] for step in points})
     every = -(-len(steps) // _MOST_STEPS)
+    word = checkpoint_word(card.job.metrics)
     best = {card.job.step} if card.job.step is not None else set()
     kept = sorted({*steps[::every], steps[-1], *best})
     values = [dict(curve.points) for curve in curves]
     rows = [
         [
-            f"{step:,}{' (best)' if step in best else ''}",
+            f"{step:,}{f' ({word})' if step in best else ''}",
             *(f"{v[step]:.4f}" if step in v else "" for v in values),
         ]
         for step in kept

@@ -8,8 +8,9 @@ from msgspec.structs import asdict
 
 from ftops.core.address import Address, Json
 from ftops.core.measures import deciding
+from ftops.core.nested import object_at
 from ftops.providers.training_curves import curves_of, verdict_of
-from ftops.providers.training_results import Results, best_checkpoint
+from ftops.providers.training_results import Results, best_checkpoint, checkpoint_word
 from ftops.state.state import ResourceState
 from ftops.views.curves import draw_curves
 from ftops.views.markdown_text import cell, code, table
@@ -44,7 +45,8 @@ def results_to_markdown(job: ResourceState, results: Results) -> str:
     verdict = verdict_of(curves_of(results), step)
     drawn = table([cell(name) for name in columns], rows) if columns else "No metrics.\n"
     said = f"\n**Verdict:** {verdict.text}. {verdict.rule}\n" if verdict else ""
-    return drawn + said + (f"\nBest checkpoint: step {step}, {code(model)}\n" if step is not None else "")
+    kept = f"\n{_word(job).capitalize()} checkpoint: step {step}, {code(model)}\n" if step is not None else ""
+    return drawn + said + kept
 
 
 def _columns(results: Results) -> list[str]:
@@ -68,7 +70,7 @@ def draw_result_curves(
 ) -> list[str]:
     """The same as curves, for a terminal."""
     step = best_checkpoint(job)[0]
-    return draw_curves(curves_of(results), step, width, is_braille, paint)
+    return draw_curves(curves_of(results), step, width, is_braille, paint, _word(job))
 
 
 def draw_verdict(job: ResourceState, results: Results, paint: Painter) -> list[str]:
@@ -80,7 +82,13 @@ def draw_verdict(job: ResourceState, results: Results, paint: Painter) -> list[s
         if verdict
         else []
     )
-    return lines + ([f"Best checkpoint: step {step}, {paint(model)}"] if step is not None else [])
+    if step is None:
+        return lines
+    return [*lines, f"{_word(job).capitalize()} checkpoint: step {step}, {paint(model)}"]
+
+
+def _word(job: ResourceState) -> str:
+    return checkpoint_word(object_at(job.outputs, "metrics"))
 
 
 def results_to_json(job: ResourceState, results: Results) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from ftops.core.nested import object_at
 from ftops.core.plurals import plural
 from ftops.planning.estimate import dollars
 from ftops.providers.training_curves import Curve, panels, smoothed, window_of
+from ftops.providers.training_results import checkpoint_word
 from ftops.session.report.values import NOT_STARTED, STOPPED, DataUse, Report, ReportedJob
 from ftops.state.state import Status
 from ftops.views.curves import TITLES
@@ -154,7 +155,7 @@ def content(job: ReportedJob) -> Iterator[Node]:
         )
     if job.note:
         yield words.none(f"{'Curves of its events' if job.curves else 'No curves'}: {job.note}.")
-    drawn = [_panel(panel, job.step) for panel in panels(job.curves)]
+    drawn = [_panel(panel, job.step, checkpoint_word(job.metrics)) for panel in panels(job.curves)]
     if drawn:
         yield element("div", *drawn[:_MOST_PANELS], class_="panels")
     if rest := drawn[_MOST_PANELS:]:
@@ -163,8 +164,8 @@ def content(job: ReportedJob) -> Iterator[Node]:
     yield from _checkpoints(job)
 
 
-def _panel(panel: Sequence[Curve], best: int | None) -> Element:
-    """One quantity: training as a line, validation as lines or dots, the best checkpoint."""
+def _panel(panel: Sequence[Curve], best: int | None, word: str) -> Element:
+    """One quantity: training as a line, validation as lines or dots, the best or final checkpoint."""
     name = TITLES.get(panel[0].quantity, panel[0].quantity.replace("_", " "))
     lines, keys = [], []
     for curve in panel:
@@ -177,7 +178,7 @@ def _panel(panel: Sequence[Curve], best: int | None) -> Element:
         keys.append(element("li", swatch, said))
     marked = lines[-1].points
     nearest = min(marked, key=lambda point: abs(point[0] - (best or 0)), default=None)
-    mark = Mark(best, nearest[1], f"best: step {best:,}") if best is not None and nearest else None
+    mark = Mark(best, nearest[1], f"{word}: step {best:,}") if best is not None and nearest else None
     return element(
         "figure",
         element("figcaption", f"{name[:1].upper()}{name[1:]}"),
@@ -204,7 +205,7 @@ def _facts(job: ReportedJob) -> Element:
             ),
             ("Seed", words.said(record.inputs.get("seed")) if record.inputs.get("seed") is not None else ""),
             *((use.role.capitalize(), _data(use)) for use in job.data),
-            ("Best checkpoint", _best(job)),
+            (f"{checkpoint_word(job.metrics).capitalize()} checkpoint", _best(job)),
             ("Billed tokens", number(record.outputs.get("trained_tokens"))),
             ("Time", took),
             ("Cost", f"{_cost(job)}{', its time in the queue included' * job.is_at_most}"),
@@ -258,7 +259,7 @@ def _checkpoints(job: ReportedJob) -> Iterator[Node]:
     names = list(dict.fromkeys(name for one in saved for name in one.metrics))[:6]
     rows: list[list[Node]] = [
         [
-            f"{one.step:,}{' (best)' if one.step == job.step else ''}",
+            f"{one.step:,}{f' ({checkpoint_word(job.metrics)})' if one.step == job.step else ''}",
             *(f"{one.metrics[name]:.4g}" if name in one.metrics else words.DASH for name in names),
             words.model(one.model),
         ]

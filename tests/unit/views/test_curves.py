@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.providers.training_curves import curves_of, panels, verdict_of
-from ftops.providers.training_results import Results
+from ftops.providers.training_results import Results, checkpoint_word
 from ftops.views.curves import draw_curves
 from ftops.views.paint import PLAIN, Painter
 from tests.golden.cli import golden
@@ -80,6 +80,13 @@ REWARDS = [0.1, 0.2, 0.4, 0.6, 0.7, 0.8]
             "valid_loss is noisy: it changed by 26.8%",
         ),
         ({"valid_loss": [1.0, 9.0, 1.0, 9.0, 1.0, 9.0, 2.0, 12.0]}, "unclear", "valid_loss is noisy"),
+        # the last batches of training are worse than that at two thirds: neither is more than a batch
+        (
+            {"train_loss": [0.3, 0.4, 0.35, 0.3, 0.4, 0.2, 0.3, 0.06, 0.2, 0.1, 0.05, 0.14]},
+            "falling",
+            "a validation dataset shows whether more epochs help",
+        ),
+        ({"train_loss": [0.3, 0.1, 0.3, 0.1, 0.3, 0.1, 0.3, 0.1, 0.3, 0.1, 0.4, 0.1]}, "unclear", "is noisy"),
         ({"valid_loss": FALLING[:4]}, "unclear", "only 4 values of valid_loss"),
         (
             {"valid_loss": [3.0, 2.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0]},
@@ -162,6 +169,21 @@ def test_the_charts(is_braille: bool) -> None:
     assert sum(line.count("*") for line in lines) == 2, "in the chart and in its legend"
     golden(f"curves-{'braille' if is_braille else 'ascii'}", "\n".join(line.rstrip() for line in lines))
     assert "\x1b[" in "".join(draw_curves(found, 24, 80, is_braille, Painter(True)))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "word"),
+    [
+        ({"train_loss": 0.1}, "final"),
+        ({"train_loss": 0.1, "full_valid_loss": -1.0}, "final"),
+        ({"full_valid_loss": 0.4}, "best"),
+        ({"train_mean_reward": 0.9}, "best"),
+    ],
+)
+def test_a_checkpoint_is_the_best_only_by_a_metric(metrics: dict[str, float], word: str) -> None:
+    found = curves_of(results(train_loss=FALLING))
+    assert checkpoint_word(metrics) == word
+    assert f"*: {word} (step 6)" in "".join(draw_curves(found, 6, 80, True, PLAIN, checkpoint_word(metrics)))
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, 1.0, 1.0], [1e-9, 1e9]])
