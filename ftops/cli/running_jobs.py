@@ -19,4 +19,5 @@ def standing_lines(session: Session, addresses: Collection[Address], paint: Pain
         found = standings(session, addresses)
     except FtopsError as error:
         return [f"Where running jobs stand isn't known: {paint(error.diagnostics[0].summary)}."]
-    return [draw_standing(one, paint) for one in found.values()]
+    unrecorded = "; `ftops apply` records it"
+    return [f"{draw_standing(one, paint)}{unrecorded * one.is_ended}" for one in found.values()]

@@ -16,6 +16,7 @@ from ftops.core.measures import deciding
 from ftops.core.nested import object_at
 from ftops.core.snippets import command
 from ftops.providers.base import Discovers, Provider
+from ftops.providers.training_run import TrainingRun, WatchesTraining
 from ftops.state.state import ResourceState, Status
 
 
@@ -37,6 +38,12 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
         )
     if not isinstance(files, list) or not files:
         look, events = (command("ftops", word, job.address) for word in ("jobs", "logs"))
+        if (ended := _ended_since(provider, job)) is not None:
+            raise FtopsError(
+                f"the result file of {job.address} isn't recorded yet",
+                f"The job has ended at the service since the last apply: its status there is {ended.status}.",
+                "`ftops apply` records it and its result file",
+            )
         raise FtopsError(
             f"{job.address} has no result file",
             f"It is {job.said_status}; the file is written when training ends.",
@@ -51,6 +58,14 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
             f"The service doesn't return {file}: it may have been deleted.",
         )
     return _parsed(file, decoded(content.getvalue()))
+
+
+def _ended_since(provider: Provider, job: ResourceState) -> TrainingRun | None:
+    """The run of a job that is recorded as in progress and has ended."""
+    if job.status is not Status.PENDING or not isinstance(provider, WatchesTraining):
+        return None
+    run = provider.training_run(job)
+    return run if run is not None and run.state is not Status.PENDING else None
 
 
 def best_checkpoint(job: ResourceState) -> tuple[int | None, str]:

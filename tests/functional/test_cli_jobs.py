@@ -173,6 +173,21 @@ def test_without_an_address_of_several_they_are_named(cloud: Cloud, folder: Fold
         assert "several jobs are recorded" in refused.err and "job.other, job.tone" in refused.err
 
 
+def test_a_job_that_has_ended_since_the_last_apply_is_said_to_be_unrecorded(
+    cloud: Cloud, folder: Folder
+) -> None:
+    submitted(cloud, folder)
+    assert "the file is written when training ends" in folder.run("results", FIRST).err
+    assert "records it" not in folder.ok("state", "show", FIRST)
+    ended(cloud, folder)
+    refused = folder.run("results", FIRST)
+    assert refused.code == 1
+    assert f"the result file of {FIRST} isn't recorded yet" in refused.err
+    assert "its status there is succeeded" in refused.err and "`ftops apply` records it" in refused.err
+    shown = folder.ok("state", "show", FIRST)
+    assert f"{FIRST}: succeeded, step 12" in shown and "; `ftops apply` records it" in shown
+
+
 def test_results_name_the_best_checkpoint_and_judge(cloud: Cloud, folder: Folder) -> None:
     folder.ok("apply", "-y")
     shown = folder.run("results", SECOND, "-o", "json").json
