@@ -69,7 +69,7 @@ def test_a_single_job_as_csv_and_markdown(trained: Folder) -> None:
     drawn = [line for line in rest if line.startswith("|")]
     assert drawn[-1].startswith(f"| `{found['rows'][-1]['step']}` |")
     assert f"**Verdict:** {found['verdict']['text']}." in "\n".join(rest)
-    assert f"Best checkpoint: step {found['best_checkpoint']['step']}, `" in "\n".join(rest)
+    assert f"Final checkpoint: step {found['best_checkpoint']['step']}, `" in "\n".join(rest)
 
 
 def test_the_best_row_is_bold(trained: Folder) -> None:
