@@ -12,13 +12,14 @@ from ftops.session.training import Expected, Training
 from ftops.state.state import Status
 from ftops.views.folding import columns_of
 from ftops.views.paint import Painter, clean
-from ftops.views.table import draw_table
+from ftops.views.table import draw_table, left_out
 from ftops.views.training_metrics import METRICS, known
 from ftops.views.values import duration
 
 _LESS_NEEDED = ("accuracy", "tokens", "elapsed", "loss", "reward", "to expect")
 """Columns in the order in which they are left out of a table that is too wide."""
 _STYLES = {Status.READY: "good", Status.TAINTED: "error", Status.PENDING: "update"}
+_SHARES = ("preferred", "accuracy")
 _NUMBERS = frozenset({*METRICS, "step", "tokens", "elapsed"})
 _BY = {"pace": "at the pace of its steps", "recorded": "as long as recorded jobs like it took"}
 
@@ -28,7 +29,8 @@ def draw_jobs(trainings: Sequence[Training], paint: Painter, width: int | None =
     if len(trainings) == 1:
         return _detail(trainings[0], paint)
     rows = [_row(training) for training in trainings]
-    columns = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
+    known_columns = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
+    columns = list(known_columns)
     if width is not None and _width(rows, columns) > width:
         rows = [{**row, "step": row["step"].replace(" of ", "/")} for row in rows]
     for name in _LESS_NEEDED:
@@ -40,14 +42,15 @@ def draw_jobs(trainings: Sequence[Training], paint: Painter, width: int | None =
     numbers = [at for at, name in enumerate(columns) if name in _NUMBERS]
     state = columns.index("state")
     styles = {(n, state): _style(training) for n, training in enumerate(trainings, 1)}
-    return draw_table(cells, paint, width, right=numbers, styles=styles)
+    lines = draw_table(cells, paint, width, right=numbers, styles=styles)
+    return [*lines, *left_out(known_columns, columns, paint, "`ftops jobs ADDRESS` has them")]
 
 
 def standing(training: Training) -> str:
     """Where a job stands, in a few words: `running, step 64 of 96, loss 0.087`."""
     row = _row(training)
     parts = [row["state"], f"step {row['step']}" if row["step"] else ""]
-    parts += [f"{name} {row[name]}" for name in list(METRICS)[:4] if row[name]]
+    parts += [f"{name} {row[name]}" for name in METRICS if name not in _SHARES and row[name]]
     parts += [_ahead(training), f"{row['to expect']} to expect" if row["to expect"] else ""]
     return ", ".join(part for part in parts if part)
 

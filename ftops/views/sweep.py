@@ -12,7 +12,7 @@ from ftops.views.facts import csv_line, plain
 from ftops.views.markdown_text import cell as escaped
 from ftops.views.markdown_text import table
 from ftops.views.paint import Painter, clean
-from ftops.views.table import draw_table, fits
+from ftops.views.table import draw_table, fits, left_out
 from ftops.views.values import show
 
 _WIDTH = 40
@@ -36,7 +36,7 @@ def draw_sweep(sweep: Sweep, paint: Painter, columns: int | None = None) -> list
     lines = draw_table(_rows(shown), paint, columns, right=numbers)
     if "key" not in shown:
         below = [paint(f"The first is {sweep.trials[0].address}.", "dim"), *below]
-    return [*lines, *below]
+    return [*lines, *left_out(drawn, shown, paint, "`-o csv` has them"), *below]
 
 
 def sweep_to_markdown(sweep: Sweep) -> str:
@@ -124,12 +124,12 @@ def _rows(columns: Columns) -> list[list[str]]:
 def _narrower(sweep: Sweep, columns: Columns) -> Iterator[Columns]:
     """The columns, and then fewer and fewer of them."""
     yield columns
-    left_out = set[str]()
+    without = set[str]()
     redundant = ("key",) if all(map(_says_its_inputs, sweep.trials)) else ()
     for name in (*redundant, *_LESS_NEEDED):
         if name in columns:
-            left_out.add(name)
-            yield {name: cells for name, cells in columns.items() if name not in left_out}
+            without.add(name)
+            yield {name: cells for name, cells in columns.items() if name not in without}
 
 
 def _says_its_inputs(trial: Trial) -> bool:

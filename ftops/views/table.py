@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from ftops.views.folding import columns_of, folded_lines, padded
@@ -47,6 +47,12 @@ def fits(rows: Rows, columns: int) -> bool:
     table = [*zip(*([clean(cell) for cell in row] for row in rows), strict=True)]
     widths = [max(map(columns_of, column)) for column in table]
     return _fitting(table, widths, columns - _GAP * (len(widths) - 1)) is not None
+
+
+def left_out(names: Iterable[str], shown: Collection[str], paint: Painter, where: str) -> list[str]:
+    """A line below a table that is too wide for all its columns: those that it lacks, and where they are."""
+    missing = [name for name in names if name not in shown]
+    return [paint(f"Left out, for the width: {', '.join(missing)}; {where}.", "dim")] * bool(missing)
 
 
 def _folded(column: Sequence[str], width: int) -> list[list[str]]:

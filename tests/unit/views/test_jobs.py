@@ -11,6 +11,7 @@ from ftops.session.training import Expected, Training
 from ftops.state.state import Status
 from ftops.views.jobs import draw_event, draw_jobs, standing
 from ftops.views.paint import PLAIN
+from ftops.views.training_metrics import known
 
 
 def training(key: str, expected: Expected | None = None, status: str = "running") -> Training:
@@ -23,7 +24,7 @@ def training(key: str, expected: Expected | None = None, status: str = "running"
 def test_a_table_fits_and_keeps_step_and_validation_loss() -> None:
     rows = [training(key, Expected(300, 420, "pace")) for key in ("fr", "de")]
     narrow, wide = draw_jobs(rows, PLAIN, 80), draw_jobs(rows, PLAIN)
-    assert max(map(len, narrow)) <= 80 < max(map(len, wide))
+    assert max(map(len, narrow[:-1])) <= 80 < max(map(len, wide))
     assert ("64/96" in narrow[1], "0.116" in narrow[1]) == (True, True)
     assert "64 of 96" in wide[1]
     assert "5m00s to 7m00s" in wide[1]
@@ -31,14 +32,15 @@ def test_a_table_fits_and_keeps_step_and_validation_loss() -> None:
 
 def test_a_row_of_a_long_address_is_one_line() -> None:
     rows = [training(f"rate=0.{number},n_epochs=3,b=1") for number in range(4)]
-    _, *drawn = draw_jobs(rows, PLAIN, 80)
+    _, *drawn, note = draw_jobs(rows, PLAIN, 80)
+    assert note.startswith("Left out, for the width: ") and note.endswith("`ftops jobs ADDRESS` has them.")
     assert all("\n" not in row and " 64/96 " in row for row in drawn)
 
 
 @pytest.mark.parametrize(
     ("expected", "text"),
     [
-        (None, "loss 0.087, valid loss 0.116"),
+        (None, "loss 0.087, valid loss (batch) 0.116"),
         (Expected(300, 420, "pace"), "5m00s to 7m00s to expect"),
         (Expected(60, 60, "pace"), "1m00s to expect"),
         (Expected(0, 60, "recorded"), "up to 1m00s to expect"),
@@ -50,6 +52,25 @@ def test_where_a_job_stands(expected: Expected | None, text: str) -> None:
     said = standing(training("fr", expected))
     assert said.startswith("running, step 64 of 96, ")
     assert said.endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [
+        ({"valid_loss": 4.0, "full_valid_loss": 1.2}, {"valid loss": 1.2}),
+        ({"valid_loss": 4.0}, {"valid loss (batch)": 4.0}),
+        # the service writes -1 for a loss that it doesn't have
+        ({"valid_loss": 4.0, "full_valid_loss": -1.0}, {"valid loss (batch)": 4.0}),
+        (
+            {"valid_mean_reward": 0.2, "full_valid_mean_reward": 0.0, "train_mean_reward": 0.5},
+            {"reward": 0.5, "valid reward": 0.0},
+        ),
+    ],
+)
+def test_what_is_measured_on_all_validation_data_counts_more(
+    metrics: dict[str, float], shown: dict[str, float]
+) -> None:
+    assert known(metrics) == shown
 
 
 def test_text_of_a_service_cannot_change_the_screen() -> None:
