@@ -84,8 +84,8 @@ def window_of(curve: Curve) -> int:
 
 def _judged_window(curve: Curve) -> int:
     """Of how many values each that is judged is the mean: of training, which is measured on a batch of a few
-    examples, a half of those over which the change is stated."""
-    return max(1, len(curve.points) // 6) if curve.data == "train" else window_of(curve)
+    examples, as many as those over which the change is stated."""
+    return max(1, len(curve.points) // 3) if curve.data == "train" else window_of(curve)
 
 
 def verdict_of(curves: Sequence[Curve], best: int | None = None) -> Verdict | None:
