@@ -143,6 +143,14 @@ def test_one_model_is_needed(trained: Folder, words: tuple[str, ...], said: str)
     assert not (trained.path / "refused.md").exists()
 
 
+def test_the_best_job_is_named_first_and_quoted_for_a_shell(trained: Folder) -> None:
+    trials = trained.run("results", "job.sweep", "-o", "json").json["trials"]
+    first, *others = (f"'{one['address']}'" for one in trials)
+    said = " ".join(trained.run("report", "job.sweep", "-o", "refused.md").err.split())
+    assert f"as in `ftops report {first} -o card.md`; there is also " in said
+    assert all(other in said.partition("there is also")[2] for other in others)
+
+
 def test_an_existing_file_is_kept(trained: Folder) -> None:
     (trained.path / "mine.md").write_text("mine", "utf-8")
     assert trained.run("report", "job.told", "-o", "mine.md").code == 1

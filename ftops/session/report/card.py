@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -12,6 +14,7 @@ from ftops import dataset
 from ftops.core.address import Address
 from ftops.core.confined_files import opened
 from ftops.core.errors import FtopsError, UsageError
+from ftops.core.measures import deciding
 from ftops.core.nested import object_at
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
@@ -19,7 +22,7 @@ from ftops.core.suggestions import some
 from ftops.session.report.gathering import gather
 from ftops.session.report.values import Report, ReportedJob
 from ftops.session.session import Session
-from ftops.session.sweep import scores_of
+from ftops.session.sweep import choices, scores_of
 from ftops.session.training import jobs_of
 from ftops.state.deployments import model_of
 from ftops.state.state import ResourceState
@@ -40,7 +43,7 @@ class ModelCard(Struct, frozen=True):
 def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool = False) -> ModelCard:
     """The card of the model of one job; without an address, of the only job. Raises FtopsError."""
     found = [job for address in addresses for job in jobs_of(session, address)]
-    record = _only(found or jobs_of(session, None))
+    record = _only(session, found or jobs_of(session, None))
     model = str(record.outputs.get("fine_tuned_model") or "")
     if not model:
         if record.stopped:
@@ -65,14 +68,29 @@ def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool
     )
 
 
-def _only(jobs: Sequence[ResourceState]) -> ResourceState:
+def _only(session: Session, jobs: Sequence[ResourceState]) -> ResourceState:
     trained = [job for job in jobs if job.outputs.get("fine_tuned_model")] or jobs
     if not trained:
         raise UsageError("no job is recorded", "a model card is about the model of a job.", "apply the spec")
     if len(trained) > 1:
-        hint = f"name the job, such as {some(job.address for job in trained[:3])}"
+        first, *others = _likeliest_first(session, trained)
+        example = command("ftops", "report", first, "-o", "card.md")
+        hint = f"name the job, as in {example}; there is also {some(shlex.quote(str(one)) for one in others)}"
         raise UsageError(f"a model card is about one model, and there are {len(trained)}", "", hint)
     return trained[0]
+
+
+def _likeliest_first(session: Session, jobs: Sequence[ResourceState]) -> list[Address]:
+    """Those of sweeps that the spec takes, then the one with the best recorded metric."""
+    taken = {choice.ranked[0].address for choice in choices(session) if choice.ranked}
+    metrics = {job.address: object_at(job.outputs, "metrics") for job in jobs}
+    measure = deciding(list(metrics.values()))
+
+    def order(address: Address) -> tuple[bool, float]:
+        value = measure.value(metrics[address]) if measure else None
+        return address not in taken, math.inf if measure is None or value is None else measure.rank(value)
+
+    return sorted(metrics, key=order)
 
 
 def _users(session: Session, job: ResourceState) -> Iterator[Address]:
