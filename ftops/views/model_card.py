@@ -26,6 +26,19 @@ _MOST_STEPS, _MOST_CURVES = 8, 5
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
 
 
+_WITH_KEY = """from openai import OpenAI
+
+client = OpenAI()  # reads OPENAI_BASE_URL and OPENAI_API_KEY
+"""
+_SIGNED_IN = """from azure.identity import DefaultAzureCredential, get_bearer_token_provider
+from openai import AzureOpenAI
+
+scope = "https://cognitiveservices.azure.com/.default"
+token = get_bearer_token_provider(DefaultAzureCredential(), scope)
+client = AzureOpenAI(azure_ad_token_provider=token)  # reads AZURE_OPENAI_ENDPOINT and OPENAI_API_VERSION
+"""
+
+
 def model_card(card: ModelCard) -> str:
     """The whole document."""
     import yaml  # only for a card
@@ -155,9 +168,10 @@ def _data(card: ModelCard) -> Iterator[str]:
             ]
         )
     yield table(["role", "dataset", "examples", "tokens", "digest of the examples"], rows)
-    for address, counts in card.rules.items():
-        found = ", ".join(f"{code(rule)} {count:,}" for rule, count in sorted(counts.items()))
-        yield f"\nFindings in {code(str(address))}: {found or 'none'}.\n"
+    for address, found in card.findings.items():
+        lines = [f"- {code(one.rule)}: {prose(one.summary)}\n" for one in found]
+        yield f"\nErrors and warnings in {code(str(address))}:{'' if lines else ' none.'}\n"
+        yield from ["\n", *lines] if lines else ()
 
 
 def _procedure(card: ModelCard) -> Iterator[str]:
@@ -286,15 +300,15 @@ def _call(card: ModelCard) -> Iterator[str]:
         yield "Azure, add a deployment with this model to the spec, and apply it.\n"
         return
     source = (
-        "import os\n\nfrom openai import OpenAI\n\n"
-        'client = OpenAI(base_url=os.environ["OPENAI_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"])\n'
+        f"{_WITH_KEY if card.has_key else _SIGNED_IN}"
         "answer = client.chat.completions.create(\n"
         f"    model={json.dumps(clean(names[0][0]))},\n"
         '    messages=[{"role": "user", "content": "Hello"}],\n'
         ")\nprint(answer.choices[0].message.content)"
     )
     yield f"\n{block(source, 'python')}\n"
-    yield "`ftops exec SPEC -- python ask.py` runs it with the endpoint and the key.\n"
+    given = "the endpoint and the key" if card.has_key else "the endpoint; it signs in to Azure as you"
+    yield f"Save it as `call.py`. `ftops exec SPEC -- python call.py` runs it with {given}.\n"
 
 
 def _limits(card: ModelCard) -> Iterator[str]:
@@ -305,7 +319,7 @@ def _limits(card: ModelCard) -> Iterator[str]:
     for one in card.report.deadlines:
         if one.address is None:
             continue  # the age of the catalogue, which isn't about the model
-        known.append(f"{prose(one.what)} ends {one.day or prose(one.when)}: {prose(one.then)}")
+        known.append(f"end of {prose(one.what)}, {one.day or prose(one.when)}: {prose(one.then)}")
     failed = [gate for one in card.report.evaluations for gate in one.gates if gate.reasons]
     known += [
         f"a gate of {code(str(gate.deployment))} isn't passed: {prose('; '.join(gate.reasons))}"

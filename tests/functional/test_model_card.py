@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
+from ftops.config.loader import load
+from ftops.core.address import Address
+from ftops.core.errors import Diagnostic
+from ftops.session.report.card import gather_card
+from ftops.session.session import Session
+from ftops.views.model_card import model_card
 from tests.functional.test_sweeps import SPEC, with_data
 from tests.golden.cli import Folder
 
@@ -110,6 +118,36 @@ def test_a_deployment_of_the_best_is_only_on_the_card_of_the_best(tmp_path: Path
         assert ("It is deployed as `chat`" in text) == (address == taken)
         assert ("hosting" in text or "chat" in text) == (address == taken)
         assert ("model-index" in meta) == (address == taken)
+
+
+def test_the_data_is_said_to_have_errors_and_warnings_but_no_notes(trained: Folder) -> None:
+    """A note such as the one about a missing byte order mark says nothing of the model."""
+    told = card(trained, "job.told")[1]
+    assert "Errors and warnings in `dataset.train`:" in told
+    assert "file/byte-order-mark" not in told and "file/few-examples" not in told
+    with Session.open(load(trained.path, environ={})) as session:
+        found = gather_card(session, [Address.parse("job.told")], offline=True)
+    diagnostic = Diagnostic("same as line 3 | <b>", severity="warning", rule="data/duplicate")
+    text = model_card(replace(found, findings={Address("dataset", "train"): (diagnostic,)}))
+    assert (
+        "Errors and warnings in `dataset.train`:\n\n- `data/duplicate`: same as line 3 \\| \\<b\\>\n" in text
+    )
+
+
+def test_how_to_call_it_goes_by_how_the_provider_is_reached(trained: Folder) -> None:
+    with Session.open(load(trained.path, environ={})) as session:
+        found = gather_card(session, [Address.parse("job.told")], offline=True)
+    programs = [
+        model_card(replace(found, has_key=has_key)).partition("```python\n")[2].partition("\n```")
+        for has_key in (True, False)
+    ]
+    for program, _, rest in programs:
+        compile(program, "call.py", "exec")
+        assert "`ftops exec SPEC -- python call.py`" in rest and "ask.py" not in rest
+    assert "OPENAI_API_KEY" in programs[0][0] and "the key" in programs[0][2]
+    assert "OPENAI_API_KEY" not in programs[1][0] and "get_bearer_token_provider" in programs[1][0]
+    done = trained.process("exec", "--", sys.executable, "-c", programs[0][0])
+    assert done.code == 0 and done.out.strip(), done.err
 
 
 def test_curves_are_in_a_small_table(trained: Folder) -> None:

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from ftops import dataset
 from ftops.core.address import Address
 from ftops.core.confined_files import opened
-from ftops.core.errors import FtopsError, UsageError
+from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.core.measures import deciding
 from ftops.core.nested import object_at
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import some
@@ -30,14 +31,17 @@ from ftops.state.state import ResourceState
 
 class ModelCard(Struct, frozen=True):
     """`report` is of the job, its data, and what evaluates or serves its model. `words` are the entries of
-    the job's metadata. `rules` are findings by dataset and rule, where the data is still what it was."""
+    the job's metadata. `findings` are the errors and warnings of each dataset that is still what it was:
+    the first of each rule and the number of others."""
 
     report: Report
     job: ReportedJob
     model: str
     provider_type: str
     words: Mapping[str, str] = {}
-    rules: Mapping[Address, Mapping[str, int]] = {}
+    findings: Mapping[Address, tuple[Diagnostic, ...]] = {}
+    has_key: bool = True
+    """Whether the provider is reached with a key; if not, a program has to sign in to Azure."""
 
 
 def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool = False) -> ModelCard:
@@ -64,7 +68,8 @@ def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool
         model,
         provider.type if provider else "",
         {str(name): str(text) for name, text in words.items() if isinstance(text, str)},
-        dict(_rules(session, report)),
+        dict(_findings(session, report)),
+        provider is None or "api_key" in provider.settings or PROVIDER_TYPES[provider.type].is_rehearsal,
     )
 
 
@@ -124,7 +129,7 @@ def _is_scored(evaluation: ResourceState, job: ResourceState) -> bool:
     return any(True for _ in scores_of(job, [evaluation]))
 
 
-def _rules(session: Session, report: Report) -> Iterator[tuple[Address, Mapping[str, int]]]:
+def _findings(session: Session, report: Report) -> Iterator[tuple[Address, tuple[Diagnostic, ...]]]:
     config = session.config
     for one in report.data:
         path = str(one.record.inputs.get("file") or one.record.inputs.get("path") or "")
@@ -132,4 +137,7 @@ def _rules(session: Session, report: Report) -> Iterator[tuple[Address, Mapping[
             opened(config.folder / path, config.project).close()
             found = dataset.inspect(config.folder / path, cache=cache)
             if path and found.digest and found.digest == one.record.outputs.get("digest"):
-                yield one.record.address, found.counts
+                declared = session.graph.resources.get(one.record.address)
+                severity = object_at((declared or one.record).inputs, "checks", "severity")
+                shown = found.diagnostics(path, severity, shown=1)
+                yield one.record.address, tuple(each for each in shown if each.severity != "note")
