@@ -8,10 +8,11 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from ftops.core.errors import FtopsError
+from ftops.trackers.own_places import refuse_links
 from ftops.trackers.tracked_run import (
     CREATED,
     FAILED,
@@ -40,12 +41,18 @@ _METRICS, _OTHERS = 900, 90
 """Entries of a request; the limits are 1000 and 100."""
 _NOT_THE_REASON = "(raised as a result of"
 """How a line begins that SQLAlchemy writes before its reason."""
+_USUAL = ("mlflow.db", "mlruns", "mlartifacts")
+"""Where it writes if no URI says it."""
+_LOCAL = re.compile(r"(?:sqlite[^:]*:///|file:)?(?P<path>(?!/)[^:?#]+)(?:\Z|[?#])")
+"""A URI of a file or folder, by its relative path."""
 _NOT_IN_NAMES = re.compile(r"[^\w./: -]", re.ASCII)
 
 
 def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) -> Logged:
     """Creates or updates a run for each, those of a sweep below a run of their own. Raises FtopsError,
     ImportError."""
+    uri = to.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    refuse_links(_places(uri), Path())
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -56,11 +63,18 @@ def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) ->
     try:
         client = MlflowClient(tracking_uri=to.tracking_uri or None)
         return _logged(client, runs, done, to, on_progress)
-    except (MlflowException, OSError, *_database_errors()) as error:
-        uri = _shown(to.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
+    except (MlflowException, OSError, ValueError, *_database_errors()) as error:
+        shown = _shown(uri)
         hint = "check --tracking-uri or MLFLOW_TRACKING_URI, and that its server runs"
-        detail = " ".join(filter(None, (_reason(error), so_far(done, runs))))
-        raise FtopsError(f"can't log to MLflow{f' at {uri}' * bool(uri)}", detail, hint) from error
+        detail = " ".join(filter(None, (_reason(error, uri), so_far(done, runs))))
+        raise FtopsError(f"can't log to MLflow{f' at {shown}' * bool(shown)}", detail, hint) from error
+
+
+def _places(uri: str) -> Iterator[Path]:
+    """Files and folders in the current folder that MLflow may write to."""
+    local = _LOCAL.match(uri)
+    for name in [local["path"]] if local else () if uri else _USUAL:
+        yield from (Path(name + end) for end in ("", "-journal", "-wal", "-shm"))
 
 
 def _database_errors() -> tuple[type[Exception], ...]:
@@ -212,15 +226,22 @@ def _look(uri: str, experiment: str) -> tuple[str, ...]:
 
 
 def _shown(uri: str) -> str:
-    """Without a user name and a password."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """Without what may be secret: user and password, query and fragment. Only the scheme if it can't be told
+    where these are."""
+    scheme, mark, rest = uri.partition("://")
+    place, *query = re.split(r"[?#]", rest if mark else uri, maxsplit=1)
+    if not mark:
+        return uri.partition(":")[0] if query or "@" in uri else uri
+    if query and "@" in query[0]:
+        return scheme
+    if not place.startswith("/"):  # else it has no authority: it is a file
+        place = place.rpartition("@")[2]
+    return f"{scheme}://{place}"
 
 
-def _reason(error: BaseException) -> str:
-    """What the operating system says, else the first line of the error, without credentials in URLs."""
+def _reason(error: BaseException, uri: str = "") -> str:
+    """What the operating system says, else the first line of the error, without what may be secret in URLs,
+    of which `uri` is one."""
     cause = error
     while (deeper := cause.__cause__ or cause.__context__) is not None:
         cause = deeper
@@ -228,5 +249,7 @@ def _reason(error: BaseException) -> str:
         return f"{cause.strerror}."
     lines = (line.strip() for line in str(error).splitlines())
     first = next((line for line in lines if line and not line.startswith(_NOT_THE_REASON)), "")
-    text = re.sub(r"(://)[^\s/@]+@", r"\1", first)[:1000]
+    text = first.replace(uri, _shown(uri)) if uri else first
+    text = re.sub(r"(://)[^\s/@]+@", r"\1", text)
+    text = re.sub(r"(/[^\s?#'\"]*)[?#][^\s'\")]*", r"\1", text)[:1000]
     return text if text.endswith(".") else f"{text}."

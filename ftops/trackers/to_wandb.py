@@ -14,6 +14,7 @@ from typing import Any
 from ftops.core.confined_files import content
 from ftops.core.errors import FtopsError
 from ftops.core.private_files import replace_file
+from ftops.trackers.own_places import refuse_links
 from ftops.trackers.tracked_run import (
     CREATED,
     FAILED,
@@ -45,6 +46,8 @@ def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) ->
     files = [root / name / "settings" for root in roots for name in ("wandb", ".wandb")]
     found = {path: _checked_settings(path) for path in files}
     chosen = {name: str(path) for path in files[:2] for name in found[path]}
+    for root in roots:
+        refuse_links((Path("wandb"), Path(".wandb")), root)
     os.environ.setdefault("WANDB_SILENT", "true")
     import wandb
 

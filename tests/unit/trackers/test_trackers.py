@@ -12,6 +12,7 @@ from ftops.core.address import Address
 from ftops.core.errors import FtopsError
 from ftops.core.lazy import resolve
 from ftops.trackers import to_mlflow, to_wandb
+from ftops.trackers.own_places import refuse_links
 from ftops.trackers.tracked_run import CREATED, Destination, Logged, LoggedRun, TrackedRun, so_far
 from ftops.trackers.tracker_types import TRACKER_TYPES, TrackerType, check_installed, log_runs
 from ftops.views.paint import PLAIN
@@ -74,6 +75,17 @@ def test_a_file_of_the_folder_can_not_send_the_key_elsewhere(
         ("https://jo:pw@mlflow.example.com/a", "https://mlflow.example.com/a"),
         ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
         ("databricks", "databricks"),
+        ("mlruns", "mlruns"),
+        ("http://u:pw@h:1/x?token=pw", "http://h:1/x"),
+        ("http://h/x#pw", "http://h/x"),
+        ("sqlite:///y.db?password=pw", "sqlite:///y.db"),
+        ("sqlite:////tmp/a@b/y.db", "sqlite:////tmp/a@b/y.db"),
+        ("postgresql://u:p/w@h/db", "postgresql://h/db"),
+        ("postgresql://u:p#w@h/db", "postgresql"),
+        ("http://h/?token=p@w", "http"),
+        ("postgresql+psycopg2:u:pw@h", "postgresql+psycopg2"),
+        ("http://[", "http://["),
+        ("", ""),
     ],
 )
 def test_addresses_are_shown_without_passwords(uri: str, shown: str) -> None:
@@ -85,8 +97,58 @@ def test_the_reason_of_an_error_has_no_password() -> None:
     assert to_mlflow._reason(error) == "Request to https://mlflow.example.com/a failed."
     error = ValueError("(raised as a result of Query-invoked autoflush)\n(sqlite3.Error) full\n[SQL: …]")
     assert to_mlflow._reason(error) == "(sqlite3.Error) full."
+    error = ValueError("Max retries exceeded with url: /x?token=pw/api/2.0/mlflow (Caused by a)")
+    assert to_mlflow._reason(error) == "Max retries exceeded with url: /x (Caused by a)."
+    uri = "postgresql+psycopg2:u:pw@h"
+    error = ValueError(f"Could not parse SQLAlchemy URL from string '{uri}'")
+    assert "pw" not in to_mlflow._reason(error, uri)
     error.__cause__ = ConnectionRefusedError(111, "Connection refused")
     assert to_mlflow._reason(error) == "Connection refused."
+
+
+@pytest.mark.parametrize(
+    ("uri", "link"),
+    [
+        ("", "mlflow.db"),
+        ("", "mlflow.db-wal"),
+        ("", "mlruns"),
+        ("", "mlruns/0"),
+        ("sqlite:///runs.db", "runs.db"),
+        ("sqlite+pysqlite:///runs.db?a=b", "runs.db"),
+        ("file:./runs", "runs"),
+        ("runs", "runs/0/1"),
+        (None, "wandb"),
+        (None, ".wandb"),
+        (None, "wandb/latest-run"),
+    ],
+)
+def test_a_link_in_the_folder_is_not_followed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str | None, link: str
+) -> None:
+    folder, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    (folder / link).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (folder / link).symlink_to(elsewhere)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    log = to_wandb.log if uri is None else to_mlflow.log
+    with pytest.raises(FtopsError) as refused:
+        log(RUNS, Destination(uri or ""), lambda done, count: None)
+    assert "leads out of the folder" in str(refused.value)
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_link_that_stays_in_the_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "latest-run").symlink_to("run-1")
+    refuse_links([Path("wandb"), Path("absent")], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://h/x", "sqlite:////tmp/x.db", "/tmp/runs", "file:///tmp/x", "databricks://p"]
+)
+def test_places_elsewhere_are_your_choice(uri: str) -> None:
+    assert not list(to_mlflow._places(uri))
 
 
 @pytest.mark.parametrize(
