@@ -14,6 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops.config.loader.unknown_keys import section_hint
 from ftops.config.schema import LISTS, sections
+from ftops.core.address import NAME
 from ftops.core.errors import Diagnostic, Place
 from ftops.yaml import document as yaml_document
 from ftops.yaml.document import Document
@@ -185,8 +186,8 @@ class Sections(Struct):
                     yield from _added(entries, entry)
         elif data is not None:
             summary = f"`{name}` must be a mapping"
-            detail = "It holds one entry for each name."
-            yield Diagnostic(summary, detail, "Write `name: {…}` below it.", document.place_of(node))
+            detail, hint = _in_place_of_section(name, data)
+            yield Diagnostic(summary, detail, hint, document.place_of(node))
         else:
             self.sections.setdefault(name, {})
 
@@ -198,6 +199,26 @@ class Sections(Struct):
         elif data is not None:
             summary, hint = f"`{key.value}` must be a list", "Start each entry with `- `."
             yield Diagnostic(summary, "", hint, document.place_of(node))
+
+
+_IN_SECTION: Mapping[str, str] = {
+    "variables": "capacity: {type: integer, default: 1}",
+    "providers": "local: {type: emulator}",
+    "environments": "dev: {provider: local}",
+    "hyperparameters": "slow: {n_epochs: 3}",
+    "datasets": "train: {path: train.jsonl}",
+    "outputs": 'model: "${job.NAME.fine_tuned_model}"',
+}
+"""By section: an entry of one."""
+
+
+def _in_place_of_section(name: str, data: Any) -> tuple[str, str]:
+    """Detail and hint about a value in place of the entries of a section."""
+    if name == "ftops":
+        text = data if isinstance(data, str) and re.fullmatch(NAME, data) else "my-models"
+        return "It holds the settings of the spec, such as its name.", f"Write `ftops: {{name: {text}}}`."
+    entry = _IN_SECTION.get(name, "NAME: {…}")
+    return "It holds one entry for each name.", f"Write its entries below it, indented, such as `{entry}`."
 
 
 def _added(entries: dict[str, Entry], entry: Entry) -> Iterator[Diagnostic]:
