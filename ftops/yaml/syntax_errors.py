@@ -55,6 +55,18 @@ _DEEPER = _Row(
     "Keys of one mapping start in the same column; deeper lines belong to a `key:` without a value.",
     "Indent both alike. Text that contains `: ` needs quotes.",
 )
+_SHALLOWER = _Row(
+    "",
+    "this line is indented less than the line below it",
+    "Keys of one mapping start in the same column, and this one has a value already.",
+    "Indent both alike.",
+)
+_UNMATCHED = _Row(
+    "did not find expected key|expected <block end>",
+    "the indentation doesn't match any line above",
+    "Keys of a mapping start in the same column.",
+    "Indent the line like its neighbours.",
+)
 _AFTER_QUOTE = _Row(
     "",
     "there is text after the closing quote",
@@ -152,12 +164,7 @@ _ROWS = (
         "The lines above are `key: value`; an entry of a list starts with `- `.",
         "Remove the `- ` and write `name:` with its keys below it; sections name their entries by keys.",
     ),
-    _Row(
-        "did not find expected key|expected <block end>",
-        "the indentation doesn't match any line above",
-        "Keys of a mapping start in the same column.",
-        "Indent the line like its neighbours; text that starts with a quote must end with it.",
-    ),
+    _UNMATCHED,
     _Row(
         "did not find expected '-' indicator",
         "the indentation doesn't match any line above",
@@ -252,7 +259,10 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
         if row is _QUOTE and not before.endswith("$"):
             continue
         place = _whole_expression(place) if row is _QUOTE else place
-        return Diagnostic(row.summary, row.detail, row.hint, place)
+        hint = row.hint
+        if row is _UNMATCHED and re.search("['\"]", place.text):
+            hint = f"{hint.rstrip('.')}; text that starts with a quote must end with it."
+        return Diagnostic(row.summary, row.detail, hint, place)
     return Diagnostic("invalid YAML", f"The parser says: {says}.", "", place)
 
 
@@ -314,6 +324,31 @@ def _of_line(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | 
     return None
 
 
+def _shallower(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The line above that of the error, if it has a value and is indented less than its neighbours: than the
+    line below it and, unless that is an empty key of its own column, the one above."""
+    stop, lines = error.problem_mark, text.splitlines()
+    above = _lines_above(lines, stop.line) if stop else []
+    if (
+        stop is None
+        or stop.line >= len(lines)
+        or len(above) < 2
+        or not re.search(_NOT_HERE, f"{error.problem}")
+    ):
+        return None
+    first, line, below = lines[above[-2]], lines[above[-1]], lines[stop.line]
+    if not (_HAS_VALUE.match(line) and _HAS_KEY.match(below) and _indent(line) < _indent(below)):
+        return None
+    is_like_below = _indent(first) == _indent(below)
+    is_empty_key = _indent(first) == _indent(line) and first.partition(" #")[0].rstrip().endswith(":")
+    return (_SHALLOWER, above[-1], _indent(line)) if is_like_below or is_empty_key else None
+
+
+_NOT_HERE = "mapping values are not allowed|expected key|expected <block end>"
+_HAS_VALUE = re.compile(r"\s*[\w.-]+:\s+[^\s#|>]")
+_HAS_KEY = re.compile(r"\s*[\w.-]+:(?:\s|$)")
+
+
 def _deeper(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
     """The line of the error, if it continues the plain value of a shallower line above."""
     stop = error.problem_mark
@@ -322,7 +357,7 @@ def _deeper(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | N
     lines = text.splitlines()
     above = _lines_above(lines, stop.line)
     before = lines[above[-1]] if above else ""
-    has_value = re.match(r"\s*[\w.-]+:\s+[^\s#|>]", before)
+    has_value = _HAS_VALUE.match(before)
     first = _KEY.search(lines[stop.line]) if stop.line < len(lines) else None
     is_first = first is not None and first.start() == stop.column
     return (_DEEPER, stop.line, _indent(lines[stop.line])) if has_value and is_first else None
@@ -343,7 +378,7 @@ def _after_value(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int
     return None
 
 
-_CAUSES = (_open_quote, _of_line, _no_colon, _deeper, _after_value)
+_CAUSES = (_open_quote, _of_line, _no_colon, _shallower, _deeper, _after_value)
 """Each finds one kind of mistake, and where it is, which is often above the place that the parser names."""
 
 
