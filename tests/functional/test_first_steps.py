@@ -412,3 +412,13 @@ def test_a_name_that_another_environment_has_taken_is_not_to_be_imported(folder:
     assert "It belongs to the environment prod of this spec" in done.words
     assert "`ftops destroy --env prod`" in done.words
     assert "import" not in done.words
+
+
+@pytest.mark.parametrize(("multiplier", "warned"), [("0.00001", True), ("0.001", False), ("auto", False)])
+def test_a_learning_rate_in_place_of_its_multiplier_gets_a_warning(
+    folder: Folder, multiplier: str, warned: bool
+) -> None:
+    folder.edit("batch_size: 8}", f"learning_rate_multiplier: {multiplier}}}")
+    done = folder.run("validate")
+    assert done.code == 0
+    assert ("`learning_rate_multiplier` is only 1e-05" in done.words) is warned

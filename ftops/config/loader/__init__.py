@@ -205,7 +205,7 @@ def _config(
         unselected=() if wanted else unselected_environments(source),
         is_named="name" in source["ftops"],
         files=source.files,
-        warnings=(*source.skipped, *scope.warnings),
+        warnings=tuple(dict.fromkeys((*source.skipped, *scope.warnings))),
     )
     _check_paths(config, source, findings)
     return config

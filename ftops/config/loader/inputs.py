@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -206,6 +206,7 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     if "integrations" in inputs:
         inputs["integrations"] = [block.as_data() for block in inputs["integrations"]]
     _check_method(draft, inputs, context.findings)
+    context.warnings.extend(_small_multiplier(draft, inputs))
     if inputs.get("grader"):
         from ftops.config.loader.graders import check_grader  # only if a spec has any
 
@@ -214,6 +215,20 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     return PreparedInputs(inputs, sources, uses)
 
 
+def _small_multiplier(draft: Draft, inputs: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """A warning about a multiplier of the learning rate that looks like the rate itself."""
+    multiplier = inputs.get("hyperparameters", {}).get("learning_rate_multiplier")
+    if isinstance(multiplier, int | float) and multiplier < _SMALLEST_MULTIPLIER:
+        yield Diagnostic(
+            f"`learning_rate_multiplier` is only {multiplier:g}, so the model hardly learns anything",
+            "It isn't the learning rate, but multiplies that of the base model's training.",
+            "Write a value between 0.1 and 10, or leave it to the service: `auto`.",
+            draft.entry.place(("hyperparameters", "learning_rate_multiplier")),
+            "warning",
+        )
+
+
+_SMALLEST_MULTIPLIER = 0.001
 _OF_SWEEPS: Mapping[str, str] = {"best": "chooses among", "stop": "compares"}
 
 

@@ -31,17 +31,25 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
     if fault.given is None and (joined := _JOINED.fullmatch(key)):
         return Meant(f"Write a colon with a space after it: `{joined[1].strip()}: {joined[2].strip()}`.")
     if key in owner.elsewhere:
-        return Meant(f"Did you mean `{owner.elsewhere[key]}`?", owner.elsewhere[key])
+        hint = f"Did you mean `{owner.elsewhere[key]}`? {_OTHER_QUANTITIES.get(key, '')}"
+        return Meant(hint.rstrip(), owner.elsewhere[key])
     for name, shape, block in _blocks(owner):
         right = key if key in _keys(block) else block.elsewhere.get(key)
         if right:
-            return Meant(f"It belongs in `{name}`: `{name}: {shape.format(f'{{{right}: …}}')}`.", name)
+            where = f"It belongs in `{name}`: `{name}: {shape.format(f'{{{right}: …}}')}`."
+            return Meant(f"{where} {_OTHER_QUANTITIES.get(key, '')}".rstrip(), name)
     if hint := _above(fault, key, root) or _of_other_block(key, owner):
         return Meant(hint)
     listed = did_you_mean(key, keys, nothing="It takes no keys.", limit=24)
     return Meant(listed, nearest(key, keys))
 
 
+_RATE = (
+    "It isn't the rate itself: it multiplies that of the base model's training, and is usually between 0.1 "
+    "and 10."
+)
+_OTHER_QUANTITIES: Mapping[str, str] = {"learning_rate": _RATE, "lr": _RATE}
+"""Keys of other tools whose values mean something else than those of the key that ftops has."""
 _JOINED = re.compile(r"([A-Za-z_][\w -]*)[:=](.+)")
 """A key and its value that YAML reads as one text: `name:Standard` in braces, `name=Standard`."""
 _SEVERAL = "`for_each` declares several that are alike: `for_each: [a, b]`."
