@@ -206,7 +206,6 @@ _IN_SECTION: Mapping[str, str] = {
     "providers": "local: {type: emulator}",
     "environments": "dev: {provider: local}",
     "hyperparameters": "slow: {n_epochs: 3}",
-    "datasets": "train: {path: train.jsonl}",
     "outputs": 'model: "${job.NAME.fine_tuned_model}"',
 }
 """By section: an entry of one."""
