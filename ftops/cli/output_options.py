@@ -104,7 +104,19 @@ class _Output(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if self._suffixes and isinstance(value, str) and value.lower().endswith(self._suffixes):
             return value
-        return super().convert(value, param, ctx)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            from ftops.core.suggestions import nearest  # only if there is an error
+
+            near = _SHORT.get(str(value).lower()) or nearest(str(value), self.choices)
+            if near not in self.choices:
+                raise
+            self.fail(f"{error.message.rstrip('.')}. Did you mean `{near}`?", param, ctx)
+
+
+_SHORT = {"md": MARKDOWN}
+"""What is written for a format elsewhere, and isn't near to its name."""
 
 
 def _also(function: Command, formats: Sequence[str], text: str) -> Command:

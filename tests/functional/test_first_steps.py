@@ -422,3 +422,16 @@ def test_a_learning_rate_in_place_of_its_multiplier_gets_a_warning(
     done = folder.run("validate")
     assert done.code == 0
     assert ("`learning_rate_multiplier` is only 1e-05" in done.words) is warned
+
+
+@pytest.mark.parametrize(("written", "near"), [("md", "markdown"), ("MD", "markdown"), ("jsn", "json")])
+def test_a_format_that_is_written_otherwise_gets_a_suggestion(
+    folder: Folder, written: str, near: str
+) -> None:
+    done = folder.run("plan", "-o", written)
+    assert (done.code, done.out) == (1, "")
+    assert f"Did you mean `{near}`?" in done.words
+
+
+def test_a_format_that_is_near_to_none_gets_no_suggestion(folder: Folder) -> None:
+    assert "Did you mean" not in folder.run("plan", "-o", "xyz").words
