@@ -76,6 +76,21 @@ def test_a_misspelled_model_of_the_emulator_has_a_suggestion_at_its_value(folder
     assert found["place"]["width"] == len("gpt-4o-mni-2024-07-18")
 
 
+def test_what_the_method_left_out_asks_of_the_model_is_said_at_the_model(folder: Folder) -> None:
+    folder.write("ftops.yaml", HEAD + JOB % "o4-mini-2025-04-16")
+    (found,) = folder.run("validate", "-o", "json").json["diagnostics"]
+    assert (found["place"]["text"], found["place"]["column"]) == (JOB.strip() % "o4-mini-2025-04-16", 19)
+
+
+def test_the_name_of_a_job_in_place_of_its_model_is_a_warning(folder: Folder) -> None:
+    folder.write("ftops.yaml", LOCAL + JOB % "gpt-4o-mini-2024-07-18" + "deployments: {chat: {model: a}}\n")
+    done = folder.run("validate", "-o", "json")
+    (found,) = done.json["diagnostics"]
+    assert (done.code, found["severity"]) == (0, "warning")
+    assert found["hint"] == "job.a is a job of the spec: write `${job.a.fine_tuned_model}` for its model"
+    assert (found["place"]["line"], found["place"]["column"]) == (4, 29)
+
+
 NAMES = {
     "too short": ("deployments: {base: {model: gpt-4o, name: x}}", "too short for the name", 43),
     "the name of the resource": ("deployments: {b: {model: gpt-4o}}", "too short for the name", 15),

@@ -28,6 +28,8 @@ _IN_MODEL = ("model", "version", "sku")
 """Inputs of a deployment whose change makes it worth checking again."""
 OTHER_MODEL = "choose another model"
 Wanted = Callable[[ResourceType], bool]
+_OTHERWISE: Mapping[str, str] = dict.fromkeys(("method", "training_type", "sku.name"), "model")
+"""By input that may be left out: the one that its default must suit."""
 OwnerOf = Callable[[str, str], str]
 """The other environment that has a deployment on record, by account and name; empty if none has."""
 
@@ -135,10 +137,11 @@ class Situation:
     def finding(
         self, address: Address, summary: str, detail: str, hint: str, severity: str = "error", at: str = ""
     ) -> Diagnostic:
-        """A finding about one resource, with its place: that of the input `at` it, if the spec sets that."""
+        """A finding about one resource, with its place: that of the input `at` it, if the spec sets that, or
+        of the input that it must suit."""
         resource = self.resources.get(address)
         places = resource.places if resource else {}
-        written = places.get(at) or places.get(at.partition(".")[0])
+        written = places.get(at) or places.get(at.partition(".")[0]) or places.get(_OTHERWISE.get(at, ""))
         place = written or (resource.place if resource else None)
         return Diagnostic(f"{address}: {summary}", detail, hint, place, severity)
 

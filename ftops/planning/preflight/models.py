@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ftops.catalog.fields import region
 from ftops.config.config import Resource
@@ -220,7 +220,7 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
                 change.address,
                 f"{model.base} isn't available with the SKU {size.sku}",
                 f"Available SKUs: {', '.join(names)}.",
-                did_you_mean(size.sku, names) + unsure,
+                _other_sku(size.sku, names) + unsure,
                 at="sku.name",
             )
         elif size.capacity > (own.maximum or size.capacity) and own.usage not in quotas:
@@ -231,6 +231,13 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
                 "lower sku.capacity",
                 at="sku.capacity",
             )
+
+
+def _other_sku(asked: str, available: Sequence[str]) -> str:
+    """A hint: the nearest one, else the first; all of them are in the detail."""
+    if near := nearest(asked, available):
+        return f"did you mean `{near}`?"
+    return f"write `sku: {{name: {available[0]}}}`" if available else OTHER_MODEL
 
 
 def checkpointed(situation: Situation) -> Iterator[Diagnostic]:
@@ -264,12 +271,17 @@ def _unknown(
     elif catalogued is not None and catalogued.training:
         detail += " It exists: another region may have it."
     hint = did_you_mean(model.base, [m.id for m in base], nothing=OTHER_MODEL)
-    jobs = (a for a in situation.resources if a.name == model.base and kind_of(a).trains)
-    if job := next(jobs, None):
-        hint = f"{job} is a job of the spec: write `${{{job}.fine_tuned_model}}` for its model"
+    hint = _job_of_this_name(situation, model) or hint
     return situation.finding(
         change.address, f"model {asked} isn't available in this account", detail, hint, at="model"
     )
+
+
+def _job_of_this_name(situation: Situation, model: ModelName) -> str:
+    """A hint, if a model is named as a job of the spec is; else empty."""
+    jobs = (a for a in situation.resources if a.name == model.base and kind_of(a).trains)
+    job = next(jobs, None)
+    return f"{job} is a job of the spec: write `${{{job}.fine_tuned_model}}` for its model" if job else ""
 
 
 def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
@@ -296,6 +308,15 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
     if not model.base or model.tuned or situation.listed(change.provider, model) is not None:
         return
     if any(model.base.casefold() in m.names for m in listed):
+        return
+    if hint := _job_of_this_name(situation, model):
+        yield situation.warning(
+            change.address,
+            f"{model.base} is the name of a job, and no model in the catalogue",
+            "Text is used as it is, so this names a base model.",
+            hint,
+            at="model",
+        )
         return
     near, trains = nearest(model.base, [m.id for m in listed]), kind_of(change.address).trains
     is_version = near is not None and split(near)[0].casefold() == split(model.base)[0].casefold()
