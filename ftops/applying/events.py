@@ -143,6 +143,8 @@ class RunFinished(Event, frozen=True):
     """What wasn't created yet, because its account had no room for it."""
     stopped: int = 0
     """Jobs that a rule of their sweep has stopped, or kept from being started."""
+    left: int = 0
+    """What is still in progress at the service."""
 
 
 def to_json(event: Event) -> dict[str, Json]:

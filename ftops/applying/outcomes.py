@@ -70,6 +70,7 @@ class EventEmitter(Struct, frozen=True):
             held=len(plan.held) + count(NodeResult.HELD),
             waiting=count(NodeResult.WAITING),
             stopped=stopped,
+            left=count(NodeResult.LEFT),
             **{Action(name).done: number for name, number in part.summary.items()},
         )
 

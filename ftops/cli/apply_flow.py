@@ -19,6 +19,7 @@ from ftops.cli.spec_args import SpecArguments
 from ftops.cli.switches import CI, is_on
 from ftops.config.config import Config
 from ftops.core.errors import Blocked, Diagnostic
+from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.planning.saved.plan_file import SavedPlan
@@ -148,7 +149,8 @@ class _Apply(Struct, frozen=True):
             if report.result == "done":
                 self._show_next(session, plan)
         if report.result in ("in-progress", "interrupted"):
-            self.reporter.left(self.steps.left, options.resume_command, code, at_once=False)
+            watch = f"{options.spec.command('jobs')} --follow" if self.steps.is_training else ""
+            self.reporter.left(self.steps.left, options.resume_command, code, watch)
         return code
 
     def _show_next(self, session: Session, plan: Plan) -> None:
@@ -270,6 +272,8 @@ class Steps(Struct):
     open: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     """Still in progress at the service, with the remote id."""
+    is_training: bool = False
+    """Whether one of these is a job that goes on by itself."""
 
     def recorded(self, show: Show) -> Show:
         """The same, and what it shows is recorded here."""
@@ -287,8 +291,9 @@ class Steps(Struct):
                     | events.ChangeStopped(step=step)
                 ):
                     self.open.pop(step, None)
-                case events.ChangeLeft(step=step, remote_id=remote_id):
+                case events.ChangeLeft(step=step, address=address, remote_id=remote_id, message=paused):
                     self.left[step] = remote_id
+                    self.is_training |= kind_of(address).trains and not paused
             show(event)
 
         return record

@@ -67,9 +67,11 @@ class TextReporter(Struct, frozen=True):
             self._screen.note("\n")
             self._screen.fail(failures, exit_code)
 
-    def left(self, steps: Mapping[str, str], resume: str, exit_code: int, *, at_once: bool) -> None:
+    def left(
+        self, steps: Mapping[str, str], resume: str, exit_code: int, watch: str = "", *, at_once: bool = False
+    ) -> None:
         title = "Stopped at once.\n" if at_once else ""
-        self._screen.note("\n" + title + progress.draw_left(steps, resume, is_known=not at_once))
+        self._screen.note("\n" + title + progress.draw_left(steps, resume, watch, is_known=not at_once))
 
 
 class JsonReporter(Struct, frozen=True):
@@ -88,7 +90,9 @@ class JsonReporter(Struct, frozen=True):
         shown = {name: output_to_json(output) for name, output in outputs.items()}
         self._screen.line(progress.result_to_json(report, shown, exit_code))
 
-    def left(self, steps: Mapping[str, str], resume: str, exit_code: int, *, at_once: bool) -> None:
+    def left(
+        self, steps: Mapping[str, str], resume: str, exit_code: int, watch: str = "", *, at_once: bool = False
+    ) -> None:
         if at_once:
             self._screen.line(
                 {"event": "result", "result": "interrupted", "exit_code": exit_code, "open": list(steps)}

@@ -54,7 +54,9 @@ class MarkdownReporter(Struct):
         if report.result not in ("in-progress", "interrupted"):
             self._draw()
 
-    def left(self, steps: Mapping[str, str], resume: str, exit_code: int, *, at_once: bool) -> None:
+    def left(
+        self, steps: Mapping[str, str], resume: str, exit_code: int, watch: str = "", *, at_once: bool = False
+    ) -> None:
         self._end |= {"left": steps, "resume": resume}
         self._draw()
 

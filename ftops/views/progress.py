@@ -144,6 +144,7 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
         "stopped early": event.stopped,
         "held": event.held,
+        "in progress": event.left,
         "waiting for a place": event.waiting,
         "failed": event.failed,
         "not done": event.skipped,
@@ -178,16 +179,18 @@ def stopped_text(event: events.ChangeStopped, paint: Painter = PLAIN) -> str:
     return text
 
 
-def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) -> str:
+def draw_left(steps: Mapping[str, str], again: str, watch: str = "", *, is_known: bool = True) -> str:
     """The steps (with remote id) that a run left in progress, and how to continue.
 
-    `is_known`: they are known to be in progress at the service.
+    `watch`: the command that shows how they go on; empty if there is none. `is_known`: they are known to be
+    in progress at the service.
     """
     if not steps:
         return f"All changes so far are recorded. `{again}` continues from here.\n"
     title = "Still in progress at the service" if is_known else "Was in progress; may continue at the service"
     lines = [f"{title}:"]
     lines += [f"  {clean(step)}  {clean(short_id(remote_id))}".rstrip() for step, remote_id in steps.items()]
+    lines += [f"`{watch}` shows how they train."] * bool(watch)
     lines.append(f"`{again}` continues from here; nothing is created twice.")
     return "\n".join(lines) + "\n"
 

@@ -310,6 +310,7 @@ TOLD: tuple[events.Event, ...] = (
     events.StopRequested(AT, 3),
     *(events.RunFinished(AT, r, 1, 2, 3, 4, 0, 0, 0, 5) for r in ("done", "in-progress")),
     *(events.RunFinished(AT, r, 0, 0, 0, 0, 1, 2, 3, 5) for r in ("failed", "interrupted")),
+    events.RunFinished(AT, "in-progress", 1, 0, 0, 0, 0, 0, 1, 5, left=2),
 )
 
 
