@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from pathlib import Path
 from shutil import which
 
 from ftops.cli.spec_args import SpecArguments
@@ -16,31 +16,29 @@ from ftops.views.paint import path_word
 
 
 def next_steps(session: Session, plan: Plan, spec: SpecArguments) -> list[str]:
-    """Commands after a complete apply, at most two: how to ask a deployed model and report on it, or how the
-    training went if nothing was deployed."""
+    """Commands after a complete apply, at most two: how to ask a deployed model, or how the training went if
+    no program asks it; and how to report on the spec if a model was deployed."""
     made = [change for change in plan.changes if change.action in MAKING]
     serving = [change for change in made if kind_of(change.address).serves]
-    if serving:
-        ask = (_ask(session, change.provider, spec) for change in serving)
-        return [*list(filter(None, ask))[:1], f"{spec.command('report')} -o report.html"]
     trained = (change.address for change in made if kind_of(change.address).trains)
-    return [f"{spec.command('results')} {address._replace(key=None)}" for address in trained][:1]
+    steps = [
+        *(_ask(session, change.provider, spec) for change in serving),
+        *(f"{spec.command('results')} {address._replace(key=None)}" for address in trained),
+    ]
+    return [*list(filter(None, steps))[:1], *([_report(spec)] if serving else [])]
+
+
+def _report(spec: SpecArguments) -> str:
+    file = Path("report.html")
+    return f"{spec.command('report')} -o {file}{' --force' if file.exists() else ''}"
 
 
 def _ask(session: Session, provider: str, spec: SpecArguments) -> str:
-    """The command that calls the provider's deployments; empty if other programs can't reach it."""
-    if not isinstance(session.providers(provider), Connects):
+    """The command that asks the provider's deployments; empty if no program beside the spec does, or can."""
+    script = spec_folder(spec.path) / "ask.py"
+    if not (script.is_file() and isinstance(session.providers(provider), Connects)):
         return ""
     several = len(session.config.used_providers) > 1
     options = f" --provider {shlex.quote(provider)}" if several else ""
-    return f"{spec.command('exec')}{options} -- {' '.join(_program(spec))}"
-
-
-def _program(spec: SpecArguments) -> Iterator[str]:
-    script = spec_folder(spec.path) / "ask.py"
-    if not script.is_file():
-        yield "COMMAND"
-        return
-    yield "python" if which("python") else "python3"
-    yield path_word(display(script))
-    yield '"Hello"'
+    python = "python" if which("python") else "python3"
+    return f'{spec.command("exec")}{options} -- {python} {path_word(display(script))} "Hello"'

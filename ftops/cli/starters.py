@@ -55,6 +55,7 @@ class Template(NamedTuple):
     """Whether the part about Azure counts, which is a comment otherwise."""
     question: str = "When do you open on Friday?"
     """For the model; empty if the spec deploys none."""
+    outputs: str = "the names of the model and the deployment"
 
 
 _QUICKSTART = Template(
@@ -85,6 +86,7 @@ TEMPLATES: Mapping[str, Template] = {
         note="Each job is billed: `ftops plan` adds up what they cost, and `budget` limits it: "
         "`ftops: {budget: {training: 50}}`.",
         question="",
+        outputs="the key of the best job",
     ),
     "dpo": Template(
         "Direct preference optimisation: a model learns from pairs of a preferred and another answer.",
@@ -178,7 +180,9 @@ def readme_text(template: Template, name: str, account: Account | None) -> str:
         fill_in = "Fill in `providers` at the end of `ftops.yaml`."
     values = {
         "ABOUT": template.about,
+        "STEPS": "upload, train, deploy" if template.question else "upload, train",
         "RESULTS": f"ftops results job.{template.job}    # how training went",
+        "OUTPUTS": template.outputs,
         "DATA": template.own_data,
         "ASK": f"{_ask_command(template)}\n" if template.question else "",
         "AZURE": fill_in,

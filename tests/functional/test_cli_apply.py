@@ -246,8 +246,11 @@ NEXT = {
         JOB_ONLY.replace("model:", "for_each: [1, 2], seed: '${each.value}', model:") + MEMORY,
         "Next: ftops results job.j",
     ),
-    "a deployment": (DEPLOYED, "Next: ftops exec -- COMMAND\n      ftops report -o report.html"),
-    "that can't be called": (DEPLOYED + MEMORY, "Next: ftops report -o report.html"),
+    "a deployment": (DEPLOYED, "Next: ftops results job.j\n      ftops report -o report.html"),
+    "that can't be called": (
+        DEPLOYED + MEMORY,
+        "Next: ftops results job.j\n      ftops report -o report.html",
+    ),
 }
 
 
@@ -260,11 +263,13 @@ def test_at_a_terminal_apply_says_what_to_do_next(folder: Folder, name: str) -> 
     assert "Next:" not in shown_at_terminal(folder, {}, "apply", "-y", ".")  # nothing was made
 
 
-def test_the_next_step_is_the_program_beside_the_spec(folder: Folder) -> None:
+def test_the_next_steps_are_the_program_beside_the_spec_and_a_new_report(folder: Folder) -> None:
     folder.write("ftops.yaml", f"ftops: {{name: x}}\n{DEPLOYED}")
     folder.write("ask.py", "")
+    folder.write("report.html", "an earlier one")
     assert re.search(
-        r"Next: ftops exec -- python3? ask.py \"Hello\"\n", shown_at_terminal(folder, {}, "apply", "-y")
+        r"Next: ftops exec -- python3? ask.py \"Hello\"\n      ftops report -o report.html --force\n",
+        shown_at_terminal(folder, {}, "apply", "-y"),
     )
 
 

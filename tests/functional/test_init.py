@@ -50,13 +50,14 @@ def test_each_template_goes_from_plan_to_destroy_on_the_emulator(
     assert f"Plan: {TEMPLATES[template]} to create" in here.ok("plan")
     assert here.ok("fmt", "--check") == ""
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert not re.search(r"\b(NAME|ABOUT|RESULTS|DATA|AZURE|NOTE|ASK|PROGRAM)\b", readme)
+    assert not re.search(r"\b(NAME|ABOUT|STEPS|OUTPUTS|RESULTS|DATA|AZURE|NOTE|ASK|PROGRAM)\b", readme)
     here.ok("apply", "-y")
     assert "No changes" in here.ok("plan")
     (results,) = re.findall(r"^ftops (results job\.\S+)", readme, re.MULTILINE)
     assert "est" in here.ok(*results.split())
     asked = re.findall(r"^ftops exec -- python (ask.py) (\".*\")$", readme, re.MULTILINE)
     assert bool(asked) is (tmp_path / "ask.py").exists() is ("\ndeployments:" in spec_in(tmp_path))
+    assert ("# upload, train, deploy\n" in readme) is ("model and the deployment\n" in readme) is bool(asked)
     for script, question in asked:
         here.ok("exec", "--", sys.executable, script, question)
         assert capfd.readouterr().out.startswith(ANSWERS.get(template, ""))
