@@ -65,6 +65,16 @@ def test_each_template_goes_from_plan_to_destroy_on_the_emulator(
     assert here.ok("state", "list") == ""
 
 
+def test_the_program_says_what_to_do_if_its_python_has_no_openai_package(tmp_path: Path) -> None:
+    Folder(tmp_path).ok("init")
+    bare = [sys.executable, "-I", "-S", str(tmp_path / "ask.py"), "Hello"]  # without installed packages
+    done = subprocess.run(bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{sys.executable} has no openai package" in done.stderr
+    assert "\n  python -m pip install openai azure-identity\n" in done.stderr
+    assert "\n  ftops exec -- uv run --with openai --with azure-identity ask.py QUESTION\n" in done.stderr
+
+
 @pytest.mark.parametrize("template", [*TEMPLATES, "azure"])
 def test_each_template_goes_on_with_an_account(tmp_path: Path, template: str) -> None:
     here = Folder(tmp_path)
