@@ -106,6 +106,9 @@ dist: $(VENV)/.run ## sdist and wheel, in dist; ftops is started from the wheel 
 		--no-deps dist/*.whl
 	@cd build/dist && bin/ftops version && bin/ftops init first && bin/ftops plan first && \
 		bin/ftops apply -y first && bin/ftops destroy -y first
+	@echo
+	@echo "Built and tried: $$(ls dist/*.whl)"
+	@echo "Install it with one of: uv tool install, pipx install, pip install (in a virtual environment)"
 
 audit: $(VENV)/.dev ## look the locked packages up in the database of known vulnerabilities
 	@$(BIN)/python -m tools.audit $(ARGS)
