@@ -239,7 +239,10 @@ class OutcomeHandler(Struct, frozen=True):
         return bool(stopped)
 
     def _stopped(self, step: Step, resource: ResourceState) -> Outcome:
-        stopped, elapsed = resource.stopped, self.reporter.elapsed(step)
+        from ftops.planning.cost.durations import hours_of_job  # only if a job was stopped
+
+        stopped, hours = resource.stopped, None if resource.is_off else hours_of_job(resource)
+        elapsed = self.reporter.elapsed(step) if hours is None else round(3600 * hours, 3)
         self.reporter.step(
             events.ChangeStopped,
             step,

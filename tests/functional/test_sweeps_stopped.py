@@ -105,6 +105,8 @@ def test_losers_are_stopped_and_the_best_goes_on(cloud: Cloud, folder: Folder) -
     losses = {key: job["metrics"]["full_valid_loss"] for key, job in jobs(folder).items()}
     done = folder.run("apply", "-y", "--no-wait", "-o", "markdown")
     assert done.code == 4
+    minutes = [int(text) for text in re.findall(r"stopped early\W+after (\d+)m", done.out)]
+    assert minutes and min(minutes) >= 16  # since the run that created them, not only in this one
     assert "stopped early" in done.out and "was worse than the median of" in done.out
     found = stopped(folder)
     assert found and min(losses, key=lambda key: losses[key]) not in found

@@ -29,7 +29,7 @@ def comparable(
         and (text(record.inputs, "method") or "supervised") == (method or "supervised")
         and (text(record.inputs, "training_type") or "standard") == (training_type or "standard")
     )
-    found = sorted(hours for record in alike if (hours := _hours(record)) is not None)
+    found = sorted(hours for record in alike if (hours := hours_of_job(record)) is not None)
     return tuple(found) if len(found) > 1 else ()
 
 
@@ -57,7 +57,7 @@ def hours_between(start: object, end: object) -> float | None:
     return seconds / 3600 if seconds > 0 else None
 
 
-def _hours(record: ResourceState) -> float | None:
-    """By the clock of the service, if it says when the job was created."""
+def hours_of_job(record: ResourceState) -> float | None:
+    """From the creation of a job to its end, by the clock of the service if it says when that was."""
     created_at = record.outputs.get("created_at") or record.created_at
     return hours_between(created_at, record.outputs.get("finished_at"))
