@@ -5,7 +5,8 @@ The only module that imports rich, and imported only when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -31,6 +32,8 @@ _WIDE = 90
 _SHORTEST_NAME, _LOSSES, _TEXT = 16, 26, 38
 """Columns that names get at least; that a bar leaves for step and losses; and that all that is known of a
 training gets before names get more."""
+_NAME_IN_KEY = re.compile(r'(?<=["[,])[^",=[\]]+=')
+_AROUND_KEY = re.compile(r'^[^\["]*\["(.*)"\]')
 _FIXED = 1 + 6 + 4 * 2
 """Columns of the spinner, a clock such as `12m05s`, and of what separates them."""
 
@@ -57,10 +60,10 @@ class _Row:
         if step and (not self.done or step > self.done[-1][0]):
             self.done.append((step, monotonic()))
 
-    def cells(self, names: int, bar: int, room: int) -> tuple[RenderableType, ...]:
-        """Spinner, name, a bar if the progress is known, what is known of it, the clock. The first of them
-        have so many columns, and what is known has `room`."""
-        label = Text(shortened(self.label, names), style="bold")
+    def cells(self, name: str, bar: int, room: int) -> tuple[RenderableType, ...]:
+        """Spinner, name, a bar if the progress is known, what is known of it, the clock. The bar has so many
+        columns, and what is known has `room`."""
+        label = Text(name, style="bold")
         shown = ProgressBar(100, self.percent, width=bar) if bar and self.percent is not None else ""
         clock = Text(duration(monotonic() - self.since), style="dim")
         return self.spinner, label, shown, Text(self.text(room)), clock
@@ -87,6 +90,15 @@ class _Row:
         if self.usual and now - self.since < self.usual[1]:
             return range_left(*(max(0.0, end - (now - self.since)) for end in self.usual))
         return ""
+
+
+def distinct_names(labels: Sequence[str], columns: int) -> list[str]:
+    """Labels of at most so many columns. If some were the same when cut, keys of a matrix get shorter:
+    `job.tone["rate=0.5,epochs=2"]` becomes `job.tone["0.5,2"]`, and then `0.5,2`."""
+    values = [re.sub(_NAME_IN_KEY, "", label) for label in labels]
+    keys = [re.sub(_AROUND_KEY, r"\1", label) for label in values]
+    cut = [[shortened(label, columns) for label in form] for form in (labels, values, keys)]
+    return next((form for form in cut if len(set(form)) == len(set(labels))), cut[0])
 
 
 class LiveView:
@@ -159,8 +171,8 @@ class LiveView:
         most = max(_SHORTEST_NAME, table.width - _FIXED - bar - _TEXT)
         names = min(max((columns_of(row.label) for row in shown), default=0), most)
         rest = table.width - _FIXED - names - bar
-        for row in shown:
-            table.add_row(*row.cells(names, bar, rest))
+        for row, name in zip(shown, distinct_names([row.label for row in shown], names), strict=True):
+            table.add_row(*row.cells(name, bar, rest))
         notes = [f"   and {len(rows) - room} more"] if len(rows) > room else []
         notes += [note for note in (self._awaited, self._note) if note]
         return Group(table, *(Text(note, style="yellow") for note in notes))

@@ -17,7 +17,7 @@ from ftops.core.address import Address, Reference, Secret, Template, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.planning.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.views import diagnostics, plan, progress
-from ftops.views.live import LiveView
+from ftops.views.live import LiveView, distinct_names
 from ftops.views.paint import PLAIN, Painter, clean, path_word, wants_color
 from ftops.views.values import duration, leaves, short_id, show, size
 from tests.golden.cli import golden
@@ -357,6 +357,26 @@ def test_a_narrow_row_keeps_step_and_losses(width: int, shown: str) -> None:
     assert all(
         len(line) <= width for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue()).splitlines()
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "columns", "names"),
+    [
+        (("fr", "de"), 16, ['job.tone["fr"]', 'job.tone["de"]']),
+        (("rate=0.5,n=2", "rate=0.5,n=3"), 40, ['job.tone["rate=0.5,n=2"]', 'job.tone["rate=0.5,n=3"]']),
+        (("rate=0.5,epochs=2", "rate=1,epochs=2"), 17, ['job.tone["0.5,2"]', 'job.tone["1,2"]']),
+        (
+            ("rate=0.0015,method=low", "rate=0.0025,method=low"),
+            16,
+            ["0.0015,low", "0.0025,low"],
+        ),
+        (("a" * 30 + "x" + "b" * 30, "a" * 30 + "y" + "b" * 30), 16, ['job.tone…bbbbb"]'] * 2),
+    ],
+)
+def test_rows_of_a_sweep_have_different_names_if_they_have_room(
+    keys: tuple[str, ...], columns: int, names: list[str]
+) -> None:
+    assert distinct_names([str(Address("job", "tone", key)) for key in keys], columns) == names
 
 
 def test_the_live_view_shows_no_more_rows_than_there_is_room_for() -> None:
