@@ -156,8 +156,11 @@ def test_the_sections_and_the_summary(rich: tuple[str, Any]) -> None:
         "Lineage", "Last runs",
     ]  # fmt: skip
     said = text_of(text)
-    assert "5 models trained for " in said
-    assert "2 deployments serve for $1,240 a month" in said, "all hours of a week but seven minutes"
+    assert "5 models trained; " in said
+    assert "It runs in the emulator, which is free; the service would charge $" in said
+    assert said.count(", at the prices of the service: the emulator is free") == 2
+    assert "2 deployments serve" in said
+    assert "for training and $1,240 a month for hosting" in said, "all hours of a week but seven minutes"
     assert f"state {facts['serial']}" in said
 
 

@@ -93,15 +93,32 @@ def _summary(report: Report) -> str:
     running = sum(not job.training.is_ended for job in report.jobs)
     serving = sum(not one.record.is_off and one.record.status is Status.READY for one in report.deployments)
     missing = sum(one.record is None for one in report.objects)
-    spent, month = report.costs.training, report.costs.per_month
-    told = [f"{plural(models, 'model')} trained{f' for {dollars(spent)}' if spent else ''}"] if models else []
+    prices = ["", ""] if report.is_rehearsal else _prices(report)
+    told = [f"{plural(models, 'model')} trained{prices[0]}"] if models else []
     told += [f"{plural(running, 'job')} {agree(running, 'is', 'are')} training"] if running else []
     if serving:
-        price = f" for ${month:,.0f} a month" if month else ""
-        told.append(f"{plural(serving, 'deployment')} {agree(serving, 'serves', 'serve')}{price}")
+        told.append(f"{plural(serving, 'deployment')} {agree(serving, 'serves', 'serve')}{prices[1]}")
     if missing:
         told.append(f"{plural(missing, 'resource')} {agree(missing, 'does', 'do')}n't exist yet")
-    return f"{'; '.join(told) or words.counted(counts)}."
+    free = f". {_free(report)}" if report.is_rehearsal else ""
+    return f"{'; '.join(told) or words.counted(counts)}{free}."
+
+
+def _prices(report: Report) -> list[str]:
+    """` for $0.04` of training, and ` for $1,241 a month` of hosting; empty if it costs nothing."""
+    spent, month = report.costs.training, report.costs.per_month
+    return [f" for {dollars(spent)}" if spent else "", f" for ${month:,.0f} a month" if month else ""]
+
+
+def _free(report: Report) -> str:
+    """What the emulator, which is free, stands for."""
+    prices = [
+        f"{price.removeprefix(' for ')} for {what}"
+        for price, what in zip(_prices(report), ("training", "hosting"), strict=True)
+        if price
+    ]
+    charged = f"; the service would charge {' and '.join(prices)}" if prices else ""
+    return f"It runs in the emulator, which is free{charged}"
 
 
 def _nothing(report: Report) -> str:
@@ -127,13 +144,14 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str]]:
         score = one.record.outputs.get("score")
         if isinstance(score, int | float):
             yield str(one.record.address), f"{score:.0%}", str(one.record.outputs.get("verdict") or "")
+    would = ", at the prices of the service: the emulator is free" if report.is_rehearsal else ""
     if report.costs.training:
-        yield "training so far", dollars(report.costs.training), plural(len(report.jobs), "job")
+        yield "training so far", dollars(report.costs.training), f"{plural(len(report.jobs), 'job')}{would}"
     if report.costs.per_month:
         yield (
             "hosting by the month",
             f"${report.costs.per_month:,.0f}",
-            f"{dollars(report.costs.per_hour)} an hour",
+            f"{dollars(report.costs.per_hour)} an hour{would}",
         )
     today = report.at.date()
     dated = next((one for one in report.deadlines if one.day is not None and one.address is not None), None)
