@@ -3,7 +3,7 @@ catalogue, tokens are counted here. US dollars throughout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -19,6 +19,14 @@ def dollars(amount: float) -> str:
     if 0 < abs(amount) < 0.005:
         return f"${amount:,.4f}" if abs(amount) >= 0.00005 else "less than $0.0001"
     return f"${amount:,.2f}"
+
+
+def dollars_of(amounts: Iterable[float | None]) -> Callable[[float], str]:
+    """How amounts of one column are written: those below $1 with four digits if one of them needs them, so
+    that they can be compared."""
+    if not any(amount is not None and 0 < abs(amount) < 0.005 for amount in amounts):
+        return dollars
+    return lambda amount: f"${amount:,.4f}" if 0.005 <= abs(amount) < 1 else dollars(amount)
 
 
 def about(amount: float, *, at_most: bool = False) -> str:

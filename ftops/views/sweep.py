@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from ftops.core.address import Json
-from ftops.planning.estimate import dollars
+from ftops.planning.estimate import dollars_of
 from ftops.session.sweep import Sweep, Trial
 from ftops.views.facts import csv_line, plain
 from ftops.views.markdown_text import cell as escaped
@@ -144,6 +144,7 @@ def _columns(sweep: Sweep) -> Columns:
     """A column without any value is left out."""
     differing = dict.fromkeys(name for trial in sweep.trials for name in trial.differs)
     scores = dict.fromkeys(name for trial in sweep.trials for name in trial.scores)
+    written = dollars_of(trial.dollars for trial in sweep.trials)
     columns: dict[str, Callable[[Trial], str]] = {
         "key": lambda trial: clean(trial.address.key or ""),
         **{clean(name): partial(_input, name) for name in differing},
@@ -151,7 +152,7 @@ def _columns(sweep: Sweep) -> Columns:
         f"last {sweep.metric}": lambda trial: _number(trial.last),
         "accuracy": lambda trial: _number(trial.accuracy),
         "tokens": lambda trial: "" if trial.tokens is None else f"{trial.tokens:,}",
-        "cost": lambda trial: "" if trial.dollars is None else dollars(trial.dollars),
+        "cost": lambda trial: "" if trial.dollars is None else written(trial.dollars),
         "best step": lambda trial: "" if trial.step is None else str(trial.step),
         **{name: partial(_score, name) for name in scores},
         "": lambda trial: clean(note_of(sweep, trial)),

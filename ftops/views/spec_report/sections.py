@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from ftops.core.plurals import plural
 from ftops.planning.deadlines import Deadline
-from ftops.planning.estimate import dollars
+from ftops.planning.estimate import dollars, dollars_of
 from ftops.planning.plan import Action
 from ftops.session.report.values import (
     Report,
@@ -115,7 +115,8 @@ def costs(report: Report) -> Parts:
     priced = sorted((job for job in report.jobs if job.dollars), key=lambda job: -(job.dollars or 0))
     if priced:
         most = priced[0].dollars or 0.0
-        rows = [_cost_row(job, most) for job in priced[:_MOST_COSTS]]
+        written = dollars_of(job.dollars for job in priced[:_MOST_COSTS])
+        rows = [_cost_row(job, most, written) for job in priced[:_MOST_COSTS]]
         if rest := priced[_MOST_COSTS:]:
             total = sum(job.dollars or 0.0 for job in rest)
             rows.append([f"{plural(len(rest), 'more job')}", None, dollars(total), ""])
@@ -151,11 +152,11 @@ def _hosting_tiles(report: Report) -> list[tuple[str, str, str]]:
     ]
 
 
-def _cost_row(job: ReportedJob, most: float) -> list[Node]:
+def _cost_row(job: ReportedJob, most: float, written: Callable[[float], str]) -> list[Node]:
     cost = job.dollars or 0.0
     tokens = job.record.outputs.get("trained_tokens")
-    drawn = bar(cost, most, label=dollars(cost))
-    return [words.link(job.address), drawn, dollars(cost), f"{tokens:,}" if isinstance(tokens, int) else ""]
+    drawn = bar(cost, most, label=written(cost))
+    return [words.link(job.address), drawn, written(cost), f"{tokens:,}" if isinstance(tokens, int) else ""]
 
 
 def ends(report: Report) -> Parts:

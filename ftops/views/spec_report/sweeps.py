@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from ftops.config.sweeps import Choice
 from ftops.core.plurals import plural
-from ftops.planning.estimate import dollars
+from ftops.planning.estimate import dollars_of
 from ftops.providers.training_curves import smoothed, window_of
 from ftops.session.report.values import Report, ReportedJob
 from ftops.session.sweep import Sweep, Trial
@@ -91,6 +91,7 @@ def _trials(sweep: Sweep) -> Element:
         *scores,
         "",
     ]
+    written = dollars_of(trial.dollars for trial in sweep.trials)
     rows: list[list[Node]] = [
         [
             words.link(trial.address, trial.address.key or ""),
@@ -100,7 +101,7 @@ def _trials(sweep: Sweep) -> Element:
             f"{trial.accuracy:.1%}" if trial.accuracy is not None else words.DASH,
             f"{trial.step:,}" if trial.step is not None else words.DASH,
             number(trial.tokens),
-            dollars(trial.dollars) if trial.dollars is not None else words.DASH,
+            written(trial.dollars) if trial.dollars is not None else words.DASH,
             *(_value(trial.scores.get(name)) for name in scores),
             note_of(sweep, trial),
         ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from ftops.core.address import Address
 from ftops.core.measures import Measure, deciding
 from ftops.core.nested import object_at
 from ftops.core.plurals import plural
-from ftops.planning.estimate import dollars
+from ftops.planning.estimate import dollars, dollars_of
 from ftops.providers.training_curves import Curve, panels, smoothed, window_of
 from ftops.providers.training_results import checkpoint_word
 from ftops.session.report.values import NOT_STARTED, STOPPED, DataUse, Report, ReportedJob
@@ -63,6 +63,7 @@ def drawn_jobs(report: Report) -> frozenset[Address]:
 
 def _overview(jobs: Sequence[ReportedJob]) -> Element:
     rows: list[list[Node]] = []
+    written = dollars_of(job.dollars for job in jobs)
     for job in jobs:
         name, value = _deciding(job)
         rows.append(
@@ -74,7 +75,7 @@ def _overview(jobs: Sequence[ReportedJob]) -> Element:
                 _accuracy(job),
                 number(job.record.outputs.get("trained_tokens")),
                 duration(job.training.elapsed) if job.training.elapsed is not None else words.DASH,
-                _cost(job),
+                _cost(job, written),
                 _verdict_word(job),
             ]
         )
@@ -217,10 +218,10 @@ def _facts(job: ReportedJob) -> Element:
     )
 
 
-def _cost(job: ReportedJob) -> str:
+def _cost(job: ReportedJob, written: Callable[[float], str] = dollars) -> str:
     if job.dollars is None:
         return "not known"
-    return f"{'at most ' * job.is_at_most}{dollars(job.dollars)}"
+    return f"{'at most ' * job.is_at_most}{written(job.dollars)}"
 
 
 def _method(job: ReportedJob) -> str:

@@ -17,7 +17,16 @@ from ftops.dataset.profile.statistics import statistics
 from ftops.planning.cost import estimator
 from ftops.planning.cost.budgets import over_budget, small_budgets
 from ftops.planning.cost.durations import hours_between
-from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, about, dollars
+from ftops.planning.estimate import (
+    DataChange,
+    Epochs,
+    Estimate,
+    HostingCost,
+    TrainingCost,
+    about,
+    dollars,
+    dollars_of,
+)
 from ftops.planning.plan import Plan
 from ftops.planning.saved.plan_digest import PlanInputs
 from ftops.planning.saved.plan_file import Origin, SavedPlan, parse_plan, plan_text
@@ -149,6 +158,19 @@ def test_a_finding_stands_where_the_limit_is_written() -> None:
 )
 def test_dollars(amount: float, text: str) -> None:
     assert dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("amounts", "texts"),
+    [
+        ([0.0058, 0.0039, None], ["$0.0058", "$0.0039"]),
+        ([12.0, 0.25, 0.004, 0.00001], ["$12.00", "$0.2500", "$0.0040", "less than $0.0001"]),
+        ([0.25, 0.0058], ["$0.25", "$0.01"]),
+    ],
+)
+def test_amounts_of_a_column_can_be_compared(amounts: list[float | None], texts: list[str]) -> None:
+    written = dollars_of(amounts)
+    assert [written(amount) for amount in amounts if amount is not None] == texts
 
 
 @pytest.mark.parametrize(
