@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 NOT_SIGNED_IN = "NotSignedIn"
 """The code of an error: no credential was found."""
 AZURE_SIGN_IN = (
@@ -9,6 +11,20 @@ AZURE_SIGN_IN = (
 )
 _REJECTED = ("Authentication failed", "AADSTS")
 """What azure-identity says of a credential that was found."""
+
+
+_SERVICE_PRINCIPAL = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET")
+
+
+def sign_in_hint(environ: Mapping[str, str], *, has_cli: bool) -> str:
+    """How to sign in if no credential was found: what a service principal lacks, or that the Azure CLI is not
+    installed."""
+    lacking = [name for name in _SERVICE_PRINCIPAL if not environ.get(name)]
+    given = [name for name in _SERVICE_PRINCIPAL if name not in lacking]
+    cli = "`az login`" if has_cli else "install the Azure CLI and run `az login`"
+    if given and lacking:
+        return f"set {' and '.join(lacking)} too: {' and '.join(given)} alone isn't enough; or {cli}"
+    return AZURE_SIGN_IN.replace("`az login`", cli)
 
 
 def rejected(text: str) -> list[str] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ftops.core.sign_in import sign_in_hint
 from tests.golden.cli import Done, Folder
 
 RESOURCES = """
@@ -64,12 +65,26 @@ def test_a_provider(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = signed_out(folder, *command)
     lines = done.err.strip().splitlines()
     assert lines[0] == "error: not signed in to Azure (provider azure)"
-    assert lines[1].startswith("  hint: `az login`, or set AZURE_CLIENT_ID") and len(lines) == 3
+    said = "  hint: Install the Azure CLI and run `az login`, or set AZURE_CLIENT_ID"
+    assert lines[1].startswith(said) and len(lines) == 3
     assert "sign in" not in done.out and "+ deployment.copilot" in done.out
     shown = signed_out(folder, *command, "-o", "json")
     assert shown.err == "" and shown.code == done.code == 3
     assert '"summary": "not signed in to Azure (provider azure)"' in shown.out
     assert "authentication unavailable" not in shown.out
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [
+        (["AZURE_CLIENT_ID"], "set AZURE_TENANT_ID and AZURE_CLIENT_SECRET too: AZURE_CLIENT_ID alone"),
+        (["AZURE_CLIENT_ID", "AZURE_TENANT_ID"], "set AZURE_CLIENT_SECRET too: AZURE_CLIENT_ID and"),
+    ],
+    ids=["one", "two"],
+)
+def test_what_a_service_principal_lacks_is_named(given: list[str], lacking: str) -> None:
+    hint = sign_in_hint(dict.fromkeys(given, "a"), has_cli=True)
+    assert hint.startswith(lacking) and hint.endswith("or `az login`")
 
 
 @pytest.mark.parametrize("backend", STATES)

@@ -7,12 +7,14 @@ loaded.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from shutil import which
 from textwrap import shorten
 from typing import Any, TypeVar
 
@@ -20,7 +22,7 @@ from ftops.core.errors import Permanent, ProviderError, Temporary
 from ftops.core.limited_replies import EndlessReply
 from ftops.core.nested import list_at
 from ftops.core.reply_json import parsed
-from ftops.core.sign_in import AZURE_SIGN_IN, NOT_SIGNED_IN, rejected
+from ftops.core.sign_in import NOT_SIGNED_IN, rejected, sign_in_hint
 
 T = TypeVar("T")
 
@@ -343,7 +345,8 @@ def _not_signed_in(text: str, call: Call) -> Permanent:
     refused = rejected(text)
     if refused == []:
         where = f" (provider {call.provider})" if call.provider else ""
-        return Permanent(f"not signed in to Azure{where}", "", AZURE_SIGN_IN, code=NOT_SIGNED_IN)
+        hint = sign_in_hint(os.environ, has_cli=which("az") is not None)
+        return Permanent(f"not signed in to Azure{where}", "", hint, code=NOT_SIGNED_IN)
     detail = shorten("; ".join(refused or [text]), _DETAIL_LIMIT, placeholder=" …")
     hint = _CONTROL_SIGN_IN if call.control_plane else _SIGN_IN
     return Permanent(f"{call.action}: can't sign in to Azure", detail, hint, code="SignIn")
