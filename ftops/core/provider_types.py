@@ -59,6 +59,8 @@ class ProviderType(Struct, frozen=True):
     refine: str = ""
     """The function that adds what settings imply, and finds those that exclude each other: settings →
     (settings, faults by key)."""
+    checks_settings: str = ""
+    """The function that finds faults in the settings of its own server: settings → faults by name."""
     describes: str = ""
     """The function that says what the description of its `api_version` has for jobs: text → Description."""
     platform_catalog: bool = False
@@ -161,6 +163,7 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
             shortest_name=2,
             retires_models=False,
             is_rehearsal=True,
+            checks_settings="ftops.emulator.account.settings:faults",
             import_settings="ftops.cli.commands.import_:emulator_settings",
         ),
         ProviderType(

@@ -283,6 +283,7 @@ class Providers:
         if block is not None and is_refined:
             check_addresses(PROVIDER_TYPES[kind].addresses, block.as_data(), entry, self.scope)
         if block is not None:
+            self._check_passed(PROVIDER_TYPES[kind], block.as_data(), entry)
             check_scope(block.as_data(), entry, self.scope)
             check_key(block, entry, self.scope)
             check_forms(block.as_data(), entry, self.scope)
@@ -296,6 +297,13 @@ class Providers:
         for key, fault in faults.items():
             entry.report(self.scope.findings, (key,), *fault)
         return {**data, **refined}
+
+    def _check_passed(self, row: ProviderType, data: Mapping[str, Any], entry: Entry) -> None:
+        """Findings about what is passed to a server that runs here; another one may be of another version."""
+        passed = data.get("settings")
+        if row.checks_settings and isinstance(passed, dict) and passed and data.get(row.address) is None:
+            for name, (*said, at_key) in resolve(row.checks_settings)(passed).items():
+                entry.report(self.scope.findings, ("settings", name), *said, key=at_key)
 
     def _choose_default(self, environment: Entry | None) -> str:
         wanted = environment.value("provider") if environment else None

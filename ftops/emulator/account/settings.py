@@ -239,6 +239,13 @@ HELP: Mapping[str, str] = {name: help for name, (_, help) in _HINTS.items()}
 TYPES: Mapping[str, type] = {name: type(getattr(Settings(), name)) for name in _HINTS}
 CHOICES = {name: get_args(hint) for name, (hint, _) in _HINTS.items() if get_origin(hint) is Literal}
 
+_WANTED = {
+    bool: "true or false",
+    int: "a whole number, not a negative one",
+    float: "a number, not a negative one",
+    str: "text",
+}
+
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """``settings`` with ``changes``. Raises ValueError."""
@@ -248,6 +255,24 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 def from_file(stored: Mapping[str, Any]) -> Settings:
     """Settings from a stored file. Names that this version does not know are ignored."""
     return changed(Settings(), {name: stored[name] for name in TYPES if name in stored})
+
+
+def faults(given: Mapping[str, Any]) -> dict[str, tuple[str, str, str, bool]]:
+    """What would be rejected of these settings: name → summary, detail, hint, and whether it is the name.
+    Values aren't repeated, since they may be secret, and are left out as long as they aren't known."""
+    found: dict[str, tuple[str, str, str, bool]] = {}
+    for name, value in given.items():
+        if name not in TYPES:
+            near = get_close_matches(name, TYPES, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else "`ftops emulator --help` lists the settings."
+            found[name] = (f"the emulator has no setting `{name}`", "", hint, True)
+        elif value is None or isinstance(value, (bool, int, float, str, list, dict)):
+            try:
+                _checked(name, value)
+            except ValueError:
+                wanted = ", ".join(map(str, CHOICES.get(name, ()))) or _WANTED[TYPES[name]]
+                found[name] = (f"the emulator rejects `{name}`", f"It takes: {wanted}.", "", False)
+    return found
 
 
 def _checked(name: str, value: Any) -> Any:

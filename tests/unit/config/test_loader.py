@@ -443,7 +443,7 @@ providers:
     endpoint: https://acme.openai.azure.com/
     api_key: ${env.KEY}
     control_plane: {api_version: 2024-10-01}
-  local: {type: emulator, data: emulated, settings: {speed: 10}}
+  local: {type: emulator, data: emulated, settings: {jobs_limit: 10}}
   remote: {type: emulator, url: "http://127.0.0.1:9000"}
 environments: {dev: {provider: local}}
 datasets: {a: {path: a.jsonl}, b: {path: b.jsonl, provider: remote}}
@@ -464,7 +464,7 @@ def test_providers(tmp_path: Path) -> None:
     }
     assert found.providers["local"].settings == {
         "data": str(tmp_path / "emulated"),
-        "settings": {"speed": 10},
+        "settings": {"jobs_limit": 10},
     }
     assert found.providers["remote"].settings == {"url": "http://127.0.0.1:9000"}
 
