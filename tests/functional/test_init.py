@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import termios
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,38 @@ TEMPLATES = {"quickstart": 3, "sweep": 6, "dpo": 3, "functions": 4, "reinforceme
 
 def spec_in(folder: Path) -> str:
     return (folder / "ftops.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("environ", "question", "reason"),
+    [
+        ({}, "Hello", "not set: AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION; run it as: ftops exec -- "),
+        ({"OPENAI_API_VERSION": "v1"}, "Hello", "not set: AZURE_OPENAI_ENDPOINT; run it as: ftops exec -- "),
+        (
+            {
+                "OPENAI_API_VERSION": "2024-10-21",
+                "AZURE_OPENAI_ENDPOINT": "http://127.0.0.1:9",
+                "AZURE_OPENAI_API_KEY": "k",
+            },
+            "\udcff",
+            "Connection error.",
+        ),
+    ],
+    ids=["alone", "no endpoint", "not UTF-8"],
+)
+def test_the_program_that_asks_says_what_is_wrong(
+    tmp_path: Path, environ: Mapping[str, str], question: str, reason: str
+) -> None:
+    Folder(tmp_path).ok("init", "-y")
+    done = subprocess.run(
+        [sys.executable, "ask.py", question],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ask.py: {reason}")
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
