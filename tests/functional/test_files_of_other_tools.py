@@ -60,6 +60,17 @@ def test_a_file_of_another_tool_is_skipped(folder: Folder, name: str, text: str)
     assert folder.run("plan").code == 0
 
 
+@pytest.mark.parametrize(("text", "code"), [("name: café\n", 0), ("jobs: {}\n", 1)], ids=["another", "ours"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_in_another_encoding_is_skipped_unless_it_has_sections(
+    folder: Folder, encoding: str, text: str, code: int
+) -> None:
+    (folder.path / "other.yml").write_bytes(f"{text}# é\n".encode(encoding))
+    done = folder.run("validate")
+    assert done.code == code
+    assert ("is skipped" if code == 0 else "error: the file is not UTF-8 text") in done.err
+
+
 def test_several_are_one_note_without_their_lines(folder: Folder) -> None:
     for name, text in OTHERS.items():
         folder.write(name, text)

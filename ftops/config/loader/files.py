@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -154,9 +155,11 @@ def keys_of(text: str) -> set[str]:
 
 def _names_in_text(file: Path, root: Path | None) -> set[str]:
     try:
-        return keys_of(content(file, root, limit=yaml_document.MAX_BYTES).decode("utf-8", "replace"))
+        raw = content(file, root, limit=yaml_document.MAX_BYTES)
     except OSError:
         return set()
+    is_utf16 = raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    return keys_of(raw.decode("utf-16" if is_utf16 else "utf-8-sig", "replace"))
 
 
 def _names(document: Document) -> set[str]:
@@ -240,8 +243,8 @@ def _meant_path(path: Path) -> str:
     kind, _, name = path.name.partition(".")
     if kind in RESOURCE_TYPES and name and path.suffix not in SPEC_SUFFIXES:
         return (
-            f"`{path.name}` is an address, not the path of a spec: limit a plan with `--target {path.name}`; "
-            f"`ftops state show {path.name}` shows what is recorded."
+            f"`{path.name}` is an address, not the path of a spec: `plan` takes it with "
+            f"`--target {path.name}`; `ftops state show {path.name}` shows what is recorded."
         )
     if not path.parent.is_dir():
         return ""
