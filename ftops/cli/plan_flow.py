@@ -24,8 +24,9 @@ from ftops.planning.plan import Action, Mode, Plan
 from ftops.planning.plan_document import plan_to_json
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.session.session import Session
+from ftops.state.entries import Recorded
 from ftops.state.file_format import parse_snapshot
-from ftops.state.state import State
+from ftops.state.state import State, Status
 from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
 from ftops.views.markdown_text import Source
@@ -140,7 +141,8 @@ def make_plan(
 
 
 class Planned(NamedTuple):
-    """A plan, the warnings about its spec and data, and a line for each job that it found in progress."""
+    """A plan, the warnings about its spec and data, and a line for each job that it found in progress, or
+    that has ended since it was recorded."""
 
     plan: Plan
     warnings: tuple[Diagnostic, ...]
@@ -173,18 +175,38 @@ def planned(
         plan = plan.to_approve if is_saved else plan
         if is_saved and not plan.is_blocked:
             save_plan(session, plan, request, spec, out, is_kept)
-        running = _running(plan) if paint and request.refresh and copy is None else []
-        if running and paint:
+        if paint is None or not request.refresh or copy is not None:
+            return Planned(plan, warnings)
+        lines = [
+            f"{paint(str(job), 'bold')}: succeeded; `ftops apply` records it" for job in _ended(plan, session)
+        ]
+        if running := _running(plan):
             from ftops.cli.running_jobs import standing_lines  # only for running jobs
 
-            return Planned(plan, warnings, tuple(standing_lines(session, running, paint)))
-    return Planned(plan, warnings)
+            lines += standing_lines(session, running, paint)
+        return Planned(plan, warnings, tuple(lines))
 
 
 def _running(plan: Plan) -> list[Address]:
     """The jobs that were in progress when the plan was made."""
     pending = (c for c in plan.changes if c.action is Action.RESUME and c.reason.code == "pending")
     return [change.address for change in pending if kind_of(change.address).trains]
+
+
+def _ended(plan: Plan, session: Session) -> list[Address]:
+    """The jobs that were recorded in progress, and have succeeded."""
+    recorded = session.state.resources
+    now = (entry.resource for entry in plan.entries if isinstance(entry, Recorded))
+    return [
+        job.address
+        for job in now
+        if kind_of(job.address).trains
+        and job.status is Status.READY
+        and not job.stopped
+        and job.address in recorded
+        and recorded[job.address].status is Status.PENDING
+        and recorded[job.address].remote_id == job.remote_id
+    ]
 
 
 def made_now() -> Source:

@@ -347,6 +347,17 @@ def test_an_apply_that_does_just_what_is_left_is_said_to_continue(
     assert old not in scene.grants()
 
 
+def test_a_plan_says_which_job_has_succeeded_since_it_was_submitted(scene: Scene) -> None:
+    scene.submitted()
+    said = "job.copilot: succeeded; `ftops apply` records it\n"
+    assert said not in scene.run("plan").out
+    scene.hours(10)
+    assert said in scene.run("plan").out
+    assert said not in scene.run("plan", "--no-refresh").out
+    assert scene.run("apply", "-y").code == 0
+    assert said not in scene.run("plan").out
+
+
 def test_an_apply_of_other_resources_does_not_end_it(scene: Scene) -> None:
     digest = scene.submitted()
     scene.spec(more="  other: {model: gpt-4o}\n")
