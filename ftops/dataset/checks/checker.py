@@ -37,7 +37,7 @@ from ftops.dataset.files.file_identity import (
     pointer_of,
     wide_encoding,
 )
-from ftops.dataset.files.jsonl_io import BOM
+from ftops.dataset.files.jsonl_io import BOM, MAX_LINE
 from ftops.dataset.formats.documents import ExampleList, lists_in
 from ftops.dataset.formats.foreign import NAMES
 from ftops.dataset.formats.tables import table_at, templates, twice_in
@@ -53,8 +53,6 @@ from ftops.dataset.rules.findings import (
     quote,
 )
 
-MAX_LINE = 32 * 1024 * 1024
-"""A longer line is hashed, but not checked."""
 MANY = 2 * 1024 * 1024
 """Bytes from which on numpy is worth its import."""
 BIG = 16 * 1024 * 1024

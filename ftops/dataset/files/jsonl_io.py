@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,6 +21,10 @@ from ftops.core.snippets import command
 BOM = b"\xef\xbb\xbf"
 BLOCK = 2 * 1024 * 1024
 """Bytes that are read at once."""
+MAX_LINE = 32 * 1024 * 1024
+"""Bytes of the longest line that is kept in memory."""
+TOO_LONG = "… a line of more than 32 MiB …".encode()
+"""What stands for a longer one; it isn't an example."""
 
 Example = dict[str, Any]
 
@@ -78,16 +82,30 @@ def dump(value: object, *, sort: bool = False) -> bytes:
         return json.dumps(value, sort_keys=sort, separators=(",", ":")).encode()
 
 
-def blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
-    """A file in blocks of whole lines, of about `size` bytes each; a longer line is a block of its own."""
+def blocks(
+    stream: BinaryIO, size: int = BLOCK, update: Callable[[bytes], None] | None = None
+) -> Iterator[bytes]:
+    """A file in blocks of whole lines, of about `size` bytes each; a longer line is a block of its own, and
+    TOO_LONG stands for one of more than MAX_LINE. `update` gets all bytes as they are."""
     rest: list[bytes] = []
+    held = 0
     while block := stream.read(size):
+        if update:
+            update(block)
         end = block.rfind(b"\n") + 1
+        if held + (block.find(b"\n") if end else len(block)) > MAX_LINE:
+            rest, held = [TOO_LONG], MAX_LINE + 1
+            if not end:
+                continue
+            block = block[block.find(b"\n") :]
+            end = block.rfind(b"\n") + 1
         if not end:
             rest.append(block)
+            held += len(block)
             continue
         yield b"".join((*rest, block[:end]))
         rest = [block[end:]] if end < len(block) else []
+        held = len(block) - end
     if rest:
         yield b"".join(rest)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ftops.core.confined_files import opened
 from ftops.dataset.checks import chunk
-from ftops.dataset.files.jsonl_io import BOM, Example, blocks, lines_of, unreadable
+from ftops.dataset.files.jsonl_io import BOM, TOO_LONG, Example, blocks, lines_of, unreadable
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.tokens import calls, counter
 from ftops.dataset.rules.findings import Inspection
@@ -87,7 +87,8 @@ def checked_lines(path: Path, inspection: Inspection) -> Iterator[Line]:
                 content = block.removeprefix(BOM) if first == 1 else block
                 rules = _rules(content, first, inspection.format or "chat", seen)
                 for line in lines_of(content, first):
-                    found = (*rules.get(line.number, ()), *listed[line.number])
+                    own = rules.get(line.number, ()) if line.raw != TOO_LONG else ()
+                    found = (*own, *listed[line.number])
                     yield Line(line.number, line.raw, line.example, tuple(dict.fromkeys(found)))
                 first += block.count(b"\n")
     except OSError as error:

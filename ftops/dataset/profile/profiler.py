@@ -329,8 +329,7 @@ class _Block:
 def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[bytes]:
     """Blocks of lines, each after the number of its first line."""
     first = 1
-    for block in blocks(stream, BLOCK):
-        update(block)
+    for block in blocks(stream, BLOCK, update):
         yield first.to_bytes(8, "big") + block
         first += block.count(b"\n")
 

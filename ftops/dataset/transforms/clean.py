@@ -16,9 +16,20 @@ from typing import Any, NamedTuple
 from xxhash import xxh3_128_intdigest
 
 from ftops.core.confined_files import opened
+from ftops.core.errors import Place
+from ftops.core.snippets import command
 from ftops.dataset.checks import chunk
 from ftops.dataset.checks.checker import lines_at
-from ftops.dataset.files.jsonl_io import BOM, Example, blocks, canonical, dump, unreadable
+from ftops.dataset.files.jsonl_io import (
+    BOM,
+    TOO_LONG,
+    DataError,
+    Example,
+    blocks,
+    canonical,
+    dump,
+    unreadable,
+)
 from ftops.dataset.formats import OUTPUTS, vision
 from ftops.dataset.formats.chat import SYSTEM, means_nothing
 from ftops.dataset.formats.jsonl import parse
@@ -136,9 +147,17 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, tuple[Change, ...]]]:
             for block in blocks(stream):
                 for raw in block.removesuffix(b"\n").split(b"\n"):
                     number += 1
+                    if raw == TOO_LONG:
+                        raise _too_long(path, number)
                     yield from _split(number, raw)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _too_long(path: Path, number: int) -> DataError:
+    hint = f"remove it, then run {command('ftops', 'data', 'clean', str(path))}"
+    place = Place(str(path), number)
+    return DataError("a line of more than 32 MiB isn't read, so it can't be cleaned", "", hint, place)
 
 
 def _split(number: int, raw: bytes) -> Iterator[tuple[int, bytes, tuple[Change, ...]]]:

@@ -5,6 +5,7 @@ beside it is what is said about it. FTOPS_UPDATE_GOLDEN=1 rewrites those texts.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tracemalloc
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 from ftops.core.errors import Diagnostic
 from ftops.dataset import FORMATS, Inspection, inspect
 from ftops.dataset.checks import checker
-from ftops.dataset.files import file_identity
+from ftops.dataset.files import file_identity, jsonl_io
+from ftops.dataset.files.jsonl_io import DataError
 from ftops.dataset.formats.jsonl import parse, span
+from ftops.dataset.profile.facts import checked_lines
 from ftops.dataset.rules.findings import EXCERPT, LEAD, MAX_SHOWN, Finding, place
+from ftops.dataset.transforms.clean import clean
 
 BAD = Path(__file__).parents[2] / "bad_data"
 BAD_FILES = sorted(BAD.glob("*.jsonl"))
@@ -144,6 +148,28 @@ def test_a_line_that_is_too_long_is_hashed_and_counted(
     assert inspection.digest == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
     assert inspection.examples == 11
     assert [(d.rule, d.place and d.place.line) for d in said_of(inspection)] == [("file/long-line", 6)]
+
+
+@pytest.mark.parametrize("end", ["", "\n"], ids=["open", "ended"])
+@pytest.mark.parametrize("size", [64, 100, 256])
+def test_no_block_has_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch, size: int, end: str) -> None:
+    monkeypatch.setattr(jsonl_io, "MAX_LINE", 256)
+    lines = ["{}", "6" * 256, "7" * 257, "{}", "9" * 1000, "8" * 9000, "{}", "7" * 300]
+    content = ("\n".join(lines) + end).encode()
+    updated: list[bytes] = []
+    found = b"".join(jsonl_io.blocks(io.BytesIO(content), size, updated.append)).decode()
+    too_long = jsonl_io.TOO_LONG.decode()
+    assert found == "\n".join(line if len(line) <= 256 else too_long for line in lines) + end
+    assert b"".join(updated) == content
+
+
+def test_a_line_that_is_too_long_is_passed_over_with_the_finding_of_the_check(tmp_path: Path) -> None:
+    path = write(tmp_path / "long.jsonl", example(), f'{{"x": "{"y" * jsonl_io.MAX_LINE}"}}', example("last"))
+    rules = {line.number: line.rules for line in checked_lines(path, inspect(path))}
+    assert rules[2] == ("file/long-line",)
+    assert [line.number for line in jsonl_io.read(path) if line.example is None] == [2]
+    with pytest.raises(DataError, match="can't be cleaned"):
+        list(clean(path))
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5_000])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ftops.dataset import Cache, inspect
 from ftops.dataset.checks import checker
+from ftops.dataset.files import jsonl_io
 from ftops.dataset.formats import plain
 from ftops.dataset.profile import one_pass, profiler
 from ftops.dataset.profile.one_pass import inspect_and_measure
@@ -100,7 +101,8 @@ FILES = {
 def test_one_pass_says_what_a_check_and_a_measurement_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], processes: int
 ) -> None:
-    monkeypatch.setattr(checker, "MAX_LINE", 4000)
+    for module in (checker, jsonl_io):
+        monkeypatch.setattr(module, "MAX_LINE", 4000)
     monkeypatch.setattr(checker, "CHUNK", 1000)
     for module in (one_pass, profiler):
         monkeypatch.setattr(module, "BLOCK", 2000)
