@@ -164,7 +164,7 @@ def test_a_sku_that_is_not_offered(azure: AzureProvider) -> None:
     base.inputs["sku"]["name"] = "GlobalStandrd"  # type: ignore[index]
     (found,) = findings(azure, base)
     assert found.summary == f"deployment.base: {BASE_MODEL} isn't available with the SKU GlobalStandrd"
-    assert found.hint == "Did you mean `GlobalStandard`?"
+    assert found.hint == "did you mean `GlobalStandard`?"
 
 
 def test_a_name_that_is_taken(cloud: Cloud, azure: AzureProvider, tmp_path: Path) -> None:
