@@ -382,7 +382,7 @@ class PlanBuilder(Struct, frozen=True):
         has, or its state can't be read."""
         if self.state_of is None:
             return ""
-        for environment in {*self.config.environments} - {self.config.environment}:
+        for environment in sorted({*self.config.environments} - {self.config.environment}):
             with suppress(FtopsError):
                 state = self.state_of(environment)
                 records = (record for _, record in recorded_objects(state.resources, state.deposed))
