@@ -135,7 +135,9 @@ def test_a_token_that_is_not_enough_is_a_red_step(github: GitHub, step: Step) ->
     assert "Resource not accessible by integration" in done.out
     assert step.outputs["exit-code"] == "2"
     assert step.summary.count("### ") == 1
-    step.job.folder.edit("suffix: copilot", "suffix: ${env.FTOPS_CI_TOKEN}")
+    step.job.folder.edit(
+        "seed: 105", 'seed: 105\n    integrations: [{type: wandb, wandb: {project: "${env.FTOPS_CI_TOKEN}"}}]'
+    )
     step.run("plan", code=1)
     assert "FTOPS_CI_TOKEN" in step.summary
     assert step.outputs["verdict"] == "failed"

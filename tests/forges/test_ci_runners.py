@@ -216,7 +216,9 @@ def test_reports_follow_no_link(step: Step) -> None:
 def test_the_id_token_of_the_job_is_no_secret_of_the_spec(step: Step) -> None:
     step.job.environ["FTOPS_ID_TOKEN"] = "jwt-of-the-job"
     step.run("plan")
-    step.job.folder.edit("suffix: copilot", "suffix: ${env.FTOPS_ID_TOKEN}")
+    step.job.folder.edit(
+        "seed: 105", 'seed: 105\n    integrations: [{type: wandb, wandb: {project: "${env.FTOPS_ID_TOKEN}"}}]'
+    )
     for path in step.folder.glob("ftops-*.md"):
         path.unlink()
     step.run("plan", code=1)

@@ -86,7 +86,7 @@ def test_each_template_goes_from_plan_to_destroy_on_the_emulator(
     here.ok("apply", "-y")
     assert "No changes" in here.ok("plan")
     (results,) = re.findall(r"^ftops (results job\.\S+)", readme, re.MULTILINE)
-    assert "est" in here.ok(*results.split())
+    assert re.search("[Bb]est|Final checkpoint", here.ok(*results.split()))
     asked = re.findall(r"^ftops exec -- python (ask.py) (\".*\")$", readme, re.MULTILINE)
     assert bool(asked) is (tmp_path / "ask.py").exists() is ("\ndeployments:" in spec_in(tmp_path))
     assert ("# upload, train, deploy\n" in readme) is ("model and the deployment\n" in readme) is bool(asked)

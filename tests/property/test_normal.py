@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Secret, decode
+from ftops.core.hosting_hours import meaning
 from ftops.core.normal_form import canonical, name, normal, number, same
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
 from ftops.core.value_diff import Difference, differences
@@ -43,6 +44,8 @@ def values(kind: ResourceType, path: str) -> st.SearchStrategy[Any]:
     form = kind.spelling.form(path)
     if form is number:
         return st.one_of(st.integers(1, 9), st.sampled_from([0.1, 2.0, 1.5]))
+    if form is meaning:
+        return st.sampled_from(["mon-fri 8:00-18:00 UTC", "sat, sun 9:30-12:00 Europe/Berlin"])
     return st.sampled_from(["standard", "gpt-4o", "NoAutoUpgrade", "x-1"]) if form else FREE
 
 
@@ -72,6 +75,8 @@ def respelled(draw: st.DrawFn, value: Any, kind: ResourceType, path: str = "") -
     if isinstance(value, int | float) and not isinstance(value, bool):
         spellings += [float(value)] + ([int(value)] if float(value).is_integer() else [])
         spellings += [str(value)] if form is number else []
+    elif form is meaning:
+        spellings += [value.replace(" ", "  "), value.replace("-", " - ")]
     elif isinstance(value, str):
         spellings += [unicodedata.normalize(name, value) for name in ("NFC", "NFD")]
         spellings += [value.upper(), value.lower()] if form and form is not number else []
