@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import chain, islice
 from pathlib import Path
 from shutil import which
 
@@ -21,11 +22,11 @@ def next_steps(session: Session, plan: Plan, spec: SpecArguments) -> list[str]:
     made = [change for change in plan.changes if change.action in MAKING]
     serving = [change for change in made if kind_of(change.address).serves]
     trained = (change.address for change in made if kind_of(change.address).trains)
-    steps = [
-        *(_ask(session, change.provider, spec) for change in serving),
-        *(f"{spec.command('results')} {address._replace(key=None)}" for address in trained),
-    ]
-    return [*list(filter(None, steps))[:1], *([_report(spec)] if serving else [])]
+    steps = chain(
+        (_ask(session, change.provider, spec) for change in serving),
+        (f"{spec.command('results')} {address._replace(key=None)}" for address in trained),
+    )
+    return [*islice(filter(None, steps), 1), *([_report(spec)] if serving else [])]
 
 
 def _report(spec: SpecArguments) -> str:

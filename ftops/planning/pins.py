@@ -106,8 +106,9 @@ def kept_at_addresses(state: State, entries: Iterable[Entry], pins: Mapping[Addr
     """What keeps the pins that a plan was made with at their addresses after its entries: where objects are
     found again under other addresses, their recorded pins would follow them."""
     after = fold(state, entries).pins
-    for address in after.keys() - pins.keys():
-        yield Released(address, "undeclared")
+    for address in after:
+        if address not in pins:
+            yield Released(address, "undeclared")
     for address, pin in pins.items():
         if address not in after or after[address].model != pin.model:
             yield Pinned(pin)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import partial
@@ -367,33 +367,38 @@ class PlanBuilder(Struct, frozen=True):
             for change in made.changes
             if change.action is Action.DELETE and kind_of(change.address).trains
         }
-        found: dict[str, str] = {}
-        if not going or self.state_of is None:
-            return found
-        for name in {*self.config.environments} - {self.config.environment}:
-            state = self.state_of(name)
-            for _, record in recorded_objects(state.resources, state.deposed):
-                if any(id == record.remote_id and agrees(home, record.account) for id, home in going):
-                    found[record.remote_id] = f"the environment {name}"
-        return found
+        return {
+            record.remote_id: f"the environment {name}"
+            for name in (self._others if going else ())
+            for record in self._recorded_in(name)
+            if any(id == record.remote_id and agrees(home, record.account) for id, home in going)
+        }
 
     def _owner_of(self, account: str, name: str) -> str:
         """The other environment of the spec that has this deployment of an account on record; empty if none
         has, or its state can't be read."""
-        if self.state_of is None:
-            return ""
-        for environment in sorted({*self.config.environments} - {self.config.environment}):
+        for environment in self._others:
             with suppress(FtopsError):
-                state = self.state_of(environment)
-                records = (record for _, record in recorded_objects(state.resources, state.deposed))
                 if any(
                     kind_of(one.address).serves
                     and one.remote_id.rpartition("/")[2].casefold() == name.casefold()
                     and agrees(account, one.account)
-                    for one in records
+                    for one in self._recorded_in(environment)
                 ):
                     return environment
         return ""
+
+    @property
+    def _others(self) -> list[str]:
+        """The other environments of the spec whose states may be read."""
+        others = {*self.config.environments} - {self.config.environment}
+        return sorted(others) if self.state_of is not None else []
+
+    def _recorded_in(self, environment: str) -> Iterator[ResourceState]:
+        """The records of one of `_others`. Raises FtopsError if its state can't be read."""
+        assert self.state_of is not None  # noqa: S101 - or there are no others
+        state = self.state_of(environment)
+        return (record for _, record in recorded_objects(state.resources, state.deposed))
 
     def _home(self, provider: str) -> str:
         return accounts_of(self.config).get(provider, provider)

@@ -74,9 +74,9 @@ def logs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
         address = address or only_job(session)
         if follow:
             return _followed_events(screen, session, address)
-        found = _by_time(events_of(session, jobs_of(session, address)))
+        jobs = jobs_of(session, address)
+        found = _by_time(events_of(session, jobs))
         if not found:
-            jobs = jobs_of(session, address)
             if all(job.not_started for job in jobs):
                 raise FtopsError(f"{address} has no events", f"{jobs[0].not_started}.")
             is_sweep = jobs[0].address != address
