@@ -143,9 +143,9 @@ def run_preflight(
         graders = ask_about_graders(plan.changes, asked, config.secrets, pool)
         replies = {name: pool.submit(provider.inspect, kinds[name]) for name, provider in able.items()}
         known = catalog.load(config.project, environ)
-    places = {name: declared.place for name, declared in config.providers.items()}
     accounts: dict[str, AccountFacts] = {}
     on_gpus: dict[str, ManagedFacts] = {}
+    places = {name: declared.place for name, declared in config.providers.items()}
     homes = accounts_of(config)
 
     def of(changes: tuple[Change, ...]) -> Situation:
@@ -165,23 +165,28 @@ def run_preflight(
 
     situation = of(plan.changes)
     unasked: list[Diagnostic] = []
+    wanted = managed.wanted(plan.changes)
     for name, reply in replies.items():
         try:
             facts = reply.result()
-            facts = replace(facts, may_train=None, may_deploy=None) if is_read_only else facts
-            accounts[name] = facts
+            accounts[name] = replace(facts, may_train=None, may_deploy=None) if is_read_only else facts
             provider = asked[name]
-            if name in managed.wanted(plan.changes) and isinstance(provider, InspectsManaged):
+            if name in wanted and isinstance(provider, InspectsManaged):
                 on_gpus[name] = provider.inspect_managed(facts.location)
         except ProviderError as error:
-            severity = "error" if isinstance(error, Permanent) else "warning"
-            summary = error.summary.removeprefix(f"provider {name}: ")
-            unasked.append(situation.about_provider(name, summary, error.detail, error.hint, severity))
+            unasked.append(_not_asked(situation, name, error))
     refused = refused_graders(situation, graders, config.secrets)
     room = make_room(situation)
     if room:
         situation = of(_in_order(plan.making_room(room)))
     return Found((*unasked, *_sorted((*check(situation), *refused))), room, accounts)
+
+
+def _not_asked(situation: Situation, provider: str, error: ProviderError) -> Diagnostic:
+    """An account that couldn't be asked: an error if that won't change by itself."""
+    severity = "error" if isinstance(error, Permanent) else "warning"
+    summary = error.summary.removeprefix(f"provider {provider}: ")
+    return situation.about_provider(provider, summary, error.detail, error.hint, severity)
 
 
 def _in_order(plan: Plan) -> tuple[Change, ...]:
