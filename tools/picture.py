@@ -23,6 +23,8 @@ _EXAMPLES = 40
 _DATA = {"train": "data/train.generated/dataset.jsonl", "valid": "data/valid.jsonl"}
 _RANDOM = r"(?<=lineage )[0-9a-f]{8}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{64}\b"
 """IDs, which are others in each run."""
+_NOT_A_PERSONS = ("FTOPS_", "AZURE_", "CI", "GITHUB_", "GITLAB_", "TF_BUILD")
+"""How names of variables begin that change what ftops shows; the picture is of a person's terminal."""
 _FONTS = r"\n *@font-face \{\{.*?\n *\}\}"
 """Are loaded from elsewhere, which pages that show the picture don't allow."""
 
@@ -76,7 +78,7 @@ def _ftops(folder: Path, *words: str) -> str:
     """What a command shows on a terminal. Raises CalledProcessError."""
     master, slave = os.openpty()
     termios.tcsetwinsize(slave, (50, COLUMNS))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FTOPS_", "AZURE_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_A_PERSONS)}
     environ = kept | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "PYTHONUTF8": "1"}
     environ.pop("NO_COLOR", None)
     command = [sys.executable, "-m", "ftops", *words]
