@@ -1,4 +1,4 @@
-"""Plan builder: asks the services what exists, and makes a plan with preflight's findings and its cost.
+"""Plan builder: asks the services what exists, and makes a plan, which is reviewed then.
 
 Reads only: nothing is recorded, and no object is created or changed.
 """
@@ -7,47 +7,43 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.config.accounts import accounts_of, agrees
-from ftops.config.config import Config, Import, Refactorings, Resource
+from ftops.config.accounts import accounts_of
+from ftops.config.config import Config, Import, Refactorings
 from ftops.config.graph import Graph
 from ftops.config.graph import build as build_graph
-from ftops.config.policy import Policy
 from ftops.config.schema.field_types import one_of
 from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
-from ftops.core.errors import Blocked, Diagnostic, FtopsError, ProviderError
-from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.core.resource_types import kind_of
+from ftops.core.errors import Blocked, FtopsError, ProviderError
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
-from ftops.planning.estimate import NOTHING, Estimate, TrainingCost
 from ftops.planning.hosting import switches
 from ftops.planning.imports import arrived, check_imports, left_out, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
+from ftops.planning.other_environments import OtherEnvironments
 from ftops.planning.pins import asked_by_spec, kept_at_addresses, kept_for_rollback, pins_in_effect, with_pins
 from ftops.planning.places import places_of
-from ftops.planning.plan import MAKING, NORMAL, Action, Mode, Options, Plan, PolicyOutcome, sent_resources
+from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
+from ftops.planning.plan_review import PlanReviewer
 from ftops.planning.planner import plan
 from ftops.planning.promotion import Origin, sources_of, to_promote
 from ftops.planning.reconcile import reconcile
 from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
-from ftops.providers.base import Discovers, Provider, all_instant
+from ftops.providers.base import Discovers, Provider
 from ftops.state.live_state import fold
 from ftops.state.state import (
     Observed,
@@ -57,12 +53,10 @@ from ftops.state.state import (
     ResourceState,
     State,
     Status,
-    recorded_objects,
 )
 
 if TYPE_CHECKING:
     from ftops.evaluation.kept_answers import KeptAnswers
-    from ftops.providers.account_facts import AccountFacts
 
 
 class PlanBuilder(Struct, frozen=True):
@@ -156,18 +150,9 @@ class PlanBuilder(Struct, frozen=True):
         seen, warning = self._with_promotable(made, seen, options)
         warnings += [warning] if warning else []
         made = made if seen is observed else self._again(config, seen, options)
-        if used := self._used_elsewhere(made):
+        if used := self._others.using_models_deleted_by(made):
             made = self._again(config, replace(seen, kept={**seen.kept, **used}), options)
-        resources = sent_resources(made, self.graph.resources)
-        if self.is_priced:
-            made = self._with_estimate(made, resources)
-        accounts: Mapping[str, AccountFacts] = {}
-        if self.offline:
-            made = self._with_offline_findings(made, resources)
-        elif preflight:
-            made, accounts = self._with_findings(made, resources)
-        if self.config.policy != Policy() or options.rule_overrides:
-            made = self._with_policy(made, resources, accounts, options)
+        made = self.reviewer.review(made, options, is_priced=self.is_priced, preflight=preflight)
         return replace(
             made,
             warnings=(*made.warnings, *warnings),
@@ -176,17 +161,6 @@ class PlanBuilder(Struct, frozen=True):
             places=places_of(made, self.graph.resources),
             pins=tuple(self.pins[address] for address in sorted(self.pins, key=lambda a: a.sort_key)),
         )
-
-    def judged(self, made: Plan, policy: Policy, options: Options, costs: Sequence[TrainingCost]) -> Plan:
-        """A part of an approved plan as these rules judge it. `costs` are those of its jobs: the data that
-        they are estimated from may be gone."""
-        config = replace(self.config, policy=policy)
-        resources = sent_resources(made, self.graph.resources)
-        making = {change.address for change in made.changes if change.action in MAKING}
-        estimate = self._estimated(made, resources, self.config.project)[0]
-        training = tuple(cost for cost in costs if cost.address in making)
-        priced = replace(made, estimate=replace(estimate, training=training), findings=())
-        return replace(self, config=config)._with_policy(priced, resources, {}, options)
 
     def _unseen(self) -> list[str]:
         """Warnings about what a plan from the spec and the state alone can't show."""
@@ -359,122 +333,24 @@ class PlanBuilder(Struct, frozen=True):
         found = origin.find(changes, self._reader, look=not self.offline)
         return replace(observed, promotable=found), ""
 
-    def _used_elsewhere(self, made: Plan) -> Mapping[str, str]:
-        """The models that the plan would delete and another environment of the spec uses: the id of the job,
-        and which one."""
-        going = {
-            (change.remote_id, self._home(change.provider))
-            for change in made.changes
-            if change.action is Action.DELETE and kind_of(change.address).trains
-        }
-        return {
-            record.remote_id: f"the environment {name}"
-            for name in (self._others if going else ())
-            for record in self._recorded_in(name)
-            if any(id == record.remote_id and agrees(home, record.account) for id, home in going)
-        }
-
-    def _owner_of(self, account: str, name: str) -> str:
-        """The other environment of the spec that has this deployment of an account on record; empty if none
-        has, or its state can't be read."""
-        for environment in self._others:
-            with suppress(FtopsError):
-                if any(
-                    kind_of(one.address).serves
-                    and one.remote_id.rpartition("/")[2].casefold() == name.casefold()
-                    and agrees(account, one.account)
-                    for one in self._recorded_in(environment)
-                ):
-                    return environment
-        return ""
-
     @property
-    def _others(self) -> list[str]:
-        """The other environments of the spec whose states may be read."""
-        others = {*self.config.environments} - {self.config.environment}
-        return sorted(others) if self.state_of is not None else []
-
-    def _recorded_in(self, environment: str) -> Iterator[ResourceState]:
-        """The records of one of `_others`. Raises FtopsError if its state can't be read."""
-        assert self.state_of is not None  # noqa: S101 - or there are no others
-        state = self.state_of(environment)
-        return (record for _, record in recorded_objects(state.resources, state.deposed))
-
-    def _home(self, provider: str) -> str:
-        return accounts_of(self.config).get(provider, provider)
-
-    def _with_findings(
-        self, made: Plan, resources: Mapping[Address, Resource]
-    ) -> tuple[Plan, Mapping[str, AccountFacts]]:
-        """The plan with the findings of preflight, and what the accounts said. If nothing is to be created or
-        changed, no account is asked."""
-        if all_instant(self.providers, made.providers_of(MAKING)):
-            return made, {}
-        from ftops.planning.preflight import run_preflight
-
-        found = run_preflight(
-            made,
+    def reviewer(self) -> PlanReviewer:
+        """What judges a plan, as this spec, these accounts and this day have it."""
+        return PlanReviewer(
             self.config,
-            resources,
+            self.graph.resources,
+            self.state,
             self.providers,
-            os.environ,
+            self.kept_answers,
             self.today,
-            temporary={cost.address: cost.temporary for cost in made.estimate.asking},
-            owner_of=self._owner_of,
+            self._others.owner_of,
+            offline=self.offline,
             is_read_only=self.is_read_only,
         )
-        made = made.making_room(found.room) if found.room else made
-        return replace(made, findings=(*found.findings, *made.findings)), found.accounts
 
-    def _with_policy(
-        self,
-        made: Plan,
-        resources: Mapping[Address, Resource],
-        accounts: Mapping[str, AccountFacts],
-        options: Options,
-    ) -> Plan:
-        """The plan as the rules in force judge it."""
-        from ftops.planning.policy import judge
-        from ftops.planning.policy.gathering import gather
-
-        ask = None if self.offline else self.providers
-        context = gather(made, self.config, resources, accounts, ask, self._estimated, self.today)
-        findings, overridden = judge(
-            self.config.policy, options.rule_overrides, context, datetime.now(UTC).date()
-        )
-        outcome = PolicyOutcome(self.config.policy.changes, overridden)
-        return replace(made, findings=(*findings, *made.findings), policy=outcome)
-
-    def _with_offline_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
-        """The plan with what the catalogue tells of its models."""
-        if not made.providers_of(MAKING):
-            return made
-        from ftops.planning.preflight import check_offline
-
-        findings = check_offline(made.changes, self.config, resources, os.environ, made.known)
-        return replace(made, findings=(*findings, *made.findings))
-
-    def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
-        """The plan with what it would cost. If nothing is created that costs anything, no data is read."""
-        costs, findings = self._estimated(made, resources, self.config.project)
-        return replace(made, estimate=costs, findings=findings)
-
-    def _estimated(
-        self, made: Plan, resources: Mapping[Address, Resource], project: Path | None
-    ) -> tuple[Estimate, tuple[Diagnostic, ...]]:
-        """With the catalogue of the project; without a project, without its file."""
-        billed = {name for name, p in self.config.providers.items() if PROVIDER_TYPES[p.type].is_billed}
-        if not billed & made.providers_of(MAKING):
-            return NOTHING, ()
-        from ftops import catalog
-        from ftops.planning.cost.budgets import small_budgets
-        from ftops.planning.cost.estimator import estimate
-
-        changes = [change for change in made.changes if change.provider in billed]
-        kept = None if self.config.withheld is not None else self.kept_answers
-        known = catalog.load(project, os.environ)
-        costs, found = estimate(changes, self.config, resources, known, self.state, made.known, kept)
-        return costs, (*found, *small_budgets(costs.training, made.stops, resources))
+    @property
+    def _others(self) -> OtherEnvironments:
+        return OtherEnvironments(self.config, self.state_of)
 
     @property
     def _reader(self) -> Reader:

@@ -104,7 +104,7 @@ class Session(EnvironmentState, kw_only=True):
 
     def judged(self, made: Plan, policy: Policy, options: Options, costs: Sequence[TrainingCost]) -> Plan:
         """A part of an approved plan with what these rules say of it. `costs`: of its jobs."""
-        return self._plan_builder().judged(made, policy, options, costs)
+        return self._plan_builder().reviewer.judged(made, policy, options, costs)
 
     def plan_switches(self, addresses: Collection[Address], parallelism: int = 10) -> Plan:
         """What the hosting hours of recorded deployments switch now. Raises ProviderError."""

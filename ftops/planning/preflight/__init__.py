@@ -8,7 +8,7 @@ takes precedence over the catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import NamedTuple
 
@@ -139,47 +139,52 @@ def run_preflight(
     able = {name: provider for name, provider in asked.items() if isinstance(provider, Inspects)}
     if not able:
         return Found()
+    situation = Situation(
+        plan.changes,
+        resources,
+        {},
+        catalog.load(config.project, environ),
+        today,
+        {name: declared.place for name, declared in config.providers.items()},
+        accounts_of(config),
+        plan.known,
+        temporary=temporary,
+        owner_of=owner_of,
+    )
     with ThreadPoolExecutor(len(able), "preflight") as pool:
         graders = ask_about_graders(plan.changes, asked, config.secrets, pool)
         replies = {name: pool.submit(provider.inspect, kinds[name]) for name, provider in able.items()}
-        known = catalog.load(config.project, environ)
+        situation, unasked = _asked(situation, asked, replies, is_read_only=is_read_only)
+    refused = refused_graders(situation, graders, config.secrets)
+    room = make_room(situation)
+    if room:
+        situation = replace(situation, changes=_in_order(plan.making_room(room)))
+    found = _sorted((*check(situation), *refused))
+    return Found((*unasked, *found), room, situation.accounts)
+
+
+def _asked(
+    situation: Situation,
+    providers: Mapping[str, Provider],
+    replies: Mapping[str, Future[AccountFacts]],
+    *,
+    is_read_only: bool,
+) -> tuple[Situation, list[Diagnostic]]:
+    """With what the accounts replied, and a diagnostic about each that couldn't be asked."""
     accounts: dict[str, AccountFacts] = {}
     on_gpus: dict[str, ManagedFacts] = {}
-    places = {name: declared.place for name, declared in config.providers.items()}
-    homes = accounts_of(config)
-
-    def of(changes: tuple[Change, ...]) -> Situation:
-        return Situation(
-            changes,
-            resources,
-            accounts,
-            known,
-            today,
-            places,
-            homes,
-            plan.known,
-            on_gpus,
-            temporary,
-            owner_of,
-        )
-
-    situation = of(plan.changes)
     unasked: list[Diagnostic] = []
-    wanted = managed.wanted(plan.changes)
+    wanted = managed.wanted(situation.changes)
     for name, reply in replies.items():
         try:
             facts = reply.result()
             accounts[name] = replace(facts, may_train=None, may_deploy=None) if is_read_only else facts
-            provider = asked[name]
+            provider = providers[name]
             if name in wanted and isinstance(provider, InspectsManaged):
                 on_gpus[name] = provider.inspect_managed(facts.location)
         except ProviderError as error:
             unasked.append(_not_asked(situation, name, error))
-    refused = refused_graders(situation, graders, config.secrets)
-    room = make_room(situation)
-    if room:
-        situation = of(_in_order(plan.making_room(room)))
-    return Found((*unasked, *_sorted((*check(situation), *refused))), room, accounts)
+    return replace(situation, accounts=accounts, managed=on_gpus), unasked
 
 
 def _not_asked(situation: Situation, provider: str, error: ProviderError) -> Diagnostic:

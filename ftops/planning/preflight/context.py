@@ -6,9 +6,10 @@ A value that is only known after apply is None here; the rules skip it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from ftops.catalog import Catalog, CatalogModel
 from ftops.config.config import Resource
@@ -39,8 +40,7 @@ def unowned(account: str, name: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """One plan and the accounts that it changes.
 
     `accounts` has the facts of each provider that could be asked; `places` says where it is declared, `homes`
@@ -61,7 +61,7 @@ class Situation:
     temporary: Mapping[Address, Sequence[Temporary]] = field(default_factory=dict)
     """The temporary deployments of evaluations, as far as the plan knows."""
     owner_of: OwnerOf = unowned
-    _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
+    _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict)
     """A cache: many resources have the same model, and accounts list hundreds."""
 
     def declared(self, kinds: Callable[[ResourceType], bool]) -> list[Resource]:
