@@ -232,10 +232,22 @@ def test_the_wheel_has_every_file_of_the_package_and_runs(tmp_path: Path) -> Non
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         archive.extractall(unpacked)
     files = (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    assert names == {path.relative_to(ROOT).as_posix() for path in files}
+    pages = [page for name in ("*.md", "recipes/*.md") for page in (ROOT / "docs").glob(name)]
+    shipped = {path.relative_to(ROOT) for path in files} | {
+        "ftops" / page.relative_to(ROOT) for page in pages
+    }
+    assert names == {path.as_posix() for path in shipped}
     assert {"ftops/schema.json", "ftops/catalog/models.yaml"} <= names
-    for command, said in (("version", f"ftops {__version__}"), ("schema", '"title": "ftops spec"')):
+    expected = {"version": f"ftops {__version__}", "schema": '"title": "ftops spec"', "docs": "recipes/sweep"}
+    for command, said in expected.items():
         run = [sys.executable, "-P", "-c", "import ftops.__main__ as m; print(m.__file__); m.main()", command]
         environment = {**os.environ, "PYTHONPATH": str(unpacked)}
         done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.startswith(str(unpacked)) and said in done.stdout
+
+
+def test_pages_that_the_program_names_exist() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    named = {page for text in texts for page in re.findall(r"`ftops docs ([a-z/-]+)`", text)}
+    assert {"catalog", "state"} <= named
+    assert [page for page in sorted(named) if not (ROOT / "docs" / f"{page}.md").exists()] == []

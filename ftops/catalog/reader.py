@@ -67,7 +67,7 @@ class _File:
     def _shaped(self, value: Any, shape: Shape, path: tuple[str, ...]) -> Tree:
         if not isinstance(value, dict):
             name = path[-1] if path else "the catalogue"
-            self._report(path, f"`{name}` must be a mapping", "", "see docs/catalog.md")
+            self._report(path, f"`{name}` must be a mapping", "", "`ftops docs catalog` describes it")
             return {}
         tree: Tree = {}
         for key, item in value.items():
@@ -84,7 +84,7 @@ class _File:
                 try:
                     tree[key] = check(item)
                 except ValueError as exc:
-                    self._report(here, f"`{key}` must be {exc}", "", "see docs/catalog.md")
+                    self._report(here, f"`{key}` must be {exc}", "", "`ftops docs catalog` describes it")
         return tree
 
     def _check_region_lists(self, tree: Tree) -> None:

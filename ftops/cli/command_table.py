@@ -53,6 +53,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "ci": _row("groups:ci", "Comment on a pull request, annotate its lines, set its status."),
         "graph": _row("validate:graph", "Show the dependency graph."),
         "fmt": _row("fmt:command", "Format specs."),
+        "docs": _row("docs:command", "Show a page of the documentation."),
         "schema": _row("tools:schema", "Print the JSON Schema of the spec language."),
         "emulator": _row("tools:emulator", "Run the built-in emulator."),
         "completion": _row("tools:completion", "Print a completion script for a shell."),

@@ -86,6 +86,12 @@ class Screen:
         """For people, to be copied: lines aren't folded."""
         self._write(self._out, clean_lines(text))
 
+    def paged(self, text: str) -> None:
+        """For people on a terminal, who leaf through it with their pager."""
+        import click
+
+        click.echo_via_pager(clean_lines(text), color=self.paint.on)
+
     def raw(self, text: str) -> None:
         """For programs: unchanged, unless it goes to a terminal."""
         self._write(self._out, clean_lines(text) if self.is_terminal else text)

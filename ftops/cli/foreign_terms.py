@@ -46,7 +46,6 @@ COMMANDS: Mapping[str, str] = {
     "deployments": "`ftops state list`, or `ftops output`",
     "describe": "`ftops state show ADDRESS`",
     "diff": "`ftops plan`, or `ftops state diff`",
-    "docs": "`ftops COMMAND --help`",
     "down": "`ftops destroy`",
     "download": "`ftops results --csv ADDRESS`; models stay at the service",
     "endpoint": "`ftops output`",

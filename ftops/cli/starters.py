@@ -113,7 +113,7 @@ TEMPLATES: Mapping[str, Template] = {
         {"train.jsonl": "train.jsonl"},
         note="Open models need a Foundry resource. `ftops models Ministral-3B` shows where it can be "
         "trained. Qwen3-32B and gpt-oss-20b are used in the same way; larger ones are served on GPUs by the "
-        "hour: see managed compute in the language reference of ftops.",
+        "hour: `ftops docs language`, managed compute.",
     ),
 }
 

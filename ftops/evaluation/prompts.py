@@ -99,7 +99,9 @@ def stream_prompts(stream: BinaryIO, name: str, tools: Sequence[Mapping[str, Any
     suffix = PurePath(name).suffix.lower()
     if suffix not in _READERS:
         summary = f"{name} isn't a file of prompts: its name ends with none of {', '.join(_READERS)}"
-        raise SpecError([Diagnostic(summary, "", "docs/evaluation.md describes the formats", Place(name))])
+        raise SpecError(
+            [Diagnostic(summary, "", "`ftops docs evaluation` describes the formats", Place(name))]
+        )
     rows = _READERS[suffix](stream, name, faults)
     schemas = schemas_of(tools)
     places: dict[str, int] = {}

@@ -124,7 +124,7 @@ def _of_account(where: str, facts: AccountFacts) -> Iterator[Check]:
     yield from _of_access(where, facts)
     for may, what in ((facts.may_train, "upload and train"), (facts.may_deploy, "deploy")):
         if may is not None:
-            hint = "" if may else "docs/identity.md lists the roles"
+            hint = "" if may else "`ftops docs preflight` names the roles"
             said = f"your roles {'' if may else 'do not '}allow you to {what}"
             yield Check(where, OK if may else ERROR, said, hint)
     full = [usage for usage in facts.usages or () if usage.limit and usage.used >= usage.limit]

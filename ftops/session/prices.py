@@ -52,6 +52,6 @@ class Prices:
             raise UsageError(
                 f"--max-cost can't be kept: the price of deployment {name} isn't known",
                 f"The catalogue has no price of {model} with the SKU {sku}.",
-                "add it to ftops.catalog.yaml, or leave out --max-cost; docs/catalog.md says how",
+                "add it to ftops.catalog.yaml, or leave out --max-cost; `ftops docs catalog` says how",
             )
         return Metered(provider, self.budget, prices, encoding)

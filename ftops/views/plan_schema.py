@@ -251,7 +251,7 @@ def plan_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"ftops plan, format {PLAN_VERSION}",
-        "description": "The document of `ftops plan -o json`; docs/json-output.md describes its keys.",
+        "description": "The document of `ftops plan -o json`; `ftops docs json-output` describes its keys.",
         "$defs": {"Change": _CHANGE, "Diagnostic": _DIAGNOSTIC},
         **_object(_DOCUMENT),
     }

@@ -175,6 +175,16 @@ def test_a_new_spec_gets_workflows_too(tmp_path: Path) -> None:
     assert here.ok("fmt", "--check") == ""
 
 
+def test_a_project_gets_a_gitignore_with_its_workflows(tmp_path: Path) -> None:
+    """Where the state is: in the folder of the project, and not in that of the spec."""
+    (tmp_path / ".git").mkdir()
+    here = Folder(tmp_path)
+    here.write("models/ftops.yaml", SPEC)
+    done = here.ok("init", "--ci", "github", "models")
+    assert done.startswith("Created .gitignore\nCreated .github/workflows/ftops-plan.yml\n")
+    assert "/state/\n" in (tmp_path / ".gitignore").read_text()
+
+
 def test_the_next_steps_are_those_that_are_left(tmp_path: Path) -> None:
     """Of a new spec, and of one whose state is in a bucket."""
     (tmp_path / ".git").mkdir()

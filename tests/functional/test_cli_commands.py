@@ -250,7 +250,14 @@ def test_schema(folder: Folder) -> None:
     assert folder.run("schema").json["$schema"].startswith("https://json-schema.org/")
 
 
-# version, help, completion, emulator
+# docs, version, help, completion, emulator
+
+
+def test_docs(folder: Folder) -> None:
+    assert "\nrecipes/sweep          Sweep, and deploy the best\n" in folder.ok("docs")
+    for name in ("state", "docs/state.md", "state.md#where"):
+        assert folder.ok("docs", name).startswith("# State\n")
+    assert "hint: Did you mean `ftops docs state`?" in folder.run("docs", "stat").err
 
 
 @pytest.mark.parametrize("argv", [("version",), ("--version",), ("-V",), ("version", "--no-color")])

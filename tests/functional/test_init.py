@@ -342,6 +342,12 @@ def test_init_leaves_a_gitignore_as_it_is(tmp_path: Path, kind: str) -> None:
     assert kind != "link to nothing" or not other.exists()
 
 
+def test_nothing_is_to_be_added_to_a_gitignore_that_has_the_lines(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write(".gitignore", "*.pyc\n/.ftops\nstate/\n")
+    assert ".gitignore" not in here.ok("init")
+
+
 def test_init_where_no_folder_can_be(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.write("file", "x")

@@ -295,7 +295,7 @@ def _container(storage: str, container: str) -> str:
 
 def _state(config: Config, warnings: list[Diagnostic]) -> tuple[str, str]:
     """A shell word for the ARM ID of its container, and its place."""
-    settings, hint = config.state.settings, "give the identities access by hand: see docs/state.md"
+    settings, hint = config.state.settings, "give the identities access by hand: see `ftops docs state`"
     container = str(settings.get("container") or "")
     if container:
         url = str(settings.get("account_url") or "")

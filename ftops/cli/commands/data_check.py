@@ -68,7 +68,7 @@ def command(
 ) -> int:
     """Check every example in JSON Lines FILEs, or in the datasets of SPECs. No service is contacted.
 
-    Exits with 1 if there is an error. docs/data-rules.md explains every rule.
+    Exits with 1 if there is an error. `ftops docs data-rules` explains every rule.
     """
     severity = chosen_severity(settings)
     if rules:

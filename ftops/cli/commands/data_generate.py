@@ -41,8 +41,8 @@ def command(
     """Generate the examples of the datasets of SPEC that have `generate`, or only those of dataset NAME.
 
     The result is written to data/NAME.generated, to be committed: plan and apply read it, and ask no
-    teacher. What a teacher has answered is recorded, too, and isn't asked again. docs/generation.md explains
-    the keys.
+    teacher. What a teacher has answered is recorded, too, and isn't asked again. `ftops docs generation`
+    explains the keys.
     """
     from ftops.session.generation import Options, generators
     from ftops.views.generation import draw, to_json

@@ -107,7 +107,7 @@ def command(
     """Ask deployments the same prompts, grade the answers, and compare two models.
 
     Answers are cached in .ftops/answers, so no request is sent twice. A prompt is a row such as
-    {"prompt": "Land!", "expect": "land_drone"}; docs/evaluation.md explains rows and graders.
+    {"prompt": "Land!", "expect": "land_drone"}; `ftops docs evaluation` explains rows and graders.
 
     With the ADDRESS of an evaluation of the spec, such as evaluation.copilot, shows its last result. Nothing
     is asked.

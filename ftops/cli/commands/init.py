@@ -26,12 +26,10 @@ from ftops.cli.starters import (
 from ftops.cli.workflows import CI_SERVICES, CiFiles, ci_files
 from ftops.config.loader.files import has_section
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, slug
-from ftops.core.confined_files import outside, real
+from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
 from ftops.views.paint import clean, path_word
-
-_GUIDE = "docs/ci.md of ftops"
 
 
 class _Init(click.Command):
@@ -79,7 +77,7 @@ def command(
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
     if files.texts:
         _refuse_existing([*files.texts], project_root(real(folder)))
-    texts, advice, in_account = files.texts, "", ""
+    texts, in_account = dict[Path, str](), ""
     if is_new:
         if specs := _specs(folder):
             raise _already_exists(specs[0])
@@ -87,14 +85,15 @@ def command(
         chosen, account = _chosen(screen if asks else None, template, endpoint, resource_group)
         if ci:
             chosen = chosen._replace(with_azure=True)
-        own, advice = _new_files(folder, chosen, account)
+        texts = _new_files(folder, chosen, account)
         if account is not None:
             in_account = "README.md says what it needs"
         elif chosen.with_azure:
             in_account = f"{PLACEHOLDERS} in ftops.yaml are placeholders, replace them before"
-        texts = {**own, **files.texts}
+    ignored, advice = _ignored(folder, is_project=ci is not None)
+    texts = {**texts, **ignored, **files.texts}
     _write_all(texts)
-    names = [path.as_posix() if path not in files.texts else display(path) for path in texts]
+    names = [display(path) if path.is_absolute() else path.as_posix() for path in texts]
     return screen.result(
         lambda: {"created": names},
         lambda: _report(screen, folder, names, advice, files, in_account),
@@ -183,23 +182,31 @@ def _answer(screen: Screen, question: str) -> str:
     return answer
 
 
-def _new_files(folder: Path, template: Template, account: Account | None) -> tuple[dict[Path, str], str]:
-    """The texts of the files that are to be created, and what the user has to add to a .gitignore."""
+def _new_files(folder: Path, template: Template, account: Account | None) -> dict[Path, str]:
+    """The texts of the files of a spec."""
     name = slug(real(folder).name) or "spec"
     texts = {folder / file: text for file, text in files_of(template, name, account).items()}
     _refuse_to_overwrite(folder, list(texts))
     for file, text in helpers_of(template, name, account).items():
         if not os.path.lexists(folder / file):
             texts[folder / file] = text
-    # Never changes an existing .gitignore (even a dangling link), nor that of an enclosing project.
-    ignore_file = project_root(real(folder)) / ".gitignore"
-    if ignore_file.parent == real(folder) and not os.path.lexists(ignore_file):
-        texts[folder / ".gitignore"] = ignored_text()
-        return texts, ""
-    shown = clean(display(ignore_file))
-    if os.path.lexists(ignore_file):
-        return texts, f"Add `.ftops/` and `/state/` to {shown}; init doesn't change it."
-    return texts, f"Create {shown} with the lines `.ftops/` and `/state/`."
+    return texts
+
+
+def _ignored(folder: Path, *, is_project: bool) -> tuple[dict[Path, str], str]:
+    """The text of the .gitignore that is to be created, or what the user has to add to one. One that exists
+    (even a dangling link) is never changed, and an enclosing project gets one only if it gets other files."""
+    path = project_root(real(folder)) / ".gitignore"
+    shown = clean(display(path))
+    if not os.path.lexists(path):
+        if is_project or path.parent == real(folder):
+            return {folder / path.name if path.parent == real(folder) else path: ignored_text()}, ""
+        return {}, f"Create {shown} with the lines `.ftops/` and `/state/`."
+    with suppress(OSError):
+        lines = content(path).decode(errors="replace").splitlines()
+        if {".ftops", "state"} <= {line.strip().strip("/") for line in lines}:
+            return {}, ""
+    return {}, f"Add `.ftops/` and `/state/` to {shown}; init doesn't change it."
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
@@ -265,7 +272,8 @@ def _report(
     if files.texts:
         chosen = "" if files.environment == DEFAULT_ENVIRONMENT else f" --env {files.environment}"
         last = f"see what would be created: ftops plan{spec}{chosen}"
-        return [*lines, *(f"  {step}" for step in (*files.next_steps, last)), "", f"The whole way: {_GUIDE}"]
+        lines += [f"  {step}" for step in (*files.next_steps, last)]
+        return [*lines, "", "The whole way: ftops docs ci"]
     tried = f"{spec} --env dev" if in_account else spec
     lines += [f"  ftops plan{tried}     show what would be created", f"  ftops apply{tried}    create it"]
     if in_account:

@@ -128,7 +128,7 @@ def _reply(cloud: Cloud, tuned: TunedModel | None, question: Question) -> Reply:
 def _unfit(cloud: Cloud, tuned: TunedModel | None, question: Question) -> ServiceError:
     best = inference.answer(cloud, tuned, question, None).text
     if tuned is None or question.format is None or best == base_model.GREETING:
-        message = "There is no language model here that could write JSON; see docs/emulator.md."
+        message = "There is no language model here that could write JSON; see `ftops docs emulator`."
     else:
         why = question.format.problem(best) or "it is not possible here"
         message = (

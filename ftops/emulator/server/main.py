@@ -56,7 +56,7 @@ def _unconfined() -> str:
     from ftops.emulator.grading.python_code import refusal
 
     why = refusal()
-    needs = "That needs Linux 5.12 or later, and user namespaces without privileges; see docs/emulator.md."
+    needs = "It needs Linux 5.12 or later, and user namespaces without privileges: `ftops docs emulator`."
     return f"--allow-python-graders: this machine can't isolate their code ({why}). {needs}" if why else ""
 
 

@@ -33,7 +33,7 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"the hourly cost of {len(unpriced)} of {len(estimate.hosting)} deployments isn't known",
             f"So the budget can't be checked whole: {names}.",
-            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
+            "add prices to ftops.catalog.yaml; `ftops docs catalog` says how",
             places.get("hosting_per_hour"),
             "warning",
         )
@@ -42,7 +42,7 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"the cost of {len(estimate.unknown)} of {len(estimate.training)} jobs isn't known",
             f"So the budget can't be checked whole. {jobs}: {estimate.unknown[0].note}.",
-            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
+            "add prices to ftops.catalog.yaml; `ftops docs catalog` says how",
             places.get("training"),
             "warning",
         )

@@ -111,7 +111,7 @@ def within_budget(cost: EvaluationCost, resource: Resource) -> Iterator[Diagnost
         yield Diagnostic(
             f"{cost.address}: its budget can't be kept: the price of {one.model or 'its model'} isn't known",
             f"The catalogue has no price of it with the SKU {one.sku}.",
-            "add it to ftops.catalog.yaml (docs/catalog.md says how), set `sku`, or remove `budget`",
+            "add it to ftops.catalog.yaml (`ftops docs catalog` says how), set `sku`, or remove `budget`",
             resource.place,
             "error" if one.is_certain else "warning",
         )

@@ -328,7 +328,7 @@ class _Run:
         return Permanent(
             f"{self._request.address}: its budget can't be kept: the price of {what} isn't known",
             detail,
-            "add it to ftops.catalog.yaml (docs/catalog.md says how), or remove `budget`",
+            "add it to ftops.catalog.yaml (`ftops docs catalog` says how), or remove `budget`",
         )
 
     def _result(self) -> RemoteObject:

@@ -144,7 +144,7 @@ def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucke
         raise StateError(
             f"can't use the backend {backend}",
             _message(error),
-            "see docs/state.md for its settings and credentials",
+            "`ftops docs state` lists its settings and credentials",
         ) from error
     return ObjectBucket(store, place, prefix, row)
 
@@ -209,7 +209,7 @@ _OUTAGE = re.compile(r"status code: (429|5\d\d)")
 _NO_BOTO3 = "Received None from session.get_credentials"
 _QUERY = re.compile(r"\?[^\s\"']+")
 _HINTS: Mapping[str, str] = {
-    "401": "sign in or set credentials: docs/state.md lists them",
+    "401": "sign in or set credentials: `ftops docs state` lists them",
     "403": "grant the identity of ftops permission to read, write, list and delete objects at this location",
     "404": "create the bucket or container first, or correct its name in `ftops: {state: …}`",
     "429": "wait a while, then try again: all recorded changes are safe",
