@@ -264,7 +264,7 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
                 yield f"{old.remote_id} is deleted before its successor {heir} answers"
         elif not _follows(change, heir, run.plan):
             yield f"{change.step} deletes {old.remote_id}, whose name {heir} wants, and isn't waited for"
-        elif deletion and not _has_model(deletion, heir, run.spec):
+        elif deletion and not _has_model(deletion, heir, run):
             yield f"{old.remote_id} is deleted before the model of its successor {heir} is trained"
         elif deletion and not _has_base(deletion, heir, run):
             yield f"{old.remote_id} is deleted before there is what its successor {heir} is to be on"
@@ -471,12 +471,17 @@ def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
     )
 
 
-def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
-    model = spec.serving(heir).model
-    if model is None or spec.ignores(heir) or spec.deletes_first(model):
+def _has_model(deletion: Event, heir: Address, run: Run) -> bool:
+    """Whether there is the model that the heir is to serve: the pinned one, if it is rolled back."""
+    spec, model = run.spec, run.spec.serving(heir).model
+    pin = fold(run.before, run.plan.entries if run.plan else ()).pins.get(heir)
+    if pin is None and (model is None or spec.ignores(heir) or spec.deletes_first(model)):
         return True
-    trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
-    return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)
+    account, now = spec.account(heir), deletion.now
+    trained = [t for t in deletion.there.values() if t.account == account and t.status(now) == "succeeded"]
+    if pin is not None:
+        return any(t.model == pin.model for t in trained)
+    return model is not None and any(t.essence == spec.essence(model) for t in trained)
 
 
 def _has_base(deletion: Event, heir: Address, run: Run) -> bool:

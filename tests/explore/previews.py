@@ -77,6 +77,8 @@ class PreviewRules:
                 break
             run = collect(world, clone, one.anew())
             story.tell(f"{clone.folder.name}: gc, {one}: {run}")
+            if run.error is not None and not run.events:
+                story.respec(clone, "all accounts are declared", clone.spec.with_all_accounts)
         world.clones.remove(clone)
         story.complain("previews_leave_nothing", list(left(world, clone, before)))
 

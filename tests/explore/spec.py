@@ -263,6 +263,11 @@ class Spec(Struct, frozen=True):
         items = {a: replace(i, gate=None) if isinstance(i, Serving) else i for a, i in self.items.items()}
         return replace(self, items=items)
 
+    @property
+    def with_all_accounts(self) -> Spec:
+        """Whatever exists can be reached."""
+        return replace(self, accounts={**self.accounts, **{account: account for account in ACCOUNTS}})
+
     def with_item(self, address: Address, item: Item) -> Spec:
         return replace(self, items={**self.items, address: item})
 

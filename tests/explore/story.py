@@ -324,6 +324,6 @@ def _unprotected(clone: Clone) -> Spec:
         for address, item in spec.without_gates.items.items()
     }
     kept = [a for a, r in clone.state.resources.items() if r.prevent_destroy and a not in items]
-    accounts = {**spec.accounts, "east": "east", "west": "west"}
+    accounts = spec.with_all_accounts.accounts
     removed = tuple((a, True) for a in sorted(kept, key=lambda a: a.sort_key))
     return Spec(items, accounts, removed=removed, owner=clone.spec.owner, key=clone.spec.key)
