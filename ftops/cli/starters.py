@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ftops.config.accounts import azure_settings
+from ftops.core.azure_endpoint import of_foundry, parse
 from ftops.core.confined_files import content
+from ftops.core.errors import UsageError
+from ftops.core.provider_types import PROVIDER_TYPES
 
 _FOLDER = Path(__file__).parent / "starter"
 _AZURE = "#\n# providers:"
@@ -27,9 +31,10 @@ _TRIED = re.compile(
 )
 """The commands in the README that are for the emulator."""
 _MODELINE = "# yaml-language-server: $schema=ftops.schema.json\n"
-_ENDPOINT = "https://acme.openai.azure.com/"
-DEFAULT_GROUP = "rg-ai"
-PLACEHOLDERS = f"`acme` and `{DEFAULT_GROUP}`"
+_ENDPOINT, _NAME, DEFAULT_GROUP = next(
+    tuple(row.placeholders.values()) for row in PROVIDER_TYPES.values() if row.placeholders
+)
+PLACEHOLDERS = f"`{_NAME}` and `{DEFAULT_GROUP}`"
 """Those in a spec, if no account was given."""
 _NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """Names that YAML reads as something else unless they are in quotes."""
@@ -134,12 +139,27 @@ def is_resource_group(name: str) -> bool:
     return bool(re.fullmatch(r"[\w.()-]{0,89}[\w()-]", name, re.ASCII))
 
 
-def account_at(text: str, resource_group: str = "") -> Account | None:
-    """The account with this endpoint, or of this name; None if it is neither."""
+def account_at(text: str, resource_group: str = "") -> Account:
+    """The account with this endpoint, without the paths that ftops adds itself, or of this name. Raises
+    UsageError if it is neither."""
     if re.fullmatch(r"[a-z0-9][a-z0-9-]*", text, re.IGNORECASE):
         text = f"https://{text}.openai.azure.com/"
-    valid = re.fullmatch(r"https://[A-Za-z0-9.-]+(?::\d+)?/?[A-Za-z0-9._/-]*", text)
-    return Account(text, resource_group) if valid and "." in text else None
+    found = re.fullmatch(r"(https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?)(.*)", text)
+    if not found:
+        raise UsageError(
+            f"`{text}` isn't the URL or the name of an account", "", f"write it like {_ENDPOINT}"
+        )
+    host, path = found[1], re.sub(r"/openai(/.*)?$", "", found[2])
+    endpoint = parse(host + path)
+    _, faults = azure_settings({"endpoint": host + path})
+    if not re.fullmatch(r"[A-Za-z0-9._/-]*", path):
+        faults = {"endpoint": ("the endpoint has more than a host and a path", "", f"write {host}/")}
+    elif endpoint.project and of_foundry(host) != host:
+        where = f"write {of_foundry(host)}{endpoint.project}, or {host}/ for the resource"
+        faults = {"endpoint": ("projects have another host than the resource", "", where)}
+    for fault in faults.values():
+        raise UsageError(*fault)
+    return Account(f"{endpoint.resource}{endpoint.project or '/'}", resource_group)
 
 
 def spec_text(template: Template, name: str, account: Account | None) -> str:
@@ -157,7 +177,7 @@ def spec_text(template: Template, name: str, account: Account | None) -> str:
         spec = spec.replace("fill this in, then run", "run")
         values = {
             _ENDPOINT: account.endpoint,
-            "account: acme": f"account: {label}",
+            f"account: {_NAME}": f"account: {label}",
             DEFAULT_GROUP: account.group,
         }
         places = "|".join(map(re.escape, values))

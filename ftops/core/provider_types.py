@@ -72,6 +72,8 @@ class ProviderType(Struct, frozen=True):
     """Whether its objects cost anything, or stand for objects that would."""
     is_public: bool = True
     """Whether messages suggest it."""
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    """Settings of templates, whose values stand for those of an account. First those that only it has."""
     import_settings: str = ""
     """The function that makes the settings that `import --discover` writes, if that is possible: options →
     providers by name."""
@@ -107,6 +109,11 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
             refine="ftops.config.accounts:azure_settings",
             describes="ftops.core.api_versions:describe",
             import_settings="ftops.cli.commands.import_:azure_settings",
+            placeholders={
+                "endpoint": "https://acme.openai.azure.com/",
+                "account": "acme",
+                "resource_group": "rg-ai",
+            },
         ),
         ProviderType(
             type="openai",

@@ -52,6 +52,20 @@ def test_environments_that_are_not_checked_are_named(tmp_path: Path) -> None:
     assert here.run("doctor").out.endswith("\nNot checked: dev, prod (--env NAME)\n")
 
 
+def test_placeholders_of_a_template_are_not_looked_up(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", "--template", "azure")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    left = "`endpoint: https://acme.openai.azure.com/`, `account: acme`, `resource_group: rg-ai`"
+    for given in (environ, {}):
+        done = here.run("doctor", "--env", "prod", "-o", "json", environ=given)
+        assert verdicts(done)["provider azure"] == [
+            f"error: placeholders of a template (ftops.yaml:41:3): {left}"
+        ]
+    here.edit("https://acme.openai.azure.com/", "https://contoso.openai.azure.com/")
+    assert "placeholders of a" not in here.run("doctor", "--env", "prod", environ=environ).out
+
+
 def test_the_sign_in_is_checked_though_a_variable_is_missing(tmp_path: Path) -> None:
     azure = AZURE.replace("    api_key: placeholder\n", "").replace(
         "00000000-0000-0000-0000-000000000000", "${env.AZURE_SUBSCRIPTION_ID}"

@@ -16,6 +16,7 @@ OTHERS: Mapping[str, str] = {
     "dvc.yaml": "stages:\n  train: {cmd: python train.py}\n",
     "compose.yaml": "services: {}\nvolumes: {}\n",
     "chart.yaml": "replicas: {{ .Values.replicas }}\n",
+    "notes.yml": "only text\n  and: [\n",
 }
 LIKE_SECTIONS: Mapping[str, str] = {
     "azure-pipelines.yml": "trigger: [main]\nvariables: {python: '3.11'}\njobs:\n- job: test\n  steps: []\n",
@@ -71,12 +72,35 @@ def test_a_file_in_another_encoding_is_skipped_unless_it_has_sections(
     assert ("is skipped" if code == 0 else "error: the file is not UTF-8 text") in done.err
 
 
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 0),
+        (b"\x1f\x8b\x08\0\xff\xff", 0),
+        (b"jobs\n  a: {\n", 1),
+        (b" deployment\n  \xff", 1),
+        ("jobs:\n  a: {}\n".encode("utf-16-le"), 1),
+    ],
+    ids=["image", "archive", "no colon", "indented", "UTF-16 without its mark"],
+)
+def test_a_file_without_keys_is_skipped_unless_it_may_have_sections(
+    folder: Folder, raw: bytes, code: int
+) -> None:
+    (folder.path / "other.yml").write_bytes(raw)
+    done = folder.run("validate")
+    assert done.code == code
+    assert ("note: other.yml is skipped" in done.err) == (code == 0)
+
+
 def test_several_are_one_note_without_their_lines(folder: Folder) -> None:
     for name, text in OTHERS.items():
         folder.write(name, text)
     said = folder.run("validate").err
     assert said.count("note: ") == 1
-    assert "note: azure.yaml, chart.yaml, compose.yaml, dvc.yaml, environment.yml, params.yaml are" in said
+    assert (
+        "note: azure.yaml, chart.yaml, compose.yaml, dvc.yaml, environment.yml, notes.yml and 1 more are"
+        in said
+    )
     assert "conda-forge" not in said
 
 

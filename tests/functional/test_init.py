@@ -209,10 +209,11 @@ def asked(tmp_path: Path, answers: Sequence[str], *argv: str) -> tuple[int, str]
 
 
 def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
-    code, shown = asked(tmp_path, ["9\n", "functions\n", "http:\n", "contoso\n", "\n"])
+    code, shown = asked(tmp_path, ["9\n", "functions\n", "http:\n", "contoso\n", "a/b\n", "\n"])
     assert code == 0, shown
     assert "What do you want to start from?" in shown and "There is no `9`" in shown
-    assert "That isn't the URL or the name of an account" in shown
+    assert "error: `http:` isn't the URL or the name of an account" in shown
+    assert "a/b isn't the name of a resource group" in shown
     spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
     assert (
         "https://contoso.openai.azure.com/" in spec and "resource_group: rg-ai" in spec and "job.home" in spec
@@ -376,5 +377,38 @@ def test_each_name_of_an_account_is_written_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("group", ["rg: {x}\n    evil: y #", "a: b", "#x", "ends.", "x" * 91])
 def test_what_is_no_name_of_a_resource_group_is_refused(tmp_path: Path, group: str) -> None:
     done = Folder(tmp_path).run("init", "--endpoint", "contoso", "--resource-group", group)
-    assert done.code == 1 and "--resource-group isn't the name of one" in done.err
+    assert done.code == 1 and "isn't the name of a resource group" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("contoso", "https://contoso.openai.azure.com/"),
+        ("https://contoso.openai.azure.com", "https://contoso.openai.azure.com/"),
+        ("https://contoso.openai.azure.com/openai/v1/", "https://contoso.openai.azure.com/"),
+        (
+            "https://contoso.openai.azure.com/openai/deployments/a?api-version=1",
+            "https://contoso.openai.azure.com/",
+        ),
+        (
+            "https://contoso.services.ai.azure.com/api/projects/p/openai/v1",
+            "https://contoso.services.ai.azure.com/api/projects/p",
+        ),
+        (
+            "https://contoso.openai.azure.com/api/projects/p",
+            "Write https://contoso.services.ai.azure.com/api/",
+        ),
+        ("https://contoso.openai.azure.com/models", "the endpoint has a path that the service doesn't have"),
+        ("https://contoso.openai.azure.com/?a=b", "Write https://contoso.openai.azure.com/\n"),
+        ("https://contoso", "`https://contoso` isn't the URL or the name of an account"),
+    ],
+)
+def test_an_endpoint_is_taken_without_the_paths_that_ftops_adds(
+    tmp_path: Path, given: str, taken: str
+) -> None:
+    done = Folder(tmp_path).run("init", "--endpoint", given)
+    if done.code:
+        assert taken in done.err and not (tmp_path / "ftops.yaml").exists()
+    else:
+        assert f"    endpoint: {taken}\n" in spec_in(tmp_path) and f"your account: {taken};" in done.out

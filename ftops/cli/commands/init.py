@@ -27,9 +27,12 @@ from ftops.cli.workflows import CI_SERVICES, CiFiles, ci_files
 from ftops.config.loader.files import has_section
 from ftops.config.loader.settings import DEFAULT_ENVIRONMENT, slug
 from ftops.core.confined_files import content, outside, real
-from ftops.core.errors import FtopsError
+from ftops.core.errors import FtopsError, UsageError
 from ftops.core.project import display, project_root
+from ftops.views.folding import folded_lines
 from ftops.views.paint import clean, path_word
+
+_NO_GROUP = "isn't the name of a resource group, which has letters, digits and `_-.()`"
 
 
 class _Init(click.Command):
@@ -87,7 +90,7 @@ def command(
             chosen = chosen._replace(with_azure=True)
         texts = _new_files(folder, chosen, account)
         if account is not None:
-            in_account = "README.md says what it needs"
+            in_account = f"{account.endpoint}; README.md says what it needs"
         elif chosen.with_azure:
             in_account = f"{PLACEHOLDERS} in ftops.yaml are placeholders, replace them before"
     ignored, advice = _ignored(folder, is_project=ci is not None)
@@ -131,10 +134,8 @@ def _chosen(
     row = TEMPLATES[template or "quickstart"]
     if endpoint is not None:
         account = account_at(endpoint, resource_group or "")
-        if account is None:
-            raise click.UsageError(f"--endpoint isn't the URL or the name of an account: {endpoint}")
         if resource_group is not None and not is_resource_group(resource_group):
-            raise click.UsageError(f"--resource-group isn't the name of one: {resource_group}")
+            raise click.UsageError(f"--resource-group: {resource_group} {_NO_GROUP}")
         return row, account
     if resource_group is not None and not wants_account:
         raise click.UsageError("--resource-group needs --endpoint")
@@ -145,8 +146,12 @@ def _chosen(
 
 def _ask_template(screen: Screen) -> str:
     names = list(TEMPLATES)
-    rows = [f"  {n}  {name:<14} {TEMPLATES[name].about}" for n, name in enumerate(names, 1)]
-    screen.lines(["What do you want to start from?", "", *rows, ""])
+    width = max(map(len, names))
+    screen.lines(["What do you want to start from?", ""])
+    for number, name in enumerate(names, 1):
+        row = f"  {number}  {name:<{width}}  {TEMPLATES[name].about}"
+        screen.lines(folded_lines(row, screen.width or 100, width + 7))
+    screen.lines([""])
     while True:
         answer = _answer(screen, "Number or name [1]: ") or "1"
         if answer.isdecimal() and 0 < int(answer) <= len(names):
@@ -158,19 +163,22 @@ def _ask_template(screen: Screen) -> str:
 
 def _ask_account(screen: Screen, resource_group: str | None) -> Account | None:
     """None if only the emulator is wanted."""
-    while True:
-        answer = _answer(
-            screen, "Endpoint or name of your account of Azure OpenAI (empty: only the emulator): "
-        )
+    screen.lines(["", "Your account of Azure OpenAI: its endpoint or its name; empty for none."])
+    account = None
+    while account is None:
+        answer = _answer(screen, "Account: ")
         if not answer:
             return None
-        if account_at(answer):
-            break
-        screen.note("That isn't the URL or the name of an account, such as https://acme.openai.azure.com/.\n")
-    group = resource_group or ""
-    while not is_resource_group(group):
+        try:
+            account = account_at(answer)
+        except UsageError as error:
+            screen.warn(error.diagnostics)
+    group = resource_group
+    while group is None or not is_resource_group(group):
+        if group is not None:
+            screen.note(f"{clean(group)} {_NO_GROUP}\n")
         group = _answer(screen, f"Its resource group [{DEFAULT_GROUP}]: ") or DEFAULT_GROUP
-    return account_at(answer, group)
+    return account._replace(resource_group=group)
 
 
 def _answer(screen: Screen, question: str) -> str:

@@ -121,7 +121,8 @@ def _documents(
     - has no section of a spec, and is one of several files or a link that leads out of the project;
     - is one of several files, isn't valid YAML, and has other keys than sections.
 
-    `skipped` gets the name of each file that isn't valid YAML and has no section; without it, an error.
+    `skipped` gets the name of each file that isn't valid YAML and has no section, nor a word that could be
+    one; without it, an error.
     """
     within = None if is_named else root
     parsed: list[tuple[Path, Document | None, list[Diagnostic]]] = []
@@ -134,7 +135,7 @@ def _documents(
         names = _names(document) if document else _names_in_text(file, within)
         is_secret = not names.isdisjoint(sensitive)
         is_other = names.isdisjoint(sections()) and (len(files) > 1 or leads_out(file, root))
-        if document is None and skipped is not None and names and not any(map(is_misspelled_section, names)):
+        if document is None and skipped is not None and _is_of_another_tool(file, within):
             skipped.append(display(file))
         elif document is None:
             has_more = len(files) > 1 and not names.issubset(sections())
@@ -153,13 +154,32 @@ def keys_of(text: str) -> set[str]:
     return set(_TOP_LEVEL_KEY.findall(text))
 
 
+_FIRST_WORD = re.compile(r"""^\W*([A-Za-z_][A-Za-z0-9_-]{2,30})\b""", re.MULTILINE | re.ASCII)
+
+
 def _names_in_text(file: Path, root: Path | None) -> set[str]:
     try:
-        raw = content(file, root, limit=yaml_document.MAX_BYTES)
+        return keys_of(_text(file, root))
     except OSError:
         return set()
+
+
+def _is_of_another_tool(file: Path, root: Path | None) -> bool:
+    """Whether a file that isn't valid YAML is no part of the spec: no key is nearly a section; without keys,
+    as in an image or an archive, no line begins with a word that nearly is."""
+    try:
+        text = _text(file, root)
+    except OSError:
+        return False
+    words = keys_of(text) or {*_FIRST_WORD.findall(text.replace("\0", ""))}
+    return not any(map(is_misspelled_section, words))
+
+
+def _text(file: Path, root: Path | None) -> str:
+    """The text of a file in any encoding. Raises OSError."""
+    raw = content(file, root, limit=yaml_document.MAX_BYTES)
     is_utf16 = raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-    return keys_of(raw.decode("utf-16" if is_utf16 else "utf-8-sig", "replace"))
+    return raw.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
 
 
 def _names(document: Document) -> set[str]:
