@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+_MOST = 1e100
+"""No value of a metric is greater: sums and differences of such values stay finite."""
+_MOST_STEPS = 2**53
+
+
+def step_number(value: object) -> int | None:
+    """The number of a step; None for what is none, such as NaN."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _MOST_STEPS:
+        return None
+    return int(value)
 
 
 class Measure(NamedTuple):
@@ -16,7 +26,7 @@ class Measure(NamedTuple):
     def value(self, metrics: Mapping[str, Any]) -> float | None:
         """Its value; None if there is none. The service reports a negative loss if it has none."""
         value = metrics.get(self.name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not -_MOST <= value <= _MOST:
             return None
         return float(value) if self.is_reward or value >= 0 else None
 

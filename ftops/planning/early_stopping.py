@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ftops.config.sweeps import Stop
 from ftops.core.address import Address
-from ftops.core.measures import Measure
+from ftops.core.measures import Measure, step_number
 
 
 class Curve(Struct, frozen=True):
@@ -63,9 +63,9 @@ class Spending(NamedTuple):
 def curve_of(rows: Iterable[Mapping[str, Any]], measure: Measure) -> Curve:
     """The values of the measure by step. Of several rows of a step, the last one with a value counts."""
     values = {
-        int(step): measure.rank(value)
+        step: measure.rank(value)
         for row in rows
-        if isinstance(step := row.get("step"), int | float) and (value := measure.value(row)) is not None
+        if (step := step_number(row.get("step"))) is not None and (value := measure.value(row)) is not None
     }
     steps = tuple(sorted(values))
     ranks = [values[step] for step in steps]

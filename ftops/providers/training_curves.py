@@ -9,7 +9,7 @@ from statistics import fmean
 
 from msgspec import Struct
 
-from ftops.core.measures import Measure
+from ftops.core.measures import Measure, step_number
 from ftops.core.plurals import plural
 from ftops.providers.training_results import Results
 
@@ -210,8 +210,8 @@ def _curve(column: str, results: Results) -> Curve | None:
         return None
     measure = Measure(column, not column.endswith("loss"))
     points = tuple(
-        (int(step), value)
+        (step, value)
         for row in results.rows
-        if isinstance(step := row.get("step"), int | float) and (value := measure.value(row)) is not None
+        if (step := step_number(row.get("step"))) is not None and (value := measure.value(row)) is not None
     )
     return Curve(column, column.removeprefix(prefix), _PREFIXES[prefix], points) if points else None

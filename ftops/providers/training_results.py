@@ -7,10 +7,12 @@ import binascii
 import csv
 import io
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from msgspec import Struct
 
+from ftops.core.address import Address
 from ftops.core.errors import FtopsError
 from ftops.core.measures import deciding
 from ftops.core.nested import object_at
@@ -57,7 +59,7 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
             f"the result file of {job.address} isn't available",
             f"The service doesn't return {file}: it may have been deleted.",
         )
-    return _parsed(file, decoded(content.getvalue()))
+    return parsed(file, decoded(content.getvalue()), job.address)
 
 
 def _ended_since(provider: Provider, job: ResourceState) -> TrainingRun | None:
@@ -95,17 +97,34 @@ def decoded(content: bytes) -> str:
     return content.decode("utf-8-sig", "replace")
 
 
-def _parsed(file: str, text: str) -> Results:
-    reader = csv.DictReader(io.StringIO(text))
-    rows = tuple(
-        {name: _number(cell) for name, cell in row.items() if name and cell not in (None, "")}
-        for row in reader
+def parsed(file: str, text: str, job: Address) -> Results:
+    """The results in a file. Raises FtopsError for what is none: a page of a gateway, say."""
+    reader = csv.DictReader(io.StringIO(text, newline=None))  # any line ends
+    try:
+        columns = tuple(reader.fieldnames or ())
+        rows = tuple(
+            {name: _number(cell) for name, cell in row.items() if name and cell not in (None, "")}
+            for row in reader
+        )
+    except csv.Error as error:
+        raise _unreadable(file, job, str(error)) from None
+    if "step" not in columns:
+        raise _unreadable(file, job, "it has no column `step`" if text.strip() else "it is empty")
+    return Results(file, text, columns, rows)
+
+
+def _unreadable(file: str, job: Address, why: str) -> FtopsError:
+    return FtopsError(
+        f"the result file of {job} can't be read",
+        f"{file} isn't the CSV that the service writes: {why}.",
+        f"{command('ftops', 'logs', job)} shows its events",
     )
-    return Results(file, text, tuple(reader.fieldnames or ()), rows)
 
 
 def _number(cell: str) -> float | str:
+    """The text itself for what is no number, such as `nan`, and for what no float holds."""
     try:
-        return int(cell) if cell.lstrip("-").isdigit() else float(cell)
-    except ValueError:
+        value = int(cell) if cell.lstrip("-").isdigit() else float(cell)
+        return value if isfinite(value) else cell
+    except (ValueError, OverflowError):
         return cell

@@ -10,7 +10,7 @@ from typing import Any
 from ftops import catalog
 from ftops.core.address import EXPRESSIONS, Address
 from ftops.core.errors import FtopsError
-from ftops.core.measures import Measure
+from ftops.core.measures import Measure, step_number
 from ftops.core.nested import object_at
 from ftops.core.plurals import plural
 from ftops.core.provider_types import PROVIDER_TYPES
@@ -165,12 +165,13 @@ def _points(job: ReportedJob) -> tuple[list[Point], int]:
     left_out, by_step = 0, dict[int, dict[str, float]]()
     for row in rows:
         values = {name: value for name, value in row.items() if name != "step"}
-        step = row.get("step")
-        is_step = isinstance(step, int | float) and math.isfinite(step)
-        numbers = dict(_numbers(values)) if is_step else {}
-        left_out += sum(not _is_number(value) for value in values.values()) if is_step else len(values)
-        if numbers:
-            by_step.setdefault(int(step or 0), {}).update(numbers)
+        step = step_number(row.get("step"))
+        if step is None:
+            left_out += len(values)
+            continue
+        left_out += sum(not _is_number(value) for value in values.values())
+        if numbers := dict(_numbers(values)):
+            by_step.setdefault(step, {}).update(numbers)
     return [Point(step, by_step[step]) for step in sorted(by_step)], left_out
 
 

@@ -65,7 +65,8 @@ def _chart(panel: Sequence[Curve], best: int | None, canvas: Canvas, paint: Pain
         x, y = _place(step, value, box, canvas.width, canvas.height)
         rows[y][x] = EVALUATED
     if best is not None and (nearest := _value_at(drawn[(marked or line).column], best)) is not None:
-        x, y = _place(best, nearest, box, canvas.width, canvas.height)
+        within = max(box[0], min(box[1], best))  # a file may end before the step of the checkpoint
+        x, y = _place(within, nearest, box, canvas.width, canvas.height)
         rows[y][x] = BEST
     title = TITLES.get(panel[0].quantity, panel[0].quantity.replace("_", " "))
     labels = {0: f"{box[3]:.4g}", canvas.height - 1: f"{box[2]:.4g}"}

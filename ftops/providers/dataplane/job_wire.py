@@ -11,7 +11,7 @@ from typing import Any
 
 from ftops.config.schema.resources import Job
 from ftops.core.address import Json
-from ftops.core.measures import deciding
+from ftops.core.measures import deciding, step_number
 from ftops.core.nested import list_at, object_at
 from ftops.core.normal_form import squeezed
 from ftops.core.timestamps import iso_timestamp
@@ -263,6 +263,7 @@ def metrics_of(reported: Mapping[str, Any]) -> dict[str, float]:
         for name, value in flat_metrics(reported).items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not (value < 0 and str(name).endswith("loss"))
+        if name != "step" or step_number(value) is not None
     }
 
 

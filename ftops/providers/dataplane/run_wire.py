@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ftops.core.measures import step_number
 from ftops.core.nested import object_at
 from ftops.providers.base import Progress
 from ftops.providers.dataplane.job_wire import (
@@ -68,7 +69,7 @@ def event_of(event: Mapping[str, Any]) -> JobEvent:
 
 def checkpoint_of(checkpoint: Mapping[str, Any]) -> SavedCheckpoint:
     return SavedCheckpoint(
-        int(checkpoint.get("step_number") or 0),
+        step_number(checkpoint.get("step_number")) or 0,
         str(checkpoint.get("fine_tuned_model_checkpoint") or ""),
         metrics_of(object_at(checkpoint, "metrics")),
     )
