@@ -17,6 +17,7 @@ from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult, Outcome, Requeue
 from ftops.core.errors import FtopsError, GateHeld, NoRoom, Permanent, Temporary
 from ftops.core.hosting_hours import hours_of
+from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.retry import of_changes, of_places
 from ftops.core.timestamps import iso_timestamp
@@ -160,6 +161,7 @@ class OutcomeHandler(Struct, frozen=True):
         if isinstance(result, PollResult):
             # The run that started the object has shown its progress so far: show only the latest.
             is_old = step.operation is None and step.waiting_since is None
+            step.reported = object_at(result.remote.attributes, "hyperparameters")
             for line in result.lines[-1:] if is_old else result.lines:
                 self.reporter.progress(step, line)
             step.seen, step.is_cancelled = result.seen, step.is_cancelled or result.is_cancelled

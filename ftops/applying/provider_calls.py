@@ -108,6 +108,8 @@ class Step(Struct):
     """When the last reply was lost, if one was."""
     visible_by: float | None = None
     """By when the object has to be visible; set while reads miss it."""
+    reported: Mapping[str, Json] = field(default_factory=dict)
+    """The hyperparameters of its job as the service reported them last."""
     paused: str = ""
     """What was last said about a pause of its object."""
     renewed: bool = False
@@ -243,7 +245,8 @@ class ProviderCalls(Struct, frozen=True):
         """The number of steps of a training; None if it isn't known."""
         recorded, training = self.recorded(step), step.change.after.get("training")
         data = self.live.resources.get(training.address) if isinstance(training, Reference) else None
-        return training_steps(recorded, self.live.resources.values() if data is None else (data,))
+        records = self.live.resources.values() if data is None else (data,)
+        return training_steps(recorded, records, step.reported)
 
     def _by_hours(self, step: Step) -> Action:
         """What a step does now. By its hosting hours, an object is there afterwards, or it isn't."""

@@ -309,15 +309,29 @@ def put(tree: dict[str, Value], path: str, leaf: Value) -> None:
     tree[head] = branch
 
 
-def training_steps(job: ResourceState, records: Iterable[ResourceState]) -> int | None:
+def training_steps(
+    job: ResourceState, records: Iterable[ResourceState], reported: Mapping[str, Json] | None = None
+) -> int | None:
     """The number of steps of a recorded job, from the examples of its file among these records and its
-    hyperparameters; None if one isn't known, as long as the service chooses it."""
-    chosen, reported = (object_at(values, "hyperparameters") for values in (job.inputs, job.outputs))
-    epochs, batch = (_count(reported.get(n)) or _count(chosen.get(n)) for n in ("n_epochs", "batch_size"))
+    hyperparameters, as the service `reported` them last; None if one isn't known, as long as the service
+    chooses it."""
+    epochs, batch = _counts(job, reported).values()
     file = job.inputs.get("training")
     found = (_count(record.outputs.get("examples")) for record in records if record.remote_id == file)
     examples = next(found, None) if epochs and batch else None
     return -(-examples // batch) * epochs if examples and epochs and batch else None
+
+
+def unreported_counts(job: ResourceState, reported: Mapping[str, Json] | None = None) -> list[str]:
+    """The hyperparameters that decide the number of steps, and whose values the service hasn't said."""
+    return [name for name, count in _counts(job, reported).items() if count is None]
+
+
+def _counts(job: ResourceState, reported: Mapping[str, Json] | None) -> dict[str, int | None]:
+    chosen, recorded = (object_at(values, "hyperparameters") for values in (job.inputs, job.outputs))
+    known = (reported or {}, recorded, chosen)
+    found = {name: [_count(values.get(name)) for values in known] for name in ("n_epochs", "batch_size")}
+    return {name: next(filter(None, counts), None) for name, counts in found.items()}
 
 
 def _count(value: object) -> int | None:

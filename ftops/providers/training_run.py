@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
+from ftops.core.address import Json
 from ftops.providers.base import Progress
 from ftops.state.state import ResourceState, Status
 
@@ -51,6 +52,8 @@ class TrainingRun(Struct, frozen=True):
     """While it waits: how many jobs of the account wait that were created earlier. None: not known."""
     poll_after: float | None = None
     """Seconds until it makes sense to look again; None if the job has ended."""
+    hyperparameters: Mapping[str, Json] = field(default_factory=dict)
+    """As the service reports them now: what it chooses may be known only when the job has ended."""
 
     @property
     def step(self) -> int | None:

@@ -14,7 +14,7 @@ from ftops.core.model_names import base_of
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import some
 from ftops.planning.cost.durations import comparable, left_by_pace
-from ftops.planning.desired import training_steps
+from ftops.planning.desired import training_steps, unreported_counts
 from ftops.planning.moves import located, nothing_recorded
 from ftops.planning.targeting import matching
 from ftops.providers.base import Provider, ReportsProgress
@@ -45,6 +45,8 @@ class Training(Struct, frozen=True):
     expected: Expected | None = None
     is_gone: bool = False
     """Whether the service doesn't have the job any more."""
+    unknown: tuple[str, ...] = ()
+    """Hyperparameters that the service chooses, so that `steps` isn't known yet."""
 
     @property
     def is_ended(self) -> bool:
@@ -135,7 +137,7 @@ def _events_of(provider: Provider, job: ResourceState, seen: Mapping[str, str]) 
 def _training(job: ResourceState, run: TrainingRun | None, state: State, now: datetime) -> Training:
     if run is None:
         return Training(job.address, recorded_run(job), is_gone=True)
-    steps = run.steps or training_steps(job, state.resources.values())
+    steps = run.steps or training_steps(job, state.resources.values(), run.hyperparameters)
     newest = max((event.at for event in run.events), default="")
     is_ended = run.state is not Status.PENDING
     # The clock of the service may be ahead of the one here.
@@ -143,7 +145,8 @@ def _training(job: ResourceState, run: TrainingRun | None, state: State, now: da
     created, started = _time(run.created_at), _time(run.started_at)
     elapsed = _seconds(created, until)
     expected = None if is_ended else _by_pace(run, steps, until) or _by_records(job, elapsed, state)
-    return Training(job.address, run, steps, elapsed, _seconds(started, until), expected)
+    unknown = () if steps or is_ended else tuple(unreported_counts(job, run.hyperparameters))
+    return Training(job.address, run, steps, elapsed, _seconds(started, until), expected, unknown=unknown)
 
 
 def _by_pace(run: TrainingRun, steps: int | None, now: datetime | None) -> Expected | None:

@@ -142,6 +142,14 @@ def _step(training: Training) -> str:
     return f"{step:,} of {steps:,}" if steps else f"{step:,}"
 
 
+def _why_open(training: Training) -> str:
+    """Why a step is shown without the number of all of them."""
+    if not training.unknown or training.run.step is None:
+        return ""
+    chosen = " and ".join(training.unknown)
+    return f"; how many there are is known at the end: the service chooses {chosen}"
+
+
 def _range(expected: Expected | None) -> str:
     """`5m10s to 7m00s`"""
     if expected is None:
@@ -180,7 +188,7 @@ def _detail(training: Training, paint: Painter) -> list[str]:
     waited = "" if training.trained is None else f", of which {duration(training.trained)} training"
     lines = {
         "why": run.message,
-        "step": row["step"] + percent,
+        "step": row["step"] + percent + _why_open(training),
         **{name: row[name] for name in METRICS},
         "tokens": row["tokens"],
         "elapsed": row["elapsed"] + waited,

@@ -176,7 +176,8 @@ def test_without_an_address_of_several_they_are_named(cloud: Cloud, folder: Fold
 def test_a_job_that_has_ended_since_the_last_apply_is_said_to_be_unrecorded(
     cloud: Cloud, folder: Folder
 ) -> None:
-    submitted(cloud, folder)
+    folder.edit("batch_size: 1", "batch_size: auto")
+    submitted(cloud, folder, queue_seconds=600)
     assert "the file is written when training ends" in folder.run("results", FIRST).err
     assert "records it" not in folder.ok("state", "show", FIRST)
     ended(cloud, folder)
@@ -185,7 +186,7 @@ def test_a_job_that_has_ended_since_the_last_apply_is_said_to_be_unrecorded(
     assert f"the result file of {FIRST} isn't recorded yet" in refused.err
     assert "its status there is succeeded" in refused.err and "`ftops apply` records it" in refused.err
     shown = folder.ok("state", "show", FIRST)
-    assert f"{FIRST}: succeeded, step 12" in shown and "; `ftops apply` records it" in shown
+    assert f"{FIRST}: succeeded, step 12 of 12" in shown and "; `ftops apply` records it" in shown
 
 
 def test_results_name_the_best_checkpoint_and_judge(cloud: Cloud, folder: Folder) -> None:

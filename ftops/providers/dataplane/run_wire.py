@@ -13,6 +13,7 @@ from ftops.providers.dataplane.job_wire import (
     QUEUED,
     attributes_of,
     created_at,
+    hyperparameters_of,
     message_of,
     metrics_of,
     moment_of,
@@ -111,4 +112,5 @@ def run_of(
         tuple(sorted(map(checkpoint_of, checkpoints), key=lambda saved: saved.step)),
         jobs_ahead(job, others),
         pause if state is Status.PENDING else None,
+        hyperparameters_of(job),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.providers.base import Progress
@@ -52,6 +53,13 @@ def test_where_a_job_stands(expected: Expected | None, text: str) -> None:
     said = standing(training("fr", expected))
     assert said.startswith("running, step 64 of 96, ")
     assert said.endswith(text)
+
+
+def test_it_is_said_why_the_number_of_steps_is_not_known() -> None:
+    chosen = replace(training("fr"), steps=None, unknown=("batch_size",))
+    assert standing(chosen).startswith("running, step 64, ")
+    (line,) = (line for line in draw_jobs([chosen], PLAIN) if line.startswith("  step "))
+    assert line.split()[1] == "64;" and line.endswith("known at the end: the service chooses batch_size")
 
 
 @pytest.mark.parametrize(
