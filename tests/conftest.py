@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -33,3 +34,10 @@ calm = [HealthCheck.too_slow]
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=calm)
 settings.register_profile("explore", deadline=None, suppress_health_check=calm)
 settings.load_profile("explore" if os.environ.get("FTOPS_EXPLORE") else "steady")
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is searched for as seldom as in ftops itself, and not among modules and collected tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,22 @@ Tree = dict[str, Any]
 def load(project: Path | None, environ: Mapping[str, str]) -> Catalog:
     """The catalogue of the package, with `<project>/ftops.catalog.yaml` and then the file in FTOPS_CATALOG
     merged over it; without a project, only the others. Raises SpecError if one of them can't be used."""
-    files = [_OWN]
+    files = []
     if project is not None and os.path.lexists(project / CATALOG_FILE):
         files.append(project / CATALOG_FILE)
     if environ.get(CATALOG_VARIABLE):
         files.append(Path(environ[CATALOG_VARIABLE]))
-    tree: Tree = {}
+    tree = _of_package()
     for file in files:
         root = project if file.parent == project else None
         tree = _merged(tree, _File(display(file), file, tree, root).read())
     return _catalog(tree)
+
+
+@cache
+def _of_package() -> Tree:
+    """The file of the package. It is read once, and nothing changes what was read."""
+    return _File(display(_OWN), _OWN, {}, None).read()
 
 
 class _File:

@@ -179,12 +179,14 @@ def client_options(url: str, service: Service, *, key_header: str = "") -> dict[
 
     check_host(url, service)
     timeout = Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+    is_tls = not url.lower().startswith("http://")
     # On a redirect to another host, httpx would drop `Authorization`, but not Azure's `api-key`. And a proxy
-    # from the environment can't reach a server on this machine.
+    # from the environment can't reach a server on this machine, for which no certificates are read, either.
     client = LimitedClient(
         timeout=timeout,
         follow_redirects=False,
-        trust_env=not url.lower().startswith("http://"),
+        trust_env=is_tls,
+        verify=is_tls,
         event_hooks={"request": [partial(_move_key, key_header)]} if key_header else None,
     )
     return {"max_retries": 0, "timeout": timeout, "http_client": client}
