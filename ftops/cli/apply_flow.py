@@ -154,12 +154,15 @@ class _Apply(Struct, frozen=True):
         return code
 
     def _show_next(self, session: Session, plan: Plan) -> None:
-        """What to do with what was made, for somebody at a terminal."""
-        is_apply = self.options.operation == "apply" and plan.mode is Mode.NORMAL
-        if not (is_apply and self.screen.is_live) or is_on(CI, os.environ):
+        """What to do with what was made, or where something is left, for somebody at a terminal."""
+        if not self.screen.is_live or is_on(CI, os.environ):
             return
-        from ftops.cli.next_steps import next_steps
+        from ftops.cli.next_steps import kept_files, next_steps
 
+        if plan.mode is Mode.DESTROY and plan.changes and not session.state.resources:
+            self.screen.text(f"\nKept: {', '.join(kept_files(session))}.\n")
+        if self.options.operation != "apply" or plan.mode is not Mode.NORMAL:
+            return
         separator = "\n      "
         if steps := next_steps(session, plan, self.options.spec):
             self.screen.text(f"\nNext: {separator.join(steps)}\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import which
 
 from ftops.cli.spec_args import SpecArguments
-from ftops.core.project import display, spec_folder
+from ftops.core.project import FOLDER, display, spec_folder
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import MAKING, Plan
 from ftops.providers.base import Connects
@@ -29,9 +29,26 @@ def next_steps(session: Session, plan: Plan, spec: SpecArguments) -> list[str]:
     return [*islice(filter(None, steps), 1), *([_report(spec)] if serving else [])]
 
 
+def kept_files(session: Session) -> list[str]:
+    """Where something is left after all was deleted at the services."""
+    config = session.config
+    folders = [config.folder / one.generated.folder for one in config.resources if one.generated]
+    files = [path for path in (*folders, _REPORT.absolute()) if path.exists()]
+    place, caches = session.store.place, config.project / FOLDER
+    state = place if config.state.is_in_bucket else display(Path(place))
+    return [
+        f"{state} (state and audit log)",
+        *([f"{display(caches)} (caches)"] if caches.exists() else []),
+        *map(display, files),
+    ]
+
+
+_REPORT = Path("report.html")
+"""What `ftops report` writes by itself."""
+
+
 def _report(spec: SpecArguments) -> str:
-    file = Path("report.html")
-    return f"{spec.command('report')} -o {file}{' --force' if file.exists() else ''}"
+    return f"{spec.command('report')} -o {_REPORT}{' --force' if _REPORT.exists() else ''}"
 
 
 def _ask(session: Session, provider: str, spec: SpecArguments) -> str:

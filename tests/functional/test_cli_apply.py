@@ -261,6 +261,9 @@ def test_at_a_terminal_apply_says_what_to_do_next(folder: Folder, name: str) -> 
     shown = shown_at_terminal(folder, {}, "apply", "-y", ".")
     assert shown.endswith(f"\n{told}\n")
     assert "Next:" not in shown_at_terminal(folder, {}, "apply", "-y", ".")  # nothing was made
+    if name == "a job":
+        shown = shown_at_terminal(folder, {}, "destroy", "-y")
+        assert shown.endswith("\nKept: state/x/default.json (state and audit log), .ftops (caches).\n")
 
 
 def test_the_next_steps_are_the_program_beside_the_spec_and_a_new_report(folder: Folder) -> None:
