@@ -16,8 +16,19 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.applying.events import Event
-from ftops.config.sweeps import Sweeps, chosen, is_best
-from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, decode, encode, fill
+from ftops.config.sweeps import Sweeps, chosen, is_best, named_by
+from ftops.core.address import (
+    Address,
+    Json,
+    Reference,
+    Secret,
+    Secrets,
+    Value,
+    decode,
+    encode,
+    fill,
+    references,
+)
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, GateHeld, Permanent
 from ftops.core.hosting_hours import is_off_at
@@ -146,6 +157,8 @@ class ProviderCalls(Struct, frozen=True):
     sweeps: Sweeps = {}
     stopping: Stopping | None = None
     """The sweeps whose jobs may be stopped early; None if there are none."""
+    successors: Mapping[str, Change] = {}
+    """By the step that would delete its old object first, each step."""
     full: set[str] = field(default_factory=set)
     """Queues of accounts that aren't looked at again, because the run doesn't wait."""
     _queues: dict[str, str | None] = field(default_factory=dict)
@@ -170,6 +183,7 @@ class ProviderCalls(Struct, frozen=True):
                 step.stays = True
                 return lambda: None
             self._check_gates(step)
+            self._check_successor(step)
             if step.acts is None:
                 step.acts = self._by_hours(step)
             call = ProviderCalls._create if step.renewed else _CALLS[step.acts]
@@ -228,6 +242,14 @@ class ProviderCalls(Struct, frozen=True):
             if all(gate.allow_override for gate in change.gates):
                 hint += f"; to deploy it all the same, apply with --override-gate {change.address} --reason …"
             raise GateHeld(f"{change.address} is held by its gate", reasons, hint)
+
+    def _check_successor(self, step: Step) -> None:
+        """Raises Permanent if an object would be deleted for one that can't be created, such as of the model
+        of a job that was stopped."""
+        change = self.successors.get(step.change.step)
+        for reference in references(list(change.after.values())) if change else ():
+            if all(self.result(address) is not None for address in named_by(reference, self.sweeps)):
+                self._value(reference)
 
     def result(self, evaluation: Address) -> Mapping[str, Json] | None:
         """What is recorded of an evaluation or a job that has ended."""

@@ -18,7 +18,7 @@ from ftops.config.outputs import OutputValue
 from ftops.config.sweeps import choice_of, used_sweeps
 from ftops.core.address import encode, references
 from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeResult, Outcome, Threads
-from ftops.planning.plan import CREATING, Held, Plan
+from ftops.planning.plan import CREATING, OLD, Held, Plan
 from ftops.planning.refresh import Reader
 from ftops.providers.base import all_instant
 from ftops.providers.redaction import redaction
@@ -72,7 +72,10 @@ class Apply:
 
             anew = (change.address for change in plan.changes if change.action in CREATING)
             stopping = Stopping(plan.stops, self._live, context.price, anew)
-        self._calls = ProviderCalls(self._live, context, self._executor.say, plan.sweeps, stopping)
+        successors = {f"{change.step}{OLD}": change for change in plan.changes}
+        self._calls = ProviderCalls(
+            self._live, context, self._executor.say, plan.sweeps, stopping, successors
+        )
         self._untold = dict(plan.sweeps)
         """The sweeps whose best job wasn't told yet."""
         clean = redaction(context.secrets)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ftops.config.sweeps import Stop, Stops
+from ftops.config.sweeps import Stop, Stops, has_result
 from ftops.core.address import Address, Json
 from ftops.core.dag_executor import Call
 from ftops.core.errors import Permanent, ProviderError
@@ -109,7 +109,8 @@ class Stopping:
         step, steps = self._step(record), self._steps(record)
         if steps is not None and step >= steps:
             return {}
-        if loss := losing(address, curves, stop):
+        left = {job.address for job in self._jobs(stop) if _may_leave_a_model(job)}
+        if loss := losing(address, curves, stop, left):
             return self._said(record, stop.rule, self._reason(stop, loss), step)
         if self._is_used_up(stop, curves, address):
             return self._said(record, "budget", _budget_text(stop), step)
@@ -208,6 +209,10 @@ class Stopping:
         wanted = record.inputs.get("training")
         found = (r for r in needs if r and kind_of(r.address).is_data and r.remote_id == wanted)
         return next((one.outputs for one in found), {})
+
+
+def _may_leave_a_model(job: ResourceState) -> bool:
+    return job.status is not Status.TAINTED and has_result(job.outputs)
 
 
 def _budget_text(stop: Stop) -> str:

@@ -272,6 +272,10 @@ def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, st
         there = ", ".join(sorted(siblings, key=lambda name: (name.isdigit(), len(name), name)))
         detail = f"There is no {head} {last} of {address}. There are: {there}."
         return f"{reference} has no value", detail, f"write one of these, such as ${{{address}.{head}.best}}"
+    if outputs.get("stopped"):
+        detail = f"{address} was stopped early, so it has no {path}."
+        hint = f"train it again with --replace '{address}', or use `best` of its sweep"
+        return f"{reference} has no value", detail, hint
     return (
         f"{reference} has no value",
         f"{address} exists, but the service reported no {path}.",

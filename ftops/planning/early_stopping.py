@@ -1,13 +1,14 @@
 """Early stopping: which jobs of a sweep are stopped, by what is known of the metric of all of them. Pure.
 
 The median rule is that of Google Vizier (Golovin et al. 2017); `halving` is asynchronous successive halving
-(Li et al. 2020), as the variant that stops jobs. Neither stops the best job so far, nor one without values.
+(Li et al. 2020), as the variant that stops jobs. Neither stops the best job so far of those that may leave a
+model, nor one without values.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import accumulate
 from math import isclose
 from typing import Any, NamedTuple
@@ -74,13 +75,15 @@ def curve_of(rows: Iterable[Mapping[str, Any]], measure: Measure) -> Curve:
     return Curve(steps, tuple(accumulate(ranks, min)), means)
 
 
-def losing(job: Address, curves: Curves, stop: Stop) -> Loss | None:
-    """Why the rule stops a job now; None if it goes on."""
+def losing(job: Address, curves: Curves, stop: Stop, left: Container[Address]) -> Loss | None:
+    """Why the rule stops a job now; None if it goes on, as the best of those does that are `left`: the others
+    were stopped or have failed, and have no model."""
     curve = curves.get(job, Curve())
     if not curve.steps or curve.steps[-1] < stop.after:
         return None
     others = [one for address, one in curves.items() if address != job and one.steps]
-    if not any(_is_worse(curve.bests[-1], one.bests[-1]) for one in others):
+    rivals = (one for address, one in curves.items() if address != job and one.steps and address in left)
+    if not any(_is_worse(curve.bests[-1], one.bests[-1]) for one in rivals):
         return None
     return _RULES[stop.rule](curve, others, stop)
 

@@ -22,7 +22,7 @@ from ftops.core.plurals import agree
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.decisions import Decisions
-from ftops.planning.plan import CREATING, REMOVING, Action, Change, Reason
+from ftops.planning.plan import CREATING, OLD, REMOVING, Action, Change, Reason
 from ftops.state.state import ResourceState, Status
 
 Deposed = Mapping[tuple[Address, str], ResourceState]
@@ -171,7 +171,7 @@ class StepOrder(Struct):
                 "`replace: blue_green` the new object gets a name of its own"
             )
         if decision.deletes_first:
-            step = f"{address}#old"
+            step = f"{address}{OLD}"
             self._add(replace(self._removal(decision, step), **_gating(decision)))
             waits.add(step)
         self._add(_making(decision), waits)
@@ -285,7 +285,7 @@ class StepOrder(Struct):
             for need in old.dependencies:
                 leftovers.setdefault(need, []).append(f"{address}#{key}")
         for step, change in self._steps.items():
-            if change.action in REMOVING and not step.endswith("#old"):
+            if change.action in REMOVING and not step.endswith(OLD):
                 users = self._users.get(change.address, ())
                 before = [s for user in users for s in self._steps_of(user)]
                 before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
@@ -345,7 +345,7 @@ class StepOrder(Struct):
         decision = self.decisions.get(address)
         if decision is None:
             return ()
-        steps = [str(address), f"{address}#old"]
+        steps = [str(address), f"{address}{OLD}"]
         if decision.creates_first and decision.recorded is not None:
             steps.append(f"{address}#{deposed_key(decision.recorded)}")
         return [step for step in steps if step in self._steps]
@@ -376,7 +376,7 @@ class StepOrder(Struct):
 
     def _replaced_first(self) -> Iterator[tuple[Address, str]]:
         """Resources whose old object is deleted first, and the step that deletes it."""
-        return ((a, f"{a}#old") for a, decision in self.decisions.items() if decision.deletes_first)
+        return ((a, f"{a}{OLD}") for a, decision in self.decisions.items() if decision.deletes_first)
 
     def _uses_older(self, user: Address, current: ResourceState | None) -> bool:
         """Whether it uses an object that was replaced earlier, not the recorded one: a job that failed or

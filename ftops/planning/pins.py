@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ftops.config.accounts import accounts_of, agrees
 from ftops.config.config import Config, Resource
 from ftops.config.sweeps import Sweeps, chosen, model_made
 from ftops.core.address import Address, Json, Reference
@@ -42,7 +43,7 @@ class PinsInEffect(Struct, frozen=True):
 def pins_in_effect(state: State, config: Config, options: Options, at: str, who: str) -> PinsInEffect:
     """The recorded pins, without those that end, and with what is asked for. `at` and `who` of new ones."""
     found = PinsInEffect(dict(state.pins))
-    declared = config.by_address
+    declared, accounts = config.by_address, accounts_of(config) if state.pins else {}
     for address in state.pins:
         if options.mode is Mode.DESTROY:
             found = found.without(address, "destroyed")
@@ -52,6 +53,8 @@ def pins_in_effect(state: State, config: Config, options: Options, at: str, who:
             found = found.without(address, "asked")
         elif options.mode is Mode.NORMAL and not _is_served_as_recorded(state, declared[address]):
             found = found.without(address, "served")
+        elif options.mode is Mode.NORMAL and not _stays(state, declared[address], accounts):
+            found = found.without(address, "account")
     for address, wanted in options.pins.items():
         recorded = state.pins.get(address)
         if recorded is None or (recorded.model, recorded.reason) != (wanted.model, wanted.reason):
@@ -68,6 +71,12 @@ def _is_served_as_recorded(state: State, resource: Resource) -> bool:
     of as an adapter, the pinned model may not be served at all."""
     record = state.resources.get(resource.address)
     return record is None or serving_of(record.inputs) is serving_of(resource.inputs)
+
+
+def _stays(state: State, resource: Resource, accounts: Mapping[str, str]) -> bool:
+    """Whether a deployment stays in its account. The pinned model doesn't exist in another one."""
+    record = state.resources.get(resource.address)
+    return record is None or not record.account or agrees(record.account, accounts[resource.provider])
 
 
 def with_pins(config: Config, pins: Mapping[Address, Pin]) -> Config:

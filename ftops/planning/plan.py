@@ -175,6 +175,10 @@ class AttributeChange(NamedTuple):
     note: str = ""
 
 
+OLD = "#old"
+"""After the address, in the step that deletes an object before its replacement is created."""
+
+
 class Change(Struct, frozen=True, omit_defaults=True):
     """One step. `step` is unique in a plan: the address, or `address#key` if an old object is deleted.
 

@@ -24,7 +24,7 @@ from ftops.planning.plan import MAKING, Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.providers.base import Queues
 from ftops.session.answers import Keeper
-from ftops.session.hosting import mark_hours
+from ftops.session.hosting import mark_hours, noting_hours
 from ftops.session.session import Session
 from ftops.state.entries import Entry, ExpirySet, Granted, GrantEnded
 from ftops.state.live_state import fold
@@ -107,6 +107,9 @@ def _run(
 ) -> Report:
     """`first` is recorded before anything is started, `if_done` when all of the plan is done."""
     state, journal = session.begin(first)
+    changed = {change.address for change in made.changes}
+    if made.has_hours:
+        journal = noting_hours(session, journal, changed)
     hold, keeper = session.hold, Keeper(session.config)
     context = _context(session, made, emit, keeper, state.lineage)
 
@@ -132,7 +135,7 @@ def _run(
         raise
     session.end(journal, report.state)
     if made.has_hours:
-        mark_hours(session, [change.address for change in made.changes])
+        mark_hours(session, changed)
     context.check()
     return report
 

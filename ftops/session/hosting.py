@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from msgspec import Struct
@@ -18,9 +19,11 @@ from ftops.core.errors import FtopsError
 from ftops.planning.hosting import is_due
 from ftops.planning.moves import located
 from ftops.planning.plan import Plan
-from ftops.session.own_marks import is_marked, own_objects, set_marks
+from ftops.session.own_marks import NotingJournal, is_marked, own_objects, set_marks
 from ftops.session.session import Session
-from ftops.state.state import ResourceState
+from ftops.state.backends.base import Journal
+from ftops.state.entries import Begun, Entry, Recorded
+from ftops.state.state import Operation, PendingOperation, ResourceState
 
 _MARKS = "hours"
 
@@ -87,6 +90,30 @@ def _given(wanted: Collection[Secret]) -> dict[Secret, str]:
     return {s: os.environ[s.name] for s in wanted if s.scope == "env" and s.name in os.environ}
 
 
+def noting_hours(session: Session, journal: Journal, addresses: Collection[Address]) -> Journal:
+    """The same journal of an approved run; it remembers the hours that are recorded for these addresses, and
+    those of objects whose creation begins, since the run may be killed. If that can't be written, the hours
+    are refused."""
+
+    def note(entries: Sequence[Entry]) -> None:
+        marks: dict[str, bytes] = {}
+        for entry in entries:
+            if isinstance(entry, Begun) and entry.operation.operation is Operation.CREATE:
+                if _is_hosted(entry.operation, addresses):
+                    marks[_name(entry.operation)] = b""
+            elif isinstance(entry, Recorded) and _is_hosted(entry.resource, addresses):
+                marks[_name(entry.resource)] = entry.resource.remote_id.encode()
+        if marks:
+            with suppress(OSError):
+                set_marks(session, _MARKS, marks)
+
+    return NotingJournal(journal, note)
+
+
+def _is_hosted(record: ResourceState | PendingOperation, addresses: Collection[Address]) -> bool:
+    return record.address in addresses and "hosting" in record.inputs
+
+
 def mark_hours(session: Session, addresses: Collection[Address]) -> None:
     """After an approved run: remembers what it has recorded for these addresses: hours and objects."""
     records = session.state.resources
@@ -95,7 +122,7 @@ def mark_hours(session: Session, addresses: Collection[Address]) -> None:
     set_marks(session, _MARKS, marks, hosted.values())
 
 
-def _name(record: ResourceState) -> str:
+def _name(record: ResourceState | PendingOperation) -> str:
     """Of what is created and deleted, and when; whatever it is called in the spec."""
     said = [record.account, encode(dict(record.inputs)), record.identities]
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -7,9 +7,10 @@ encrypted one, needs no marks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -39,20 +40,18 @@ def is_marked(session: EnvironmentState, topic: str, name: str, mark: bytes) -> 
 
 
 def set_marks(
-    session: EnvironmentState, topic: str, marks: Mapping[str, bytes], still: Collection[str]
+    session: EnvironmentState, topic: str, marks: Mapping[str, bytes], still: Collection[str] | None = None
 ) -> None:
-    """Remembers what this machine has approved, by name; forgets those of the spec that aren't in `still`.
-    Raises OSError."""
+    """Remembers what this machine has approved, by name; forgets those of the spec that aren't in `still`, if
+    that is given. Raises OSError."""
     if is_protected(session.store):
         return
-    project = session.config.project
-    ignore(project)
-    folder = own_folder(project, topic)
-    make_own(folder)
-    kept = {_file(session, name) for name in (*still, *marks)}
-    for path in folder.glob(_file(session, "*")):
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
+    folder = _own(session, topic)
+    if still is not None:
+        kept = {_file(session, name) for name in (*still, *marks)}
+        for path in folder.glob(_file(session, "*")):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
     for name, mark in marks.items():
         write_private(folder / _file(session, name), mark)
 
@@ -78,57 +77,58 @@ class OwnObjects(Struct, frozen=True):
 
 
 def noting(session: EnvironmentState, journal: Journal, before: State) -> Journal:
-    """The same journal; it remembers the objects that it records, unless they are in the state already."""
+    """The same journal; it remembers the objects that it records, unless they are in the state already. If
+    that can't be written, what is unattended is refused, but no more."""
     if is_protected(session.store):
         return journal
     known = {record.remote_id for _, record in recorded_objects(before.resources, before.deposed)}
     known |= {operation.token for operation in before.pending.values()}
-    return _NotingJournal(journal, session, known)
+
+    def note(entries: Sequence[Entry]) -> None:
+        new = {id for entry in entries if (id := _id_of(entry)) and id not in known}
+        if new:
+            with suppress(OSError), _opened(session) as file:
+                file.write("".join(f"{id}\n" for id in sorted(new)).encode())
+        known.update(new)
+
+    return NotingJournal(journal, note)
 
 
-class _NotingJournal(Struct):
-    """Before an object is in the journal, it is remembered: so it counts wherever a run is killed. If that
-    can't be written, what is unattended is refused, but no more."""
+class NotingJournal(Struct):
+    """A journal whose entries are noted before they are written: so what is noted counts wherever a run is
+    killed."""
 
     _journal: Journal
-    _session: EnvironmentState
-    _known: set[str]
-    _file: FileIO | None = None
-    """Opened for the first object."""
+    _note: Callable[[Sequence[Entry]], None]
 
     def append(self, entries: Iterable[Entry]) -> None:
         entries = list(entries)
-        new = {id for entry in entries if (id := _id_of(entry)) and id not in self._known}
-        if new:
-            with suppress(OSError):
-                self._file = self._file or _opened(self._session)
-                self._file.write("".join(f"{id}\n" for id in sorted(new)).encode())
-        self._known |= new
+        self._note(entries)
         self._journal.append(entries)
 
     def sync(self) -> None:
         self._journal.sync()
 
     def close(self) -> None:
-        self._end()
         self._journal.close()
 
     def fold(self, state: State) -> None:
-        self._end()
         self._journal.fold(state)
-
-    def _end(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _opened(session: EnvironmentState) -> FileIO:
     """The file of what was recorded here, to add to it. Raises OSError."""
+    folder = _own(session, _OBJECTS)
+    return open(folder / _file(session, ""), "ab", buffering=0, opener=open_private)
+
+
+def _own(session: EnvironmentState, topic: str) -> Path:
+    """The folder of a topic, which exists. Raises OSError."""
     project = session.config.project
     ignore(project)
-    folder = own_folder(project, _OBJECTS)
+    folder = own_folder(project, topic)
     make_own(folder)
-    return open(folder / _file(session, ""), "ab", buffering=0, opener=open_private)
+    return folder
 
 
 def _id_of(entry: Entry) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ftops.session.rollback import Candidate
 
 _RELEASED: Mapping[str, str] = {
+    "account": "isn't pinned any more: the pinned model doesn't exist in its new account",
     "asked": "is released: it gets the model that the spec asks for",
     "declared": "is released: the spec asks for the pinned model itself",
     "served": "isn't pinned any more: the spec serves its model in another way",

@@ -61,12 +61,12 @@ def switch(world: World, clone: Clone, fault: Fault) -> Run:
 
     def carry_out(session: Session, run: Run) -> None:
         run.begun = True
+        run.is_refused = bool(found[0].refused)
         plan = found[0].plan
         if not (plan.changes or plan.entries):
             run.report = Report("done", session.state, {})
             return
         run.report = apply_plan(found[0].session, plan, Settings(), lambda event: None)
-        run.is_refused = bool(found[0].refused)
 
     options = replace(NORMAL, targets=_hosted(clone))
     return world.command(clone, options, fault, carry_out, planned=planned)

@@ -60,12 +60,10 @@ class PreviewRules:
         faults: list[Fault],
     ) -> None:
         story, world = self.story, self.story.world
-        before = set(world.cloud.things)
-        clone = world.new_clone(f"pr{story.told}-", as_preview(world.clones[which % len(world.clones)].spec))
+        before, whose = set(world.cloud.things), world.clones[which % len(world.clones)]
+        clone = world.new_clone(f"pr{story.told}-", as_preview(whose.spec))
         clone.ttl = "0.01s"
-        story.tell(
-            f"{clone.folder.name} is a preview of {world.clones[which % len(world.clones)].folder.name}"
-        )
+        story.tell(f"{clone.folder.name} is a preview of {whose.folder.name}")
         story.check("apply", world.apply(clone, wait=wait, fault=fault.anew()))
         if again:
             for name, a, b in edits:

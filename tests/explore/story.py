@@ -163,6 +163,10 @@ class Story:
             return
         if self._stands_in_the_way(clone):
             self.respec(clone, "nothing stands in the way", _unprotected(clone))
+            if stopped := tuple(
+                a for a, r in clone.state.resources.items() if r.stopped and a in clone.spec.items
+            ):
+                self.apply(clone, replace(NORMAL, replaces=stopped))
             if self._settles(clone) or len(self.world.clones) > 1 or _names_what_stays(clone):
                 return
         self.complain("converges", [f"{clone.folder.name} doesn't become what its spec says"])
@@ -183,7 +187,8 @@ class Story:
     def _stands_in_the_way(self, clone: Clone) -> bool:
         """Whether there is a reason for a plan to be refused, or to fail: something is protected, ignored or
         held by a gate, an account can't be reached, a block contradicts what exists, another state holds what
-        this one wants, or an adapter can't be asked before its gate lets another one go."""
+        this one wants, a job whose model is wanted was stopped, or an adapter can't be asked before its gate
+        lets another one go."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
         lives = [one.life for one in spec.items.values()]
@@ -194,9 +199,9 @@ class Story:
         unreachable = not accounts.issubset(spec.accounts.values())
         held = any(not spec.may_serve(address) for address in spec.of("deployment"))
         held = held or any(spec.exam(address).via for address in spec.of("evaluation"))
-        return (
-            protected or held or unreachable or bool(spec.moved or spec.imports) or len(self.world.clones) > 1
-        )
+        stopped = any(record.stopped for record in state.resources.values())
+        blocks = bool(spec.moved or spec.imports)
+        return protected or held or stopped or unreachable or blocks or len(self.world.clones) > 1
 
     def _is_destroyed(self, clone: Clone) -> bool:
         self.respec(clone, "nothing stands in the way", _unprotected(clone))

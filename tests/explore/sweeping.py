@@ -120,7 +120,7 @@ def with_sweep(spec: Spec, sweeping: Sweeping, epochs: list[int], least: float =
 
 
 def stopped_by_its_rule(world: World, run: Run) -> Iterator[str]:
-    """A run cancels a job only by a rule of the plan, and never the best one so far."""
+    """A run cancels a job only by a rule of the plan, and never the best one so far of those that go on."""
     for event in run.events:
         if event.verb != "stop":
             continue
@@ -128,20 +128,20 @@ def stopped_by_its_rule(world: World, run: Run) -> Iterator[str]:
         stops = run.plan.stops.values() if run.plan else ()
         if not any(address in stop.jobs for stop in stops):
             yield f"{event} is stopped by no rule"
-        sweeping = run.spec.sweeping
-        sign = 1 if sweeping.mode == "min" else -1
+        before = run.before.resources.get(address)
+        if before is not None and before.stopped:
+            continue  # an earlier run has decided it
+        sign = 1 if run.spec.sweeping.mode == "min" else -1
         records = (run.after.resources.get(job) for job in run.spec.items if job[:2] == SWEEP[:2])
         ids = {record.remote_id for record in records if record}
         bests = {
             thing.uid: min(sign * loss for loss in losses)
             for thing in event.there.values()
-            if thing.remote_id in ids and (losses := thing.losses(event.now))
+            if thing.remote_id in ids and thing.is_usable(event.now) and (losses := thing.losses(event.now))
         }
-        mine = bests.get(event.thing.uid)
-        if mine is None or mine < min(
-            (b for uid, b in bests.items() if uid != event.thing.uid), default=mine
-        ):
-            yield f"{event} was stopped, and is the best so far: {bests}"
+        mine = bests.pop(event.thing.uid, None)
+        if mine is None or not bests or mine < min(bests.values()):
+            yield f"{event} was stopped at {mine}, and is the best so far: {bests}"
 
 
 def stopped_for_good(world: World, run: Run) -> Iterator[str]:

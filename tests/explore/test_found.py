@@ -12,14 +12,17 @@ from ftops.planning.plan import NORMAL, PinTo
 from tests.explore.contents import CONTENTS
 from tests.explore.edits import ADDRESSES
 from tests.explore.faults import Fault, FaultKind
-from tests.explore.hosting import NIGHT
-from tests.explore.machine import A, B, D, E, J, K, V
+from tests.explore.hosting import DAY, NIGHT, switch
+from tests.explore.machine import A, B, D, E, J, K, V, X
+from tests.explore.outside import turn
 from tests.explore.previews import as_preview, collect, left
-from tests.explore.spec import Data, Exam, Job, Serving, Spec
+from tests.explore.spec import Data, Exam, Job, Serving, Spec, Sweeping
 from tests.explore.story import DESTROY, Story
+from tests.explore.sweeping import with_sweep
 from tests.explore.world import World
 
 W = ADDRESSES["evaluation"][1]
+Y = ADDRESSES["job"][3]
 PLAIN = Spec({A: Data(), J: Job(A), D: Serving("chat", J)})
 
 
@@ -221,4 +224,66 @@ def test_a_rolled_back_deployment_that_gets_another_address_is_released_by_the_p
     story.respec(clone, "another address", Spec({A: Data(), J: Job(A), E: Serving("chat")}))
     assert story.apply(clone).is_done
     assert not clone.state.pins
+    story.end()
+
+
+def test_a_rolled_back_deployment_is_released_if_it_gets_another_account(story: Story) -> None:
+    clone = story.world.clones[0]
+    story.apply(clone)
+    story.apply(clone, replace(NORMAL, pins={D: PinTo(str(clone.state.resources[D].inputs["model"]), J, "")}))
+    story.respec(clone, "epochs", PLAIN.with_item(J, Job(A, epochs=2)))
+    story.apply(clone)
+    story.respec(clone, "another account", replace(clone.spec, accounts={"p": "west", "q": "east"}))
+    run = story.apply(clone)
+    assert run.is_done and not clone.state.pins
+    story.end()
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_on", "kind", "number"),
+    [
+        (DAY, False, FaultKind.KILL_AFTER_CALL, 4),
+        (DAY, False, FaultKind.KILL_AFTER_APPEND, 8),
+        (NIGHT, True, FaultKind.KILL_AFTER_APPEND, 3),
+    ],
+    ids=["created", "recorded", "off"],
+)
+def test_hours_count_although_the_run_that_recorded_them_was_killed(
+    story: Story, hours: str, is_on: bool, kind: FaultKind, number: int
+) -> None:
+    clone = story.world.clones[0]
+    items = {**PLAIN.items, D: Serving("chat", J, hours=hours), E: Serving("eval", hours=hours)}
+    story.respec(clone, "hours", Spec(items))
+    story.apply(clone, fault=Fault(kind, number), parallelism=1)
+    assert story.apply(clone).is_done
+    turn(story.world, 0)
+    run = switch(story.world, clone, Fault())
+    assert not run.is_refused
+    assert len(story.world.cloud.of("east", "deployment")) == 2 * is_on
+    story.end()
+
+
+def test_an_endpoint_stays_if_the_job_of_its_next_model_is_stopped(story: Story) -> None:
+    clone = story.world.clones[0]
+    story.respec(clone, "a base model", Spec({A: Data(), D: Serving("chat")}))
+    story.apply(clone)
+    sweep = Spec({A: Data(), X: Job(A, epochs=3), Y: Job(A, epochs=1)}, sweeping=Sweeping(rule="halving"))
+    story.respec(clone, "a sweep", sweep.with_item(D, Serving("chat", Y)))
+    run = story.apply(clone)
+    assert run.after.resources[Y].stopped
+    assert story.world.cloud.of("east", "deployment")
+    error = story.plan(clone).error
+    assert error is not None
+    assert error.diagnostics[0].detail == 'job.m["y"] was stopped early, so it has no fine_tuned_model.'
+    story.end()
+
+
+def test_the_only_job_that_is_left_of_a_sweep_is_not_stopped(story: Story) -> None:
+    """The other one was stopped, and has no model, although it was better."""
+    clone = story.world.clones[0]
+    for epochs in ([2, 1], [3, 1]):
+        sweeping = Sweeping("max", rule="halving", after=2)
+        story.respec(clone, "a sweep", with_sweep(Spec({A: Data()}), sweeping, epochs))
+        assert story.apply(clone).is_done
+        assert clone.state.resources[Y].stopped
     story.end()
