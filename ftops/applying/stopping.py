@@ -99,6 +99,11 @@ class Stopping:
         known = (self._live.resources.get(job) for job in stop.jobs)
         return [record for record in known if record and record.remote_id not in self._former]
 
+    def _results(self, stop: Stop) -> list[ResourceState]:
+        """Those that are a result or become one. No job is stopped in favour of one that has failed, or was
+        cancelled elsewhere."""
+        return [job for job in self._jobs(stop) if job.status is not Status.TAINTED]
+
     def decide(self, address: Address) -> dict[str, Json]:
         """What is recorded of a job that is stopped now; empty if it goes on. A job of another state isn't
         this one's to stop."""
@@ -109,7 +114,7 @@ class Stopping:
         step, steps = self._step(record), self._steps(record)
         if steps is not None and step >= steps:
             return {}
-        left = {job.address for job in self._jobs(stop) if _may_leave_a_model(job)}
+        left = {job.address for job in self._results(stop) if has_result(job.outputs)}
         if loss := losing(address, curves, stop, left):
             return self._said(record, stop.rule, self._reason(stop, loss), step)
         if self._is_used_up(stop, curves, address):
@@ -125,7 +130,7 @@ class Stopping:
         return {"rule": "budget", "reason": reason, "budget": stop.budget}
 
     def _curves_of(self, stop: Stop) -> dict[Address, Curve]:
-        jobs, measure = self._jobs(stop), self._measure(stop)
+        jobs, measure = self._results(stop), self._measure(stop)
         if measure is None:
             return {}
         for job in jobs:
@@ -168,7 +173,7 @@ class Stopping:
             return False
         jobs = self._jobs(stop)
         spent = {job.address: one for job in jobs if (one := self._spending(job, stop))}
-        left = [job.address for job in jobs if not job.stopped]
+        left = [job.address for job in self._results(stop) if not job.stopped]
         kept = leader(left, curves, spent)
         limit = stop.dollars if stop.tokens is None else float(stop.tokens)
         return address != kept and limit is not None and is_used_up(spent, kept, limit)
@@ -209,10 +214,6 @@ class Stopping:
         wanted = record.inputs.get("training")
         found = (r for r in needs if r and kind_of(r.address).is_data and r.remote_id == wanted)
         return next((one.outputs for one in found), {})
-
-
-def _may_leave_a_model(job: ResourceState) -> bool:
-    return job.status is not Status.TAINTED and has_result(job.outputs)
 
 
 def _budget_text(stop: Stop) -> str:
