@@ -142,7 +142,9 @@ class RunFinished(Event, frozen=True):
     waiting: int = 0
     """What wasn't created yet, because its account had no room for it."""
     stopped: int = 0
-    """Jobs that a rule of their sweep has stopped, or kept from being started."""
+    """Jobs that a rule of their sweep has stopped."""
+    not_started: int = 0
+    """Jobs that the budget of their sweep has no room for."""
     left: int = 0
     """What is still in progress at the service."""
 

@@ -56,8 +56,10 @@ class EventEmitter(Struct, frozen=True):
         self.step(events.ChangeProgress, step, message, self.elapsed(step), percent, line.metrics, steps)
 
     def run_finished(
-        self, plan: Plan, result: str, results: Mapping[str, NodeResult], *, stopped: int = 0
+        self, plan: Plan, result: str, results: Mapping[str, NodeResult], stopped: int, not_started: int
     ) -> None:
+        """`stopped`: jobs that a rule of their sweep ended; `not_started`: those that its budget kept from
+        starting, which aren't among the results."""
         part = plan.limited_to({step for step, outcome in results.items() if outcome is NodeResult.DONE})
         count = list(results.values()).count
         self.emit(
@@ -71,6 +73,7 @@ class EventEmitter(Struct, frozen=True):
             held=len(plan.held) + count(NodeResult.HELD),
             waiting=count(NodeResult.WAITING),
             stopped=stopped,
+            not_started=not_started,
             left=count(NodeResult.LEFT),
             **{Action(name).done: number for name, number in part.summary.items()},
         )

@@ -104,9 +104,13 @@ class Apply:
         self._journal.sync()
         result = self._result(fates)
         held = (*plan.held, *self._outcomes.held)
-        changed = {node: fate for node, fate in fates.items() if not self._steps[node].stays}
-        stopped = sum(step.is_stopped for step in self._steps.values())
-        self._reporter.run_finished(plan, result, changed, stopped=stopped)
+        stopped = {node: step.off for node, step in self._steps.items() if step.is_stopped}
+        never_started = {node for node, off in stopped.items() if off is not None}
+        same = {node for node, step in self._steps.items() if step.stays} | never_started
+        changed = {node: fate for node, fate in fates.items() if node not in same}
+        self._reporter.run_finished(
+            plan, result, changed, len(stopped) - len(never_started), len(never_started)
+        )
         return Report(result, self._live.freeze(), fates, tuple(self._outcomes.failures), held)
 
     def stop(self) -> None:

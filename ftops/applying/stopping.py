@@ -118,7 +118,7 @@ class Stopping:
         if loss := losing(address, curves, stop, left):
             return self._said(record, stop.rule, self._reason(stop, loss), step)
         if self._is_used_up(stop, curves, address):
-            return self._said(record, "budget", _budget_text(stop), step)
+            return self._said(record, "budget", f"{_budget_text(stop)} beside the best job", step)
         return {}
 
     def starts(self, address: Address) -> dict[str, Json]:
@@ -126,8 +126,7 @@ class Stopping:
         stop = self._stops.get(address)
         if stop is None or not self._is_used_up(stop, self._curves_of(stop), address):
             return {}
-        reason = f"{_budget_text(stop)}: it wasn't started"
-        return {"rule": "budget", "reason": reason, "budget": stop.budget}
+        return {"rule": "budget", "reason": f"{_budget_text(stop)} for it", "budget": stop.budget}
 
     def _curves_of(self, stop: Stop) -> dict[Address, Curve]:
         jobs, measure = self._results(stop), self._measure(stop)
@@ -218,7 +217,7 @@ class Stopping:
 
 def _budget_text(stop: Stop) -> str:
     limit = f"{stop.tokens:,} tokens" if stop.tokens is not None else dollars(stop.dollars or 0.0)
-    return f"the budget of its sweep ({limit}) is only enough for the best job"
+    return f"the budget of its sweep ({limit}) has no room"
 
 
 def _chosen(record: ResourceState, name: str) -> int | None:

@@ -161,7 +161,7 @@ def read_results(session: Session, job: ResourceState) -> Results | str:
         return results_of(session.providers(job.provider), job)
     except FtopsError as error:
         if job.stopped:
-            return f"stopped early: {job.stopped.get('reason')}"
+            return f"{'not started' if job.is_off else 'stopped early'}: {job.stopped.get('reason')}"
         if job.status is not Status.READY:
             return job.message or job.said_status
         return "no result file" if not job.outputs.get("result_files") else error.summary

@@ -143,6 +143,7 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
     counts = {name: getattr(event, name) for name in (*(action.done for action in Action), "moved")} | {
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
         "stopped early": event.stopped,
+        "not started": event.not_started,
         "held": event.held,
         "in progress": event.left,
         "waiting for a place": event.waiting,
@@ -171,7 +172,9 @@ def awaited_text(event: events.PlacesAwaited) -> str:
 
 
 def stopped_text(event: events.ChangeStopped, paint: Painter = PLAIN) -> str:
-    """`stopped early after 12s: at step 10, …; saves about 12,000 tokens, $3.40`."""
+    """`stopped early after 12s: at step 10, …; saves about 12,000 tokens, $3.40`, or `not started: …`."""
+    if event.at_step is None:
+        return f"{paint('not started', 'update')}: {paint(event.reason)}"
     text = f"{paint('stopped early', 'update')} after {duration(event.elapsed)}: {paint(event.reason)}"
     if event.tokens_saved:
         text += f"; saves about {event.tokens_saved:,} tokens"

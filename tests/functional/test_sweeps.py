@@ -388,10 +388,13 @@ def test_a_budget_that_is_not_enough_for_one_job(tmp_path: Path) -> None:
     """The plan warns where it is written; it is made."""
     spec = SPEC.replace("    seed: 3\n", "    seed: 3\n    stop: {rule: median, budget: {tokens: 9}}\n")
     folder = with_data(Folder.make(tmp_path, spec))
-    done = folder.run("plan")
-    assert done.code == 0
-    words = " ".join(done.err.split())
-    assert "warning: the budget of job.sweep, 9 tokens, is less than its smallest job needs, about " in words
-    assert "--> ftops.yaml:19:26 " in words
+    for command in ("validate", "plan"):
+        done = folder.run(command)
+        assert done.code == 0
+        words = " ".join(done.err.split())
+        assert (
+            "warning: the budget of job.sweep, 9 tokens, is less than its smallest job needs, about " in words
+        )
+        assert "--> ftops.yaml:19:26 " in words
     folder.edit("tokens: 9", "tokens: 9000")
     assert "the budget of job.sweep" not in folder.run("plan").err

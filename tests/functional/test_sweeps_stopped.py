@@ -193,8 +193,9 @@ def test_a_budget_keeps_jobs_from_being_started(cloud: Cloud, folder: Folder) ->
     said = folder.ok("apply", "-y", "--parallelism", "1")
     found = stopped(folder)
     assert found and all(one["rule"] == "budget" for one in found.values())
-    assert "it wasn't started" in said
+    assert "has no room for it" in said
     assert created(cloud) + len(found) == 4
+    assert f"{7 - len(found)} created" in said and f"{len(found)} not started in" in said
     assert "(not started: budget)" in folder.ok("state", "list")
     assert "No changes." in folder.ok("plan")
     folder.ok("jobs")
@@ -204,7 +205,7 @@ def test_a_budget_keeps_jobs_from_being_started(cloud: Cloud, folder: Folder) ->
     assert jobs(folder)[next(iter(found))]["status"] == "not started: budget"
     for words in (("job", "cancel", job), ("logs", job), ("results", job)):
         done = folder.run(*words)
-        assert done.code == 1 and "it wasn't started" in done.words, words
+        assert done.code == 1 and "has no room for it" in done.words, words
     folder.edit("tokens: 1000", "tokens: 1000000")
     assert "because its sweep has another budget" in folder.ok("plan")
     folder.ok("apply", "-y")
@@ -222,7 +223,7 @@ def check_not_started(folder: Folder, keys: list[str]) -> None:
         assert len(runs) == 4 - len(keys) and all(run.key for run in runs)
         with pytest.raises(FtopsError) as refused:
             tracked_runs(session, list(left_out))
-    assert "it wasn't started" in refused.value.diagnostics[0].detail
+    assert "has no room for it" in refused.value.diagnostics[0].detail
 
 
 @pytest.mark.parametrize(

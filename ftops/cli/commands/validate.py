@@ -16,6 +16,7 @@ from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.config.config import Config
 from ftops.config.graph import build
+from ftops.config.sweeps import Stops
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.plurals import plural
@@ -78,8 +79,7 @@ def validate(
 def _check(spec: SpecArguments) -> _Checked:
     """Raises SpecError."""
     config, warnings = read_with_data(spec, connecting=False)
-    build(config)
-    return _Checked(config, (*warnings, *_by_catalogue(config)))
+    return _Checked(config, (*warnings, *_by_catalogue(config, build(config).stops)))
 
 
 def _validate_all(screen: Screen, spec: SpecArguments, revision: str | None) -> int:
@@ -112,14 +112,19 @@ def _validate_all(screen: Screen, spec: SpecArguments, revision: str | None) -> 
     return code
 
 
-def _by_catalogue(config: Config) -> tuple[Diagnostic, ...]:
-    """What the catalogue tells of the models. Raises SpecError if it has errors."""
+def _by_catalogue(config: Config, stops: Stops) -> tuple[Diagnostic, ...]:
+    """What the catalogue tells of the models, and of the budgets of sweeps. Raises SpecError if it has
+    errors."""
     from ftops.planning.preflight import check_spec
 
     found = check_spec(config, os.environ)
     if any(one.severity == "error" for one in found):
         raise SpecError(found)
-    return found
+    if not any(stop.budget for stop in stops.values()):
+        return found
+    from ftops.planning.cost.estimator import too_small_budgets  # only if a sweep has one
+
+    return (*found, *too_small_budgets(config, stops, os.environ))
 
 
 @click.command("graph")

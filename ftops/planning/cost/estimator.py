@@ -16,6 +16,7 @@ from ftops import catalog
 from ftops.catalog import Catalog, CatalogModel
 from ftops.config.config import Config, Resource
 from ftops.config.model_references import referenced_model
+from ftops.config.sweeps import Stops
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.project import display
@@ -29,7 +30,7 @@ from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.evaluation.service_grader import parts
-from ftops.planning.cost.budgets import over_budget
+from ftops.planning.cost.budgets import over_budget, small_budgets
 from ftops.planning.cost.durations import comparable
 from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost, findings
 from ftops.planning.cost.hosting import hosting_cost
@@ -44,6 +45,7 @@ from ftops.planning.estimate import (
     dollars,
 )
 from ftops.planning.plan import CREATING, Action, Change
+from ftops.planning.preflight import as_new
 from ftops.planning.preflight.context import text
 from ftops.state.state import State
 
@@ -72,6 +74,19 @@ def estimate(
     costs = Estimate(training, tuple(estimator.hosting()), data, asking, is_rehearsal)
     noted = (finding for cost in asking for finding in findings(cost, resources[cost.address]))
     return costs, (*over_budget(costs, config.budget), *noted)
+
+
+def too_small_budgets(config: Config, stops: Stops, environ: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """A warning for each sweep of a spec whose budget isn't enough for any of its jobs, if none exists."""
+    limited = {sweep: stop for sweep, stop in stops.items() if stop.budget}
+    jobs = {job for stop in limited.values() for job in stop.jobs}
+    billed = {name for name, p in config.providers.items() if PROVIDER_TYPES[p.type].is_billed}
+    changes = [one for one in as_new(config) if one.address in jobs and one.provider in billed]
+    if not changes:
+        return ()
+    known, resources = catalog.load(config.project, environ), config.by_address
+    training = tuple(_Estimator(changes, config, resources, known).training())
+    return tuple(small_budgets(training, limited, resources))
 
 
 def compare(

@@ -202,7 +202,12 @@ def _in_order(plan: Plan) -> tuple[Change, ...]:
 
 def check_spec(config: Config, environ: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """What the catalogue tells of all resources of a spec. No account is asked."""
-    changes = [
+    return check_offline(as_new(config), config, config.by_address, environ)
+
+
+def as_new(config: Config) -> list[Change]:
+    """The changes of a spec of which nothing exists."""
+    return [
         Change(
             str(r.address),
             r.address,
@@ -214,7 +219,6 @@ def check_spec(config: Config, environ: Mapping[str, str]) -> tuple[Diagnostic, 
         )
         for r in config.resources
     ]
-    return check_offline(changes, config, config.by_address, environ)
 
 
 def check_offline(

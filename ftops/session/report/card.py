@@ -53,7 +53,8 @@ def gather_card(session: Session, addresses: Sequence[Address], *, offline: bool
         if record.stopped:
             again = command("ftops", "apply", "--replace", record.address)
             hint = f"choose another job, or train it: {again}"
-            reason = f"it was stopped early: {record.stopped.get('reason')}."
+            what = "wasn't started" if record.is_off else "was stopped early"
+            reason = f"it {what}: {record.stopped.get('reason')}."
             raise FtopsError(f"{record.address} has no model", reason, hint)
         reason = f"it is {record.said_status}."
         raise FtopsError(f"{record.address} has no model yet", reason, "apply, and try again")
