@@ -246,16 +246,20 @@ def checkpointed(situation: Situation) -> Iterator[Diagnostic]:
         model = change.after.get("model")
         step = step_of(model.attribute) if isinstance(model, Reference) else None
         job = situation.resources.get(model.address) if isinstance(model, Reference) else None
-        steps = _steps_saved(situation, job) if step is not None and job is not None else ()
-        if steps and step not in steps:
-            yield situation.warning(
-                change.address,
-                f"{model} probably won't exist",
-                "A job saves a checkpoint at the end of each epoch, and the service keeps the last three, "
-                f"which are those of step {some(steps)}.",
-                f"write one of these steps, or `${{{job.address}.checkpoint.best}}`" if job else "",
-                at="model",
-            )
+        if step is None or job is None or str(model) in situation.known:
+            continue
+        best = f"`${{{job.address}.checkpoint.best}}`"
+        if why := _why_unknown(situation, job):
+            found = f"whether {model} will exist is known when the job has run", why, f"write {best}"
+        elif step not in (steps := _steps_saved(situation, job)):
+            kept = f"{_SAVED}, and the service keeps the last three, which are those of step {some(steps)}."
+            found = f"{model} probably won't exist", kept, f"write one of these steps, or {best}"
+        else:
+            continue
+        yield situation.warning(change.address, *found, at="model")
+
+
+_SAVED = "A job saves a checkpoint at the end of each epoch"
 
 
 def _unknown(
@@ -333,19 +337,31 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
         )
 
 
+def _why_unknown(situation: Situation, job: Resource) -> str:
+    """Why it isn't known at which steps a job saves checkpoints; empty if it is."""
+    chosen = object_at(job.inputs, "hyperparameters")
+    left = [f"`{name}`" for name in ("n_epochs", "batch_size") if not number_at(chosen, name)]
+    if text(job.inputs, "method") not in ("", "supervised", "dpo"):
+        return "The service doesn't say before at which steps it saves them with this method."
+    if left:
+        return f"{_SAVED}. The service chooses {' and '.join(left)}, and so at which steps that is."
+    if not _examples(situation, job):
+        return f"{_SAVED}. At which steps that is depends on the number of examples."
+    return "Its `stop` may end the job before its last epoch." if "stop" in job.inputs else ""
+
+
 def _steps_saved(situation: Situation, job: Resource) -> tuple[int, ...]:
-    """The steps whose checkpoints are kept; none if they depend on what the service chooses, or the job may
-    end before its last epoch."""
-    data = job.inputs.get("training")
-    source = situation.resources.get(data.address) if isinstance(data, Reference) else None
-    examples = number_at(source.facts, "examples") if source else 0
+    """The steps whose checkpoints are kept, if that is known."""
     chosen = object_at(job.inputs, "hyperparameters")
     epochs, batch = number_at(chosen, "n_epochs"), number_at(chosen, "batch_size")
-    is_known = text(job.inputs, "method") in ("", "supervised", "dpo") and "stop" not in job.inputs
-    if not (is_known and examples and batch):
-        return ()
-    each = -(-examples // batch)
+    each = -(-_examples(situation, job) // batch)
     return tuple(each * epoch for epoch in range(max(1, epochs - _KEPT + 1), epochs + 1))
+
+
+def _examples(situation: Situation, job: Resource) -> int:
+    data = job.inputs.get("training")
+    source = situation.resources.get(data.address) if isinstance(data, Reference) else None
+    return number_at(source.facts, "examples") if source else 0
 
 
 def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[OfferedSku, ...] | None:
