@@ -44,7 +44,7 @@ def with_prompts(
     summary = prompts.summary
     if (decide := inputs.get("decide")) and decide not in summary.graders:
         hint = did_you_mean(decide, summary.graders)
-        raise _problem(f"there is no grader `{decide}` to decide", hint, resource)
+        raise _problem(f"there is no grader `{decide}` to decide", hint, resource, "decide")
     inputs["content"] = summary.content
     inputs.update(_baseline(resource, config))
     if "stop" in inputs:
@@ -65,18 +65,24 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
         served = next((d.inputs.get("name") for d, _ in config.gates_on(resource.address)), None)
         if served is None:
             hint = "write `baseline: base_model`, or give a deployment a `gate` that names this evaluation"
-            raise _problem("no deployment is gated by this evaluation, so none is `serving`", hint, resource)
+            raise _problem(
+                "no deployment is gated by this evaluation, so none is `serving`", hint, resource, "baseline"
+            )
         return {"serving": served, **({} if base is None else {"base_model": base})}
     if any(_spelled(wanted) == _spelled(one) for one in candidates):
-        raise _problem("a model can't be compared with itself", "choose another `baseline`", resource)
+        raise _problem(
+            "a model can't be compared with itself", "choose another `baseline`", resource, "baseline"
+        )
     if wanted != BASE_MODEL:
         return {}
     if base is None:
         what = "`base_model` isn't known: what is evaluated isn't the model of a job"
-        raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource)
+        raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource, "baseline")
     if several := sorted({str(one) for one in bases if one is not None and one != base}):
         what = f"its candidates have several base models: {' and '.join((str(base), *several))}"
-        raise _problem(what, "name one of them in `baseline`, or write `baseline: none`", resource)
+        raise _problem(
+            what, "name one of them in `baseline`, or write `baseline: none`", resource, "baseline"
+        )
     return {"baseline": base}
 
 
@@ -90,7 +96,9 @@ def _required(resource: Resource, config: Config) -> list[Mapping[str, Json]]:
     gates = list(config.gates_on(resource.address))
     if not gates:
         hint = "remove `stop`, or give a deployment a `gate` that names this evaluation"
-        raise _problem("no deployment is gated by this evaluation, so nothing is decided", hint, resource)
+        raise _problem(
+            "no deployment is gated by this evaluation, so nothing is decided", hint, resource, "stop"
+        )
     faults = [
         Diagnostic(
             f"{deployment.address}: its gate requires `{key}`, which only all answers decide",
@@ -237,5 +245,6 @@ def _never_better(resource: Resource, alpha: float, summary: Summary) -> Iterato
         yield detail, "add prompts, or require a metric such as `accuracy: {at_least: 0.9}`"
 
 
-def _problem(summary: str, hint: str, resource: Resource) -> SpecError:
-    return SpecError([Diagnostic(f"{resource.address}: {summary}", "", hint, resource.place)])
+def _problem(summary: str, hint: str, resource: Resource, key: str = "") -> SpecError:
+    place = resource.places.get(key, resource.place)
+    return SpecError([Diagnostic(f"{resource.address}: {summary}", "", hint, place)])

@@ -32,20 +32,31 @@ def missing_fields(job: Resource, inspected: Mapping[Address, Inspected]) -> Ite
     from ftops.evaluation.service_grader import texts  # only for jobs with a grader
     from ftops.evaluation.templates import fields_of
 
-    texts_of_grader = [text for _, text in texts(grader)]
-    names = list(dict.fromkeys(name for name in fields_of(texts_of_grader) if name.startswith("item.")))
-    for key, address in job.data.items():
-        data = inspected.get(address)
-        if not names or data is None or not _is_readable(data):
-            continue
-        for name, lacking in _lacking(data, names).items():
+    named = {name: keys for keys, text in texts(grader) for name in fields_of(text)}
+    names = [name for name in named if name.startswith("item.")]
+    readable = [(k, a, inspected[a]) for k, a in job.data.items() if a in inspected and names]
+    found = [(*one, _lacking(one[2], names)) for one in readable if _is_readable(one[2])]
+    misnamed = {name for name in names if all(_lacks_all(lacking.get(name), d) for _, _, d, lacking in found)}
+    for key, address, data, lacking in found:
+        for name, examples in lacking.items():
+            place = job.reference_places.get(address, job.place)
+            if name in misnamed:
+                if lacking is not found[0][3]:
+                    continue
+                path = ".".join(("grader", *map(str, named[name])))
+                place = job.places.get(path) or job.places.get("grader") or place
             yield Diagnostic(
-                _summary(name, lacking.count, data.inspection.examples, address),
-                f"The grader of {job.address} uses {{{{{name}}}}}; {data.source.line(lacking.line)} ({key}) "
+                _summary(name, examples.count, data.inspection.examples, address),
+                f"The grader of {job.address} uses {{{{{name}}}}}; {data.source.line(examples.line)} ({key}) "
                 "doesn't have it.",
-                did_you_mean(name, [f"item.{field}" for field in lacking.example if field != "messages"]),
-                job.reference_places.get(address, job.place),
+                did_you_mean(name, [f"item.{field}" for field in examples.example if field != "messages"]),
+                place,
             )
+
+
+def _lacks_all(lacking: _Lacking | None, data: Inspected) -> bool:
+    """Whether no example has the field."""
+    return lacking is not None and lacking.count >= data.inspection.examples
 
 
 def _is_readable(data: Inspected) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, nearest
 
 VERDICTS = ("better", "not_worse")
 BOUNDS = ("at_least", "at_most")
@@ -56,20 +56,23 @@ def faults_of(require: Mapping[str, Any]) -> Iterator[Fault]:
         head = key.partition(".")[0]
         if key == "verdict":
             if value not in VERDICTS:
-                yield Fault(
-                    key, f"`verdict` must be one of {', '.join(VERDICTS)}", did_you_mean(str(value), VERDICTS)
-                )
+                summary = f"`verdict` must be {' or '.join(f'`{one}`' for one in VERDICTS)}"
+                yield Fault(key, summary, did_you_mean(str(value), VERDICTS))
         elif key == "non_inferior":
             if not _is_number(value) or not 0 <= value <= 1:
                 hint = "write 0.02 if the candidate may be worse by 2 points"
                 yield Fault(key, "`non_inferior` must be a share between 0 and 1", hint)
         elif head not in METRICS or (head != key and head not in _NAMED):
             known = ("verdict", "non_inferior", *METRICS)
-            yield Fault(key, f"there is no metric `{key}`", did_you_mean(head, known), is_key=True)
+            near = nearest(head, known)
+            hint = f"write `graders.{key}` if it is a grader; other metrics are {', '.join(known)}"
+            hint = f"Did you mean `{near}`?" if near else hint
+            yield Fault(key, f"there is no metric `{key}`", hint, is_key=True)
         elif head in _NAMED and key.rstrip(".") == head:
             yield Fault(key, f"`{head}` needs a name", f"write `{head}.NAME`", is_key=True)
         elif not _is_bounds(value):
-            yield Fault(key, f"`{key}` must have `at_least` or `at_most`", "write {at_least: 0.9}")
+            hint = f"write `{key}: {{at_least: {value if _is_number(value) else 0.9}}}`"
+            yield Fault(key, f"`{key}` must have `at_least` or `at_most`", hint)
         else:
             yield from _bounds_faults(key, value, *_BETWEEN[head])
 

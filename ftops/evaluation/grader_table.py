@@ -45,6 +45,7 @@ class Option(Struct, frozen=True):
 
     problem: Callable[[Any], Wrong | None]
     is_required: bool = False
+    example: str = "…"
     faults: str = ""
     """What yields the faults inside a value without a problem."""
 
@@ -90,25 +91,46 @@ def _row_faults(name: str, row: Any) -> Iterator[Fault]:
         hint = "use letters, digits, - and _, at most 64, and begin with a letter"
         yield Fault((name,), f"`{name}` can't be the name of a grader", "", hint, is_key=True)
     if not isinstance(row, Mapping):
-        yield Fault((name,), f"grader {name} must be a mapping", "", "write {type: exact}")
+        kind = row if isinstance(row, str) and row in TABLE else "exact"
+        detail, hint = "It has a `type`, and the options of this type.", f"write `{name}: {{type: {kind}}}`"
+        yield Fault((name,), f"grader {name} must be a mapping", detail, hint)
         return
     if "type" not in row:
-        yield Fault((name,), f"grader {name} has no `type`", "", f"types: {', '.join(TABLE)}", is_key=True)
+        hint = f"add a `type`, one of {', '.join(TABLE)}"
+        yield Fault((name,), f"grader {name} has no `type`", "It says how answers are graded.", hint, True)
         return
     kind = row["type"]
     if not isinstance(kind, str) or kind not in TABLE:
         summary = f"there is no type of graders `{kind}`"
-        yield Fault((name, "type"), summary, "", did_you_mean(str(kind), TABLE))
+        yield Fault((name, "type"), summary, f"The types are {', '.join(TABLE)}.", _type_hint(str(kind)))
         return
     found = [fault for key in row if key != "type" for fault in _option_faults(name, kind, key, row[key])]
     for key, option in TABLE[kind].items():
         if option.is_required and key not in row:
-            detail = f"The type {kind} needs it."
-            found.append(Fault((name,), f"grader {name} has no `{key}`", detail, is_key=True))
+            detail, hint = f"The type {kind} needs it.", f"add `{key}: {option.example}`"
+            found.append(Fault((name,), f"grader {name} has no `{key}`", detail, hint, True))
     yield from found
     if kind in REMOTE and not found:
         for key, what, hint in REMOTE[kind].problems(row):
             yield Fault((name, key) if key else (name,), f"grader {name} {what}", "", hint, is_key=not key)
+
+
+def _type_hint(kind: str) -> str:
+    if kind in _OF_SERVICE:
+        return f"the service runs these: write {{type: service, grader: {{type: {kind}, …}}, at_least: 0.5}}"
+    return f"did you mean `{_ELSEWHERE[kind]}`?" if kind in _ELSEWHERE else did_you_mean(kind, TABLE)
+
+
+_OF_SERVICE = ("string_check", "text_similarity", "score_model", "label_model", "python", "endpoint", "multi")
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("equals", "equal", "match", "exact_match", "string", "text"), "exact"),
+    **dict.fromkeys(("llm", "model", "llm_judge", "model_graded", "llm-rubric"), "judge"),
+    **dict.fromkeys(("contains", "includes", "pattern"), "regex"),
+    **dict.fromkeys(("fuzzy", "rouge", "bleu", "levenshtein"), "similarity"),
+    **dict.fromkeys(("tool", "tools", "tool_call", "tool_calls", "function"), "function_call"),
+    **dict.fromkeys(("json", "schema"), "json_schema"),
+}
+"""What other tools call types of graders."""
 
 
 def _option_faults(name: str, kind: str, key: str, value: Any) -> Iterator[Fault]:
@@ -135,9 +157,16 @@ def _choice(*words: str) -> Option:
     return Option(problem)
 
 
+_PER_CENT = 100
+
+
 def _share(value: Any) -> Wrong | None:
     is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    return None if is_share else Wrong("must be a number from 0 to 1")
+    if is_share:
+        return None
+    is_per_cent = isinstance(value, int | float) and 1 < value <= _PER_CENT
+    hint = f"write {value / _PER_CENT:g} for {value:g} %" if is_per_cent else "write 0.8 for 80 %"
+    return Wrong("must be a number from 0 to 1", hint)
 
 
 def _texts(value: Any) -> Wrong | None:
@@ -199,16 +228,16 @@ TABLE: Mapping[str, Mapping[str, Option]] = {
         "extra": _choice("error", "ignore"),
     },
     "exact": {},
-    "one_of": {"values": Option(_texts, is_required=True)},
+    "one_of": {"values": Option(_texts, is_required=True, example="[yes, no]")},
     "regex": {"pattern": Option(_pattern)},
     "json_schema": {"schema": Option(_schema)},
     "similarity": {
         "metric": _choice("fuzzy_match", "rouge_l"),
-        "at_least": Option(_share, is_required=True),
+        "at_least": Option(_share, is_required=True, example="0.8"),
     },
     "judge": {
         "model": Option(_name, is_required=True),
-        "prompt": Option(_text, is_required=True),
+        "prompt": Option(_text, is_required=True, example='"Is this right? {{sample.output_text}}"'),
         "labels": Option(_texts),
         "passing": Option(_texts),
         "range": Option(_range),

@@ -12,10 +12,11 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.plurals import plural
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, some
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats.jsonl import MAX_DEPTH, decode, is_too_deep
 from ftops.dataset.rules.findings import quote
@@ -77,15 +78,38 @@ class _Faults:
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
         self.count = 0
+        self._alike: dict[tuple[str, str, str], list[Place]] = {}
+        """By their words: the places of the faults that are alike, of which the first one is in `found`."""
         self.rows: dict[Place, int] = {}
         """Row numbers of a JSON list: a line number alone says little if the list is one line."""
 
     def add(self, summary: str, place: Place, detail: str = "", hint: str = "") -> None:
+        alike = self._alike.setdefault((summary, detail, hint), [])
+        alike.append(place)
+        if len(alike) > 1:
+            return
         self.count += 1
         if row := self.rows.get(place):
             summary = f"row {row}: {summary}"
         if len(self.found) < MOST_ERRORS:
             self.found.append(Diagnostic(summary, detail, hint, place))
+
+    def summed_up(self) -> list[Diagnostic]:
+        """What was found; a fault that others are like says where these are."""
+        others = {places[0]: places[1:] for places in self._alike.values() if len(places) > 1}
+        return [_with_others(one, others.get(one.place, ()) if one.place else ()) for one in self.found]
+
+
+def _with_others(finding: Diagnostic, others: Sequence[Place]) -> Diagnostic:
+    if not others:
+        return finding
+    lines = some((place.line for place in others), _LINES)
+    detail = f"{finding.detail} It is the same in {plural(len(others), 'other prompt')}: line {lines}."
+    return replace(finding, detail=detail.strip())
+
+
+_LINES = 5
+"""So many lines are named of faults that are alike."""
 
 
 def read_prompts(content: bytes, name: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[Prompt, ...]:
@@ -123,7 +147,7 @@ def stream_prompts(stream: BinaryIO, name: str, tools: Sequence[Mapping[str, Any
     if more := faults.count - len(faults.found):
         faults.found.append(Diagnostic(f"{name} has {plural(more, 'more error')}", "", "", Place(name)))
     if faults.found:
-        raise SpecError(faults.found)
+        raise SpecError(faults.summed_up())
 
 
 # Files to rows

@@ -24,6 +24,7 @@ OF_SERVICE = (
 _FIELD = re.compile(r"\{\{([^{}]*)\}\}")
 _HALF_BRACED = re.compile(r"\{+\s*(?:item|sample)\.[\w.]+\s*\}*|\b(?:item|sample)\.[\w.]+\s*\}+")
 _BARE = re.compile(r"\s*(?:item|sample)\.[\w.]+\s*")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _INDEX = re.compile(r"\[|\.\d+(?=\.|$)")
 _NOTHING = object()
 
@@ -60,9 +61,10 @@ def unknown_field(template: Any, sample: Sequence[str]) -> tuple[str, str] | Non
     for name in fields_of(template):
         space, _, rest = name.partition(".")
         if space not in ("item", "sample") or not rest:
-            return name, "write {{item.FIELD}} or {{sample.output_text}}"
+            of_prompt = name if _WORD.fullmatch(name) and space not in ("item", "sample") else "FIELD"
+            return name, f"write {{{{item.{of_prompt}}}}} or {{{{sample.output_text}}}}"
         if space == "sample" and rest.partition(".")[0] not in sample:
-            return name, did_you_mean(rest, sample)
+            return name, did_you_mean(name, [f"sample.{one}" for one in sample])
     return None
 
 

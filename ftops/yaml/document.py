@@ -259,8 +259,8 @@ class _Reader:
         result: dict[str, Any] = {}
         for key, value in node.value:
             if type(key) is not ScalarNode:
-                braces = self.document.place_of(node).text[node.start_mark.column :].startswith("{{")
-                self._report(key, *(_BRACES if braces else _KEY))
+                text = self.document.place_of(node).text[node.start_mark.column :]
+                self._report(key, *(_braces(text) if text.startswith("{{") else _KEY))
             elif key.value == "<<" and not key.style:
                 return self._with_merges(node)
             elif key.value in result:
@@ -320,6 +320,17 @@ _BRACES = (
     "YAML reads the braces as a mapping in a mapping; an expression of a spec is `${…}`.",
     "Write `${…}`, or put text that starts with a brace in quotes.",
 )
+
+
+def _braces(text: str) -> tuple[str, str, str]:
+    """The error about a value that starts with two braces."""
+    field = re.match(r"\{\{\s*(?:item|sample)\.[^{}]*\}\}", text)
+    if not field:
+        return _BRACES
+    detail = "YAML reads the braces as a mapping in a mapping."
+    return "a template must be in quotes", detail, f'Write "{field[0]}".'
+
+
 _KEY_EXPRESSION = (
     "expressions aren't allowed in keys",
     "Names and keys are fixed: the state identifies resources by them.",

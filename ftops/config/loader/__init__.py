@@ -39,6 +39,7 @@ from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
 from ftops.config.policy import SPEC_ALONE, PolicySources
+from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown, has_unknown
 from ftops.config.schema.resources import COMMON_KEYS, LifecycleBlock
 from ftops.config.schema.settings import OutputBlock
@@ -344,11 +345,17 @@ def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     model = schema.resource_block(draft.address.kind)
     known = sorted(model.fields.keys() - COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
-        if name.partition(".")[0] not in known:
+        head, _, rest = name.partition(".")
+        inner = model.fields[head].type if head in known else None
+        of_block = (
+            sorted(inner.fields) if isinstance(inner, type) and issubclass(inner, Block) and rest else []
+        )
+        if head not in known or (of_block and rest.partition(".")[0] not in of_block):
             summary = f"{kind_of(draft.address).noun} has no input `{name}`"
             detail = "`ignore_changes` lists the inputs whose changes are ignored."
             path = ("lifecycle", "ignore_changes", index)
-            draft.entry.report(findings, path, summary, detail, did_you_mean(name, known))
+            near = did_you_mean(name, [f"{head}.{key}" for key in of_block] or known)
+            draft.entry.report(findings, path, summary, detail, near)
     return Lifecycle(
         block.prevent_destroy,
         tuple(sorted(block.ignore_changes or ())),

@@ -14,6 +14,7 @@ from ftops.config.schema.providers import Defaults
 from ftops.config.schema.resources import Deployment, GateBlock
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
+from ftops.core.model_names import split
 from ftops.core.nested import object_at
 from ftops.core.normal_form import name as normal_name
 from ftops.core.resource_types import is_tuned, kind_of
@@ -66,6 +67,7 @@ def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
         inputs["hosting"] = block.hosting.as_data()
     inputs.pop("gate", None)
     _check_serving(draft, inputs, context.findings)
+    _check_version(draft, inputs, context.findings)
     name = inputs.setdefault("name", _default_name(draft.address))
     is_blue_green = block.replace == "blue_green"
     room = _MAX_NAME - (_BLUE_GREEN_SUFFIX if is_blue_green else 0)
@@ -113,6 +115,16 @@ def _check_serving(draft: Draft, inputs: Inputs, findings: list[Diagnostic]) -> 
         report(("target",), "`target` isn't the ARM ID of a deployment on managed compute", "", hint)
 
 
+def _check_version(draft: Draft, inputs: Inputs, findings: list[Diagnostic]) -> None:
+    """A finding if the name of a base model ends with another version."""
+    model, version = inputs["model"], inputs.get("version")
+    own = split(model)[1] if isinstance(model, str) and not is_tuned(model) else ""
+    if own and isinstance(version, str) and version != own:
+        summary = f"`version` isn't that of {model}"
+        hint = f"Write `version: {own}`, or remove it; or name another model."
+        draft.entry.report(findings, ("version",), summary, f"The name of the model ends with {own}.", hint)
+
+
 def _gates(draft: Draft, findings: list[Diagnostic]) -> tuple[list[Inputs], list[Use]]:
     """Gates as inputs, with a reference to each evaluation."""
     from ftops.evaluation import gates  # only if a spec has any
@@ -127,12 +139,14 @@ def _gates(draft: Draft, findings: list[Diagnostic]) -> tuple[list[Inputs], list
             reference = Reference(Address.parse(f"{key}.{block.evaluation}"), attribute)
         except ValueError:
             summary = f"`{block.evaluation}` isn't the name of an evaluation"
-            draft.entry.report(findings, (*path, key), summary, "", "Write its name, without `${…}`.")
+            detail = "A gate names an evaluation of this spec, declared under `evaluations`."
+            draft.entry.report(findings, (*path, key), summary, detail, "Write its name, without `${…}`.")
             continue
         require = block.require or {"verdict": "better"}
         for fault in gates.faults_of(require):
             where = (*path, "require", fault.key)
-            draft.entry.report(findings, where, fault.summary, "", fault.hint, key=fault.is_key)
+            detail = f"`require` says what the result of evaluation.{block.evaluation} must show."
+            draft.entry.report(findings, where, fault.summary, detail, fault.hint, key=fault.is_key)
         uses.append(Use(reference, draft.entry, (*path, key)))
         found.append({"on": reference, "require": require, "allow_override": block.allow_override})
     return found, uses

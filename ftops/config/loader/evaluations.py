@@ -20,11 +20,14 @@ def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
         summary = "an evaluation needs either `model` or `candidates`"
         detail = "It has neither." if block.model is None else "It has both."
         hint = "Name what is evaluated: `model: ${job.name.fine_tuned_model}`."
-        draft.entry.report(context.findings, (), summary, detail, hint, key=True)
+        both = () if block.model is None else ("candidates",)
+        hint = "Remove one of them." if both else hint
+        draft.entry.report(context.findings, both, summary, detail, hint, key=True)
     meant = nearest(block.baseline, BASELINES) if isinstance(block.baseline, str) else None
     if meant and meant != block.baseline:
         summary = f"there is no model `{block.baseline}` to compare with"
-        draft.entry.report(context.findings, ("baseline",), summary, "", f"Did you mean `{meant}`?")
+        detail = f"Text is the name of a base model, or one of {', '.join(BASELINES)}."
+        draft.entry.report(context.findings, ("baseline",), summary, detail, f"Did you mean `{meant}`?")
     if block.stop is not None:
         _check_stop(draft, context)
     if block.sku is not None:
@@ -34,7 +37,8 @@ def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
             inputs[key] = relative(inputs[key], context.folder)
     if block.settings is not None:
         for path, summary in settings_faults(block.settings):
-            draft.entry.report(context.findings, path, summary, "", "Remove it.", key=True)
+            detail = "`settings` are the parameters of requests beside what is asked, and of whom."
+            draft.entry.report(context.findings, path, summary, detail, "Remove it.", key=True)
     if block.graders is not None:
         from ftops.evaluation.grader_table import read_graders  # only if a spec names graders
 

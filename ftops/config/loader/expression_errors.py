@@ -95,9 +95,9 @@ NO_EACH_IN_SET = (
 KEY_PATH = ("`each.key` has no keys", "It is text.", "Write `${each.key}` or `${each.value.name}`.")
 
 
-def plain_address(inside: str) -> tuple[str, str, str]:
-    """The error about an expression in `depends_on`."""
-    detail = "`depends_on` lists the addresses of resources that are applied first."
+def plain_address(inside: str, where: str) -> tuple[str, str, str]:
+    """The error about an expression in `depends_on`, or in a section that lists addresses."""
+    detail = f"`{where}` names resources by their addresses."
     return "addresses are written without `${…}`", detail, f"Write `{inside}`."
 
 
@@ -109,8 +109,10 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
     """The error about the inside of a `${…}` that has none of the valid forms."""
     if not inside:
         return "an expression is empty", _FORMS, "`$${` stands for a literal `${`."
-    if inside.startswith("{") and (inner := _whole(inside.strip("{} "))):
-        return f"`${{{inside}}}` isn't a valid expression", _FORMS, f"Write `${{{inner}}}`."
+    if inside.startswith("{"):
+        text, inner = inside.strip("{} "), _whole(inside.strip("{} "))
+        hint = f"Write `${{{inner}}}`." if inner else unknown_scope(text)[2]
+        return f"`${{{{ {text} }}}}` isn't a valid expression", _FORMS, hint
     if _FUNCTION.match(inside):
         return _not_computed("functions")
     if default := _DEFAULT.match(inside):
@@ -131,7 +133,7 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
         return f"`{inside}` names no attribute", f"{row.noun.capitalize()} has {attributes}.", hint
     if head in (*RESOURCE_TYPES, "var", "env", "each"):
         return f"`{inside}` isn't a valid expression", _FORMS, _corrected(head, rest)
-    return unknown_scope(head)
+    return unknown_scope(inside)
 
 
 _DEFAULT = re.compile(r"(?:env|var)\.[A-Za-z0-9_]+\s*(:[-=?]|\?\?|\|\|?)\s*(.*)")
@@ -146,8 +148,12 @@ def _corrected(head: str, rest: str) -> str:
         return f"Did you mean `${{each.{near}}}`?" if near else "Write `${each.key}` or `${each.value}`."
     if head in ("var", "env"):
         return "Names are letters, digits and `_`."
+    spaceless = re.sub(r"\s*\.\s*", ".", f"{head}.{rest}")
+    if spaceless != f"{head}.{rest}" and parse_reference(spaceless):
+        return f"Write `${{{spaceless}}}`."
     if index := _INDEX.search(rest):
-        return f'Keys are text: `["{index[1]}"]`.'
+        right = f'{head}.{rest[: index.start()]}["KEY"]{rest[index.end() :]}'
+        return f"A resource of `for_each` is named by its key, in quotes: `${{{right}}}`."
     name, _, attribute = rest.partition(".")
     snake = _HUMP.sub(r"_\1", attribute).lower()
     proper = f"{head}.{name.lower().replace('_', '-')}.{snake}"
@@ -190,22 +196,44 @@ def not_written_as_expression(text: str, *, is_model: bool = True) -> tuple[str,
     return f"`{text}` isn't an expression", detail, f'Write "${{{inside}}}".'
 
 
+def escaped(text: str) -> tuple[str, str, str] | None:
+    """The error about a text that was written as `$${…}` in place of an expression; None for any other."""
+    match = re.fullmatch(r"\$\{\s*(.+?)\s*\}", text)
+    if not match or not _whole(match[1]):
+        return None
+    detail = "`$${` stands for a literal `${`, so nothing is replaced here."
+    return f"`$${{{match[1]}}}` isn't an expression", detail, f"Write `${{{match[1]}}}`."
+
+
 def _not_computed(what: str) -> tuple[str, str, str]:
     detail = f"A spec is plain data: it has no {what}, and nothing in it is executed."
     hint = "Compute the value beforehand and pass it with `--var`."
     return f"{what} are not part of the language", detail, hint
 
 
-def unknown_scope(head: str) -> tuple[str, str, str]:
+def unknown_scope(inside: str) -> tuple[str, str, str]:
+    """The error about an expression that begins with another word than those of the language."""
+    head, _, rest = inside.partition(".")
+    summary = f"an expression can't refer to `{head}`"
+    if head in ("item", "sample"):
+        detail = "Templates of graders have two braces on each side, and no `$`."
+        return summary, detail, f"Write `{{{{{inside}}}}}`."
+    if head in ("secrets", "secret", "environ", "ENV", "process.env"):
+        return summary, _FORMS, f"Write `${{env.{rest}}}`, and set the environment variable."
+    while rest:
+        reference = parse_reference(rest)
+        if reference and reference.address.kind in RESOURCE_TYPES:
+            return summary, _FORMS, f"Write `${{{rest}}}`."
+        rest = rest.partition(".")[2]
     meant = {row.section: row.kind for row in RESOURCE_TYPES.values()}
     meant |= dict.fromkeys(("variables", "variable", "vars", "local"), "var")
     meant |= {f"{prefix}_{kind}": kind for kind in RESOURCE_TYPES for prefix in ("ftops", "azure", "openai")}
     if head in ("output", "outputs"):
         hint = "Refer to what the output refers to, such as `${job.name.fine_tuned_model}`."
-        return f"an expression can't refer to `{head}`", "Outputs are for other programs and specs.", hint
+        return summary, "Outputs are for other programs and specs.", hint
     if head == "hyperparameters":
-        hint = "Write the name alone: `hyperparameters: NAME`."
-        return f"an expression can't refer to `{head}`", "Named hyperparameters are used by name.", hint
+        name = inside.partition(".")[2].partition(".")[0]
+        return summary, "Named hyperparameters are used by name.", f"Write the name alone: `{name}`."
     known = ("var", "env", "each", "state", *RESOURCE_TYPES)
     hint = f"Did you mean `{meant[head]}`?" if head in meant else did_you_mean(head, known)
-    return f"an expression can't refer to `{head}`", _FORMS, hint
+    return summary, _FORMS, hint

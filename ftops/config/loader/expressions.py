@@ -15,6 +15,7 @@ from ftops.config.config import ReadOutputs
 from ftops.config.loader import expression_errors as errors
 from ftops.config.loader import phases
 from ftops.config.loader.source import Entry, Keys
+from ftops.config.schema import LISTS
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown
 from ftops.core.address import (
     NAME,
@@ -35,6 +36,9 @@ from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import Given, Plain
 
 _NAMED = re.compile(r"(?P<scope>var|env)\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
+_WITH_FOR_EACH = frozenset(row.section for row in RESOURCE_TYPES.values())
+_FOR_EACH_KEYS = frozenset(("foreach", "forEach", "for-each", "matrix", "grid", "count", "sweep"))
+"""What other tools call `for_each`."""
 _EACH = re.compile(r"each\.(?P<what>key|value)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
 _OUTPUT = re.compile(
     rf"state\.(?P<name>{NAME})\.outputs\.(?P<output>{NAME})(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z"
@@ -193,15 +197,20 @@ class Evaluator:
             inside = self._with_index(inside, path)
         reference = parse_reference(inside)
         if reference is None:
-            in_depends_on = path[:1] == ("depends_on",)
-            raise _Invalid(*(errors.plain_address if in_depends_on else errors.not_an_expression)(inside))
+            raise _Invalid(*self._no_reference(inside, path))
         if reference.address.kind not in RESOURCE_TYPES:
-            raise _Invalid(*errors.unknown_scope(reference.address.kind))
+            raise _Invalid(*errors.unknown_scope(inside))
         if not self.phase.references:
             hint = "Use a value that is known in advance: `${var.…}` or plain text."
             raise _Invalid("references aren't allowed here", self.phase.why, hint)
         self.uses.append(Use(reference, self.entry, path))
         return reference
+
+    def _no_reference(self, inside: str, path: Keys) -> tuple[str, str, str]:
+        where = self.entry.section if self.entry.section in LISTS else str(path[0]) if path else ""
+        if where in (*LISTS, "depends_on"):
+            return errors.plain_address(inside, where)
+        return errors.not_an_expression(inside)
 
     def _output(self, inside: str) -> Any:
         """The value of `state.….outputs.…`."""
@@ -331,6 +340,8 @@ class Evaluator:
 
     def _each(self, match: re.Match[str]) -> Any:
         if self.each is None:
+            if self.entry.section in _WITH_FOR_EACH and not _FOR_EACH_KEYS.isdisjoint(self.entry.data):
+                raise _Invalid  # an unknown key is meant for it, which is reported
             in_set = self.entry.section == "hyperparameters"
             raise _Invalid(*(errors.NO_EACH_IN_SET if in_set else errors.NO_EACH))
         if match["what"] == "value":

@@ -14,12 +14,14 @@ from ftops.config import schema
 from ftops.config.loader.expressions import Each, Evaluator, Scope, Use, evaluate_keys
 from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
 from ftops.config.loader.settings import check_name
-from ftops.config.loader.source import Entry
+from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
+from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.core.address import Address, composed, render
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.suggestions import nearest
 
 MAX_COMBINATIONS = 10_000
 _SWITCH = Boolean(closed=True)
@@ -105,7 +107,10 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     try:
         eaches = list(_pairs(value))
     except _WrongShape as error:
-        entry.report(scope.findings, path, *error.args)
+        inside, *texts = error.args
+        is_written = isinstance(entry.data["for_each"], dict | list)
+        is_key = isinstance(inside[-1], str) and inside[:1] != ("matrix",) if inside else False
+        entry.report(scope.findings, (*path, *inside) if is_written else path, *texts, key=is_key)
         return None
     keys = [each.key for each in eaches]
     invalid = [k for k in keys if not (0 < len(k) <= 128 and k.isprintable() and set(k).isdisjoint("{}"))]
@@ -117,13 +122,15 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
 
 
 class _WrongShape(Exception):
-    """The value can't be a `for_each`. The arguments are summary, detail and hint."""
+    """The value can't be a `for_each`. The arguments are the path of what is wrong in it, a summary, a detail
+    and a hint."""
 
 
 def _pairs(value: Any) -> Iterator[Each]:
     if _is_matrix(value):
         yield from _combinations(value["matrix"])
     elif isinstance(value, dict):
+        _refuse_almost_matrix(value)
         for key, item in value.items():
             yield Each(composed(key), item)
     elif isinstance(value, list) and not any(item is None or isinstance(item, list | dict) for item in value):
@@ -131,26 +138,67 @@ def _pairs(value: Any) -> Iterator[Each]:
             yield Each(composed(render(item)), item)
     else:
         detail = "One resource is created for each entry, with the entry as its key."
-        raise _WrongShape("`for_each` must be a list of strings or a mapping", detail, "for_each: [fr, de]")
+        summary, hint = "`for_each` must be a list of texts or a mapping", "Write `for_each: [fr, de]`."
+        raise _WrongShape((), summary, detail, hint)
+
+
+def _refuse_almost_matrix(value: dict[str, Any]) -> None:
+    """Raises _WrongShape if the mapping is meant as a `matrix`: all of it, or one of its keys."""
+    names = {field.key for field in Hyperparameters.fields.values()}
+    for key, item in value.items():
+        is_matrix = isinstance(item, dict) and item and all(isinstance(v, list) for v in item.values())
+        if is_matrix and key == "matrix":
+            other = next(one for one in value if one != key)
+            summary, hint = f"`for_each` can't have `{other}` beside `matrix`", f"Remove `{other}`."
+            raise _WrongShape((other,), summary, "`matrix` gives all combinations of its lists.", hint)
+        if is_matrix and len(value) == 1 and (key in _MATRICES or nearest(key, ["matrix"])):
+            summary, hint = f"unknown key `{key}` in `for_each`", "Did you mean `matrix`?"
+            raise _WrongShape((key,), summary, "Its value is a mapping of lists, as of a `matrix`.", hint)
+    if value and all(isinstance(item, list) and key in names for key, item in value.items()):
+        first = next(iter(value))
+        hint = f"Write `for_each: {{matrix: {{{first}: […]}}}}`."
+        detail = "Combinations of lists of hyperparameters are those of a `matrix`."
+        raise _WrongShape((first,), "`matrix` is missing in `for_each`", detail, hint)
+
+
+_MATRICES = ("grid", "product", "combinations", "sweep", "parameters", "search_space", "params")
+"""What other tools call it."""
 
 
 def _combinations(matrix: Any) -> Iterator[Each]:
-    shape = (
-        "`matrix` must be a mapping of lists",
-        "Each key has a list of plain values; one resource is created for each combination.",
-        "matrix: {n_epochs: [2, 3]}",
-    )
-    if not isinstance(matrix, dict) or not matrix or not all(isinstance(v, list) for v in matrix.values()):
-        raise _WrongShape(*shape)
+    if not isinstance(matrix, dict) or not matrix:
+        raise _WrongShape(("matrix",), "`matrix` must be a mapping of lists", _MATRIX_RULE, _MATRIX_HINT)
+    for name, values in matrix.items():
+        _check_values(name, values)
     if prod(map(len, matrix.values())) > MAX_COMBINATIONS:
         detail = f"At most {MAX_COMBINATIONS:,} resources are allowed."
-        raise _WrongShape("`matrix` has too many combinations", detail, "Shorten its lists.")
+        raise _WrongShape(("matrix",), "`matrix` has too many combinations", detail, "Shorten its lists.")
     names = sorted(matrix)
     for values in product(*(matrix[name] for name in names)):
-        if any(isinstance(value, list | dict) for value in values):
-            raise _WrongShape(*shape)
         combination = dict(zip(names, values, strict=True))
         yield Each(composed(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
+
+
+def _check_values(name: str, values: Any) -> None:
+    """Raises _WrongShape if these aren't the values of a key of `matrix`."""
+    at: Keys = ("matrix", name)
+    if not isinstance(values, list):
+        hint = f"Write `{name}: [{values}]`." if isinstance(values, str) else _MATRIX_HINT
+        raise _WrongShape(at, f"`{name}` of `matrix` must be a list", _MATRIX_RULE, hint)
+    if not values:
+        detail = "Without a value there is no combination, so no resource would be created."
+        raise _WrongShape(at, f"`{name}` of `matrix` is empty", detail, "Give it a value, or remove it.")
+    for index, value in enumerate(values):
+        if isinstance(value, list | dict):
+            summary = f"a value of `{name}` of `matrix` can't be a list or mapping"
+            raise _WrongShape((*at, index), summary, _MATRIX_RULE, _MATRIX_HINT)
+        if value in values[:index]:
+            summary, hint = f"`{name}` of `matrix` has `{render(value)}` twice", "Remove one of them."
+            raise _WrongShape((*at, index), summary, "Two resources would have the same address.", hint)
+
+
+_MATRIX_RULE = "Each key has a list of plain values; one resource is created for each combination."
+_MATRIX_HINT = "Write lists, such as `matrix: {n_epochs: [2, 3]}`."
 
 
 def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | None:
@@ -161,17 +209,13 @@ def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | Non
         if first == index:
             continue
         detail = "Two resources would have the same address."
-        if _is_matrix(value):
-            place = entry.place(("for_each",))
-        else:
-            written, is_mapping = list(value), isinstance(value, dict)
-            one, place = (
-                entry.place(("for_each", written[i] if is_mapping else i), key=is_mapping)
-                for i in (first, index)
-            )
-            detail += f" The other one is at {one}." if one != place else ""
-            if written[first] != written[index]:
-                detail += " They differ only in their Unicode encoding."
+        written, is_mapping = list(value), isinstance(value, dict)
+        one, place = (
+            entry.place(("for_each", written[i] if is_mapping else i), key=is_mapping) for i in (first, index)
+        )
+        detail += f" The other one is at {one}." if one != place else ""
+        if written[first] != written[index]:
+            detail += " They differ only in their Unicode encoding."
         return Diagnostic(f"`for_each` holds `{each.key}` twice", detail, "Remove one of them.", place)
     return None
 

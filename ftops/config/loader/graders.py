@@ -122,7 +122,8 @@ def _template_problems(keys: Keys, text: str) -> Iterator[Problem]:
     for inside in dict.fromkeys(placeholders(text)):
         shown, pattern = f"{{{{{inside}}}}}", re.escape(f"{{{{{inside}}}}}")
         if unknown := unknown_field(shown, OF_SERVICE):
-            yield Problem(keys, f"there is no field {shown}", "", unknown[1], pattern)
+            detail = "A template has the fields of the example, as item, and of the answer, as sample."
+            yield Problem(keys, f"there is no field {shown}", detail, unknown[1], pattern)
         elif inside != inside.strip():
             hint = f"Write {{{{{inside.strip()}}}}}."
             yield Problem(keys, f"{shown} has spaces in its braces", _RISKY, hint, pattern, "warning")

@@ -89,7 +89,8 @@ def dataset_inputs(draft: Draft, context: Context) -> PreparedInputs:
         summary = "a dataset needs one of `path`, `url` and `generate`"
         detail = f"It has {one_of(tuple(given), 'and') if given else 'none of them'}."
         hint = "Name a file, relative to this one: `path: data/train.jsonl`."
-        draft.entry.report(context.findings, (), summary, detail, hint, key=True)
+        hint = f"Remove {one_of(tuple(given))}." if given else hint
+        draft.entry.report(context.findings, tuple(given[-1:]), summary, detail, hint, key=True)
     if block.path is not None:
         inputs["path"] = relative(block.path, context.folder)
     if block.generate is not None:
@@ -114,7 +115,8 @@ def check_rules(rules: Iterable[str], entry: Entry, path: Keys, findings: list[D
     for rule in rules:
         if rule not in known:
             summary, hint = f"there is no rule `{rule}`", did_you_mean(rule, known)
-            entry.report(findings, (*path, rule), summary, "", hint, key=True)
+            detail = "`severity` grades the findings of rules, so this one would have no effect."
+            entry.report(findings, (*path, rule), summary, detail, hint, key=True)
 
 
 def read_checks(source: Source, findings: list[Diagnostic]) -> dict[str, str]:

@@ -98,8 +98,11 @@ def _rule(entry: Entry, findings: list[Diagnostic]) -> Rule | None:
     pairs = [(key, name) for key, of in given.items() for name, value in of.items() if value is not None]
     if len(given) != 1 or len(pairs) != 1:
         said = "one of `deny` and `warn`" if len(given) != 1 else "one condition"
-        hint = "Write a rule for each: `- deny: {models: {allow: […]}}`."
-        entry.report(findings, (), f"a rule has exactly {said}", f"This one has {len(pairs)}.", hint)
+        hint = "Write one, such as `deny: {models: {allow: […]}}`."
+        hint = "Write a rule for each of them." if len(pairs) > 1 else hint
+        second = () if len(pairs) < 2 else pairs[1] if len(given) == 1 else pairs[1][:1]
+        summary, detail = f"a rule has exactly {said}", f"This one has {len(pairs) or 'none'}."
+        entry.report(findings, second, summary, detail, hint, key=bool(second))
         return None
     (key, condition), *_ = pairs
     settings = given[key][condition].as_data()
@@ -134,7 +137,8 @@ def _overrides(source: Source, findings: list[Diagnostic]) -> Iterator[Override]
         if block.rule in seen:
             entry.report(findings, ("rule",), f"`{block.rule}` is overridden twice", "", "Remove one.")
         seen.add(block.rule)
-        yield Override(block.rule, block.reason.strip(), date.fromisoformat(block.until), entry.place())
+        until = date.fromisoformat(block.until)
+        yield Override(block.rule, block.reason.strip(), until, entry.place(("rule",)))
 
 
 def _demanded(

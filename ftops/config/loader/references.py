@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
-from ftops.config.loader.expression_errors import not_written_as_expression
+from ftops.config.loader.expression_errors import escaped, not_written_as_expression
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.for_each import Declared, Draft
 from ftops.config.loader.source import Entry, Keys
@@ -43,7 +43,9 @@ class Linker(Struct, dict=True):
                 uses.append(Use(reference, draft.entry, (name,)))
             elif isinstance(value, Reference) and (value.address.kind, value.attribute) != (kind, attribute):
                 noun = RESOURCE_TYPES[kind].noun
-                hint = f"Write the name of {noun}, or `${{{kind}.name.{attribute}}}`."
+                is_kind = value.address.kind == kind
+                right = replace(value, attribute=attribute) if is_kind else f"${{{kind}.name.{attribute}}}"
+                hint = f"Write the name of {noun}, or `{right}`."
                 self._wrong_reference(value, (name,), noun, hint, draft.entry)
         return uses
 
@@ -62,7 +64,13 @@ class Linker(Struct, dict=True):
                     summary = "a job can't start from the best of a sweep"
                     draft.entry.report(self.findings, path, summary, detail, hint)
                 elif is_known and not admits(fits, attribute):
-                    hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
+                    meant = "fine_tuned_model"
+                    right = (
+                        replace(value, attribute=meant)
+                        if admits(fits, meant)
+                        else "${job.name.fine_tuned_model}"
+                    )
+                    hint = f"Write the name of a base model, or `{right}`."
                     self._wrong_reference(value, path, "a model", hint, draft.entry)
             elif isinstance(value, Template) and (parts := [r for r in references(value) if _is_model(r)]):
                 hint = f"Write `{parts[0]}`, and nothing before or after it."
@@ -71,7 +79,9 @@ class Linker(Struct, dict=True):
                 draft.entry.report(
                     self.findings, path, f"`{parts[0]}` can't be a part of a text", detail, hint
                 )
-            elif type(value) in (str, Plain) and (finding := not_written_as_expression(value)):
+            elif type(value) in (str, Plain) and (
+                finding := escaped(value) or not_written_as_expression(value)
+            ):
                 draft.entry.report(self.findings, path, *finding)
 
     def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
@@ -241,7 +251,7 @@ class Linker(Struct, dict=True):
             return f"Declare the file, and write its name here: `{row.section}: {{train: {{path: {text}}}}}`."
         if row.is_data and text.startswith("file-"):
             return "Declare a dataset; `ftops import dataset.NAME ID` records a file that exists already."
-        head, _, rest = text.partition(".")
+        head, _, rest = text.removeprefix("${").removesuffix("}").strip().partition(".")
         name = rest.partition(".")[0]
         return f"Write `{name}`." if head in (row.kind, row.section) and name in names else ""
 
@@ -292,7 +302,8 @@ class Linker(Struct, dict=True):
         detail = "An expression can refer to an attribute that the service sets."
         words = [a.replace(".*", ".best") for a in computed]
         place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(reference.attribute)}(?=\s*\}})")
-        hint = did_you_mean(reference.attribute, words)
+        meant = _ATTRIBUTES.get(reference.attribute)
+        hint = f"Did you mean `{meant}`?" if meant in computed else did_you_mean(reference.attribute, words)
         self.findings.append(Diagnostic(summary, detail, hint, place))
 
     def _stops_jobs(self, every: Address) -> bool:
@@ -302,6 +313,15 @@ class Linker(Struct, dict=True):
     def _wrong_reference(self, value: Reference, path: Keys, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."
         entry.report(self.findings, path, f"`{path[0]}` must be {what}", detail, hint)
+
+
+_LAST = ("checkpoint.last", "checkpoint.latest", "checkpoint.final")
+_ATTRIBUTES: Mapping[str, str] = {
+    **dict.fromkeys((*_LAST, "model", "model_id", "model_name", "output", "result"), "fine_tuned_model"),
+    **dict.fromkeys(("file_id", "job_id", "ref"), "id"),
+    **dict.fromkeys(("url", "uri", "host"), "endpoint"),
+}
+"""What other tools call attributes → their names here."""
 
 
 def _is_model(reference: Reference) -> bool:

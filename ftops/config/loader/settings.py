@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from ftops.config import schema
 from ftops.config.accounts import account_of, agrees
@@ -16,11 +17,11 @@ from ftops.config.loader.expressions import Evaluator, Scope, VariableValue, eva
 from ftops.config.loader.phases import FIXED, PROVIDER_PHASES, SETTINGS, STATE, STATE_PHASES
 from ftops.config.loader.promotion import trainer_of
 from ftops.config.loader.source import Entry, Source
-from ftops.config.loader.validate import read_block
+from ftops.config.loader.validate import is_valid, read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
 from ftops.config.schema.providers import ProviderBlock
-from ftops.config.schema.settings import BudgetBlock, Settings, StateBlock
+from ftops.config.schema.settings import BudgetBlock, Environment, Settings, StateBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import Diagnostic, Place
@@ -50,7 +51,7 @@ def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
     """Whether the name of an entry is valid; a finding if it isn't."""
     if _NAME.fullmatch(entry.name):
         return True
-    near = slug(entry.name)
+    near = slug(entry.name) or slug(f"{what.split()[-1]}-{entry.name}" * any(map(str.isalnum, entry.name)))
     hint = f"Write `{near}`." if near else "Choose another name."
     entry.report(findings, (), f"`{entry.name}` isn't a valid name for {what}", NAME_RULE, hint, key=True)
     return False
@@ -58,7 +59,8 @@ def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
 
 def slug(text: str) -> str:
     """The nearest valid name, or nothing."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
+    letters = normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", letters.lower()).lstrip("-0123456789")[:63].rstrip("-")
 
 
 def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, StateSettings]:
@@ -307,6 +309,8 @@ class Providers:
 
     def _choose_default(self, environment: Entry | None) -> str:
         wanted = environment.value("provider") if environment else None
+        if environment and not (isinstance(wanted, str) or is_valid(Environment, environment)):
+            return ""  # there are findings about it already
         if environment and isinstance(wanted, str):
             is_expression = "${" in wanted  # there is a finding about it already
             return "" if is_expression else self.name_for(str(wanted), environment)

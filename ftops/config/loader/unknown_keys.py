@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from ftops.config.schema import provider_block, resource_block, sections
-from ftops.config.schema.block import Block, Fault, ListOf, OrName
+from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OrName
 from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.config.schema.resources import COMMON_KEYS, Job, ResourceBlock
 from ftops.config.schema.settings import Environment, Settings
@@ -31,6 +31,9 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
     if fault.given is None and (joined := _JOINED.fullmatch(key)):
         return Meant(f"Write a colon with a space after it: `{joined[1].strip()}: {joined[2].strip()}`.")
     if key in owner.elsewhere:
+        above, _, inner = owner.elsewhere[key].rpartition(".")
+        if above:
+            return Meant(f"It belongs in `{above}`: `{above}: {{{inner}: …}}`.", above)
         hint = f"Did you mean `{owner.elsewhere[key]}`? {_OTHER_QUANTITIES.get(key, '')}"
         return Meant(hint.rstrip(), owner.elsewhere[key])
     for name, shape, block in _blocks(owner):
@@ -38,7 +41,7 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
         if right:
             where = f"It belongs in `{name}`: `{name}: {shape.format(f'{{{right}: …}}')}`."
             return Meant(f"{where} {_OTHER_QUANTITIES.get(key, '')}".rstrip(), name)
-    if hint := _above(fault, key, root) or _of_other_block(key, owner):
+    if hint := _above(fault, key, root) or _of_other_block(key, owner) or _in_only_map(fault, key, owner):
         return Meant(hint)
     listed = did_you_mean(key, keys, nothing="It takes no keys.", limit=24)
     return Meant(listed, nearest(key, keys))
@@ -65,18 +68,43 @@ _OF_JOBS: Mapping[str, str] = {
 """What other tools have in a job or its hyperparameters, and what to do about it here."""
 
 
+_OF_RESOURCES: Mapping[str, str] = {
+    **dict.fromkeys(("if", "when", "condition", "only_if", "disabled"), "Write `enabled: ${var.NAME}`."),
+    **dict.fromkeys(("needs", "requires", "after", "dependencies"), "Write `depends_on: [job.NAME]`."),
+    **dict.fromkeys(("description", "comment", "notes"), "Write it as a comment: `# …`."),
+}
+"""What other tools have in a resource, and what to write here."""
+
+
+def _in_only_map(fault: Fault, key: str, owner: type[Block]) -> str:
+    """A hint, if the block has nothing but a mapping with any keys, which takes this one."""
+    fields = list(owner.fields.values())
+    if len(fields) != 1 or not isinstance(fields[0].type, MapOf) or nearest(key, [fields[0].key]):
+        return ""
+    try:
+        owner.read({fields[0].key: {key: fault.given}})
+    except Faulty:
+        return ""
+    return f"It belongs in `{fields[0].key}`: `{fields[0].key}: {{{key}: …}}`."
+
+
 def _of_other_block(key: str, owner: type[Block]) -> str:
     """A hint, if another block of the spec has the key, or other tools have it."""
     if issubclass(owner, Job | Hyperparameters) and key in _OF_JOBS:
         return _OF_JOBS[key]
     if nearest(key, _keys(owner)):
         return ""  # it is only misspelled
+    account = provider_block("azure_openai")
+    if owner is Environment and key in _keys(account):
+        return "It belongs in a provider: declare one under `providers`, and name it here with `provider`."
     if key in sections() and owner is Environment:
         return (
             "Environments have no resources of their own: use `${var.…}` in the resource, set in `variables`."
         )
     if key in sections():
         return f"`{key}` is a section: write it at the start of a line."
+    if issubclass(owner, ResourceBlock) and key in _OF_RESOURCES:
+        return _OF_RESOURCES[key]
     if not issubclass(owner, ResourceBlock):
         beside = owner is Hyperparameters and key in _keys(Job)
         return "It belongs in the job, beside its `hyperparameters`." if beside else ""
@@ -86,7 +114,6 @@ def _of_other_block(key: str, owner: type[Block]) -> str:
         return f"Remove it: the name of {owner.noun} is the key that it is below."
     if key == "properties":
         return f"Write its keys directly below {owner.noun}."
-    account = provider_block("azure_openai")
     right = key if key in _keys(account) else account.elsewhere.get(key)
     if right and key not in ("key", "host", "url"):
         return f"It belongs in a provider: `providers: {{azure: {{{right}: …}}}}`."

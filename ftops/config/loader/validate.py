@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.unknown_keys import Meant, meaning_of
 from ftops.config.schema.block import Block, Fault, Faulty, Field
-from ftops.config.schema.field_types import THIS_KEY, Unknown
+from ftops.config.schema.field_types import THIS_KEY, Unknown, one_of, shown
 from ftops.core.errors import Diagnostic
+from ftops.yaml.document import Plain
 
 B = TypeVar("B", bound=Block)
 
@@ -23,6 +24,7 @@ class Explained(NamedTuple):
     hint: str = ""
     at_key: bool = False
     is_secret: bool = False
+    given: Any = None
 
 
 def read_block(
@@ -46,16 +48,33 @@ def read_block(
     return None
 
 
+def is_valid(model: type[Block], entry: Entry) -> bool:
+    """Whether an entry without expressions is a block of this kind."""
+    return read_block(model, {} if entry.data is None else entry.data, entry, []) is not None
+
+
 def explained(faults: Iterable[Fault], root: type[Block]) -> Iterator[Explained]:
     """The faults in words, without those that follow from others. `root`: the block that has them."""
     known = [fault for fault in faults if fault.kind == "unknown" or not isinstance(fault.given, Unknown)]
     meant = {fault.keys: meaning_of(fault, root) for fault in known if fault.kind == "unknown"}
     given = {(*keys[:-1], one.key) for keys, one in meant.items()}
+    absent: dict[Keys, list[Fault]] = {}
     for fault in known:
         if fault.kind == "unknown":
             yield _unknown_key(fault, meant[fault.keys])
-        elif fault.kind != "missing" or fault.keys not in given:
-            yield _EXPLAIN[fault.kind](fault)
+        elif fault.kind != "missing":
+            if not any(_is_rest_of(fault, keys) for keys in meant):
+                yield _EXPLAIN[fault.kind](fault)
+        elif fault.keys not in given:
+            where = fault.keys if fault.given else fault.keys[:-1]
+            absent.setdefault(where, []).append(fault)
+    yield from map(_missing, absent.values())
+
+
+def _is_rest_of(fault: Fault, unknown: Keys) -> bool:
+    """Whether an unknown key is what follows the comma of this value: `5` of `0,5`."""
+    is_beside = unknown[:-1] == fault.keys[:-1]
+    return is_beside and isinstance(fault.given, Plain) and f"{fault.given}{unknown[-1]}".isdigit()
 
 
 def settings_faults(settings: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
@@ -78,10 +97,17 @@ def _unknown_key(fault: Fault, meant: Meant) -> Explained:
     return Explained(fault.keys, summary, detail, meant.hint, at_key=True)
 
 
-def _missing(fault: Fault) -> Explained:
-    key = fault.keys[-1]
-    detail = f"It is required in {_noun(fault)}. {_description(fault)}"
-    return Explained(fault.keys, f"`{key}` is missing", detail, f"Add `{key}: …`.")
+def _missing(faults: Sequence[Fault]) -> Explained:
+    """Of one block."""
+    first, *others = faults
+    key = first.keys[-1]
+    if not others:
+        detail = f"It is required in {_noun(first)}. {_description(first)}"
+        return Explained(first.keys, f"`{key}` is missing", detail, f"Add `{key}: …`.")
+    keys = tuple(str(fault.keys[-1]) for fault in faults)
+    detail = f"They are required in {_noun(first)}."
+    added = one_of(tuple(f"{key}: …" for key in keys), "and")
+    return Explained(first.keys, f"{one_of(keys, 'and')} are missing", detail, f"Add {added}.")
 
 
 def _no_container(fault: Fault) -> Explained:
@@ -90,7 +116,7 @@ def _no_container(fault: Fault) -> Explained:
 
     hint = written_instead(fault)
     if not keys:
-        return Explained(keys, f"{_noun(fault)} must be a {fault.kind}", "", hint)
+        return Explained(keys, f"{_noun(fault)} must be a {fault.kind}", shown(fault.given), hint)
     return Explained(keys, f"{_label(keys)} must be a {fault.kind}", _description(fault), hint)
 
 
@@ -103,11 +129,10 @@ def _refused(fault: Fault) -> Explained:
     summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint.replace(THIS_KEY, name)
     if not fault.why.is_secret:
         hint = hint or written_alone(fault)
-    return Explained(fault.keys, summary, detail, hint, is_secret=fault.why.is_secret)
+    return Explained(fault.keys, summary, detail, hint, is_secret=fault.why.is_secret, given=fault.given)
 
 
 _EXPLAIN: Mapping[str, Callable[[Fault], Explained]] = {
-    "missing": _missing,
     "mapping": _no_container,
     "list": _no_container,
     "refused": _refused,

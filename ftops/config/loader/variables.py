@@ -15,7 +15,7 @@ from ftops.config.loader.files import read_document, veiled
 from ftops.config.loader.phases import FIXED
 from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
-from ftops.config.schema.field_types import UNKNOWN, one_of, unit_hint
+from ftops.config.schema.field_types import UNKNOWN, Boolean, FieldType, Integer, Number, one_of
 from ftops.config.schema.settings import Variable
 from ftops.core.address import render
 from ftops.core.confined_files import leads_out
@@ -43,6 +43,7 @@ class Candidate(NamedTuple):
     value: Any
     giver: str
     place: Place | None
+    key_place: Place | None = None
     is_outside: bool = True
     """Whether it comes from the command line, a variable file or the process environment."""
 
@@ -142,6 +143,7 @@ def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> 
             _literal(environment, value, findings, ("variables", name)),
             f"environment {environment.name}",
             environment.place(("variables", name)),
+            environment.place(("variables", name), key=True),
             is_outside=False,
         )
         for name, value in values.items()
@@ -169,7 +171,10 @@ def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> d
     for entry in _entries(document, errors) if document else ():
         place = entry.document.place_of(entry.node)
         value = _literal(entry, entry.data, errors)
-        given[entry.name] = Candidate(value, entry.document.file, place.veiled() if holds_secrets else place)
+        places = (place, entry.document.place_of(entry.key))
+        if holds_secrets:
+            places = (place.veiled(), places[1].veiled())
+        given[entry.name] = Candidate(value, entry.document.file, *places)
     findings += [veiled(error, _NOT_SHOWN) for error in errors] if holds_secrets else errors
     return given
 
@@ -208,7 +213,7 @@ def _refuse_undeclared(
         if name not in declared:
             detail = f"{candidate.giver} sets it, but the spec doesn't declare it."
             hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
-            place = candidate.place
+            place = candidate.key_place
             if place is not None and place.file == candidate.giver:
                 place = place.veiled()  # the value of a misspelled variable may be a secret
             findings.append(Diagnostic(f"there is no variable `{name}`", detail, hint, place))
@@ -265,10 +270,31 @@ def _converted(block: Variable, given: Candidate, entry: Entry, findings: list[D
     else:
         shown = "" if value is None and isinstance(given.value, Given) else _shown(given.value)
         hint = f"Remove the quotes: {given.value}" if quoted else ""
-        hint = hint or (unit_hint(given.value) if block.type in ("integer", "number") else "")
+        hint = hint or _advice(block, given.value, value)
     detail = f"The value comes from {given.giver}{shown}.{meaning}"
     findings.append(Diagnostic(f"variable `{entry.name}` {problem}", detail, hint, place))
     return UNKNOWN
+
+
+def _advice(block: Variable, given: Any, value: Any) -> str:
+    """What to write in place of a value that isn't of the type (`value` is None), or breaks a rule. Text from
+    outside of the spec that isn't of the type isn't shown."""
+    if value is not None and block.allowed is not None:
+        return did_you_mean(render(value), [render(one) for one in block.allowed])
+    if value is not None and block.pattern is not None:
+        return "Give it a value that matches as a whole."
+    field = _FIELDS.get(block.type)
+    if field is None or not isinstance(given, str) or (value is None and isinstance(given, Given)):
+        return f"Give it {_TYPES[block.type].expected}."
+    return field(block.minimum, block.maximum).hint(Plain(given))
+
+
+_FIELDS: Mapping[str, Callable[[float | None, float | None], FieldType]] = {
+    "integer": Integer,
+    "number": Number,
+    "boolean": lambda _least, _most: Boolean(),
+}
+"""By type of variable: the field type that knows what to write, within limits."""
 
 
 def _outside(block: Variable, value: Any) -> str | None:

@@ -32,7 +32,7 @@ class Fault(NamedTuple):
     """`unknown` (a key), `missing` (a key), `mapping` or `list` (the value must be one), or `refused`."""
     keys: Keys
     given: Any = None
-    """The value."""
+    """The value; of a missing one, whether its key is there."""
     why: Refused | None = None
     owner: type[Block] | None = None
     """The innermost block that has the key; if there are no keys, the block itself."""
@@ -235,7 +235,8 @@ class Block:
             name, reader = readers[key]
             given[name] = reader(value, (*keys, key), faults)
         missing = cls._required - given.keys()
-        faults += [Fault("missing", (*keys, cls.fields[name].key)) for name in cls.fields if name in missing]
+        absent = (cls.fields[name].key for name in cls.fields if name in missing)
+        faults += [Fault("missing", (*keys, key), key in data) for key in absent]
         if faults[first:]:
             faults[first:] = [fault.within(cls) for fault in faults[first:]]
         return cls(given)
@@ -280,7 +281,7 @@ def _read_scalar(kind: FieldType, value: Any, keys: Keys, faults: list[Fault]) -
 def _read_list(reader: Reader, value: Any, keys: Keys, faults: list[Fault], maximum: int = 0) -> list[Any]:
     if isinstance(value, list):
         if maximum and len(value) > maximum:
-            why = Refused(f"takes at most {maximum} entries", f"It has {len(value)}.")
+            why = Refused(f"takes at most {maximum} entries", f"It has {len(value)}.", "Remove the others.")
             faults.append(Fault("refused", keys, value, why))
         return [reader(item, (*keys, index), faults) for index, item in enumerate(value)]
     faults.append(Fault("list", keys, value))

@@ -43,6 +43,9 @@ METHOD = Choice(
 NAME = Text(
     NAME_PATTERN,
     "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",
+    "Choose a name that starts with a letter.",
+    63,
+    joiner="-",
     closed=True,
 )
 TRAINING_TYPE = Spelled(
@@ -73,6 +76,8 @@ DEPLOYMENT_STATE = Choice(
 API_VERSION = Text(
     r"[vV]1|preview|latest|\d{4}-\d{2}-\d{2}(-[A-Za-z0-9]+)?",
     "an API version: v1, or a date such as 2025-04-01-preview",
+    "Write a version that the service documents, such as v1.",
+    joiner="-",
     closed=True,
 )
 ACCOUNT_ID = Text(
@@ -95,6 +100,7 @@ LOCATION = Text(
     r"[A-Za-z0-9-]+",
     "a region as Azure names it, such as swedencentral",
     "Write it without blanks, as `az account list-locations` does.",
+    joiner="",
     closed=True,
 )
 URL = Text(
@@ -106,6 +112,7 @@ REGION = Text(
     r"[a-z0-9-]+",
     "a region such as eu-west-1: lower-case letters, digits and `-`",
     "It becomes part of the host name of the service.",
+    joiner="-",
     closed=True,
 )
 SUFFIX = Text(
@@ -114,12 +121,14 @@ SUFFIX = Text(
     "It becomes part of the model's name. Other characters, or more than 64 of them, "
     "aren't accepted, and the service would reject them only after the upload.",
     64,
+    joiner="-",
     is_shown=True,
 )
 DEPLOYMENT_NAME = Text(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
     "1 to 64 letters, digits, `-`, `_` or `.`, starting and ending with a letter or digit",
     maximum=64,
+    joiner="-",
     is_shown=True,
 )
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
+from unicodedata import normalize
 
 from msgspec import Struct, field
 
@@ -100,7 +101,7 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
 
     def shown(self, value: Any) -> str:
         """Completes the detail of a message."""
-        return _shown(value)
+        return shown(value)
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
@@ -136,6 +137,17 @@ def _no_secret(detail: str) -> Refused:
     return Refused("can't contain a secret", detail, hint)
 
 
+_EXPRESSION_ALONE = re.compile(
+    r"(?:\{\{\s*|\$\(?)?((?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})?\Z"
+)
+"""What is in the braces of an expression, without them or in those of other tools."""
+_FOREIGN = re.compile(
+    r"(?:\{\{\s*|\$\(\s*)(?P<own>(?:var|env|each)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})"
+    r"|\$(?P<shell>[A-Z][A-Z0-9_]+)|%(?P<cmd>[A-Z][A-Z0-9_]+)%"
+)
+"""An expression or a variable in the form of other tools."""
+
+
 _CURLY = frozenset("“”„‘’«»")
 
 
@@ -146,6 +158,8 @@ class Text(FieldType, frozen=True):
     expected: str = "text"
     advice: str = ""
     maximum: int = 0
+    joiner: str | None = None
+    """What stands between the words of a corrected text, in hints; None if texts aren't corrected."""
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
@@ -153,6 +167,10 @@ class Text(FieldType, frozen=True):
 
     def convert(self, value: Any) -> str | None:
         text = str(value) if isinstance(value, str) else None
+        if type(value) in (str, Plain) and (found := _FOREIGN.fullmatch(value)):
+            inside = found["own"] or f"env.{found['shell'] or found['cmd']}"
+            detail = "Text is used as it is; only `${…}` is replaced by a value."
+            raise Refused(f"is `{value}`, which isn't an expression", detail, f'Write "${{{inside}}}".')
         if type(value) in (int, float, bool):
             text = render(value)
         if not text or (self.maximum and len(text) > self.maximum):
@@ -164,7 +182,23 @@ class Text(FieldType, frozen=True):
     def hint(self, value: Any) -> str:
         if isinstance(value, str) and value[:1] in _CURLY:
             return "Write straight quotes (\" or '), or none."
-        return self.advice if isinstance(value, str) else ""
+        if type(value) in (str, Plain) and (found := _EXPRESSION_ALONE.match(value)):
+            return f'Write it as an expression: "${{{found[1]}}}"'
+        near = self._corrected(value) if isinstance(value, str) and not isinstance(value, Given) else ""
+        return f"Write `{near}`." if near else self.advice if isinstance(value, str) else ""
+
+    def _corrected(self, text: str) -> str:
+        """The text without what the field doesn't take, if there is such a text."""
+        if self.joiner is None or (self.maximum and len(text) > self.maximum):
+            return ""
+        letters = normalize("NFKD", text).encode("ascii", "ignore").decode()
+        for others in (r"[^A-Za-z0-9._-]+", r"[^A-Za-z0-9_-]+", r"[^A-Za-z0-9]+"):
+            near = re.sub(others, self.joiner, letters).strip("-._")
+            lower = near.lower()
+            for one in (near if self.joiner else lower, lower, lower.lstrip("0123456789-")):
+                if self.convert(one) is not None:
+                    return one
+        return ""
 
     def shown(self, value: Any) -> str:
         too_long = self.maximum and isinstance(value, str) and len(value) > self.maximum
@@ -192,15 +226,18 @@ class Duration(Text, frozen=True):
     def hint(self, value: Any) -> str:
         found = _SPELLED_OUT.fullmatch(value) if type(value) in (str, Plain) else None
         if not found:
-            return ""
+            return "Write a number and its unit, such as `30d`." if isinstance(value, str) else ""
         return f"Write `{found[1]}{found[2]}`." if found[2] else "Write its unit: `d`, `h`, `m` or `s`."
+
+
+_USUAL_HOURS = "Mon-Fri 08:00-18:00 Europe/Berlin"
 
 
 class WeeklyHours(Text, frozen=True):
     """Days, hours and a time zone."""
 
     pattern: str = PATTERN
-    expected: str = "days, hours and a time zone, such as `Mon-Fri 08:00-18:00 Europe/Berlin`"
+    expected: str = f"days, hours and a time zone, such as `{_USUAL_HOURS}`"
 
     def convert(self, value: Any) -> str | None:
         if not isinstance(value, str):
@@ -208,9 +245,8 @@ class WeeklyHours(Text, frozen=True):
         try:
             parse_hours(value)
         except HoursError as error:
-            raise Refused(
-                f"must be {self.expected}", f"{self.shown(value)} {error.detail}", error.hint
-            ) from None
+            hint = error.hint or f"Write all three, such as `{_USUAL_HOURS}`."
+            raise Refused(f"must be {self.expected}", f"{self.shown(value)} {error.detail}", hint) from None
         return str(value)
 
 
@@ -226,12 +262,6 @@ class Spelled(Text, frozen=True):
 
     def schema(self) -> JsonSchema:
         return super().schema() | {"examples": list(dict.fromkeys(self.spellings.values()))}
-
-
-_EXPRESSION_ALONE = re.compile(
-    r"(?:\{\{\s*|\$\(?)?((?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})?\Z"
-)
-"""What is in the braces of an expression, without them or in those of other tools."""
 
 
 _ENDING = re.compile(r"(.+?)([,;]|\s*//.*|#.*)\s*")
@@ -269,13 +299,8 @@ class _Typed(FieldType, frozen=True, kw_only=True):
         return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
 
 
+_PER_CENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 _WITH_UNIT = re.compile(r"[$€£]\s*[0-9]|[0-9][0-9_.,']*\s*[A-Za-z%$€]")
-
-
-def unit_hint(value: Any) -> str:
-    """A hint about a number that is written with a unit, such as `10k`."""
-    has_unit = type(value) in (str, Plain) and _WITH_UNIT.match(value)
-    return "Write digits only, without a unit." if has_unit else ""
 
 
 class Number(_Typed, frozen=True):
@@ -288,9 +313,47 @@ class Number(_Typed, frozen=True):
     json_type: ClassVar[str] = "number"
 
     def hint(self, value: Any) -> str:
-        if type(value) in (str, Plain) and value.lower() in self.words:
+        if isinstance(value, Given):
+            return f"Set it to {self.expected}."
+        if not isinstance(value, str | int | float):
+            return ""
+        if isinstance(value, str) and value.lower() in self.words:
             return f"Write `{value.lower()}`."
-        return super().hint(value) or unit_hint(value)
+        return super().hint(value) or self._share(value) or self._digits(value) or self._within(value)
+
+    def _share(self, value: Any) -> str:
+        """A hint, if a share is written in per cent."""
+        found = _PER_CENT.fullmatch(render(value)) if self.maximum and self.maximum <= 1 else None
+        share = _decimal(float(found[1]) / 100) if found else ""
+        if not found or (float(found[1]) <= 1 and "%" not in str(value)):
+            return ""
+        return f"Write `{share}` for {found[1]} %." if self.convert(Plain(share)) is not None else ""
+
+    def _digits(self, value: Any) -> str:
+        """A hint about a number that is written with a unit, or with signs between its digits."""
+        digits = re.sub(r"(?<=\d)[_,' ](?=\d)", "", value) if isinstance(value, str) else ""
+        if digits != value and self.convert(Plain(digits)) is not None:
+            return f"Write `{digits}`."
+        if not isinstance(value, str) or not _WITH_UNIT.match(value):
+            return ""
+        alone = re.sub(r"[^0-9.]", "", value)
+        is_plain = (
+            not re.search(r"\d\s*[kmb]", value, re.IGNORECASE) and self.convert(Plain(alone)) is not None
+        )
+        return f"Write `{alone}`, without a unit." if is_plain else "Write digits only, without a unit."
+
+    def _within(self, value: Any) -> str:
+        """A hint about a value that is no number, or outside of the limits."""
+        found = number(Plain(value)) if isinstance(value, str) else value
+        if found is None or type(value) is bool:
+            return f"Write digits, such as `{_decimal(max(1, self.minimum or 0))}`."
+        if self.maximum is not None and found > self.maximum:
+            return f"Write `{_decimal(self.maximum)}` or less."
+        if self.minimum is not None and found < self.minimum:
+            return f"Write `{_decimal(self.minimum)}` or more."
+        if self.above is not None and found <= self.above:
+            return f"Write a number above `{_decimal(self.above)}`."
+        return f"Write {self.noun}."
 
     @property
     def expected(self) -> str:
@@ -335,7 +398,10 @@ class Integer(Number, frozen=True):
         return converted
 
 
-_OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_OLD_BOOLEANS = {
+    **dict.fromkeys(("yes", "on", "y", "1", "enabled"), "true"),
+    **dict.fromkeys(("no", "off", "n", "0", "disabled"), "false"),
+}
 
 
 class Boolean(_Typed, frozen=True):
@@ -348,7 +414,7 @@ class Boolean(_Typed, frozen=True):
     def hint(self, value: Any) -> str:
         is_text = isinstance(value, str) and not isinstance(value, Given)
         meant = _OLD_BOOLEANS.get(value.lower()) if is_text else None
-        return f"Write `{meant}`." if meant else super().hint(value)
+        return f"Write `{meant}`." if meant else super().hint(value) or "Write `true` or `false`."
 
     def convert(self, value: Any) -> bool | None:
         if type(value) is bool:
@@ -374,12 +440,18 @@ class Choice(_Typed, frozen=True):
         return self.spellings.get(value, self._word(value)) if isinstance(value, str) else None
 
     def hint(self, value: Any) -> str:
-        if isinstance(value, dict) and value.get("type") in self.words:  # as in the service's API
-            return f"Write the word alone: `{value['type']}`."
+        if isinstance(value, dict):  # as in the service's API
+            word = value.get("type") or next(iter(value), None)
+            return f"Write the word alone: `{word}`." if word in self.words else ""
+        if isinstance(value, bool | int | float):
+            value = render(value)
         if not isinstance(value, str) or isinstance(value, Given):
             return ""
-        near = self.elsewhere.get(value.lower()) or nearest(value, self.words)
-        return self._without_ending(value) or (f"Did you mean `{near}`?" if near else "")
+        meant = self.elsewhere.get(value.lower())
+        near = meant if meant in self.words else nearest(value, self.words)
+        if near:
+            return self._without_ending(value) or f"Did you mean `{near}`?"
+        return self._without_ending(value) or f"Write {one_of(self.words)}."
 
     def schema(self) -> JsonSchema:
         return self._open()
@@ -390,6 +462,8 @@ class Untyped(FieldType, frozen=True):
     `as_written`: scalars aren't resolved, since the field that a variable is used in has the type."""
 
     shape: type[dict[Any, Any]] | type[list[Any]] | None = None
+    example: str = ""
+    """Of this shape, for hints."""
     as_written: bool = False
     json_schema: JsonSchema = field(default_factory=dict)
 
@@ -399,7 +473,8 @@ class Untyped(FieldType, frozen=True):
 
     def read(self, value: Any) -> Any:
         if self.shape and not isinstance(value, self.shape | Unknown | Reference):
-            raise Refused(f"must be {self.expected}", _shown(value))
+            hint = f"Write {self.expected}, such as `{self.example}`." if self.example else ""
+            raise Refused(f"must be {self.expected}", shown(value), hint)
         return value if self.as_written else resolve(self._inside(value))
 
     def _inside(self, value: Any) -> Any:
@@ -437,7 +512,7 @@ def _limits(minimum: float | None, maximum: float | None) -> str:
     return "" if maximum is None else f" of at most {render(maximum)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """The value for a message; nothing of text from outside of the spec, which may be a secret."""
     if isinstance(value, Given):
         return ""

@@ -38,7 +38,7 @@ class ModelBlock(Block, noun="a model"):
     endpoint = optional(FIXED_TEXT, "Address of another service with the API of OpenAI.")
     api_key = optional(KeyVariable(), "Key of the endpoint: ${env.NAME}.")
     model = optional(FIXED_TEXT, "Model of the endpoint.")
-    settings = optional(Untyped(dict), "Parameters of each request, such as {temperature: 0.8}.")
+    settings = optional(Untyped(dict, "{temperature: 0.8}"), "Parameters of each request.")
     price = optional(PriceBlock, "What the model costs, to estimate costs and keep a budget.")
 
 
@@ -63,7 +63,7 @@ class RejectionsBlock(Block, noun="`rejections`"):
     """Requests that can't be met, and how they are rejected: by a call of `function`, or with `reply`."""
 
     function = optional(FIXED_TEXT, "Function that rejects a request.")
-    arguments = optional(Untyped(dict), "Arguments of that function.")
+    arguments = optional(Untyped(dict, "{city: Paris}"), "Arguments of that function.")
     reply = optional(FIXED_TEXT, "Text that rejects a request.")
     file = optional(FIXED_TEXT, "File of such requests, one on each line.")
     near = optional(_COUNT, "Requests that fit the functions, but that none of them can meet.", 0)
@@ -95,7 +95,8 @@ class GenerateBlock(Block, noun="`generate`"):
     teacher = required(TeacherBlock, "What writes the requests.")
     system = optional(FIXED_TEXT, "File with the system message.")
     words = optional(
-        MapOf(Untyped(list)), "Values of parameters, by name or by `function.parameter`: {city: [Paris]}."
+        MapOf(Untyped(list, "[Paris, Rome]")),
+        "Values of parameters, by name or by `function.parameter`: {city: [Paris]}.",
     )
     numbers = optional(Integer(1, 1000, closed=True), "Values of each number: both ends, and others.", 3)
     write = optional(WriteBlock, "The requests for each call.")

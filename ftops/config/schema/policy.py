@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from ftops.config.schema.block import Block, ListOf, OneOrMore, optional, required
 from ftops.config.schema.field_aliases import AMOUNT, FIXED_TEXT, FLAG, choice
@@ -24,6 +25,7 @@ class Day(Text, frozen=True):
 
     pattern: str = r"\d{4}-\d{2}-\d{2}"
     expected: str = "a day such as 2026-12-31"
+    advice: str = "Write the year first, then the month and the day, joined by `-`."
 
     def convert(self, value: Any) -> str | None:
         text = super().convert(value)
@@ -59,6 +61,7 @@ class CostCondition(Block, noun="`cost`"):
 class ListCondition(Block):
     """Names that are allowed or not."""
 
+    usual = "deny"
     allow = optional(_PATTERNS, "Only these; `*` stands for any text.")
     deny = optional(_PATTERNS, "None of these; `*` stands for any text.")
 
@@ -126,6 +129,12 @@ class Condition(Block, noun="the condition of a rule"):
 
 class PolicyRule(Block, noun="a rule of `policy`"):
     """A rule about what a plan may do."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("forbid", "block", "refuse", "reject", "error", "disallow"), "deny"),
+        **dict.fromkeys(("warning", "alert"), "warn"),
+        **dict.fromkeys(("description", "reason"), "message"),
+    }
 
     deny = optional(Condition, "Refuse a plan to which this condition applies.")
     warn = optional(Condition, "Warn about a plan to which this condition applies.")

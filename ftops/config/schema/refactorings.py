@@ -31,7 +31,10 @@ class Import(Block, noun="`import`"):
 class Removed(Block, noun="`removed`"):
     """A resource that is no longer managed."""
 
-    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("resource", "address"), "from")
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("resource", "address"), "from"),
+        **dict.fromkeys(("lifecycle", "keep"), "retain"),
+    }
     usual = "from"
 
     from_ = required(FIXED_TEXT, "Previous address.", key="from")

@@ -45,6 +45,12 @@ from ftops.config.schema.providers import Sku
 from ftops.config.schema.settings import ChecksBlock
 from ftops.core.model_names import BASE_MODEL
 
+_ON_DESTROY = {
+    **dict.fromkeys(("keep", "abandon", "orphan", "forget", "leave", "preserve"), "retain"),
+    **dict.fromkeys(("destroy", "remove", "drop"), "delete"),
+}
+"""What other tools call it."""
+
 
 class LifecycleBlock(Block, noun="`lifecycle`"):
     """How changes to a resource are applied."""
@@ -53,7 +59,7 @@ class LifecycleBlock(Block, noun="`lifecycle`"):
     ignore_changes = optional(ListOf(FIXED_TEXT), "Inputs whose changes are ignored.")
     create_before_destroy = optional(FLAG, "Create the new object before the old one is deleted.")
     on_destroy = optional(
-        choice("delete", "retain"),
+        choice("delete", "retain", elsewhere=_ON_DESTROY),
         "What happens to the object when the resource is removed from the spec.",
         "delete",
     )
@@ -166,6 +172,7 @@ class BestBlock(Block, noun="`best`"):
 class StopBudgetBlock(Block, noun="`budget`"):
     """What the jobs of a `for_each` may cost together: one of both."""
 
+    usual = "dollars"
     tokens = optional(Integer(1, closed=True), "Training tokens.")
     dollars = optional(Number(above=0, closed=True), "US dollars, by the catalogue's prices.")
 
@@ -271,7 +278,8 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     elsewhere: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("dataset", "data", "path", "questions", "cases"), "prompts"),
         **dict.fromkeys(("judge", "metrics", "criteria", "testing_criteria", "assert"), "graders"),
-        **dict.fromkeys(("temperature", "top_p", "max_tokens", "tool_choice", "params"), "settings"),
+        **{key: f"settings.{key}" for key in ("temperature", "top_p", "max_tokens", "tool_choice", "seed")},
+        "params": "settings",
         **dict.fromkeys(("compare_with", "reference"), "baseline"),
     }
 
@@ -290,8 +298,8 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     prompts = required(FIXED_TEXT, "File of prompts with the expected answers, or the name of a dataset.")
     tools = optional(FIXED_TEXT, "File of the functions that can be called.")
     system = optional(FIXED_TEXT, "File of the system message.")
-    settings = optional(Untyped(dict), "Parameters of the requests, such as temperature.")
-    graders = optional(Untyped(dict), "Graders by name; the first one decides.")
+    settings = optional(Untyped(dict, "{temperature: 0}"), "Parameters of the requests, such as temperature.")
+    graders = optional(Untyped(dict, "{main: {type: exact}}"), "Graders by name; the first one decides.")
     decide = optional(FIXED_TEXT, "Grader that chooses the best candidate; default: the first one.")
     samples = optional(Integer(1, 100, closed=True), "Answers to each prompt.", 1)
     alpha = optional(Number(above=0, maximum=0.5, closed=True), "Significance level.", 0.05)
@@ -312,7 +320,7 @@ class GateBlock(Block, noun="`gate`"):
 
     evaluation = required(FIXED_TEXT, "Name of the evaluation.")
     require = optional(
-        Untyped(dict),
+        Untyped(dict, "{verdict: better}"),
         "Requirements: verdict (better, not_worse), non_inferior, or a metric with at_least or at_most.",
     )
     allow_override = optional(FLAG, "false: --override-gate is refused.", True)
@@ -321,6 +329,7 @@ class GateBlock(Block, noun="`gate`"):
 class HostingBlock(Block, noun="`hosting`"):
     """When a deployment exists."""
 
+    usual = "hours"
     hours = required(
         HOURS, "Days, hours and a time zone: `Mon-Fri 08:00-18:00 Europe/Berlin`. Outside them it is deleted."
     )

@@ -63,9 +63,17 @@ class BudgetBlock(Block, noun="`budget`"):
     hosting_per_hour = optional(AMOUNT, "All deployments of tuned models that one plan makes, by the hour.")
 
 
+_DRIFT_POLICIES = {
+    **dict.fromkeys(("error", "deny", "block", "stop", "refuse", "halt"), "fail"),
+    **dict.fromkeys(("keep", "accept", "allow", "off", "none", "skip", "warn"), "ignore"),
+    **dict.fromkeys(("fix", "correct", "restore", "reset", "undo", "apply", "overwrite"), "revert"),
+}
+"""What other tools call policies, in classes of drift that have them."""
+
+
 def _policy(drift_class: str) -> Any:
     row = DRIFT_CLASSES[drift_class]
-    return optional(choice(*row.policies), row.description)
+    return optional(choice(*row.policies, elsewhere=_DRIFT_POLICIES), row.description)
 
 
 class DriftBlock(Block, noun="`drift`"):
@@ -79,11 +87,20 @@ class DriftBlock(Block, noun="`drift`"):
     normalised = _policy("normalised")
 
 
+_SEVERITIES = {
+    **dict.fromkeys(("ignore", "none", "skip", "disable", "disabled", "false", "no", "never"), "off"),
+    **dict.fromkeys(("info", "hint", "notice", "low"), "note"),
+    **dict.fromkeys(("warn", "medium"), "warning"),
+    **dict.fromkeys(("fail", "fatal", "deny", "critical", "high", "true"), "error"),
+}
+"""What other tools call severities."""
+
+
 class ChecksBlock(Block, noun="`checks`"):
     """How data is checked."""
 
     severity = optional(
-        MapOf(choice("error", "warning", "note", "off")),
+        MapOf(choice("error", "warning", "note", "off", elsewhere=_SEVERITIES)),
         "Severity of findings, by rule such as data/duplicate, or by group such as secret/*.",
     )
 
@@ -119,7 +136,7 @@ class Variable(Block, noun="a variable"):
     description = optional(FIXED_TEXT, "Purpose of the variable.")
     minimum = optional(Number(closed=True), "Smallest value (integer, number).")
     maximum = optional(Number(closed=True), "Largest value (integer, number).")
-    allowed = optional(Untyped(list, as_written=True), "Allowed values.")
+    allowed = optional(Untyped(list, "[1, 5, 10]", as_written=True), "Allowed values.")
     pattern = optional(FIXED_TEXT, "Regular expression that the whole text must match (string).")
     sensitive = optional(FLAG, "The value is a secret: it is never shown or stored.", False)
 
@@ -128,6 +145,7 @@ class Environment(Block, noun="an environment"):
     """An environment, with its own variables, provider and state."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {"vars": "variables", "values": "variables", "var": "variables"}
+    usual = "provider"
 
     pattern = optional(
         FIXED_TEXT, "Names of previews that this stands for, such as pr-*; their objects are named by them."
@@ -140,7 +158,7 @@ class Environment(Block, noun="an environment"):
         choice("developer"), "developer: jobs and deployments of tuned models that are offered in this tier."
     )
     provider = optional(FIXED_TEXT, "Provider of resources that don't set one.")
-    variables = optional(Untyped(dict, as_written=True), "Values of variables.")
+    variables = optional(Untyped(dict, "{capacity: 5}", as_written=True), "Values of variables.")
     budget = optional(BudgetBlock, "Cost limits of a plan of this environment.")
     promote = optional(
         FIXED_TEXT,

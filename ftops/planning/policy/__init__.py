@@ -77,7 +77,8 @@ def _refusal(override: Override, policy: Policy, denied: set[str], today: date) 
     rules = [rule for rule in policy.rules if rule.name == name]
     if not rules and (place is None or name not in policy.known):
         hint = did_you_mean(name, sorted({rule.name for rule in policy.rules}), nothing="there are no rules")
-        return Diagnostic(f"there is no rule `{name}` to override", "", hint, place)
+        detail = "An override names a rule in force by its name, or by its condition."
+        return Diagnostic(f"there is no rule `{name}` to override", detail, hint, place)
     fixed = next((rule for rule in rules if not rule.overridable), None)
     if fixed is not None:
         detail = f"It isn't `overridable`{f' ({fixed.place})' if fixed.place else ''}."

@@ -237,7 +237,7 @@ def _other_sku(asked: str, available: Sequence[str]) -> str:
     """A hint: the nearest one, else the first; all of them are in the detail."""
     if near := nearest(asked, available):
         return f"did you mean `{near}`?"
-    return f"write `sku: {{name: {available[0]}}}`" if available else OTHER_MODEL
+    return f"write `sku: {{name: {available[0]}}}`." if available else OTHER_MODEL
 
 
 def checkpointed(situation: Situation) -> Iterator[Diagnostic]:
@@ -267,7 +267,7 @@ def _unknown(
 ) -> Diagnostic:
     base = [m for m in listed if not m.base]
     versions = [m.version for m in base if m.name.casefold() == split(model.base)[0].casefold()]
-    asked = f"{model.base} {model.version}".strip()
+    asked = model.base if model.base.endswith(model.version) else f"{model.base} {model.version}"
     catalogued = situation.listed(change.provider, model)
     detail = f"Account {account_name(situation, change)} doesn't list it."
     if versions:
@@ -276,9 +276,10 @@ def _unknown(
         detail += " It exists: another region may have it."
     hint = did_you_mean(model.base, [m.id for m in base], nothing=OTHER_MODEL)
     hint = _job_of_this_name(situation, model) or hint
-    return situation.finding(
-        change.address, f"model {asked} isn't available in this account", detail, hint, at="model"
-    )
+    is_version = bool(versions and text(change.after, "version"))
+    hint = f"write `version: {versions[-1]}`" if is_version else hint
+    summary, at = f"model {asked} isn't available in this account", "version" if is_version else "model"
+    return situation.finding(change.address, summary, detail, hint, at=at)
 
 
 def _job_of_this_name(situation: Situation, model: ModelName) -> str:

@@ -148,13 +148,18 @@ def test_a_header_may_be_a_secret(tmp_path: Path) -> None:
 def test_a_misspelt_field_is_in_no_example(tmp_path: Path) -> None:
     write(tmp_path, "train", [{"answer": str(i)} for i in range(12)])
     write(tmp_path, "valid", [{"label": str(i)} for i in range(12)])
-    train, valid = errors(tmp_path, {**EXACT, "reference": "{{item.answr}}"})
-    assert train.summary == "no example of dataset.train has the field `answr`"
-    assert valid.summary == "no example of dataset.valid has the field `answr`"
-    assert "line 1 of" in train.detail
-    assert "item.answer" in train.hint
-    assert train.place is not None
-    assert valid.place is not None
+    [found] = errors(tmp_path, {**EXACT, "reference": "{{item.answr}}"})
+    assert found.summary == "no example of dataset.train has the field `answr`"
+    assert "line 1 of" in found.detail
+    assert "item.answer" in found.hint
+    assert found.place is not None
+
+
+def test_a_field_that_other_data_has_is_missing_in_the_data(tmp_path: Path) -> None:
+    write(tmp_path, "train", [{"answer": str(i)} for i in range(12)])
+    write(tmp_path, "valid", [{"label": str(i)} for i in range(12)])
+    [found] = errors(tmp_path, {**EXACT, "reference": "{{item.answer}}"})
+    assert found.summary == "no example of dataset.valid has the field `answer`"
 
 
 def test_one_example_may_lack_a_field_at_any_depth(tmp_path: Path) -> None:

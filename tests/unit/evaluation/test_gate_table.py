@@ -84,8 +84,8 @@ def test_verdicts(verdict: str | None, better: bool, not_worse: bool) -> None:
 @pytest.mark.parametrize(
     ("require", "says"),
     [
-        ({"verdict": "beter"}, "`verdict` must be one of better, not_worse"),
-        ({"verdict": {"at_least": 1}}, "`verdict` must be one of"),
+        ({"verdict": "beter"}, "`verdict` must be `better` or `not_worse`"),
+        ({"verdict": {"at_least": 1}}, "`verdict` must be"),
         ({"non_inferior": -0.1}, "between 0 and 1"),
         ({"non_inferior": 2}, "between 0 and 1"),
         ({"acuracy": {"at_least": 1}}, "there is no metric `acuracy`"),
