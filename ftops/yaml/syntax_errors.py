@@ -85,6 +85,36 @@ _CONFLICT = _Row(
     "`<<<<<<<`, `=======` and `>>>>>>>` mark two versions of the same lines.",
     "Keep one of the versions, and remove the marks.",
 )
+_NO_COMMA = _Row(
+    "",
+    "a comma is missing",
+    "The entries of `{…}` and `[…]` are separated by commas.",
+    "Add the comma before this entry.",
+)
+_UNCLOSED = _Row(
+    "",
+    "a bracket is not closed",
+    "Every `{` and `[` is closed by its own `}` or `]`, the inner ones first.",
+    "Close it; text that contains brackets or commas needs quotes.",
+)
+_TWO_COLONS = _Row(
+    "",
+    "there is a second `: ` in this line",
+    "A colon followed by a space ends a key, and a line can have only one key.",
+    "Put text that contains `: ` in quotes.",
+)
+_LIST_OF_NAMES = _Row(
+    "",
+    "a list can't have entries that are named",
+    "This line starts a list, and the names below it are keys of a mapping.",
+    "Remove the `- `: sections name their entries by keys.",
+)
+_BLOCK_TEXT = _Row(
+    "",
+    "the text of `|` or `>` isn't indented",
+    "It is what is indented deeper than its key.",
+    "Indent this line deeper than the key above.",
+)
 _OF_LINES = (
     _CONFLICT,
     _Row(
@@ -202,6 +232,18 @@ _ROWS = (
         "Mark the value, or put text that starts with `*` in quotes.",
     ),
     _Row(
+        "did not find expected comment or line break",
+        "text can't follow `|` or `>` in the same line",
+        "They announce text on the lines below, which are indented deeper.",
+        "Remove the `|` or `>`, put the value in quotes, or move the text to the next line.",
+    ),
+    _Row(
+        "mapping keys are not allowed",
+        "a value can't start with `? `",
+        "`? ` announces a key.",
+        "Put the value in quotes.",
+    ),
+    _Row(
         "alphabetic or numeric character",
         "`*` and `&` are followed by a name",
         "`&name` marks a value, and `*name` repeats it.",
@@ -287,9 +329,11 @@ def _open_quote(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int]
 def _no_colon(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
     """The line without a colon that is read as one text with the line of the error."""
     stop = error.problem_mark
+    lines = text.splitlines()
+    if stop is not None and "could not find expected ':'" in f"{error.context} {error.problem}":
+        return _no_colon_here(lines, error)
     if stop is None or "mapping values are not allowed" not in (error.problem or ""):
         return None
-    lines = text.splitlines()
     above = _lines_above(lines, stop.line)
     if not above or _KEY.search(line := lines[above[-1]]):
         return None
@@ -299,6 +343,17 @@ def _no_colon(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] |
         return None
     joined = re.match(r"\s*[A-Za-z_][A-Za-z0-9_-]*:(?!//)", line)
     return (_NO_SPACE, above[-1], joined.end() - 1) if joined else (_NO_COLON, above[-1], _indent(line))
+
+
+def _no_colon_here(lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[_Row, int, int] | None:
+    """The line of the error, if it is a key without a colon, or text that isn't indented below `|`."""
+    start = error.context_mark or error.problem_mark
+    line = lines[start.line] if start and start.line < len(lines) else ""
+    if start is None or not re.match(r"\s*[A-Za-z_][\w-]*(\s+[\w./-]+)?\s*$", line):
+        return None
+    above = _lines_above(lines, start.line)
+    is_text = bool(above) and re.search(r":\s+[|>][-+0-9]*$", lines[above[-1]].rstrip())
+    return _BLOCK_TEXT if is_text else _NO_COLON, start.line, _indent(line)
 
 
 _KEY = re.compile(r":(?:\s|$)")
@@ -371,6 +426,18 @@ def _after_value(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int
         return None
     line = lines[stop.line]
     before, rest = line[: stop.column].rstrip(), line[stop.column :]
+    opened = error.context_mark
+    if opened and "flow" in (error.context or ""):
+        bracket = lines[opened.line][opened.column : opened.column + 1]
+        if rest[:1] in ("]", "}") and bracket in _CLOSED_BY and rest[0] != _CLOSED_BY[bracket]:
+            return _UNCLOSED, opened.line, opened.column
+        is_below = stop.line > opened.line and _indent(line) <= _indent(lines[opened.line])
+        if is_below and "expected ','" in problem:
+            return _UNCLOSED, opened.line, opened.column
+    if "expected ','" in problem and rest[:1] == ":" and (key := re.search(r"[\w.-]+\s*$", before)):
+        return _NO_COMMA, stop.line, key.start()
+    if "expected ','" in problem and re.match(r"""["']?[\w.-]+["']?\s*:""", rest):
+        return _NO_COMMA, stop.line, stop.column
     if rest[:1] == "]" or (rest[:1] == "}" and "expected ','" not in problem):
         return _EXTRA_BRACKET, stop.line, stop.column
     if before[-1:] in ("'", '"') and before.count(before[-1]) > 1 and rest.strip():
@@ -378,7 +445,29 @@ def _after_value(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int
     return None
 
 
-_CAUSES = (_open_quote, _of_line, _no_colon, _shallower, _deeper, _after_value)
+_CLOSED_BY = {"[": "]", "{": "}"}
+
+
+def _two_colons(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The second colon of a line that begins with a key and its value."""
+    stop, lines = error.problem_mark, text.splitlines()
+    if stop is None or stop.line >= len(lines) or "mapping values are not allowed" not in f"{error.problem}":
+        return None
+    before = lines[stop.line][: stop.column]
+    return (_TWO_COLONS, stop.line, stop.column) if _HAS_VALUE.match(before) else None
+
+
+def _list_of_names(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
+    """The `- ` before a name with keys below it, whose neighbours are names without it."""
+    start, stop, lines = error.context_mark, error.problem_mark, text.splitlines()
+    if start is None or stop is None or "expected '-' indicator" not in f"{error.problem}":
+        return None
+    is_name = re.match(r"\s*- [\w.-]+:\s*$", lines[start.line])
+    is_beside = re.match(r"[\w.-]+:\s*$", lines[stop.line][stop.column :])
+    return (_LIST_OF_NAMES, start.line, start.column) if is_name and is_beside else None
+
+
+_CAUSES = (_open_quote, _of_line, _no_colon, _shallower, _deeper, _after_value, _two_colons, _list_of_names)
 """Each finds one kind of mistake, and where it is, which is often above the place that the parser names."""
 
 

@@ -216,6 +216,9 @@ def _in_place_of_section(name: str, data: Any) -> tuple[str, str]:
     if name == "ftops":
         text = data if isinstance(data, str) and re.fullmatch(NAME, data) else "my-models"
         return "It holds the settings of the spec, such as its name.", f"Write `ftops: {{name: {text}}}`."
+    if isinstance(data, list) and data and all(isinstance(one, dict) and one.get("name") for one in data):
+        hint = f"Write each entry below its name, without `- `: `{data[0]['name']}: {{…}}`."
+        return "It holds one entry for each name.", hint
     entry = _IN_SECTION.get(name, "NAME: {…}")
     return "It holds one entry for each name.", f"Write its entries below it, indented, such as `{entry}`."
 
