@@ -41,7 +41,7 @@ def replace_file(path: Path, content: bytes, *, is_private: bool = True) -> None
         if not is_private and path.exists():
             draft.chmod(path.stat().st_mode & 0o7777)
         draft.replace(path)
-    except OSError:
+    except BaseException:  # also Ctrl-C
         draft.unlink(missing_ok=True)
         raise
 

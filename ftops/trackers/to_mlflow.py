@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import posixpath
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -202,7 +203,10 @@ def _end(client: Any, run_id: str, status: str, ended_at: str) -> None:
 
 
 def _key(name: str) -> str:
-    return _NOT_IN_NAMES.sub("_", name)[:_LONGEST_KEY]
+    """MLflow refuses a name that is another one as a path, such as `a//b` or `../a`."""
+    key = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_KEY]
+    is_path = posixpath.normpath(key) == key and not key.startswith(("/", ".."))
+    return key if is_path and key != "." else key.replace("/", "_").replace(".", "_")
 
 
 def _milliseconds(text: str) -> int | None:

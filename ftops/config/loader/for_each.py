@@ -225,6 +225,6 @@ def _is_matrix(value: Any) -> bool:
 
 
 _NO_KEY = (
-    "Keys are part of addresses: 1 to 128 characters on one line, without braces.",
-    "Use a mapping: its keys name the resources, its values can be anything.",
+    "Keys are part of addresses: 1 to 128 printable characters, without braces.",
+    "Use a mapping with other keys: they name the resources, its values can be anything.",
 )

@@ -92,6 +92,25 @@ def test_addresses_are_shown_without_passwords(uri: str, shown: str) -> None:
     assert to_mlflow._shown(uri) == shown
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("rewards/margin", "rewards/margin"),
+        ("train_a.b c", "train_a.b c"),
+        ("valid_<b>$", "valid__b__"),
+        ("a//b", "a__b"),
+        ("../a.b", "___a_b"),
+        ("..a", "__a"),
+        ("/a", "_a"),
+        ("a/./b", "a___b"),
+        (".", "_"),
+        (249 * "a" + "/b", 249 * "a" + "_"),
+    ],
+)
+def test_names_are_those_that_mlflow_takes(name: str, key: str) -> None:
+    assert to_mlflow._key(name) == key
+
+
 def test_the_reason_of_an_error_has_no_password() -> None:
     error = ValueError("Request to https://jo:pw@mlflow.example.com/a failed\nand more")
     assert to_mlflow._reason(error) == "Request to https://mlflow.example.com/a failed."
