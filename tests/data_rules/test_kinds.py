@@ -106,9 +106,10 @@ SCHEMAS: RULES = {
         ("a $ref to itself", at_depth({"$ref": "#"}), {}),
         (
             "a $ref in a circle",
-            schema(properties={"height": REF}, **{"$defs": {"A": {"$ref": "#/$defs/A"}}}),
-            {},
+            schema(properties={"height": REF}, **{"$defs": {"A": {"$ref": "#/$defs/B"}, "B": REF}}),
+            {"schema": 1},
         ),
+        ("the form of the Responses API", {"type": "function", **TOOL["function"]}, {"definition": 1}),
         (
             "a $ref that is good",
             schema(properties={"height": REF}, **{"$defs": {"A": {"type": "integer"}}}),
@@ -309,6 +310,15 @@ MESSAGES: RULES = {
         {"parallel": 1},
     ),
     "one call, and parallel_tool_calls is false": (tools(call(), parallel_tool_calls=False), {}),
+    "calls of the user": (
+        chat({"role": "user", "content": "x", "tool_calls": []}, REPLY),
+        {"chat/unknown-key": 1},
+    ),
+    "a refusal of the user": (
+        chat(("user", [{"type": "refusal", "refusal": "No."}]), REPLY),
+        {"vision/part": 1},
+    ),
+    "content undefined next to calls": (tools({**call(), "content": "undefined"}), {"chat/empty-content": 1}),
     "an empty part of text": (
         chat(("user", [{"type": "text", "text": ""}, {"type": "text", "text": "x"}]), REPLY),
         {"chat/empty-message": 1},
@@ -347,15 +357,22 @@ IMAGES: RULES = {
         ("a PNG with a palette", "png", png(3), "kind"),
         ("a PNG in RGBA", "png", png(6), ""),
         ("a PNG that is cut off", "png", png(2)[:-12], "truncated"),
+        ("a PNG whose last bytes are missing", "png", png(2)[:-2], "truncated"),
         ("a WEBP", "webp", WEBP, ""),
         ("a WEBP that is cut off", "webp", WEBP[:-1], "truncated"),
     )
 }
 A, B = [{"role": "assistant", **call()}], [{"role": "assistant", **legacy()}]
-HELD = {"messages": [{"role": "user", "content": "Hi"}], "tools": [TOOL]}
+ASK_OF_PAIR = {"role": "user", "content": "Hi"}
+NAMED_RESULT = {"role": "function", "name": "rise", "content": "5"}
+HELD = {"messages": [ASK_OF_PAIR], "tools": [TOOL]}
 PAIRS: RULES = {
     "a pair with both forms": (pair(HELD, A, B), {"mixed": 1}),
     "a pair without tools, with both forms": (pair(None, A, B), {"mixed": 1, "none-offered": 2}),
+    "a pair with both forms in its input and an output": (
+        pair({"messages": [ASK_OF_PAIR, B[0], NAMED_RESULT]}, A, [{"role": "assistant", "content": "b"}]),
+        {"mixed": 1, "none-offered": 2},
+    ),
     "several calls in an output": (
         pair({**HELD, "parallel_tool_calls": False}, [two_calls()], A),
         {"parallel": 1},

@@ -40,8 +40,19 @@ Offer = Mapping[str, functions.Function]
 ORDER_RULES = ("chat/role-order", "chat/system-late")
 """Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
-_NULL_TEXTS = ("null", "none", "nan", "")
+_NULL_TEXTS = ("null", "none", "nan", "undefined", "")
+_OWNERS = {
+    **dict.fromkeys(("tool_calls", "function_call", "refusal"), "assistant"),
+    "tool_call_id": "tool",
+}
+"""Keys that only messages of one role have."""
+_ALIASES = {
+    **dict.fromkeys(("human", "customer"), "user"),
+    **dict.fromkeys(("ai", "bot", "gpt", "model", "agent"), "assistant"),
+}
+"""Roles in files of other tools, and ours."""
 NO_OFFER: Offer = {}
+NO_OUTPUTS: Mapping[Steps, Any] = {}
 _TWO_ANSWERS = "two consecutive assistant messages"
 
 
@@ -58,15 +69,19 @@ def check(example: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def check_conversation(
-    holder: Mapping[str, Any], at: Steps, rules: Collection[str] | None = None
+    holder: Mapping[str, Any],
+    at: Steps,
+    rules: Collection[str] | None = None,
+    outputs: Mapping[Steps, Any] = NO_OUTPUTS,
 ) -> Generator[Finding, None, tuple[Offer, Sequence[Mapping[str, Any]]]]:
-    """The functions and messages of an example, or of the input of a pair; of the rules about the order of
-    messages only some, if they are given. Returns the functions, and the messages if they have roles."""
+    """The functions and messages of an example, or of the input of a pair, whose `outputs` must have the same
+    form; of the rules about the order of messages only some, if they are given. Returns the functions, and
+    the messages if they have roles."""
     offer, findings = check_offer(holder, at)
     yield from findings
     messages, here = holder["messages"], (*at, "messages")
     yield from check_messages(messages, offer, here)
-    yield from functions.check_forms(holder, {here: messages})
+    yield from functions.check_forms(holder, {here: messages, **outputs})
     if not messages or not is_conversation(messages):
         return offer, ()
     for rule, index, summary in order(tuple(message["role"] for message in messages)):
@@ -190,7 +205,12 @@ def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding
         if "role" in message:
             yield from check_keys(message, _ALL_KEYS, at)
         return
-    yield from check_keys(message, _MESSAGE_KEYS[role], at)
+    for key, owner in _OWNERS.items():
+        if key in message and role != owner:
+            summary = f"`{key}` in a message with the role {role}"
+            hint = f"Remove it: only messages with the role {owner} have it."
+            yield Finding("chat/unknown-key", summary, (*at, Key(key)), hint)
+    yield from check_keys(message, _MESSAGE_KEYS[role] | _OWNERS.keys(), at)
     weight = message.get("weight", 1)
     if role == "assistant" and (type(weight) is not int or weight not in (0, 1)):
         yield Finding("chat/weight", f"`weight` is {describe(weight)}", (*at, "weight"))
@@ -204,7 +224,8 @@ def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding
         yield Finding("chat/name", f"the name {quote(name)} is not allowed", (*at, "name"))
     has_calls = any(message.get(key) not in (None, [], {}) for key in functions.CALLS)
     yield from _check_content(message, role, has_calls, at)
-    yield from functions.check_calls(message, offer, at)
+    if role == "assistant":
+        yield from functions.check_calls(message, offer, at)
 
 
 def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: Steps) -> Iterator[Finding]:
@@ -258,7 +279,7 @@ def _wrong_role(message: Mapping[str, Any], at: Steps) -> Finding:
         return Finding(
             "chat/type", f"`role` is {describe(role)}, not text", (*at, "role"), f"Roles are {_LISTED}."
         )
-    near = _nearest(role, ROLES)
+    near = _ALIASES.get(role.lower()) or _nearest(role, ROLES)
     start = f'Did you mean "{near}"? ' if near else ""
     return Finding("chat/role", f"unknown role {quote(role)}", (*at, "role"), f"{start}Roles are {_LISTED}.")
 
@@ -299,14 +320,13 @@ def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("preference/shape", "no `messages` in `input`", ("input",))
     else:
         yield from check_keys(given, _INPUT_KEYS, ("input",))
-        offer, messages = yield from check_conversation(given, ("input",), ORDER_RULES)
+        outputs: dict[Steps, Any] = {(key,): example.get(key) for key in OUTPUTS}
+        offer, messages = yield from check_conversation(given, ("input",), ORDER_RULES, outputs)
         if messages and messages[-1]["role"] == "assistant":
             at = ("input", "messages", len(messages) - 1, "role")
             yield Finding("preference/input", "the input ends with the assistant", at)
     for key in OUTPUTS:
         yield from _check_output(example, key, offer)
-    outputs: dict[Steps, Any] = {(key,): example.get(key) for key in OUTPUTS}
-    yield from functions.check_forms(given if isinstance(given, dict) else {}, outputs)
     preferred, other = (_told(example.get(key)) for key in OUTPUTS)
     if preferred == other and preferred:
         yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))

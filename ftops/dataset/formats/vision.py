@@ -17,7 +17,7 @@ MAX_EXAMPLES = 50_000
 """Examples with images in one file."""
 MAX_BYTES = 10_000_000
 _DETAILS = ("low", "high", "auto")
-_DATA = re.compile(r"data:([a-zA-Z0-9.+/-]*)((?:;[^;,]*)*),")
+_DATA = re.compile(r"(?i)data:([a-z0-9.+/-]*)((?:;[^;,]*)*),")
 _KINDS: Mapping[str, str] = {
     "image/jpeg": "JPEG",
     "image/jpg": "JPEG",
@@ -41,6 +41,8 @@ def check_parts(parts: Sequence[object], role: str, at: Steps) -> Iterator[Findi
         if not isinstance(part, dict) or kind not in ("text", "image_url", "refusal"):
             shown = quote(kind) if kind is not None else describe(part)
             yield Finding("vision/part", f"a part of `content` is {shown}", here)
+        elif kind == "refusal" and role != "assistant":
+            yield Finding("vision/part", f"a refusal in a message with the role {role}", here)
         elif kind == "image_url":
             yield from _unknown_keys(part, {"type", kind}, "part", here)
             yield from _check_image(part, role, here)
@@ -108,7 +110,7 @@ def _wrong_url(url: str) -> tuple[str, str] | None:
 def _wrong_data(uri: str) -> tuple[str, str] | None:
     """Rule and summary of what is wrong with an image in a data URI."""
     head = _DATA.match(uri)
-    if head is None or "base64" not in head[2]:
+    if head is None or "base64" not in head[2].lower():
         return "vision/url", "a data URI that isn't base64"
     declared = _KINDS.get(head[1].lower())
     if declared is None:
@@ -136,11 +138,18 @@ def _wrong_data(uri: str) -> tuple[str, str] | None:
 def _is_whole(kind: str, content: bytes) -> bool:
     """Whether an image has its end. Bytes after it don't matter."""
     if kind == "PNG":
-        return b"IEND" in content[8:]
+        return _png_has_end(content)
     if kind == "WEBP":
         return len(content) >= 8 + int.from_bytes(content[4:8], "little")
     start = next((at for code, at in _jpeg_segments(content) if code == _JPEG_SCAN), 0)
     return start > 0 and content.find(_JPEG_END, start) > 0
+
+
+def _png_has_end(content: bytes) -> bool:
+    at = len(_PNG)
+    while at + 12 <= len(content) and content[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(content[at : at + 4], "big")
+    return at + 12 <= len(content)
 
 
 def _jpeg_components(content: bytes) -> int:
