@@ -246,6 +246,7 @@ def test_a_key_that_begins_as_a_word_does() -> None:
 
 
 TWICE = {
+    "content": '{"messages": [{"role": "user", "content": "x", "c\\u006fntent": "y"}, %s]}',
     "name": '{"messages": [{"role": "user", "name": "a", "name": "b", "content": "x"}, %s]}',
     "parallel_tool_calls": '{"messages": [{"role": "user", "content": "x"}, %s], "parallel_tool_calls": true,'
     ' "parallel_tool_calls": false, "tools": [TOOL]}',

@@ -22,6 +22,8 @@ from ftops.dataset.formats.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, Group, LocatedFinding, place
 from ftops.dataset.rules.sensitive_data import mask
 
+_BROKEN = ("json/syntax", "json/not-object", "file/not-utf8")
+"""Rules of lines that aren't examples."""
 MIN_EXAMPLES = 10
 FEW_EXAMPLES = 100
 COMPARED = 2_000_000
@@ -130,6 +132,8 @@ class Aggregate:
         count = self.examples
         if not count:
             self.report("file/empty", "only blank lines" if self.lines else "the file is empty")
+        elif count <= sum(self.counts[rule] for rule in _BROKEN):
+            pass  # no line can be read, so nothing is known of their number
         elif count < MIN_EXAMPLES:
             self.report("file/too-few-examples", f"{plural(count, 'example')}, fewer than {MIN_EXAMPLES}")
         elif count < FEW_EXAMPLES and format != "reinforcement":

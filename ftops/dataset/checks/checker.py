@@ -30,6 +30,7 @@ from ftops.dataset.files.file_identity import (
     ANNEX,
     EXCEL,
     LFS_POINTER,
+    MARKUP,
     MAX_BYTES,
     PARQUET,
     identity,
@@ -38,7 +39,7 @@ from ftops.dataset.files.file_identity import (
     wide_encoding,
 )
 from ftops.dataset.files.jsonl_io import BOM, MAX_LINE
-from ftops.dataset.formats.documents import ExampleList, lists_in
+from ftops.dataset.formats.documents import ExampleList, is_bare_conversation, lists_in
 from ftops.dataset.formats.foreign import NAMES
 from ftops.dataset.formats.tables import table_at, templates, twice_in
 from ftops.dataset.rules.findings import (
@@ -63,6 +64,10 @@ _NAMED = 8
 """Columns of a table that are named."""
 _TABLES = {PARQUET: TO_CONVERT, EXCEL: "\0".join((TO_CONVERT_CSV, *templates(())))}
 """Kinds of files that are tables, and hints for them."""
+_HINTS = {
+    **_TABLES,
+    MARKUP: "Download the file itself; this may be the page that shows it, or an error of the server.",
+}
 _DETECTED = 50
 """Lines that are tried to detect the format."""
 
@@ -233,7 +238,7 @@ class _Run:
         first = first.removeprefix(BOM)
         if kind := kind_of(first):
             rule = "file/table" if kind in _TABLES else "file/compressed"
-            self._refuse(rule, f"the file is {kind}", _TABLES.get(kind, ""))
+            self._refuse(rule, f"the file is {kind}", _HINTS.get(kind, ""))
         elif first.startswith(LFS_POINTER):
             self._refuse("file/git-lfs", "the file is a Git LFS pointer, not the data")
         elif pointer := pointer_of(first):
@@ -245,10 +250,8 @@ class _Run:
         elif b"\n" not in first and len(parts := first.split(b"\r", 2)) > 1 and all(map(detect, parts[:2])):
             self._refuse("file/line-ends", "lines end with carriage returns only")
         elif (lists := _lists_in(first)) is not None:
-            keys = " and ".join(quote(one.key) for one in lists if one.key)
-            what = f"one JSON document with its examples in {keys}" if keys else "one JSON document"
             hint = TO_CONVERT if len(lists) < 2 else "Save each list as a file of its own."
-            self._refuse("file/document", f"the file is {what}, not JSON Lines", hint)
+            self._refuse("file/document", f"the file is {_what(first, lists)}, not JSON Lines", hint)
         elif table := table_at(first, self.suffix):
             named = ", ".join(map(quote, table.columns[:_NAMED])) or "none"
             more = " and others" * (len(table.columns) > _NAMED)
@@ -308,6 +311,15 @@ class _Run:
 def _lists_in(first: bytes) -> list[ExampleList] | None:
     """The lists of examples, if the file is a document. The first line of most files tells that it isn't."""
     return None if detect(first.partition(b"\n")[0]) else lists_in(first.decode(errors="replace"))
+
+
+def _what(first: bytes, lists: list[ExampleList]) -> str:
+    """What a document has."""
+    if keys := " and ".join(quote(one.key) for one in lists if one.key):
+        return f"one JSON document with its examples in {keys}"
+    if lists and is_bare_conversation(first.decode(errors="replace"), lists[0].start):
+        return "lists of messages without objects around them"
+    return "one JSON document"
 
 
 def _shown(line: bytes) -> str:

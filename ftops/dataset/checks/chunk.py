@@ -145,8 +145,11 @@ class _ChunkBuilder:
         more = [*map(sub, decoded.sizes, map(len, decoded.canonical))]
         messages = sum(spaces) // 4
         counts = (messages, messages)
-        if more != spaces and any(more) and (block.count(b'"role"'), block.count(b'"content"')) != counts:
-            return False
+        if more != spaces and any(more):
+            if (block.count(b'"role"'), block.count(b'"content"')) != counts:
+                return False
+            if b"\\u006" in block or b"\\u007" in block:  # letters that are escaped may be those of a key
+                return False
         both = [*zip(decoded.texts, system_counts, strict=True)]
         systems = [texts[0] if count else "" for texts, count in both]
         texts_of_all = [texts[1:] if count else texts for texts, count in both]

@@ -36,11 +36,26 @@ _OTHERS: Mapping[bytes, str] = {
     b"ARROW1": "an Arrow file",
     b"%PDF": "PDF",
     b"SQLite format 3": "a SQLite database",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x89HDF": "an HDF5 file",
+    b"Obj\x01": "an Avro file",
 }
 """First bytes of other kinds of files."""
+MARKUP = "a web page or XML"
+_MARKUP = re.compile(rb"(?i)\s*<(?:!doctype|html|\?xml|!--|head|body)\b")
+_BINARY = "a binary file"
+_NO_TEXT = 512
+"""First bytes of which none is zero in a text."""
+_WIDE: Mapping[tuple[bool, ...], str] = {
+    (True, True, True, False): "UTF-32",
+    (False, True, True, True): "UTF-32",
+    (True, False, True, False): "UTF-16",
+    (False, True, False, True): "UTF-16",
+}
+"""Which of the first four bytes are zero, in texts that begin with two characters of ASCII, as JSON does."""
 
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LFS_POINTER = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 ANNEX = b"annex/objects/"
 """In what git-annex has instead of a file: a link, or a small file with this path."""
 _POINTERS: Mapping[str, re.Pattern[bytes]] = {
@@ -50,8 +65,6 @@ _POINTERS: Mapping[str, re.Pattern[bytes]] = {
 """How a small file begins that stands for data, by the program that keeps the data."""
 _POINTER = 32_768
 """Bytes that a pointer has at most."""
-_WIDE = 200
-"""First bytes by which a wide encoding is told."""
 
 
 def pointer_of(content: bytes) -> str:
@@ -66,13 +79,19 @@ def wide_encoding(first: bytes) -> str:
     """UTF-16 or UTF-32, by a byte order mark, or by the zeros of wide characters; else empty."""
     if first.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return "UTF-32"
-    head = first[:_WIDE]
-    zeros = sorted((head[::2].count(0), head[1::2].count(0)))
-    is_wide = len(head) >= 8 and zeros[0] == 0 and zeros[1] * 4 > len(head)
-    return "UTF-16" if is_wide or first.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    return _WIDE.get(tuple(byte == 0 for byte in first[:4]), "")
 
 
 def kind_of(first: bytes) -> str:
-    """The kind of a file that isn't text, by its first bytes; empty if it is unknown."""
+    """The kind of a file that isn't text, by its first bytes; empty if it is text, or may be."""
     kind = next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")
-    return EXCEL if kind == _ZIP and b"xl/" in first[:_HEAD] else kind
+    if kind:
+        return EXCEL if kind == _ZIP and b"xl/" in first[:_HEAD] else kind
+    if first[257:262] == b"ustar":
+        return "a tar archive"
+    if _MARKUP.match(first):
+        return MARKUP
+    is_text = b"\0" not in first[:_NO_TEXT] or first.lstrip()[:1] in (b"{", b"[")
+    return "" if is_text or wide_encoding(first) else _BINARY

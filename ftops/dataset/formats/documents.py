@@ -33,6 +33,15 @@ def lists_in(text: str) -> list[ExampleList] | None:
     return [ExampleList("", start)] if text[start] == "[" else []
 
 
+def is_bare_conversation(text: str, at: int) -> bool:
+    """Whether a list at an index of a text is a conversation: a list of messages, not of examples."""
+    try:
+        first = _DECODER.raw_decode(text, skip(text, at + 1))[0]
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and "role" in first and not _is_example(first)
+
+
 def _in_object(text: str, at: int) -> list[ExampleList]:
     """The lists of an object, such as {"data": [{"messages": […]}]}; none if it is an example itself."""
     found: list[ExampleList] = []

@@ -83,7 +83,7 @@ def parse(line: str) -> dict[str, object] | Finding:
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        return _explain(line, error)
+        return explain(line, error)
     except NotANumber as error:
         return _not_a_number(line, str(error))
     except Duplicate:
@@ -126,8 +126,12 @@ def is_document(text: str) -> bool:
         return False
     if end == len(text):
         return len(lines) > 1 or _LIST_OF_OBJECTS.match(text) is not None
-    # One line that is broken in two is followed by others that aren't.
     following = text[end:].lstrip(" \t\r\n,").partition("\n")[0]
+    if end < len(lines[0]):  # several values on the only line
+        return len(lines) == 1 and following.startswith(("{", "["))
+    if _LIST_OF_OBJECTS.match(text):
+        return following.startswith("[")
+    # One line that is broken in two is followed by others that aren't.
     return end > len(lines[0]) and not isinstance(parse(following), dict)
 
 
@@ -264,13 +268,17 @@ def _duplicate(line: str) -> Finding:
     return Finding("json/duplicate-key", "duplicate key", 0)
 
 
-def _explain(line: str, error: json.JSONDecodeError) -> Finding:
+def explain(line: str, error: json.JSONDecodeError) -> Finding:
+    """Why a text isn't JSON."""
     if line.startswith(MARK):
         return Finding("file/mark-inside", "a byte order mark in the middle of the file", 0)
     before = line[: error.pos].rstrip()
     if line[error.pos : error.pos + 1] in ("}", "]") and before.endswith(","):
         # Newer Pythons point at the comma themselves.
         return _syntax("Illegal trailing comma", len(before) - 1)
+    if error.msg.startswith("Extra data") and line.startswith(MARK, error.pos):
+        hint = "Remove it, and begin a new line for each example."
+        return Finding("file/mark-inside", "a byte order mark after an example", error.pos, hint)
     if error.msg.startswith("Extra data") and "\r" in line[len(line[: error.pos].rstrip()) : error.pos]:
         return Finding("file/line-ends", "a carriage return alone after an example", len(before))
     if not line[error.pos :].strip():

@@ -7,6 +7,7 @@ empty answers, and repetitions. All else stays as it is, byte by byte, broken li
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from itertools import compress, groupby, pairwise
@@ -32,6 +33,7 @@ from ftops.dataset.files.jsonl_io import (
 )
 from ftops.dataset.formats import OUTPUTS, vision
 from ftops.dataset.formats.chat import SYSTEM, means_nothing
+from ftops.dataset.formats.functions import CALLS
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.profile.tokens import calls
 from ftops.dataset.rules.findings import Finding, Inspection
@@ -52,6 +54,8 @@ _OF_EXAMPLES = "chat/"
 _OPTIONAL = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls")
 """Keys of an example that mean the same if they are null or absent."""
 
+_BETWEEN = re.compile(b"\r|" + BOM)
+"""What may be between examples instead of a line end."""
 Message = dict[str, Any]
 
 
@@ -161,22 +165,21 @@ def _too_long(path: Path, number: int) -> DataError:
 
 
 def _split(number: int, raw: bytes) -> Iterator[tuple[int, bytes, tuple[Change, ...]]]:
-    """One line, or several that only carriage returns separate."""
+    """One line, or several that only carriage returns or byte order marks separate."""
+    line = raw.removesuffix(b"\r").removeprefix(BOM)
+    parts, between = [line], b""
+    if _parsed(line) is None:
+        apart = [part for part in _BETWEEN.split(line) if part.strip()]
+        if all(_parsed(part) is not None for part in apart):
+            parts, between = apart, line
     changes: list[Change] = []
-    line = raw.removesuffix(b"\r")
-    parts = [line]
-    if b"\r" in line and _parsed(line) is None:
-        apart = [part for part in line.split(b"\r") if part.strip()]
-        if all(_parsed(part.removeprefix(BOM)) is not None for part in apart):
-            parts = apart
-    if len(raw) != len(line) or len(parts) > 1:
+    if raw.endswith(b"\r") or b"\r" in between:
         changes.append(Change(number, "line-end", "carriage returns became line ends"))
+    if BOM in between or (number > 1 and raw.startswith(BOM)):
+        changes.append(Change(number, "byte-order-mark", "removed a byte order mark between lines"))
     for part in parts:
-        text = part.removeprefix(BOM)
-        if len(text) != len(part) and number > 1:
-            changes.append(Change(number, "byte-order-mark", "removed a byte order mark between lines"))
-        if text.strip(b" \t\r"):
-            yield number, text, tuple(changes)
+        if part.strip(b" \t\r"):
+            yield number, part, tuple(changes)
             changes = []
 
 
@@ -246,7 +249,7 @@ def _is_superfluous(messages: list[Message], index: int) -> bool:
 def _is_empty(message: Mapping[str, Any]) -> bool:
     content = message.get("content")
     has_content = bool(content.strip() if isinstance(content, str) else content)
-    return not (has_content or any(calls(message)) or message.get("refusal"))
+    return not (has_content or any(message.get(key) for key in (*CALLS, "refusal")))
 
 
 def _only_empty_answers(example: Example) -> bool:

@@ -28,9 +28,9 @@ from ftops.dataset.files.jsonl_io import (
     unreadable,
 )
 from ftops.dataset.formats import is_conversation
-from ftops.dataset.formats.documents import lists_in
+from ftops.dataset.formats.documents import is_bare_conversation, lists_in
 from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise, unpacked
-from ftops.dataset.formats.jsonl import skip
+from ftops.dataset.formats.jsonl import explain, skip
 from ftops.dataset.formats.tables import TEXT, table_at
 from ftops.dataset.rules.findings import quote
 from ftops.dataset.transforms import tabular
@@ -147,23 +147,46 @@ def _values(path: Path, display: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         keys = " and ".join(quote(one.key) for one in lists)
         hint = "save each list as a file of its own"
         raise UsageError(f"{path} has several lists: {keys}", "They become files of their own.", hint)
-    at = skip(text, lists[0].start + 1) if lists else skip(text, 0)
-    number, counted = 1, 0
-    while at < len(text) and text[at] != "]":
+    at = lists[0].start if lists else skip(text, 0)
+    number, counted, is_inside = 1, 0, False
+    while at < len(text):
         number, counted = number + text.count("\n", counted, at), at
-        try:
-            value, end = _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            where = number + text.count("\n", at, getattr(error, "pos", at))
-            raise DataError("not JSON", f"{error}.", "fix the file", Place(display, where)) from error
+        if text[at] == "]" and lists[0].key:
+            return  # what else the object has isn't an example
+        if text[at] in "]," or (text[at] == "[" and not is_inside and not is_bare_conversation(text, at)):
+            is_inside = text[at] == "[" or (is_inside and text[at] == ",")
+            at = skip(text, at + 1)
+            continue
+        value, end = _value(text, at, display)
         if isinstance(value, list) and value and is_conversation(value):
             value = {"messages": value}
         if not isinstance(value, dict):
             raise DataError("the value is not a JSON object", "", "fix the file", Place(display, number))
         yield number, value
         at = skip(text, end)
-        at = skip(text, at + 1) if text[at : at + 1] == "," else at
-    if lists and at == len(text):
-        where = number + text.count("\n", counted)
-        hint = "get the whole file; its end is missing"
-        raise DataError("the list of examples has no end", "", hint, Place(display, where))
+    if is_inside:
+        raise _cut_off(text, display)
+
+
+def _value(text: str, at: int, display: str) -> tuple[Any, int]:
+    """The value at an index, and the index after it. Raises DataError."""
+    try:
+        return _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Unterminated") or not text[error.pos :].strip():
+            raise _cut_off(text, display) from error
+        found = explain(text, error)
+        line, column = text.count("\n", 0, error.pos) + 1, error.pos - text.rfind("\n", 0, error.pos)
+        raise DataError(
+            found.summary, "", found.hint or "fix the file", Place(display, line, column)
+        ) from error
+    except (ValueError, RecursionError) as error:
+        where = text.count("\n", 0, at) + 1
+        raise DataError("not JSON", f"{error}.", "fix the file", Place(display, where)) from error
+
+
+def _cut_off(text: str, display: str) -> DataError:
+    where = text.rstrip().count("\n") + 1
+    return DataError(
+        "the file is cut off", "Its end is missing.", "get the whole file", Place(display, where)
+    )

@@ -123,18 +123,19 @@ def test_outputs_of_pairs_and_keys_for_graders(tmp_path: Path) -> None:
 
 def test_lines(tmp_path: Path) -> None:
     mark = b"\xef\xbb\xbf"
-    one, two, three = (line({**USER, "content": text}, ANSWER)[:-1] for text in "abc")
-    content = (
-        mark + one + b"\r\n\r\n" + mark + two + b"\r" + three + b"\n" + one + b'\n{"broken": \n{"broken": '
-    )
+    one, two, three, four = (line({**USER, "content": text}, ANSWER)[:-1] for text in "abcd")
+    content = mark + one + b"\r\n\r\n" + mark + two + b"\r" + three + b"\n" + one
+    content += b'\n{"broken": \n{"broken": \n' + three + mark + four
     written, changes = run(tmp_path / "a.jsonl", content)
-    assert written == b"\n".join([one, two, three, b'{"broken": ', b""])
+    assert written == b"\n".join([one, two, three, b'{"broken": ', four, b""])
     assert changes == [
         (1, "line-end"),
         (3, "line-end"),
         (3, "byte-order-mark"),
         (4, "duplicate"),
         (6, "duplicate"),
+        (7, "byte-order-mark"),
+        (7, "duplicate"),
     ]
 
 

@@ -190,6 +190,10 @@ DOCUMENTS: dict[str, Callable[[Any], str]] = {
     "a list under a key, over lines": lambda rows: json.dumps(
         {"meta": {"a": [1]}, "examples": rows}, indent=1
     ),
+    "several lists": lambda rows: json.dumps(rows[:1]) + "\n" + json.dumps(rows[1:]),
+    "several lists in one line": lambda rows: json.dumps(rows[:1]) + json.dumps(rows[1:]),
+    "objects in one line": lambda rows: "".join(map(json.dumps, rows)),
+    "a conversation per line": lambda rows: "\n".join(json.dumps(row["messages"]) for row in rows),
     "conversations without keys": lambda rows: json.dumps([row["messages"] for row in rows]),
 }
 
@@ -255,7 +259,7 @@ def test_a_document_of_one_long_line(tmp_path: Path, wrap: Callable[[Any], Any])
 def test_a_document_that_is_cut_off_or_has_several_lists_is_not_converted(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps([{"messages": [U, A]}] * 2)[:-1])
-    with pytest.raises(DataError, match="has no end"):
+    with pytest.raises(DataError, match="cut off"):
         list(Reader().read(path, "a.json"))
     path.write_text(json.dumps({"train": [{"messages": [U, A]}], "test": [{"messages": [U, A]}]}))
     with pytest.raises(UsageError, match='"train" and "test"'):
@@ -291,6 +295,23 @@ FORMS: dict[str, tuple[Callable[[str], bytes], str]] = {
         lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r").encode(),
         "file/line-ends",
     ),
+    "utf-32 without a mark": (lambda text: text.encode("utf-32-be"), "file/not-utf8"),
+    "utf-16 of mostly wide characters": (
+        lambda text: text.replace("Where is", "你好" * 90).encode("utf-16-le"),
+        "file/not-utf8",
+    ),
+    "an older pointer": (
+        lambda _: b"version https://hawser.github.com/spec/v1\noid sha256:ab\nsize 9\n",
+        "file/git-lfs",
+    ),
+    "a tar archive": (
+        lambda text: b"a.jsonl".ljust(257, b"\0") + b"ustar\0" + text.encode(),
+        "file/compressed",
+    ),
+    "zeros": (lambda _: bytes(4000), "file/compressed"),
+    "lz4": (lambda text: b"\x04\x22\x4d\x18" + text.encode(), "file/compressed"),
+    "a web page": (lambda _: b"\n<!doctype html>\n<html>\n<body>404\n", "file/compressed"),
+    "an error of a store": (lambda _: b"<?xml version='1.0'?><Error>x</Error>", "file/compressed"),
     "parquet": (lambda text: b"PAR1" + text.encode(), "file/table"),
 }
 
