@@ -14,6 +14,7 @@ from tests.data_rules.examples import (
     PARAMETERS,
     REPLY,
     RESULTS,
+    RISE,
     TOOL,
     call,
     chat,
@@ -109,7 +110,7 @@ SCHEMAS: RULES = {
             schema(properties={"height": REF}, **{"$defs": {"A": {"$ref": "#/$defs/B"}, "B": REF}}),
             {"schema": 1},
         ),
-        ("the form of the Responses API", {"type": "function", **TOOL["function"]}, {"definition": 1}),
+        ("the form of the Responses API", {"type": "function", **RISE}, {"definition": 1}),
         (
             "a $ref that is good",
             schema(properties={"height": REF}, **{"$defs": {"A": {"type": "integer"}}}),
