@@ -14,7 +14,7 @@ def named_file(format: str, out: Path | None) -> Path | None:
     """The file that `-o` or `--out` names. Raises UsageError if they name two."""
     named = Path(format) if format not in ("", "text", "json") else None
     if out is not None and named is not None and out != named:
-        raise click.UsageError(f"-o {named} and --out {out} name two files")
+        raise click.UsageError(f"-o {named} and {out} are two files")
     return out or named
 
 

@@ -98,11 +98,13 @@ class _Files(Struct):
             inspection = self._inspect(source, resource)
         except dataset.Unreadable as error:
             source = Source(self.config.folder / path, self.show(self.config.folder / path))
-            inspection = self._report(dataset.Inspection.refused(error.finding), source, resource)
+            inspection = dataset.Inspection.refused(error.finding)
         steps: Any = resource.inputs.get("transform")
         severity = self._severity(resource)
         if steps and not inspection.is_refused(severity):
             source, inspection = self._transformed(resource, source, inspection, steps)
+        else:
+            self._report(inspection, source, resource)
         data = self.inspected[resource.address] = Inspected(source, inspection, severity)
         if not inspection.digest:
             faults = (
@@ -212,15 +214,13 @@ class _Files(Struct):
 
             self.findings += TokenLengths(self.config, self.inspected).too_long()
 
-    def _inspect(
-        self, source: Source, resource: Resource, reported: Iterable[str] = ()
-    ) -> dataset.Inspection:
+    def _inspect(self, source: Source, resource: Resource) -> dataset.Inspection:
         declared = str(resource.inputs.get("format", ""))
         needed = declared or self._needed(resource)
         inspection = self._inspection(source.file, needed)
         if not declared and inspection.format not in ("", needed):
             inspection = self._inspection(source.file, "")  # a finding about the job says that it doesn't fit
-        return self._report(inspection, source, resource, reported)
+        return inspection
 
     def _needed(self, resource: Resource) -> str:
         """The format that the jobs of a dataset need; empty if they need several, or if it has none."""
@@ -235,13 +235,14 @@ class _Files(Struct):
         return self._inspections[key]
 
     def _report(
-        self, inspection: dataset.Inspection, source: Source, resource: Resource, reported: Iterable[str] = ()
-    ) -> dataset.Inspection:
-        data = Inspected(source, inspection, self._severity(resource), frozenset(reported))
-        self.reported.setdefault(source.shown, data)
+        self, inspection: dataset.Inspection, source: Source, resource: Resource, hidden: Iterable[str] = ()
+    ) -> None:
+        """Adds the findings about a file, without those of rules that are `hidden`."""
+        data = Inspected(source, inspection, self._severity(resource), frozenset(hidden))
+        before = self.reported.get(source.shown, data)
+        self.reported[source.shown] = before._replace(hidden=before.hidden & data.hidden)
         new = (_placed(d, resource, self.config.folder) for d in data.diagnostics() if d.severity != "note")
         self.findings += [d for d in new if d not in self.findings]
-        return inspection
 
     def _transformed(
         self, resource: Resource, source: Source, inspection: dataset.Inspection, steps: Any
@@ -251,12 +252,18 @@ class _Files(Struct):
         try:
             file = prepared(source.file, source.shown, inspection.digest, steps, self.config.project)
         except FtopsError as error:
-            placed = [source.placed(replace(d, place=d.place or resource.place)) for d in error.diagnostics]
+            at = resource.places.get("transform", resource.place)
+            placed = [source.placed(replace(d, place=d.place or at)) for d in error.diagnostics]
+            self._report(inspection, source, resource)
             self.unmade += placed
             self.findings += placed
             return source, inspection
         derived = Source(file, f"{source.shown} as {resource.address}")
-        return derived, self._inspect(derived, resource, inspection.counts)
+        result = self._inspect(derived, resource)
+        # What the steps mend is no finding. The rest is told by the lines of the source, which can be edited.
+        self._report(inspection, source, resource, inspection.counts.keys() - result.counts.keys())
+        self._report(result, derived, resource, inspection.counts)
+        return derived, result
 
     def _misfits(self, job: Resource) -> Iterator[Diagnostic]:
         """Findings about data whose format isn't that of the job's method."""

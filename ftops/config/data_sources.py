@@ -40,9 +40,9 @@ class Inspected(NamedTuple):
     source: Source
     inspection: dataset.Inspection
     severity: Mapping[str, str]
-    reported: frozenset[str] = frozenset()
-    """Rules whose findings were reported for the file that this one was derived from."""
+    hidden: frozenset[str] = frozenset()
+    """Rules whose findings aren't shown: they are for another form of the file, or don't matter for this."""
 
     def diagnostics(self) -> Iterator[Diagnostic]:
         found = self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
-        return (d for d in found if d.rule not in self.reported)
+        return (d for d in found if d.rule not in self.hidden)

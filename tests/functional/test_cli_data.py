@@ -298,6 +298,24 @@ def test_rows_with_empty_cells_can_be_left_out(folder: Folder) -> None:
     assert "left out 1 row" in folder.ok("data", "convert", "alpaca.jsonl", "p.jsonl", "--skip-empty")
 
 
+def test_rows_that_lack_a_question_are_told(folder: Folder) -> None:
+    folder.write("t.csv", "q,a\n,3\n")
+    templates = ("--user", "{q}", "--assistant", "{a}")
+    assert "no text for the user" in folder.run("data", "convert", "t.csv", "o.jsonl", *templates).err
+    folder.write("t.csv", "q,a\n")
+    assert "t.csv has no rows" in folder.run("data", "convert", "t.csv", "o.jsonl", *templates).err
+    assert not (folder.path / "o.jsonl").exists()
+
+
+def test_the_file_to_write_may_be_given_as_output(folder: Folder) -> None:
+    folder.write("rows.jsonl", lines({"question": "Why?", "answer": "So."}))
+    words = ("data", "convert", "rows.jsonl", "--user", "{question}", "--assistant", "{answer}")
+    assert "1 example" in folder.ok(*words, "-o", "o.jsonl")
+    assert "no file to write to" in folder.run(*words).err
+    assert "are two files" in folder.run(*words, "-o", "o.jsonl", "p.jsonl").err
+    assert "o2.jsonl" in folder.ok("data", "clean", "o.jsonl", "-o", "o2.jsonl")
+
+
 def test_fields_for_the_grader_are_counted(folder: Folder) -> None:
     rows = [
         {"messages": [{"role": "user", "content": f"Ask {n}"}], "answer": {"n": n % 3}, "hint": "x"}

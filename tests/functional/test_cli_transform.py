@@ -105,14 +105,25 @@ def test_what_cannot_be_converted_is_an_error_with_its_line(folder: Folder) -> N
 
 @pytest.mark.parametrize("step", ["slim: parameters, only: [sell]", "convert: functions"])
 def test_a_step_that_changes_nothing_is_an_error(folder: Folder, step: str) -> None:
-    """At the dataset, before anything is uploaded."""
+    """At the steps, before anything is uploaded."""
     folder.edit(
         "{convert: tools}, {slim: descriptions}, {split: {part: train", f"{{{step}}}, {{split: {{part: train"
     )
     done = folder.run("plan")
     assert done.code == 1
-    assert "no example has function" in done.err
-    assert "ftops.yaml:3" in done.err
+    assert "no example has" in done.err
+    assert "ftops.yaml:5:5" in done.err
+
+
+def test_what_steps_mend_is_no_finding(folder: Folder) -> None:
+    """The rest is told by the lines of the source."""
+    text = (folder.path / "data/all.jsonl").read_text(encoding="utf-8")
+    folder.write("data/all.jsonl", text.replace('"description": "', '"description": "' + "x" * 1100))
+    assert "tools/requests" not in folder.run("validate").err
+    folder.edit("{slim: descriptions}, {split: {part: train", "{split: {part: train")
+    told = folder.run("validate").err
+    assert "tools/requests" in told
+    assert "data/all.jsonl:1:" in told
 
 
 @pytest.mark.parametrize(("part", "fraction", "code"), [("train", 0.1, 1), ("valid", 0.9, 0)])

@@ -515,7 +515,7 @@ def test_three_hundred_resources(tmp_path: Path) -> None:
         "a folder": (["--out", "data.html"], "is a directory"),
         "suffix": (["--out", "page.pdf"], "known endings are .html"),
         "format": (["-o", "yaml"], "is not one of"),
-        "two files": (["-o", "a.html", "--out", "b.html"], "-o a.html and --out b.html name two files"),
+        "two files": (["-o", "a.html", "--out", "b.html"], "-o a.html and b.html are two files"),
         "no such address": (["job.copilott"], "there is no job.copilott"),
         "two specs": ([".", "ftops.yaml"], "`.` and `ftops.yaml` are two specs"),
         "no address": (["what"], "is not an address"),

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from ftops import dataset
-from ftops.cli.commands.data_write import force_option, writer_of
+from ftops.cli.commands.data_write import JSON_LINES, force_option, writer_of
 from ftops.cli.console import Screen
-from ftops.cli.output_options import FILE, screen_options
+from ftops.cli.output_options import FILE, also_files, screen_options
+from ftops.cli.written_files import named_file
 from ftops.core.address import Json
 from ftops.core.errors import UsageError
 from ftops.core.plurals import plural
@@ -38,6 +39,7 @@ SHOWN = 20
 @click.option("--dry-run", is_flag=True, help="Only list what would be done; needs no NEW.")
 @force_option
 @screen_options
+@also_files(JSON_LINES)
 def command(
     screen: Screen,
     source: Path,
@@ -55,6 +57,7 @@ def command(
     """
     if merges and keep_last:
         raise UsageError("--merge-assistants and --keep-last can't be combined", "", "choose one of them")
+    target = named_file(screen.format, target)
     if target is None and not dry_run:
         raise UsageError("no file to write to", "", "give NEW, or --dry-run to see what would be done")
     consecutive = Consecutive.MERGE if merges else Consecutive.KEEP_LAST if keep_last else Consecutive.LEAVE

@@ -10,8 +10,8 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.console import Screen
-from ftops.cli.output_options import FILE, screen_options
-from ftops.cli.written_files import check_folder
+from ftops.cli.output_options import FILE, also_files, screen_options
+from ftops.cli.written_files import check_folder, named_file
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
@@ -28,6 +28,7 @@ from ftops.views import diagnostics
 from ftops.views.paint import clean
 from ftops.views.values import size
 
+JSON_LINES = ".jsonl"
 MAX_KEYS = 20
 """Keys that are left out and listed."""
 PARTS = ("train=0.9", "valid=0.1")
@@ -37,7 +38,7 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing fi
 
 @click.command("convert")
 @click.argument("source", type=FILE)
-@click.argument("target", type=FILE)
+@click.argument("target", metavar="[TARGET]", type=FILE, required=False)
 @click.option("--to", type=click.Choice(["tools", "functions"]), help="Format of function calling.")
 @click.option("--bom/--no-bom", "mark", default=None, help="Write a byte order mark, or remove it.")
 @click.option("--system", metavar="TEXT", help="Table: the system message.")
@@ -48,10 +49,11 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing fi
 @click.option("--skip-empty", is_flag=True, help="Leave out rows with an empty question, answer or cell.")
 @force_option
 @screen_options
+@also_files(JSON_LINES)
 def convert(
     screen: Screen,
     source: Path,
-    target: Path,
+    target: Path | None,
     to: str | None,
     mark: bool | None,
     system: str | None,
@@ -67,13 +69,16 @@ def convert(
 
     In message templates, {column} is replaced by the value of a column.
     """
+    target = target_of(screen, target)
     is_table = sources.is_table(source)
     templates = _templates({"system": system, "user": user, "assistant": assistant}, mapping)
     is_foreign = not templates and sources.is_foreign(source, delimiter)
     if not (is_table or is_foreign) and to is None and mark is None:
         is_foreign = sources.has_others_keys(source)
+    if templates or (to is None and mark is None and not is_foreign):
+        is_table = is_table or sources.has_rows(source)
     if templates and not is_table:
-        detail = "--user, --assistant and --map convert CSV and Parquet files to conversations."
+        detail = "--user, --assistant and --map make conversations of rows: of CSV, Parquet, or flat objects."
         raise UsageError(f"{source} isn't a table", detail, "remove these options")
     if is_table and not (templates or is_foreign):
         raise _untold(source, target, delimiter)
@@ -100,17 +105,26 @@ def convert(
     with writer_of(source, target, force, bool(mark) if is_made else mark) as writer:
         for raw in raws:
             writer.write(raw)
+        if is_table and not (writer.count or reader.skipped):
+            raise _no_rows(source)
     return _report(screen, [writer], warnings, reader)
 
 
 def _untold(source: Path, target: Path, delimiter: str) -> UsageError:
     """The error for a table whose columns don't say what its rows are."""
-    columns, rows = tabular.table(source, delimiter)
+    columns, rows = sources.table_of(source, delimiter)
     if next(rows, None) is None:
-        return UsageError(f"{source} has no rows", "", "check the export; its first line has the columns")
+        return _no_rows(source)
+    if len(columns) < 2:
+        why = "a conversation needs a question and an answer"
+        return UsageError(f"{source} has only the column {clean(columns[0])}", "", f"add a column: {why}")
     words = snippet("ftops", "data", "convert", source, target, *tables.templates(columns))
     named = f"the columns are {', '.join(map(clean, columns[:MAX_KEYS]))}"
     return UsageError("a table needs message templates", f"{named}.", f"such as {words}")
+
+
+def _no_rows(source: Path) -> UsageError:
+    return UsageError(f"{source} has no rows", "", "check the export; its first line has the columns")
 
 
 def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[tabular.Template, ...]:
@@ -216,7 +230,7 @@ def _shares(parts: Sequence[str]) -> dict[str, float]:
 
 @click.command("slim")
 @click.argument("source", type=FILE)
-@click.argument("target", type=FILE)
+@click.argument("target", metavar="[TARGET]", type=FILE, required=False)
 @click.option(
     "--drop",
     type=click.Choice(list(WAYS)),
@@ -228,12 +242,16 @@ def _shares(parts: Sequence[str]) -> dict[str, float]:
 )
 @force_option
 @screen_options
-def slim(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str, ...], force: bool) -> int:
+@also_files(JSON_LINES)
+def slim(
+    screen: Screen, source: Path, target: Path | None, drop: str, only: tuple[str, ...], force: bool
+) -> int:
     """Write SOURCE to TARGET with shorter function definitions, which makes prompts cheaper.
 
     Send the same shorter definitions in requests to the fine-tuned model. `ftops data stats` shows the
     savings.
     """
+    target = target_of(screen, target)
     shown = display(source.absolute())
     _check_names(source, shown, only)
     warnings: list[Diagnostic] = []
@@ -253,6 +271,14 @@ def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
             known |= {str(f.get("name")) for f in definitions(offering(example))}
     for name in sorted(missing - known):
         raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))
+
+
+def target_of(screen: Screen, target: Path | None) -> Path:
+    """The file to write: the argument, or that of -o. Raises UsageError."""
+    named = named_file(screen.format, target)
+    if named is None:
+        raise UsageError("no file to write to", "", "give its name after that of the source")
+    return named
 
 
 def check_target(target: Path, sources: Sequence[Path], force: bool) -> None:

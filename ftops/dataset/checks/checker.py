@@ -11,10 +11,10 @@ import os
 import stat
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from xxhash import xxh3_128
 
@@ -34,17 +34,20 @@ from ftops.dataset.files.file_identity import (
     MAX_BYTES,
     PARQUET,
     identity,
+    is_utf8,
     kind_of,
     pointer_of,
     wide_encoding,
 )
 from ftops.dataset.files.jsonl_io import BOM, MAX_LINE
-from ftops.dataset.formats.documents import ExampleList, is_bare_conversation, lists_in
+from ftops.dataset.formats.documents import ExampleList, first_example, is_bare_conversation, lists_in
 from ftops.dataset.formats.foreign import NAMES
-from ftops.dataset.formats.tables import table_at, templates, twice_in
+from ftops.dataset.formats.jsonl import parse
+from ftops.dataset.formats.tables import Table, is_flat, options_of, table_at, templates, twice_in
 from ftops.dataset.rules.findings import (
     TO_CONVERT,
     TO_CONVERT_CSV,
+    TO_CONVERT_PARQUET,
     TO_FETCH,
     Finding,
     Inspection,
@@ -62,7 +65,7 @@ MAX_COMPARED = 200_000
 """Bytes of a line that are read again, to be shown or compared."""
 _NAMED = 8
 """Columns of a table that are named."""
-_TABLES = {PARQUET: TO_CONVERT, EXCEL: "\0".join((TO_CONVERT_CSV, *templates(())))}
+_TABLES = {PARQUET: TO_CONVERT_PARQUET, EXCEL: "\0".join((TO_CONVERT_CSV, *templates(())))}
 """Kinds of files that are tables, and hints for them."""
 _HINTS = {
     **_TABLES,
@@ -250,16 +253,16 @@ class _Run:
         elif b"\n" not in first and len(parts := first.split(b"\r", 2)) > 1 and all(map(detect, parts[:2])):
             self._refuse("file/line-ends", "lines end with carriage returns only")
         elif (lists := _lists_in(first)) is not None:
-            hint = TO_CONVERT if len(lists) < 2 else "Save each list as a file of its own."
+            hint = "\0".join((TO_CONVERT, *_options_of(first, lists)))
+            if len(lists) > 1:
+                hint = "Save each list as a file of its own."
             self._refuse("file/document", f"the file is {_what(first, lists)}, not JSON Lines", hint)
         elif table := table_at(first, self.suffix):
             named = ", ".join(map(quote, table.columns[:_NAMED])) or "none"
             more = " and others" * (len(table.columns) > _NAMED)
-            twice = twice_in(table.columns)
-            hint = "\0".join((TO_CONVERT, *table.options()))
-            if twice is not None:
-                hint = f"Rename one of the columns {quote(twice)}, and check it again."
-            self._refuse("file/table", f"the file is a table; its columns are {named}{more}", hint)
+            self._refuse(
+                "file/table", f"the file is a table; its columns are {named}{more}", _to_convert(table, first)
+            )
 
     def _refuse(self, rule: str, summary: str, hint: str = "") -> None:
         """Reports what the whole file is instead of JSON Lines."""
@@ -272,6 +275,11 @@ class _Run:
         lines = first[self.start :].split(b"\n", _DETECTED)[:_DETECTED]
         votes = Counter(format for line in lines if line.strip() and (format := detect(line)))
         detected = max(votes, key=lambda format: votes[format], default="")
+        if not detected and (row := _row_of(lines)):
+            named = ", ".join(map(quote, list(row)[:_NAMED])) + " and others" * (len(row) > _NAMED)
+            summary = f"the examples have other keys than those of a format of the service: {named}"
+            self._refuse("file/other-format", summary, "\0".join((TO_CONVERT, *options_of(row))))
+            return self.declared or "chat"
         if detected in NAMES:
             summary = f"the examples are in the format {detected}, not in one of the service"
             self._refuse("file/other-format", summary, TO_CONVERT)
@@ -308,6 +316,25 @@ class _Run:
             yield number, _shown(begun)
 
 
+def _to_convert(table: Table, first: bytes) -> str:
+    """The hint for a table."""
+    options = table.options()
+    if (twice := twice_in(table.columns)) is not None:
+        return f"Rename one of the columns {quote(twice)}, and check it again."
+    if not is_utf8(first):
+        return "Save it as CSV in UTF-8, and check it again."
+    if options and len(table.columns) < 2:
+        return "Add a column: a conversation needs a question and an answer."
+    return "\0".join((TO_CONVERT, *options))
+
+
+def _row_of(lines: list[bytes]) -> Mapping[str, Any] | None:
+    """The first of objects that are like rows of a table, if most lines are such."""
+    parsed = [parse(line.decode(errors="replace")) for line in lines if line.strip()]
+    rows = [row for row in parsed if isinstance(row, dict) and is_flat(row)]
+    return rows[0] if 2 * len(rows) > len(parsed) else None
+
+
 def _lists_in(first: bytes) -> list[ExampleList] | None:
     """The lists of examples, if the file is a document. The first line of most files tells that it isn't."""
     return None if detect(first.partition(b"\n")[0]) else lists_in(first.decode(errors="replace"))
@@ -320,6 +347,12 @@ def _what(first: bytes, lists: list[ExampleList]) -> str:
     if lists and is_bare_conversation(first.decode(errors="replace"), lists[0].start):
         return "lists of messages without objects around them"
     return "one JSON document"
+
+
+def _options_of(first: bytes, lists: list[ExampleList]) -> tuple[str, ...]:
+    """What the command that converts a document has to be told."""
+    row = first_example(first.decode(errors="replace"), lists)
+    return options_of(row) if is_flat(row) else ()
 
 
 def _shown(line: bytes) -> str:

@@ -95,3 +95,12 @@ def kind_of(first: bytes) -> str:
         return MARKUP
     is_text = b"\0" not in first[:_NO_TEXT] or first.lstrip()[:1] in (b"{", b"[")
     return "" if is_text or wide_encoding(first) else _BINARY
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

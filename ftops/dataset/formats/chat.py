@@ -11,7 +11,7 @@ from typing import Any
 from ftops.core.suggestions import nearest
 from ftops.dataset.files.jsonl_io import dump
 from ftops.dataset.formats import OUTPUTS, functions, is_conversation, vision
-from ftops.dataset.formats.foreign import recognise
+from ftops.dataset.formats.foreign import ROLES_OF_OTHERS, recognise
 from ftops.dataset.formats.jsonl import describe
 from ftops.dataset.rules.about_examples import TASK_SHAPE
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
@@ -46,11 +46,6 @@ _OWNERS = {
     "tool_call_id": "tool",
 }
 """Keys that only messages of one role have."""
-_ALIASES = {
-    **dict.fromkeys(("human", "customer"), "user"),
-    **dict.fromkeys(("ai", "bot", "gpt", "model", "agent"), "assistant"),
-}
-"""Roles in files of other tools, and ours."""
 NO_OFFER: Offer = {}
 NO_OUTPUTS: Mapping[Steps, Any] = {}
 _TWO_ANSWERS = "two consecutive assistant messages"
@@ -159,7 +154,9 @@ def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
 def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Finding]:
     """Each message by itself, and its calls against the functions that are offered."""
     if not isinstance(messages, list):
-        yield Finding("chat/type", f"`{at[-1]}` is {describe(messages)}, not a list", at)
+        is_list = isinstance(messages, str) and messages.lstrip().startswith("[")
+        hint = "It is a list as text: `ftops data convert` makes a list of it." if is_list else ""
+        yield Finding("chat/type", f"`{at[-1]}` is {describe(messages)}, not a list", at, hint)
     elif not messages:
         yield Finding(
             "chat/no-messages", f"`{at[-1]}` is empty", at, detail="The model can't learn anything from it."
@@ -279,7 +276,7 @@ def _wrong_role(message: Mapping[str, Any], at: Steps) -> Finding:
         return Finding(
             "chat/type", f"`role` is {describe(role)}, not text", (*at, "role"), f"Roles are {_LISTED}."
         )
-    near = _ALIASES.get(role.lower()) or _nearest(role, ROLES)
+    near = ROLES_OF_OTHERS.get(role.lower()) or _nearest(role, ROLES)
     start = f'Did you mean "{near}"? ' if near else ""
     return Finding("chat/role", f"unknown role {quote(role)}", (*at, "role"), f"{start}Roles are {_LISTED}.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ftops.dataset.formats import OUTPUTS
 from ftops.dataset.formats.foreign import recognise
@@ -40,6 +40,16 @@ def is_bare_conversation(text: str, at: int) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(first, dict) and "role" in first and not _is_example(first)
+
+
+def first_example(text: str, lists: list[ExampleList]) -> dict[str, Any]:
+    """The first object of a document; empty if it isn't known, or is a message."""
+    at = skip(text, lists[0].start + 1 if lists else int(text.startswith(MARK)))
+    try:
+        value = _DECODER.raw_decode(text, at)[0]
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) and "role" not in value else {}
 
 
 def _in_object(text: str, at: int) -> list[ExampleList]:

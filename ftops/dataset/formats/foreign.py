@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,21 +14,27 @@ from ftops.dataset.formats.jsonl import decode, describe
 from ftops.dataset.rules.findings import quote
 
 Example = Mapping[str, Any]
+ROLES_OF_OTHERS = {
+    **dict.fromkeys(("human", "customer"), "user"),
+    **dict.fromkeys(
+        ("ai", "agent", "bard", "bing", "bot", "chatbot", "chatgpt", "gpt", "model"), "assistant"
+    ),
+}
+"""Roles in files of other tools, and ours."""
+_CALLS = ("function_call", "tool_call")
+_RESULTS = ("observation", "tool", "tool_response", "function", "function_response")
 _ROLES = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bard": "assistant",
-    "bing": "assistant",
-    "model": "assistant",
-    "assistant": "assistant",
-    "system": "system",
-    "function_call": "assistant",
-    "observation": "tool",
-    "tool": "tool",
+    **ROLES_OF_OTHERS,
+    **{role: role for role in ("system", "developer", "user", "assistant")},
+    **dict.fromkeys(_CALLS, "assistant"),
+    **dict.fromkeys(_RESULTS, "tool"),
 }
 """Roles in ShareGPT files, and ours."""
+_TURNS = ("messages", "conversations", "conversation", "dialog", "dialogue", "items", "turns")
+"""Keys of a list of turns."""
+_PROMPTS = ("prompt", "question", "instruction", "input")
+"""Keys of what a pair of answers answers."""
+_LONGEST_LITERAL = 1_000_000
 _CALL = "call_{}"
 _END_OF_PROMPT, _END_OF_COMPLETION = re.compile(r"\s+(?:###|->)\Z"), re.compile(r"\s+(?:###|END)\Z")
 """What completion models needed to tell where a text ends, as their guide had it."""
@@ -72,11 +79,17 @@ class Foreign(NamedTuple):
     keys: tuple[str, ...]
     recognises: Callable[[Example], bool]
     convert: Callable[[Example], dict[str, Any]]
+    optional: tuple[str, ...] = ()
+    """Other keys that are used."""
+
+    def left_out(self, example: Example) -> list[str]:
+        """The keys of an example that aren't used."""
+        return [key for key in example if key not in (*self.keys, *self.optional)]
 
 
 def recognise(example: Example) -> Foreign | None:
     """The format of an example, if it is one of other tools."""
-    if "messages" in example or not example.keys().isdisjoint(OUTPUTS):
+    if not example.keys().isdisjoint(OUTPUTS) or ("messages" in example and not _has_turns(example, "from")):
         return None
     return next((row for row in FORMATS if row.recognises(example)), None)
 
@@ -89,24 +102,51 @@ def unpacked(row: Example) -> Example:
 
 
 def _decoded(text: str) -> object:
+    """The value of a cell: JSON, or what Python writes for a list in a CSV file."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return None
     try:
-        return decode(text) if text.lstrip()[:1] in ("[", "{") else None
+        return decode(text)
     except (ValueError, RecursionError):
+        pass
+    try:
+        return literal_eval(text.strip()) if len(text) <= _LONGEST_LITERAL else None
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
 def own(example: Example) -> dict[str, Any] | None:
-    """An example that has one of our formats already, without keys that its format doesn't have, without
-    nulls, and with the arguments of calls as text, or None."""
+    """An example that has one of our formats already, or nearly: without keys that its format doesn't have,
+    without nulls, with our roles, and with the arguments of calls as text. Else None."""
     if not example.keys().isdisjoint(OUTPUTS):
-        return {key: _written(example[key]) for key in ("input", *OUTPUTS) if key in example}
+        given = {key: _written(example[key]) for key in ("input", *OUTPUTS) if key in example}
+        return {
+            key: _as_input(v) if key == "input" else _as_messages(v, "assistant") for key, v in given.items()
+        }
     messages = example.get("messages")
     if not (isinstance(messages, list) and messages and is_conversation(messages)):
         return None
     is_task = messages[-1]["role"] == "user"  # for reinforcement: the other keys are for the grader
     keys = example.keys() if is_task else _OFFER
     others = {key: _without_nulls(example[key]) for key in keys if example.get(key) not in (None, [])}
-    return {**others, "messages": _written(messages)}
+    system = [] if is_task or messages[0]["role"] in ("system", "developer") else _system(example)
+    return {**others, "messages": [*system, *map(_with_our_role, _written(messages))]}
+
+
+def _as_input(value: Any) -> Any:
+    messages = _as_messages(value, "user")
+    return {"messages": messages} if isinstance(messages, list) else messages
+
+
+def _as_messages(value: Any, role: str) -> Any:
+    """Messages that are a text, or one message."""
+    if isinstance(value, str):
+        return [_message(role, value)]
+    return [value] if isinstance(value, dict) and "role" in value else value
+
+
+def _with_our_role(message: dict[str, Any]) -> dict[str, Any]:
+    return {**message, "role": ROLES_OF_OTHERS.get(message["role"], message["role"])}
 
 
 def _has_texts(example: Example, asked: str, answer: str) -> bool:
@@ -115,6 +155,8 @@ def _has_texts(example: Example, asked: str, answer: str) -> bool:
 
 def _from_texts(example: Example, asked: tuple[str, ...], answer: str) -> dict[str, Any]:
     """One question, of one or several texts, and one answer."""
+    if example.get("label") is False:
+        raise Unconvertible("`label` is false: the answer is one that the model shouldn't give")
     given = [example.get(key) for key in asked]
     texts = [text.strip() for text in given if isinstance(text, str) and text.strip()]
     messages = _system(example)
@@ -136,7 +178,7 @@ def _has_turns(example: Example, key: str) -> bool:
 
 
 def _turns(example: Example) -> list[Any]:
-    turns = example.get("conversations", example.get("conversation"))
+    turns = next((example[key] for key in _TURNS if key in example), None)
     return turns if isinstance(turns, list) else []
 
 
@@ -150,9 +192,10 @@ def _from_sharegpt(example: Example) -> dict[str, Any]:
             what = f"`from` {describe(name)}" if role is None else f"`value` {describe(text)}"
             raise Unconvertible(f"a turn has {what}")
         message = _message(role, text)
-        if name == "function_call":
-            open_calls.append(_CALL.format(number))
-            message = {"role": "assistant", "tool_calls": [_call(text, open_calls[-1])]}
+        if name in _CALLS:
+            made = _calls(text, number)
+            open_calls += [call["id"] for call in made]
+            message = {"role": "assistant", "tool_calls": made}
         elif role == "tool":
             if not open_calls:
                 raise Unconvertible(f"a turn of {name} without a call before it")
@@ -171,20 +214,28 @@ def _from_sharegpt(example: Example) -> dict[str, Any]:
     return {"messages": messages, **({"tools": tools} if tools else {})}
 
 
-def _call(text: str, id: str) -> dict[str, Any]:
+def _calls(text: str, number: int) -> list[dict[str, Any]]:
+    """The calls of a turn: one, or a list of them."""
     try:
-        call = decode(text)
+        value = decode(text)
     except (ValueError, RecursionError):
-        call = None
-    if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+        value = None
+    calls = value if isinstance(value, list) else [value]
+    if not calls or not all(isinstance(call, dict) and isinstance(call.get("name"), str) for call in calls):
         raise Unconvertible(f"the call {quote(text)} isn't JSON with a `name`")
+    ids = [_CALL.format(number if len(calls) == 1 else f"{number}_{n}") for n in range(1, len(calls) + 1)]
+    return [_call(call, id) for call, id in zip(calls, ids, strict=True)]
+
+
+def _call(call: Example, id: str) -> dict[str, Any]:
     given = call.get("arguments", {})
     arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     return {"id": id, "type": "function", "function": {"name": call["name"], "arguments": arguments}}
 
 
 def _from_conversations(example: Example) -> dict[str, Any]:
-    converted = own({**example, "messages": _turns(example)})
+    others = {key: value for key, value in example.items() if key not in _TURNS}
+    converted = own({**others, "messages": _turns(example)})
     if converted is None:
         raise Unconvertible("`conversations` has a turn without a `role` that is text")
     return converted
@@ -201,7 +252,7 @@ def _has_choice(example: Example) -> bool:
 
 def _from_choice(example: Example) -> dict[str, Any]:
     """A pair of answers, as texts, or as conversations that may begin with the prompt."""
-    prompt = example.get("prompt")
+    prompt = next((example[key] for key in _PROMPTS if example.get(key)), None)
     asked = _spoken("user", prompt) if isinstance(prompt, str) else prompt or []
     outputs = [
         _spoken("assistant", value) if isinstance(value, str) else value
@@ -215,8 +266,9 @@ def _from_choice(example: Example) -> dict[str, Any]:
         outputs = [output[shared:] for output in outputs]
     if not asked or not is_conversation(asked):
         raise Unconvertible("the pair has no prompt")
+    system = [] if asked[0]["role"] == "system" else _system(example)
     return {
-        "input": {"messages": _written(asked)},
+        "input": {"messages": [*system, *_written(asked)]},
         **{key: _written(output) for key, output in zip(OUTPUTS, outputs, strict=True)},
     }
 
@@ -228,6 +280,26 @@ def _spoken(role: str, text: str) -> list[dict[str, Any]]:
         return [_message(role, text)]
     said = zip(turns[::2], map(str.strip, turns[1::2]), strict=True)
     return [_message(_ROLES[name.lower()], text) for name, text in said if text]
+
+
+def _from_contents(example: Example) -> dict[str, Any]:
+    """Turns with parts, such as {"role": "model", "parts": [{"text": "…"}]}."""
+    before = example.get("systemInstruction", example.get("system_instruction"))
+    turns = [{"role": "system", **before}] if isinstance(before, dict) else []
+    return {"messages": [_from_parts(turn) for turn in [*turns, *example["contents"]]]}
+
+
+def _from_parts(turn: Example) -> dict[str, Any]:
+    role, parts = str(turn.get("role", "user")), turn.get("parts")
+    texts = [part.get("text") if isinstance(part, dict) else None for part in parts or ()]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise Unconvertible("a turn has parts that aren't text")
+    return _message(ROLES_OF_OTHERS.get(role, role), "".join(map(str, texts)))
+
+
+def _has_contents(example: Example) -> bool:
+    turns = example.get("contents")
+    return _is_list_of_objects(turns) and all("parts" in turn for turn in example["contents"])
 
 
 def _system(example: Example) -> list[dict[str, Any]]:
@@ -264,6 +336,7 @@ def _texts(name: str, asked: tuple[str, ...], answer: str) -> Foreign:
         (asked[0], answer),
         partial(_has_texts, asked=asked[0], answer=answer),
         partial(_from_texts, asked=asked, answer=answer),
+        (*asked, "system", "history"),
     )
 
 
@@ -278,9 +351,24 @@ FORMATS = (
         lambda example: all(is_conversation(example.get(key)) for key in ("prompt", "completion")),
         _from_lists,
     ),
-    Foreign("ShareGPT", ("conversations",), partial(_has_turns, key="from"), _from_sharegpt),
-    Foreign("conversations", ("conversations",), partial(_has_turns, key="role"), _from_conversations),
-    Foreign("chosen/rejected", ("chosen", "rejected"), _has_choice, _from_choice),
+    Foreign(
+        "ShareGPT",
+        ("conversations",),
+        partial(_has_turns, key="from"),
+        _from_sharegpt,
+        (*_TURNS, "system", "tools"),
+    ),
+    Foreign(
+        "conversations",
+        ("conversations",),
+        partial(_has_turns, key="role"),
+        _from_conversations,
+        (*_TURNS, *_OFFER, "system"),
+    ),
+    Foreign("chosen/rejected", ("chosen", "rejected"), _has_choice, _from_choice, (*_PROMPTS, "system")),
+    Foreign(
+        "Gemini", ("contents",), _has_contents, _from_contents, ("systemInstruction", "system_instruction")
+    ),
 )
 """Those with more keys first."""
 NAMES = frozenset(row.name for row in FORMATS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ftops.dataset.files.jsonl_io import BOM
 from ftops.dataset.formats.foreign import own, recognise, unpacked
@@ -15,6 +16,8 @@ from ftops.dataset.formats.foreign import own, recognise, unpacked
 TEXT = (".csv", ".tsv")
 """Suffixes of CSV files."""
 _DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*"')
+_NAMED_DELIMITER = re.compile(r"(?i)\ufeff?sep=(.)\r?\n?\Z")
 _TRIED = 10
 """Rows that are tried."""
 _LONGEST = 100
@@ -40,10 +43,18 @@ class Table(NamedTuple):
 
     def options(self) -> tuple[str, ...]:
         """What `ftops data convert` has to be told; nothing if the columns are those of a known format."""
-        cells = unpacked(dict(zip(self.columns, self.row, strict=False)))
-        if recognise(cells) or own(cells):
-            return ()
-        return templates(self.columns)
+        return options_of(dict(zip(self.columns, self.row, strict=False)))
+
+
+def options_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What `ftops data convert` has to be told about rows like this one."""
+    cells = unpacked(row)
+    return () if recognise(cells) or own(cells) else templates(list(row))
+
+
+def is_flat(row: Mapping[str, Any]) -> bool:
+    """Whether an object is like the row of a table: several values, none of them a list or an object."""
+    return len(row) > 1 and not any(isinstance(value, dict | list) for value in row.values())
 
 
 def twice_in(columns: Sequence[str]) -> str | None:
@@ -63,8 +74,16 @@ def templates(columns: Sequence[str]) -> tuple[str, ...]:
     return (*system, "--user", f"{{{asked}}}", "--assistant", f"{{{answer}}}")
 
 
+def names_delimiter(head: str) -> bool:
+    """Whether the first line of a file isn't part of the table, but has its delimiter: `sep=;`."""
+    return _NAMED_DELIMITER.match(head) is not None
+
+
 def delimiter_of(head: str, suffix: str) -> str:
     """The delimiter of a CSV file, by its first line."""
+    if named := _NAMED_DELIMITER.match(head):
+        return named[1]
+    head = _QUOTED.sub("", head)
     return "\t" if suffix == ".tsv" else max(_DELIMITERS, key=head.count)
 
 
@@ -73,11 +92,12 @@ def table_at(first: bytes, suffix: str) -> Table | None:
     is_named = suffix in TEXT
     first = first.removeprefix(BOM)
     lines = first.decode(errors="replace").splitlines(keepends=True)
+    head = lines.pop(0) if lines and names_delimiter(lines[0]) else ""
     if not lines or lines[0].lstrip().startswith(("{", "[")) or (len(lines) < 2 and not is_named):
         return None
     rows: list[list[str]] = []
     with suppress(csv.Error):  # such as a cell that is very long
-        rows += islice(csv.reader(lines, delimiter=delimiter_of(lines[0], suffix)), _TRIED)
+        rows += islice(csv.reader(lines, delimiter=delimiter_of(head or lines[0], suffix)), _TRIED)
     columns = rows[0] if rows else []
     if len(rows) > 1 and first[-1:] != b"\n" and len(rows[-1]) != len(columns):
         rows.pop()  # it is cut off

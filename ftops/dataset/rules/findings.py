@@ -28,6 +28,8 @@ TO_CONVERT = "{convert}"
 after a zero character."""
 TO_CONVERT_CSV = TO_CONVERT + ".csv"
 """The same, for a file that has to be saved as CSV before."""
+TO_CONVERT_PARQUET = TO_CONVERT + ".parquet"
+"""The same, for a file whose columns aren't known here."""
 TO_FETCH: Mapping[str, str] = {"git-annex": "{git annex get}", "DVC": "{dvc pull}"}
 """Hints that become the command which fetches the file, by the name of what keeps it."""
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -172,13 +174,14 @@ def _hint(file: str, hint: str) -> str:
     if hint in TO_FETCH.values():
         return f"Run {command(*hint.strip('{}').split(), file)}."
     start, *options = hint.split("\0")
-    if start not in (TO_CONVERT, TO_CONVERT_CSV):
+    if start not in (TO_CONVERT, TO_CONVERT_CSV, TO_CONVERT_PARQUET):
         return hint
     source: str | PurePath = file
     if start == TO_CONVERT_CSV:
         source = PurePath(file).with_suffix(".csv")
     target = PurePath(file).with_suffix(".chat.jsonl")
     check = " (check the columns)" if options else ""
+    check = ", or says which options that takes" if start == TO_CONVERT_PARQUET else check
     converts = f"{command('ftops', 'data', 'convert', source, target, *options)} converts it{check}."
     return f"Save it as {source} (CSV in UTF-8); then {converts}" if source != file else converts
 

@@ -31,7 +31,7 @@ from ftops.dataset.formats import is_conversation
 from ftops.dataset.formats.documents import is_bare_conversation, lists_in
 from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise, unpacked
 from ftops.dataset.formats.jsonl import explain, skip
-from ftops.dataset.formats.tables import TEXT, table_at
+from ftops.dataset.formats.tables import TEXT, is_flat, options_of, table_at
 from ftops.dataset.rules.findings import quote
 from ftops.dataset.transforms import tabular
 
@@ -69,7 +69,8 @@ class Reader(Struct):
 
     def chats(self, path: Path, templates: Sequence[tabular.Template]) -> Iterator[Example]:
         """The rows of a table as conversations. Raises UsageError, DataError."""
-        return tabular.chats(path, templates, self.delimiter, self._skip if self.skips_empty else None)
+        table = table_of(path, self.delimiter)
+        return tabular.chats(path, table, templates, self._skip if self.skips_empty else None)
 
     def _skip(self) -> None:
         self.skipped += 1
@@ -77,6 +78,7 @@ class Reader(Struct):
     def _converted(self, row: Mapping[str, Any]) -> Example:
         row = unpacked(row)
         if foreign := recognise(row):
+            self.left_out.update(key for key in foreign.left_out(row) if row[key] is not None)
             return foreign.convert(row)
         if (example := own(row)) is None:
             keys = ", ".join(map(quote, list(row)[:8]))
@@ -92,13 +94,15 @@ def is_foreign(path: Path, delimiter: str = "") -> bool:
         return any(recognise(row) or own(row) for row in rows)
     start = _start(path)
     examples = (line.example for line in lines_of(start[: start.rfind(b"\n") + 1] or start))
-    return _is_document(start) or any(recognise(example) for example in _first(examples) if example)
+    if _is_document(start):
+        return not has_rows(path)
+    return any(recognise(example) for example in _first(examples) if example)
 
 
 def has_others_keys(path: Path) -> bool:
     """Whether examples of ours have keys or nulls that their format doesn't have. Raises UsageError."""
     examples = (line.example for line in lines_of(_start(path)))
-    return any(example and own(example) not in (None, example) for example in _first(examples))
+    return any(example and own(unpacked(example)) not in (None, example) for example in _first(examples))
 
 
 def is_table(path: Path) -> bool:
@@ -107,6 +111,22 @@ def is_table(path: Path) -> bool:
         return True
     start, suffix = _start(path), path.suffix.lower()
     return table_at(start, suffix) is not None or (suffix in TEXT and not start.strip())
+
+
+def has_rows(path: Path) -> bool:
+    """Whether a file that is no table has objects like the rows of one, in no format that is known. Raises
+    UsageError, DataError."""
+    rows = [row for _, row in _first(_rows(path, str(path), ""))]
+    return bool(rows) and all(is_flat(row) and options_of(row) for row in rows)
+
+
+def table_of(path: Path, delimiter: str) -> tabular.Table:
+    """The columns and rows of a file; those of JSON are the keys of its first objects. Raises UsageError,
+    DataError."""
+    if is_table(path):
+        return tabular.table(path, delimiter)
+    columns = dict.fromkeys(key for _, row in _first(_rows(path, str(path), "")) for key in row)
+    return list(columns), _rows(path, str(path), "")
 
 
 def _first(items: Iterator[Any]) -> Iterator[Any]:

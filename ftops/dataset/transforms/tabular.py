@@ -19,15 +19,18 @@ from ftops.core.plurals import plural
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.file_identity import PARQUET, kind_of
 from ftops.dataset.files.jsonl_io import DataError, Example, unreadable
-from ftops.dataset.formats.tables import delimiter_of, twice_in
+from ftops.dataset.formats.tables import delimiter_of, names_delimiter, twice_in
 from ftops.dataset.transforms import parquet
 from ftops.yaml import document as yaml_document
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-_NOT_A_NUMBER = ("NaN", "nan")
+_NOTHING = ("NaN", "nan", "NaT", "<NA>", "NULL", "\\N")
+"""What programs write for a cell without a value."""
 _ROLES = ("system", "developer", "user", "assistant")
 _PARQUET = (".parquet", ".pq")
 Row = Mapping[str, Any]
+Table = tuple[list[str], Iterator[tuple[int, Row]]]
+"""The names of columns, and rows with the lines that they end in."""
 
 
 class Template(Struct, frozen=True):
@@ -87,7 +90,7 @@ def is_parquet(path: Path) -> bool:
         raise unreadable(path, error) from error
 
 
-def table(path: Path, delimiter: str = "") -> tuple[list[str], Iterator[tuple[int, Row]]]:
+def table(path: Path, delimiter: str = "") -> Table:
     """The columns and numbered rows of a table. Raises UsageError, DataError."""
     columns, rows = parquet.table(path) if is_parquet(path) else _csv(path, delimiter)
     if (twice := twice_in(columns)) is not None:
@@ -96,11 +99,11 @@ def table(path: Path, delimiter: str = "") -> tuple[list[str], Iterator[tuple[in
 
 
 def chats(
-    path: Path, templates: Sequence[Template], delimiter: str = "", skip: Callable[[], None] | None = None
+    path: Path, table: Table, templates: Sequence[Template], skip: Callable[[], None] | None = None
 ) -> Iterator[Example]:
     """Every row as an example, without the messages that are empty. `skip` is called for each row with an
     empty cell, which is left out then. Raises UsageError, DataError."""
-    columns, rows = table(path, delimiter)
+    columns, rows = table
     for column in (c for template in templates for c in template.columns):
         if column not in columns:
             hint = did_you_mean(column, columns)
@@ -110,23 +113,26 @@ def chats(
             hint = "write {column} for a column, {{ and }} for braces"
             raise UsageError(f"in the text of the {template.role}, {template.mistake}", template.text, hint)
     used = {column for template in templates for column in template.columns}
+    needed = {"assistant", *(t.role for t in templates if t.role == "user")}
     for number, row in rows:
         if skip and not all(_cell(row.get(column)).strip() for column in used):
             skip()
             continue
         messages = [{"role": t.role, "content": text} for t in templates if (text := t.fill(row)).strip()]
-        if not any(message["role"] == "assistant" for message in messages):
+        roles = [message["role"] for message in messages]
+        if missing := next((role for role in needed if role not in roles), None):
             hint = "fix the row, or leave out such rows with --skip-empty"
-            raise _bad_row(path, number, "the row has no text for the assistant", hint)
+            raise _bad_row(path, number, f"the row has no text for the {missing}", hint)
         yield {"messages": messages}
 
 
-def _csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, Row]]]:
+def _csv(path: Path, delimiter: str) -> Table:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
         with _text(path) as stream:
             head = stream.readline()
-            stream.seek(0)
+            if not names_delimiter(head):
+                stream.seek(0)
             usual = delimiter_of(head, path.suffix.lower())
             columns = next(csv.reader(stream, delimiter=delimiter or usual), [])
     except OSError as error:
@@ -141,7 +147,8 @@ def _csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, Row
 def _csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tuple[int, Row]]:
     with _text(path) as stream:
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        next(reader)
+        while next(reader) != columns:  # a line that names the delimiter
+            continue
         try:
             for row in reader:
                 if not row:
@@ -151,7 +158,8 @@ def _csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tu
                     raise _bad_row(path, reader.line_num, reason)
                 yield reader.line_num, dict(zip(columns, row, strict=True))
         except csv.Error as error:
-            raise _bad_row(path, reader.line_num, f"not CSV: {error}") from error
+            hint = 'fix the row: a quote in a cell is written as ""'
+            raise _bad_row(path, reader.line_num, f"not CSV: {error}", hint) from error
         except UnicodeDecodeError as error:
             raise _bad_row(path, reader.line_num + 1, "the row is not UTF-8") from error
 
@@ -166,6 +174,6 @@ def _bad_row(path: Path, number: int, reason: str, hint: str = "fix the row") ->
 
 def _cell(value: object) -> str:
     """A value as people write it; nothing for none and for what is not a number."""
-    if value is None or value in _NOT_A_NUMBER:
+    if value is None or value in _NOTHING:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

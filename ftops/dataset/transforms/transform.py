@@ -38,8 +38,10 @@ from ftops.dataset.formats.foreign import Unconvertible
 from ftops.dataset.profile.tokens import calls, definitions
 from ftops.dataset.transforms.parts import PARTS, Source, Split, part, sample
 
-VERSION = 4
+VERSION = 5
 _UNSLIMMED = "no example has function definitions from which `slim` removes {}"
+_UNKNOWN = "no example has a function {} from which `slim` removes {}"
+_UNGROUPED = "no example has `{}`, by which `split` groups"
 _STILL_OFFERED = "{} with a function that `slim` removes elsewhere"
 _CALLED = "It is called there, and a call of a function that isn't offered, while others are, is rejected."
 _TO_REMOVE = "Remove these examples, or all functions."
@@ -103,7 +105,9 @@ def _step(raw: Mapping[str, Any], unchanged: Report | None) -> Step:
             offered = definitions(offering(example)) if what == "functions" and only else ()
             return any(function.get("name") in only for function in offered)
 
-        return _each(partial(slim, what=what, only=only), _UNSLIMMED.format(what), unchanged, is_kept)
+        named = " or ".join(f"`{name}`" for name in only)
+        summary = _UNKNOWN.format(named, what) if only else _UNSLIMMED.format(what)
+        return _each(partial(slim, what=what, only=only), summary, unchanged, is_kept)
     if "convert" in raw:
         return _each(FORMS[raw["convert"]], _UNCONVERTED.format(raw["convert"]), unchanged)
     if "sample" in raw:
@@ -112,7 +116,16 @@ def _step(raw: Mapping[str, Any], unchanged: Report | None) -> Step:
     fraction = float(split.get("fraction", 0.9))
     shares = {PARTS[0]: fraction, PARTS[1]: 1 - fraction}
     options = {key: split[key] for key in ("seed", "group_by", "stratify") if key in split}
-    return lambda source: partial(part, source, Split(shares, **options), split["part"])
+    return lambda source: partial(_part, source, Split(shares, **options), split["part"])
+
+
+def _part(source: Source, split: Split, name: str) -> Iterable[Example]:
+    """The examples of one part. Raises DataError if none has the value that they are grouped by."""
+    if not split.knows(source()):
+        _refuse(
+            Diagnostic(_UNGROUPED.format(split.group_by), "All examples would be in one part.", _TO_CORRECT)
+        )
+    return part(source, split, name)
 
 
 def _each(
@@ -174,8 +187,9 @@ def to_tools(example: Example) -> Example:
         rest = {key: value for key, value in message.items() if key not in ("role", "name")}
         return {"role": "tool", "tool_call_id": open_calls[name].pop(), **rest}
 
-    names = {"functions": ("tools", _to_tools), "function_call": ("tool_choice", _to_tool)}
-    return _converted(example, names, convert)
+    result = _converted(example, {"functions": ("tools", _to_tools)}, convert)
+    offering(result).pop("function_call", None)  # of a request; the service ignores it, but not `tool_choice`
+    return result
 
 
 def to_functions(example: Example) -> Example:
@@ -240,10 +254,6 @@ def _renamed(holder: Message, names: Names) -> Message:
         name, change = names.get(key, (key, None))
         result[name] = change(value) if change else value
     return result
-
-
-def _to_tool(function: Any) -> Any:
-    return {"type": "function", "function": function} if isinstance(function, dict) else function
 
 
 def _to_tools(functions: Any) -> Any:
@@ -334,7 +344,7 @@ def _undescribed(schema: Any) -> Any:
     for key, value in schema.items():
         if key == "properties" and isinstance(value, dict):
             result[key] = {name: _undescribed(item) for name, item in value.items()}
-        elif key in ("enum", "const", "default", "required"):
+        elif key in ("enum", "const", "default", "examples", "required"):
             result[key] = value
         elif key != "description" or not isinstance(value, str):
             result[key] = _undescribed(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ast import literal_eval
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from ftops.dataset import inspect
 from ftops.dataset.files.jsonl_io import DataError
 from ftops.dataset.formats.documents import lists_in
 from ftops.dataset.formats.foreign import Unconvertible, own, recognise, unpacked
-from ftops.dataset.transforms.sources import Reader, is_foreign
+from ftops.dataset.transforms.sources import Reader, has_rows, is_foreign
+from ftops.dataset.transforms.tabular import Template
 
 U, A = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}
 TURN = {"from": "human", "value": "Where?"}
@@ -45,8 +47,60 @@ FORMATS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
         {"prompt": "Where?\n\n###\n\n", "completion": " There. END"},
         [U, A],
     ),
+    "prompts that are marked as good": (
+        "prompt/completion",
+        {"prompt": "Where?", "completion": "There.", "label": True},
+        [U, A],
+    ),
     "prompts as lists": ("prompt/completion", {"prompt": [U], "completion": [A]}, [U, A]),
     "sharegpt": ("ShareGPT", {"conversations": [TURN, {"from": "gpt", "value": "There."}]}, [U, A]),
+    "turns under another key": ("ShareGPT", {"items": [TURN, {"from": "gpt", "value": "There."}]}, [U, A]),
+    "turns under the key of ours": (
+        "ShareGPT",
+        {"messages": [TURN, {"from": "ai", "value": "There."}]},
+        [U, A],
+    ),
+    "conversations with roles of others": (
+        "conversations",
+        {"dialog": [{**U, "role": "human"}, {**A, "role": "bot"}], "system": "Be brief."},
+        [{"role": "system", "content": "Be brief."}, U, A],
+    ),
+    "gemini": (
+        "Gemini",
+        {
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [
+                {"role": "user", "parts": [{"text": "Where"}, {"text": "?"}]},
+                {"role": "model", "parts": [{"text": "There."}]},
+            ],
+        },
+        [{"role": "system", "content": "Be brief."}, U, A],
+    ),
+    "sharegpt with several calls at once": (
+        "ShareGPT",
+        {
+            "conversations": [
+                TURN,
+                {"from": "tool_call", "value": '[{"name": "f"}, {"name": "g", "arguments": "{}"}]'},
+                {"from": "tool_response", "value": "1"},
+                {"from": "tool_response", "value": "2"},
+                {"from": "gpt", "value": "There."},
+            ]
+        },
+        [
+            U,
+            {
+                "role": "assistant",
+                "tool_calls": [
+                    {"id": f"call_2_{n}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+                    for n, name in ((1, "f"), (2, "g"))
+                ],
+            },
+            {"role": "tool", "content": "1", "tool_call_id": "call_2_1"},
+            {"role": "tool", "content": "2", "tool_call_id": "call_2_2"},
+            A,
+        ],
+    ),
     "sharegpt with calls": (
         "ShareGPT",
         {
@@ -99,6 +153,7 @@ def test_pairs_of_answers_become_preferences() -> None:
             "chosen": "\n\nHuman: Where?\n\nAssistant: There.",
             "rejected": "\n\nHuman: Where?\n\nAssistant: No.",
         },
+        {"question": "Where?", "chosen": "There.", "rejected": "No."},
         {"prompt": "\n\nHuman: Where?\n\nAssistant:", "chosen": "There.", "rejected": "No."},
     ):
         foreign = recognise(example)
@@ -117,6 +172,9 @@ def test_pairs_of_answers_become_preferences() -> None:
         ({"conversations": [{"from": "function_call", "value": "rise"}]}, "isn't JSON with a `name`"),
         ({"conversations": [{"from": "tool", "value": "x"}]}, "without a call before it"),
         ({"conversations": [TURN], "tools": "{"}, "`tools` isn't JSON"),
+        ({"conversations": [{"from": "function_call", "value": "[]"}]}, "isn't JSON with a `name`"),
+        ({"prompt": "Where?", "completion": "No.", "label": False}, "`label` is false"),
+        ({"contents": [{"role": "user", "parts": [{"inlineData": {}}]}]}, "parts that aren't text"),
         ({"conversations": [TURN], "tools": "[3]"}, "isn't an object"),
         ({"conversations": [{"role": 3}]}, "without a `role`"),
         ({"chosen": "x", "rejected": "y"}, "no prompt"),
@@ -149,6 +207,17 @@ def test_columns_that_a_row_lacks_are_left_out() -> None:
     assert own(row) == {"messages": [U, A]}
     assert own({"messages": [U], "answer": "4", "hint": None}) == {"messages": [U], "answer": "4"}
     assert own({"text": "x"}) is None
+    other = {"role": "assistant", "content": "No."}
+    pair = {"input": {"messages": [U]}, "preferred_output": [A], "non_preferred_output": [other]}
+    for given in (
+        {"input": [U], "preferred_output": A, "non_preferred_output": [other]},
+        {"input": "Where?", "preferred_output": "There.", "non_preferred_output": "No."},
+    ):
+        assert own(given) == pair
+    system = {"role": "system", "content": "Be brief."}
+    assert own({"system": "Be brief.", "messages": [{**U, "role": "human"}, A]}) == {
+        "messages": [system, U, A]
+    }
 
 
 @pytest.mark.parametrize(
@@ -156,6 +225,7 @@ def test_columns_that_a_row_lacks_are_left_out() -> None:
     [
         ({"messages": json.dumps([U, A]), "tools": json.dumps([{"type": "function"}])}, ()),
         ({"conversations": json.dumps([TURN])}, ()),
+        ({"messages": str([U, {**A, "name": None}])}, ()),
         ({"chosen": json.dumps([U, A]), "rejected": json.dumps([U, A]), "prompt": "Where?"}, ("prompt",)),
         ({"input": json.dumps({"messages": [U]}), "preferred_output": json.dumps([A])}, ()),
         (
@@ -169,7 +239,13 @@ def test_columns_that_a_row_lacks_are_left_out() -> None:
 def test_lists_written_as_text_are_lists(cells: dict[str, str], same: tuple[str, ...]) -> None:
     found = unpacked(cells)
     assert {key for key, value in found.items() if value == cells[key]} == set(same)
-    assert all(value == json.loads(cells[key]) for key, value in found.items() if key not in same)
+    assert all(
+        value == literal_eval(_as_python(cells[key])) for key, value in found.items() if key not in same
+    )
+
+
+def _as_python(text: str) -> str:
+    return text.replace("null", "None").replace("true", "True")
 
 
 def test_arguments_that_are_objects_become_text() -> None:
@@ -265,6 +341,21 @@ def test_a_document_that_is_cut_off_or_has_several_lists_is_not_converted(tmp_pa
     with pytest.raises(UsageError, match='"train" and "test"'):
         list(Reader().read(path, "a.json"))
     assert "file of its own" in next(inspect(path).diagnostics("a.json")).hint
+
+
+@pytest.mark.parametrize("write", [lambda rows: "\n".join(map(json.dumps, rows)), json.dumps])
+def test_objects_like_rows_of_a_table_are_converted_by_templates(
+    tmp_path: Path, write: Callable[[Any], str]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(write([{"id": n, "question": "Where?", "answer": n} for n in range(3)]))
+    inspection = inspect(path)
+    assert list(inspection.counts) == ["file/document" if path.read_text()[0] == "[" else "file/other-format"]
+    assert "--user '{question}' --assistant '{answer}'" in next(inspection.diagnostics("a.jsonl")).hint
+    assert not is_foreign(path)
+    assert has_rows(path)
+    templates = (Template("user", "{question}"), Template("assistant", "{answer}"))
+    assert [e["messages"][1]["content"] for e in Reader().chats(path, templates)] == ["0", "1", "2"]
 
 
 def test_a_broken_line_is_no_document(tmp_path: Path) -> None:

@@ -160,7 +160,9 @@ def test_cells_are_written_as_people_mean_them(tmp_path: Path, name: str) -> Non
     values, texts = CELLS[name]
     path = write(tmp_path / "a.parquet", arrow.table({"q": ["x", "y"], "cell": values}))
     templates = (tabular.Template("user", "{q}"), tabular.Template("assistant", "({cell})"))
-    found = [example["messages"][1]["content"] for example in tabular.chats(path, templates)]
+    found = [
+        example["messages"][1]["content"] for example in tabular.chats(path, tabular.table(path), templates)
+    ]
     assert found == [f"({text})" for text in texts]
 
 

@@ -26,6 +26,9 @@ TABLES: dict[str, tuple[bytes, tuple[str, ...]]] = {
         ("--system", "{system}", "--user", "{user}", "--assistant", "{reply}"),
     ),
     "cut.jsonl": (b"question|answer\nWhy?|So.\nWho", ("--user", "{question}", "--assistant", "{answer}")),
+    "delimiter.csv": (b"sep=;\r\nq;a\r\nWhy?;So.\r\n", ("--user", "{q}", "--assistant", "{a}")),
+    "comma-in-name.csv": (b'"why, then";a\nWhy?;x\n', ("--user", "{why, then}", "--assistant", "{a}")),
+    "python.csv": (f"""messages\n"{CHAT!s}"\n""".encode(), ()),
     "alpaca.csv": (b"instruction,input,output\nAdd,,3\n", ()),
     "chat.csv": (f'messages,id\n"{CELL}",1\n'.encode(), ()),
     "unknown.csv": (b"alpha,beta\n1,2\n", ("--user", "{alpha}", "--assistant", "{beta}")),
@@ -66,10 +69,21 @@ def test_json_lines_may_have_any_name(tmp_path: Path) -> None:
     assert "file/table" not in inspect(tmp_path / "a.csv").counts
 
 
-def test_a_table_with_two_columns_of_one_name_has_to_be_changed_first(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("question,answer,answer\nWhy?,So.,No.\n")
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "question,answer,answer\nWhy?,So.,No.\n",
+            'Rename one of the columns "answer", and check it again.',
+        ),
+        ("question,answer\nWhy?,Für.\n", "Save it as CSV in UTF-8, and check it again."),
+        ("text\nWhy?\n", "Add a column: a conversation needs a question and an answer."),
+    ],
+)
+def test_a_table_that_has_to_be_changed_first(tmp_path: Path, text: str, hint: str) -> None:
+    (tmp_path / "a.csv").write_text(text, encoding="latin-1")
     [found] = inspect(tmp_path / "a.csv").diagnostics("a.csv")
-    assert found.hint == 'Rename one of the columns "answer", and check it again.'
+    assert found.hint == hint
 
 
 def test_a_workbook_has_to_be_saved_as_csv(tmp_path: Path) -> None:

@@ -102,6 +102,18 @@ def test_convert_works_on_every_format(tmp_path: Path, format: str, form: str) -
         applied(tmp_path / "a.jsonl", [before], {"convert": form})
 
 
+def test_a_choice_of_a_request_is_no_key_of_tools() -> None:
+    """The service ignores `function_call` beside messages, but rejects `tool_choice`."""
+    old = {**example("chat", "functions"), "function_call": "auto"}
+    assert to_tools(old).keys() == {"messages", "tools"}
+
+
+def test_a_value_to_group_by_that_no_example_has(tmp_path: Path) -> None:
+    step = {"split": {"part": "train", "group_by": "metadata.customer"}}
+    with pytest.raises(DataError, match=r"no example has `metadata\.customer`"):
+        applied(tmp_path / "a.jsonl", [{"messages": [ASK, SAID]}], step)
+
+
 def test_one_changed_example_is_enough(tmp_path: Path) -> None:
     plain = {"messages": [ASK, SAID]}
     found = applied(tmp_path / "a.jsonl", [plain, example("chat", "functions")], {"convert": "tools"})
@@ -150,7 +162,7 @@ def test_functions_that_are_called_stay_while_others_do(tmp_path: Path, format: 
     assert [note.summary for note in notes] == ["1 example with a function that `slim` removes elsewhere"]
     path.write_text(json.dumps(kept))
     assert not {"tools/not-offered", "tools/definition"} & inspect(path, format=format).counts.keys()
-    with pytest.raises(DataError, match="no example has function definitions"):
+    with pytest.raises(DataError, match="no example has a function `get_weather` from"):
         applied(path, [calling], step)
     [bare] = applied(path, [calling], {"slim": "functions", "only": ["get_weather", "get_news"]})
     assert definitions(bare.get("input", bare)) == []
