@@ -15,10 +15,13 @@ from ftops.applying.provider_calls import Context, new_token
 from ftops.applying.run import Apply, Report, Settings
 from ftops.config.accounts import accounts_of
 from ftops.config.outputs import OutputValue
+from ftops.config.sweeps import BEST, is_best
+from ftops.core.address import Reference, Value, references
 from ftops.core.durations import seconds_of
 from ftops.core.errors import Blocked
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.timestamps import iso_timestamp
+from ftops.planning.desired import at
 from ftops.planning.grants import supersedes
 from ftops.planning.plan import MAKING, Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
@@ -28,7 +31,7 @@ from ftops.session.hosting import mark_hours, noting_hours
 from ftops.session.session import Session
 from ftops.state.entries import Entry, ExpirySet, Granted, GrantEnded
 from ftops.state.live_state import fold
-from ftops.state.state import Grant, ResourceState, State
+from ftops.state.state import Grant, ResourceState, State, Status, recorded_objects
 
 
 def apply_plan(
@@ -116,8 +119,13 @@ def _run(
     def outputs(now: State) -> Mapping[str, OutputValue]:
         if made.mode is Mode.DESTROY and now.is_empty:
             return {}
-        others = session.recorded_outputs() if session.is_continuing else {}
-        return {**others, **session.outputs(now)}
+        recorded, found = session.recorded_outputs(), session.outputs(now)
+        served = {
+            name: value
+            for name, value in recorded.items()
+            if name in found and _is_served(value.value, found[name].value, now)
+        }
+        return {**(recorded if session.is_continuing else {}), **found, **served}
 
     run = Apply(made, state, journal, context, settings)
     on_start(run)
@@ -138,6 +146,25 @@ def _run(
         mark_hours(session, changed)
     context.check()
     return report
+
+
+def _is_served(recorded: Value, unknown: Value, now: State) -> bool:
+    """Whether an output still names objects that exist, although those that it will name aren't ready: their
+    replacement is under way, or was interrupted."""
+    text, named = str(recorded), references(unknown)
+    there = [r for _, r in recorded_objects(now.resources, now.deposed) if r.status is Status.READY]
+
+    def has(reference: Reference) -> bool:
+        of_sweep, attribute = is_best(reference), reference.attribute.removeprefix(BEST)
+        own = reference.address[: 2 if of_sweep else None]
+        values = (
+            record.address.key if of_sweep and attribute == "key" else at(record.outputs, attribute)
+            for record in there
+            if record.address[: len(own)] == own
+        )
+        return any(value is not None and str(value) in text for value in values)
+
+    return bool(named) and all(map(has, named))
 
 
 def _context(

@@ -381,6 +381,20 @@ def test_no_wait_leaves_the_job_and_says_so_with_4(folder: Folder) -> None:
     golden("apply-no-wait", done.err)
 
 
+def test_outputs_stay_while_what_they_name_is_being_replaced(folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    before = folder.ok("output")
+    folder.edit("seed: 105", "seed: 106")
+    assert Slow(folder, "pending", "--no-wait").end().code == 4
+    assert folder.ok("output") == before
+    assert f"~ {before.splitlines()[0]} → (known after apply" in folder.ok("plan")
+    folder.edit("outputs:\n  model: ${job.copilot", "outputs:\n  model: ${job.other")
+    folder.edit("jobs:", "jobs:\n  other: {model: gpt-4o-mini-2024-07-18, training: train}")
+    assert Slow(folder, "pending", "--no-wait").end().code == 4
+    assert folder.run("output", "model").err.startswith("error: the output `model` has no value yet\n")
+    assert folder.ok("output", "name") == '"copilot"\n'
+
+
 def test_a_reader_that_goes_away_ends_no_run(folder: Folder) -> None:
     run = Slow(folder, "pending", "--no-wait")
     run.until("dataset.train: creating")

@@ -36,7 +36,8 @@ class SlowProvider:
         if self.manner == "hanging":
             threading.Event().wait()
         request.report(Progress("step 1/100: loss 2.5", 1.0, {"loss": 2.5}))
-        return replace(made, status=Status.PENDING, requeue_after=0.01)
+        known = {name: value for name, value in made.attributes.items() if name != "fine_tuned_model"}
+        return replace(made, status=Status.PENDING, attributes=known, requeue_after=0.01)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         made = self._memory.read(resource)
