@@ -58,6 +58,8 @@ class ChangeRetried(StepEvent, frozen=True):
 class ChangeFinished(ActionEvent, frozen=True):
     remote_id: str
     elapsed: float
+    message: str = ""
+    """Its result, if it has one: the verdict of an evaluation."""
 
 
 class ChangeStopped(ActionEvent, frozen=True):

@@ -216,7 +216,7 @@ class OutcomeHandler(Struct, frozen=True):
             case Status.READY if resource.stopped:
                 return self._stopped(step, resource)
             case Status.READY:
-                return self._done(step, remote.remote_id)
+                return self._done(step, remote.remote_id, remote.message)
             case Status.TAINTED:
                 message = remote.message or "the service reported a failure"
                 hint = "fix the cause and apply again: it will be replaced"
@@ -361,8 +361,8 @@ class OutcomeHandler(Struct, frozen=True):
         delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
         return Requeue(delay, holds_concurrency_key=remote.holds_concurrency_key, waiting=True)
 
-    def _done(self, step: Step, remote_id: str) -> Outcome:
-        self.reporter.step(events.ChangeFinished, step, remote_id, self.reporter.elapsed(step))
+    def _done(self, step: Step, remote_id: str, message: str = "") -> Outcome:
+        self.reporter.step(events.ChangeFinished, step, remote_id, self.reporter.elapsed(step), message)
         return NodeResult.DONE
 
     def _give_up(self, step: Step, error: FtopsError) -> Outcome:

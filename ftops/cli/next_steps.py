@@ -17,16 +17,19 @@ from ftops.views.paint import path_word
 
 
 def next_steps(session: Session, plan: Plan, spec: SpecArguments) -> list[str]:
-    """Commands after a complete apply, at most two: how to ask a deployed model, or how the training went if
-    no program asks it; and how to report on the spec if a model was deployed."""
+    """Commands after a complete apply, at most three: how to ask a deployed model, or how the training went
+    if no program asks it; what an evaluation found; and how to report on the spec if a model was deployed."""
     made = [change for change in plan.changes if change.action in MAKING]
     serving = [change for change in made if kind_of(change.address).serves]
     trained = (change.address for change in made if kind_of(change.address).trains)
+    judged = (change.address for change in made if kind_of(change.address).is_record)
     steps = chain(
         (_ask(session, change.provider, spec) for change in serving),
         (f"{spec.command('results')} {address._replace(key=None)}" for address in trained),
     )
-    return [*islice(filter(None, steps), 1), *([_report(spec)] if serving else [])]
+    results = (" ".join(("ftops eval", shlex.quote(str(address)), *spec.words)) for address in judged)
+    first = [*islice(filter(None, steps), 1), *islice(results, 1)]
+    return [*first, *([_report(spec)] if serving else [])]
 
 
 def kept_files(session: Session) -> list[str]:

@@ -96,6 +96,7 @@ def _row(event: Last) -> Sequence[str]:
         case events.ChangeFinished():
             said, after = Action(event.action).done, duration(event.elapsed)
             said += f" {cell(short_id(event.remote_id))}" if event.remote_id else ""
+            said += f": {cell(event.message)}" if event.message else ""
         case events.ChangeFailed():
             said, after = f"**failed**: {cell(event.message)}", duration(event.elapsed)
         case events.ChangeHeld():

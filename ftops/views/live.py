@@ -98,7 +98,26 @@ def distinct_names(labels: Sequence[str], columns: int) -> list[str]:
     values = [re.sub(_NAME_IN_KEY, "", label) for label in labels]
     keys = [re.sub(_AROUND_KEY, r"\1", label) for label in values]
     cut = [[shortened(label, columns) for label in form] for form in (labels, values, keys)]
-    return next((form for form in cut if len(set(form)) == len(set(labels))), cut[0])
+    return max(cut, key=lambda form: len(set(form)))
+
+
+class _Names:
+    """What rows are called: the same from the first to the last, although fewer and fewer have to differ."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, None] = {}
+        self._drawn: tuple[int, dict[str, str]] = (0, {})
+
+    def add(self, label: str) -> None:
+        self._labels[label] = None
+        self._drawn = (0, {})
+
+    def within(self, most: int) -> dict[str, str]:
+        """By label, the name of at most so many columns."""
+        if self._drawn[0] != most:
+            labels = [*self._labels]
+            self._drawn = (most, dict(zip(labels, distinct_names(labels, most), strict=True)))
+        return self._drawn[1]
 
 
 class LiveView:
@@ -117,6 +136,7 @@ class LiveView:
         self._title = title
         self._console = console or Console(no_color=not paint.on, highlight=False, soft_wrap=False)
         self._rows: dict[str, _Row] = {}
+        self._names = _Names()
         self._note = ""
         self._awaited = ""
         self._live = Live(self, console=self._console, refresh_per_second=8, transient=True)
@@ -133,6 +153,7 @@ class LiveView:
             case events.ChangeStarted():
                 doing = Action(event.action).doing
                 label, usual = name_of(event, PLAIN), self._usual.get(event.step)
+                self._names.add(label)
                 self._rows[event.step] = _Row(label, monotonic(), f"{doing}…", usual=usual)
             case events.ChangeProgress():
                 if row := self._rows.get(event.step):
@@ -169,10 +190,10 @@ class LiveView:
         bar = (_BAR if width >= _WIDE else _SHORT_BAR) * any(row.percent is not None for row in shown)
         bar = bar if table.width - _FIXED - bar - _SHORTEST_NAME >= _LOSSES else 0
         most = max(_SHORTEST_NAME, table.width - _FIXED - bar - _TEXT)
-        names = min(max((columns_of(row.label) for row in shown), default=0), most)
-        rest = table.width - _FIXED - names - bar
-        for row, name in zip(shown, distinct_names([row.label for row in shown], names), strict=True):
-            table.add_row(*row.cells(name, bar, rest))
+        names = self._names.within(most)
+        rest = table.width - _FIXED - max(map(columns_of, names.values()), default=0) - bar
+        for row in shown:
+            table.add_row(*row.cells(names[row.label], bar, rest))
         notes = [f"   and {len(rows) - room} more"] if len(rows) > room else []
         notes += [note for note in (self._awaited, self._note) if note]
         return Group(table, *(Text(note, style="yellow") for note in notes))

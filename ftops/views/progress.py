@@ -32,12 +32,13 @@ _RESULTS: Mapping[str, tuple[str, str]] = {
 
 
 class Lines:
-    """Turns events into lines. Numeric progress is rate-limited; messages aren't."""
+    """Turns events into lines. Numeric progress and repeated messages are rate-limited; new ones aren't."""
 
     def __init__(self, paint: Painter, title: str = "Apply") -> None:
         self._paint = paint
         self._title = title
-        self._shown: dict[str, float] = {}
+        self._shown: dict[tuple[str, str], float] = {}
+        """When a step's progress in numbers, or a message of it, was last shown."""
 
     def of(self, event: events.Event) -> str | None:
         """The line of an event, without its end; None for events that aren't shown."""
@@ -57,12 +58,12 @@ class Lines:
                 return final_line(event, self._paint, self._title)
 
     def _is_too_soon(self, event: events.ChangeProgress) -> bool:
-        if event.percent is None and not event.metrics:
-            return False
-        last = self._shown.get(event.step)
+        is_number = event.percent is not None or bool(event.metrics)
+        said = (event.step, "" if is_number else event.message)
+        last = self._shown.get(said)
         if last is not None and event.elapsed - last < INTERVAL and event.percent != 100:
             return True
-        self._shown[event.step] = event.elapsed
+        self._shown[said] = event.elapsed
         return False
 
 
@@ -86,6 +87,7 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
         case events.ChangeFinished():
             what = f"{paint(Action(event.action).done, event.action)} in {duration(event.elapsed)}"
             what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
+            what += f"\n  {paint(event.message)}" if event.message else ""
         case events.ChangeRetried():
             wait = paint(f"try {event.attempt} in {duration(event.wait)}", "update")
             what = f"{paint(event.message)}; {wait}"

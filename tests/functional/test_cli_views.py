@@ -275,16 +275,18 @@ def said(
     return events.ChangeProgress(AT, step, JOB, message, elapsed, percent)
 
 
-def test_progress_is_thinned_out_and_words_are_not() -> None:
+def test_progress_and_what_is_repeated_are_thinned_out() -> None:
     lines = progress.Lines(PLAIN)
     told = [
         said("step 1", 0.5, 1),
         said("step 2", 1.0, 2),
         said("Training started.", 1.1),
         said("other", 1.2, 1, step="other"),
+        said("Training started.", 1.3),
         said("step 5", 2.5, 5),
         said("step 6", 2.6, 6),
         said("step 100", 2.7, 100),
+        said("Training started.", 3.1),
     ]
     assert [line for event in told if (line := lines.of(event))] == [
         "job.copilot: step 1 (0.5s)",
@@ -292,6 +294,7 @@ def test_progress_is_thinned_out_and_words_are_not() -> None:
         "job.copilot (old object): other (1s)",
         "job.copilot: step 5 (2s)",
         "job.copilot: step 100 (3s)",
+        "job.copilot: Training started. (3s)",
     ]
 
 
@@ -302,6 +305,7 @@ TOLD: tuple[events.Event, ...] = (
     events.ChangeStarted(AT, "job.copilot#12345678", JOB, "delete"),
     events.ChangeRetried(AT, *STEP, "429: too many requests\x1b[2J", 2, 1.5),
     *(events.ChangeFinished(AT, *STEP, action.value, "ftjob-1", 75) for action in Action),
+    events.ChangeFinished(AT, *STEP, "create", "evaluation-1", 75, "better: 90.0 % correct"),
     events.ChangeLeft(AT, *STEP, "create", "ftjob-1"),
     events.ChangeFailed(AT, *STEP, "create", "no quota", "detail", "hint", 3),
     events.ChangeSkipped(AT, *STEP, "create", "dataset.train"),

@@ -63,13 +63,13 @@ class Readiness:
         code = refusal.code.lower()
         if code == _NOT_READY:
             self._unready.setdefault(name, time.monotonic())
-            return "the deployment is provisioned but doesn't answer yet (DeploymentNotReady)"
+            return "the deployment doesn't answer yet (DeploymentNotReady)"
         self.forget(name)
         if _NOT_LOADED in refusal.message.lower():
             return (
-                "the deployment is provisioned but hasn't loaded its model yet (with an open model that "
+                "the deployment hasn't loaded its model yet (with an open model that "
                 "takes some minutes, and `sku.capacity` should be at least 100)"
             )
         if code not in _ANSWERS and (refusal.status == 404 or code == _NOT_FOUND):
-            return "the deployment is provisioned but doesn't answer yet"
+            return "the deployment doesn't answer yet"
         return ""

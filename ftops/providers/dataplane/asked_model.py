@@ -166,7 +166,7 @@ class AskedModel:
     def _waiting(self, remote: RemoteObject) -> Unfinished:
         return Unfinished(
             remote.requeue_after or LOOK_AGAIN,
-            Progress(f"temporary deployment of {self.title}: {remote.message}"),
+            Progress(f"{self.title}: {remote.message}"),
             is_progress=True,
             holds_concurrency_key=remote.holds_concurrency_key,
         )

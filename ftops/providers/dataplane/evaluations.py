@@ -341,11 +341,12 @@ class _Run:
         is_partial = self._curtailment is not None and NOT_ASKED in answers
         ranges = self._curtailment.ranges(answers) if self._curtailment and is_partial else None
         attributes |= {"baseline": self._baseline, **outcome(evaluation, decide, ranges)}
-        self._request.report(Progress(_summary(attributes), 100.0))
         answers = [answer for given in self._given.values() for answer in given]
         failed = [answer.reason for answer in answers if isinstance(answer, Failure)]
         if not failed:
-            return RemoteObject(_id(self._request.token), Status.READY, attributes)
+            return RemoteObject(
+                _id(self._request.token), Status.READY, attributes, message=_summary(attributes)
+            )
         missing = f"{share(len(failed), len(answers), 'answer')} {agree(len(failed), 'is', 'are')} missing"
         message = f"{missing}: {failed[0]}"
         return RemoteObject(_id(self._request.token), Status.TAINTED, attributes, message=message)
