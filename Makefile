@@ -24,7 +24,7 @@ demo: $(VENV)/.run ## generate data, train, evaluate, deploy and ask the quickst
 	@echo
 	@$(BIN)/ftops apply specs/quickstart --auto-approve
 	@echo
-	@$(BIN)/ftops exec specs/quickstart -- $(BIN)/python specs/quickstart/ask.py \
+	@$(BIN)/ftops exec specs/quickstart -- specs/quickstart/ask.py \
 		"Take off the drone to 50 meters" "Change drone's paint job color"
 	@echo
 	@echo "Next: $(BIN)/ftops plan specs/quickstart     (No changes.)"

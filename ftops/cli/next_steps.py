@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from itertools import chain, islice
 from pathlib import Path
-from shutil import which
 
 from ftops.cli.spec_args import SpecArguments
 from ftops.core.project import FOLDER, display, spec_folder
@@ -61,5 +60,4 @@ def _ask(session: Session, provider: str, spec: SpecArguments) -> str:
         return ""
     several = len(session.config.used_providers) > 1
     options = f" --provider {shlex.quote(provider)}" if several else ""
-    python = "python" if which("python") else "python3"
-    return f'{spec.command("exec")}{options} -- {python} {path_word(display(script))} "Hello"'
+    return f'{spec.command("exec")}{options} -- {path_word(display(script))} "Hello"'

@@ -212,7 +212,12 @@ def readme_text(template: Template, name: str, account: Account | None) -> str:
     text = _text("README.md").replace("NAME", name, 1)
     for word, value in values.items():
         text = text.replace(word, value, 1)
-    return _TRIED.sub(r"\g<0> --env dev", text) if template.with_azure or account else text
+    return _in_dev(text) if template.with_azure or account else text
+
+
+def _in_dev(text: str) -> str:
+    """With the environment of the emulator in commands that are for it."""
+    return _TRIED.sub(r"\g<0> --env dev", text)
 
 
 def files_of(template: Template, name: str, account: Account | None) -> dict[str, str]:
@@ -224,17 +229,19 @@ def files_of(template: Template, name: str, account: Account | None) -> dict[str
 def helpers_of(template: Template, name: str, account: Account | None) -> dict[str, str]:
     """The texts of files beside them, which aren't needed if there are others of the same name."""
     schema = content(Path(__file__).parents[1] / "schema.json").decode()
-    script = {"ask.py": _ask_text(template)} if template.question else {}
+    script = {"ask.py": _ask_text(template, account)} if template.question else {}
     return {**script, "README.md": readme_text(template, name, account), "ftops.schema.json": schema}
 
 
 def _ask_command(template: Template) -> str:
-    return f'ftops exec -- python ask.py "{template.question}"'
+    return f'ftops exec -- ask.py "{template.question}"'
 
 
-def _ask_text(template: Template) -> str:
+def _ask_text(template: Template, account: Account | None) -> str:
     """The program that asks the model. The deployment has the name of the job."""
-    values = {"COMMAND": _ask_command(template), "NAME": template.job, "FILE": next(iter(template.data))}
+    command = _ask_command(template)
+    command = _in_dev(command) if template.with_azure or account else command
+    values = {"COMMAND": command, "NAME": template.job, "FILE": next(iter(template.data))}
     text = _text("ask.txt")
     for word, value in values.items():
         text = text.replace(word, value, 1)

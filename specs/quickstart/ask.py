@@ -22,7 +22,10 @@ try:
     import openai
     from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 except ModuleNotFoundError:
-    sys.exit("ask.py: the openai package is missing: pip install openai")
+    sys.exit(
+        f"ask.py: {sys.executable} has no openai package. The Python of ftops has it:\n"
+        f"  ftops exec specs/quickstart -- {sys.argv[0]} PROMPT"
+    )
 
 HERE = Path(__file__).resolve().parent
 API_VERSION = "2024-10-21"

@@ -1,6 +1,6 @@
 """Sends tickets to the deployment, and shows what it makes of them.
 
-    ftops exec specs/triage -- python specs/triage/ask.py "Where is my parcel?"
+    ftops exec specs/triage -- specs/triage/ask.py "Where is my parcel?"
 
 `ftops exec` sets AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY.
 """

@@ -1,6 +1,6 @@
 """Gives an answer to the grader of the spec, for each validation example, and shows its scores.
 
-    ftops exec specs/triage -- python specs/triage/grade.py '{"queue": "billing", "urgency": "high"}'
+    ftops exec specs/triage -- specs/triage/grade.py '{"queue": "billing", "urgency": "high"}'
 
 `ftops exec` sets AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY. Nothing is trained.
 """

@@ -271,7 +271,7 @@ def test_the_next_steps_are_the_program_beside_the_spec_and_a_new_report(folder:
     folder.write("ask.py", "")
     folder.write("report.html", "an earlier one")
     assert re.search(
-        r"Next: ftops exec -- python3? ask.py \"Hello\"\n      ftops report -o report.html --force\n",
+        r"Next: ftops exec -- ask.py \"Hello\"\n      ftops report -o report.html --force\n",
         shown_at_terminal(folder, {}, "apply", "-y"),
     )
 

@@ -48,6 +48,16 @@ def test_all_after_the_dashes_is_the_program_and_its_arguments(folder: Path, spe
     assert json.loads(done.stdout) == [["--env", "x", "--", "y"], "the-key"]
 
 
+def test_a_python_file_is_run_by_the_python_of_ftops_unless_it_is_a_program(folder: Path) -> None:
+    script = folder / "ask.py"
+    script.write_text(SHOW, encoding="utf-8")
+    done = run(folder, "--", "ask.py", "x")
+    assert (done.stdout, done.stderr) == ('[["x"], "the-key"]\n', "")
+    script.write_text("#!/bin/sh\necho by itself $1\n", encoding="utf-8")
+    script.chmod(0o755)
+    assert run(folder, "--", "./ask.py", "x").stdout == "by itself x\n"
+
+
 def test_clients_of_the_platform_find_a_provider_with_a_key(tmp_path: Path) -> None:
     """Without a key, a key for another service must not be sent to the account."""
     ask = "import openai; print([one.id for one in openai.OpenAI().files.list()])"
@@ -104,13 +114,14 @@ def test_a_program_ends_by_its_own_rules(folder: Path) -> None:
         (["."], "`--` before the command is missing"),
         ([".", "--"], "the command after `--` is missing"),
         (["--", "no-such-program"], "can't run `no-such-program`"),
+        (["--", "no-such.py"], "Check the path of the file"),
     ],
 )
 def test_what_can_not_be_run_says_how_to(folder: Path, words: list[str], said: str) -> None:
     done = run(folder, *words)
     assert done.returncode == 1
     assert said in done.stderr
-    assert "ftops exec -- " in done.stderr or "on the PATH" in done.stderr
+    assert "ftops exec -- ask.py" in done.stderr or "hint: Check " in done.stderr
 
 
 def test_help_shows_where_the_program_stands(folder: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shutil import which
 from typing import Any
 
 import click
@@ -31,7 +34,7 @@ class _Exec(click.Command):
         own, words = args[:at], tuple(args[at + 1 :])
         if not words and not ctx.resilient_parsing and not {"-h", "--help"} & set(own):
             missing = "the command after `--`" if "--" in args else "`--` before the command"
-            raise click.UsageError(f"{missing} is missing, as in `ftops exec -- python ask.py`", ctx)
+            raise click.UsageError(f"{missing} is missing, as in `ftops exec -- ask.py`", ctx)
         rest = super().parse_args(ctx, own)
         ctx.params["words"] = words
         return rest
@@ -50,15 +53,32 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
     OPENAI_BASE_URL and OPENAI_API_KEY, which the openai package and other clients read. An emulator
     runs as long as the command does.
 
+    A Python file that isn't executable is run by the Python of ftops, which has the packages openai and
+    azure-identity: `ftops exec -- ask.py`.
+
     The exit code is that of COMMAND.
     """
     with Session.open(read(spec)) as session:
         try:
             connection = connection_environment(session.config, session.providers, provider)
-            return _run(words, {**os.environ, **connection})
+            return _run(_with_python(words), {**os.environ, **connection})
         except OSError as error:
-            hint = "check that it is installed, and that its folder is on the PATH"
+            hint = _hint(Path(words[0]))
             raise UsageError(f"can't run `{words[0]}`: {error.strerror}", "", hint) from error
+
+
+def _with_python(words: Sequence[str]) -> Sequence[str]:
+    """The words, after ftops's own interpreter if the first one is a Python file and no program."""
+    is_file = words[0].endswith(".py") and Path(words[0]).is_file()
+    return [sys.executable, *words] if is_file and not which(words[0]) else words
+
+
+def _hint(program: Path) -> str:
+    if program.suffix == ".py":
+        return "check the path of the file, which is relative to the current folder"
+    if program.name == "python" and which("python3"):
+        return "write `python3`, or only the file: the Python of ftops runs it, as in `ftops exec -- ask.py`"
+    return "check that it is installed, and that its folder is on the PATH"
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
