@@ -201,7 +201,8 @@ def _out_of_reach(resource: Resource, config: Config, rest: Inputs, summary: Sum
         for detail, hint in faults:
             yield Diagnostic(f"{said}: no verdict can be `better`", detail, hint, place)
         for metric, detail, hint in _never_known(require, list(rest.labels), summary):
-            yield Diagnostic(f"{said}: {resource.address} has no `{metric}`", detail, hint, place)
+            at = deployment.places.get("gate.require", place)
+            yield Diagnostic(f"{said}: {resource.address} has no `{metric}`", detail, hint, at)
 
 
 def _never_known(

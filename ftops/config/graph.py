@@ -51,6 +51,13 @@ def _cycle_diagnostic(cycle: list[Address], resources: Mapping[Address, Resource
     edges = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
     lines = [f"  {a} needs {b}{_at(resources[a].reference_places.get(b))}" for a, b in edges]
     first = resources[cycle[0]]
+    if len(cycle) == 1:
+        return Diagnostic(
+            f"{cycle[0]} depends on itself",
+            "It can't be created before itself.",
+            "name another resource, or the base model that it starts from",
+            first.reference_places.get(cycle[0], first.place),
+        )
     return Diagnostic(
         "dependency cycle between resources",
         "none of them can be created first:\n" + "\n".join(lines),

@@ -14,7 +14,15 @@ from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats.jsonl import decode
 from ftops.evaluation.calls import ExpectedCall
-from ftops.evaluation.schemas import Schema, json_validator, matches, no_address, resolver_of, unusable
+from ftops.evaluation.schemas import (
+    Schema,
+    json_validator,
+    matches,
+    no_address,
+    pattern_hint,
+    resolver_of,
+    unusable,
+)
 from ftops.evaluation.values import operator_of
 
 KINDS = ("call", "calls", "no_call", "text", "schema")
@@ -243,7 +251,7 @@ class _Tool:
             except ValueError as error:
                 yield (
                     f"`regex` of `{where}`: {error}",
-                    "use Rust's syntax, without look-around and backreferences",
+                    pattern_hint(value),
                 )
 
     def _literal(self, value: Any, schema: Any, where: str) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from ftops.evaluation.answers import NO_SETTINGS
 from ftops.evaluation.expectations import is_list_of_texts
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE
-from ftops.evaluation.schemas import json_validator, matches
+from ftops.evaluation.schemas import json_validator, matches, pattern_hint
 from ftops.yaml.document import data, decode, parse, resolve
 
 Keys = tuple[str | int, ...]
@@ -177,7 +177,7 @@ def _pattern(value: Any) -> Wrong | None:
     try:
         matches(value, "")
     except ValueError as error:
-        return Wrong(f"is {error}", "use Rust's syntax, without look-around and backreferences")
+        return Wrong(f"is {error}", pattern_hint(value))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -160,6 +161,17 @@ def matches(pattern: object, text: object) -> bool:
     if not isinstance(pattern, str):
         raise ValueError(f"not a regular expression: {pattern}")
     return bool(_pattern_validator(pattern).is_valid(text))
+
+
+def pattern_hint(pattern: object) -> str:
+    """What to do about a pattern that isn't a regular expression."""
+    if not isinstance(pattern, str):
+        return "put it in quotes"
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"correct it: {error}"
+    return "use Rust's syntax, without look-around and backreferences"
 
 
 @lru_cache(maxsize=256)

@@ -103,6 +103,12 @@ _TWO_COLONS = _Row(
     "A colon followed by a space ends a key, and a line can have only one key.",
     "Put text that contains `: ` in quotes.",
 )
+_OPERATOR = _Row(
+    "",
+    "operators are not part of the language",
+    "A spec is plain data: an expression names a value, and nothing in it is executed.",
+    "Compute the value beforehand and pass it with `--var`.",
+)
 _LIST_OF_NAMES = _Row(
     "",
     "a list can't have entries that are named",
@@ -232,7 +238,7 @@ _ROWS = (
         "Mark the value, or put text that starts with `*` in quotes.",
     ),
     _Row(
-        "did not find expected comment or line break",
+        r"expected (?:a )?comment or (?:a )?line break",
         "text can't follow `|` or `>` in the same line",
         "They announce text on the lines below, which are indented deeper.",
         "Remove the `|` or `>`, put the value in quotes, or move the text to the next line.",
@@ -454,17 +460,22 @@ def _two_colons(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int]
     if stop is None or stop.line >= len(lines) or "mapping values are not allowed" not in f"{error.problem}":
         return None
     before = lines[stop.line][: stop.column]
+    if (start := before.rfind("${")) >= 0 and "}" not in before[start:]:
+        return _OPERATOR, stop.line, start
     return (_TWO_COLONS, stop.line, stop.column) if _HAS_VALUE.match(before) else None
 
 
 def _list_of_names(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int] | None:
     """The `- ` before a name with keys below it, whose neighbours are names without it."""
     start, stop, lines = error.context_mark, error.problem_mark, text.splitlines()
-    if start is None or stop is None or "expected '-' indicator" not in f"{error.problem}":
+    if start is None or stop is None or not re.search(_NO_ENTRY, f"{error.context} {error.problem}"):
         return None
     is_name = re.match(r"\s*- [\w.-]+:\s*$", lines[start.line])
     is_beside = re.match(r"[\w.-]+:\s*$", lines[stop.line][stop.column :])
     return (_LIST_OF_NAMES, start.line, start.column) if is_name and is_beside else None
+
+
+_NO_ENTRY = "block collection .*(expected '-' indicator|expected <block end>)"
 
 
 _CAUSES = (_open_quote, _of_line, _no_colon, _shallower, _deeper, _after_value, _two_colons, _list_of_names)

@@ -140,7 +140,9 @@ def _gates(draft: Draft, findings: list[Diagnostic]) -> tuple[list[Inputs], list
         except ValueError:
             summary = f"`{block.evaluation}` isn't the name of an evaluation"
             detail = "A gate names an evaluation of this spec, declared under `evaluations`."
-            draft.entry.report(findings, (*path, key), summary, detail, "Write its name, without `${…}`.")
+            kind, _, name = block.evaluation.partition(".")
+            hint = f"Write `{name}`." if kind == key and name else "Write its name, without `${…}`."
+            draft.entry.report(findings, (*path, key), summary, detail, hint)
             continue
         require = block.require or {"verdict": "better"}
         for fault in gates.faults_of(require):

@@ -108,7 +108,12 @@ _OPERATOR = re.compile(r"[-+*/%?:|&<>=!]\s|\s[-+*/%?:|&<>=!]")
 def not_an_expression(inside: str) -> tuple[str, str, str]:
     """The error about the inside of a `${…}` that has none of the valid forms."""
     if not inside:
-        return "an expression is empty", _FORMS, "`$${` stands for a literal `${`."
+        hint = "Name a value, such as `${var.name}`; `$${` stands for a literal `${`."
+        return "an expression is empty", _FORMS, hint
+    if inside in _KINDS:
+        names = [a for a in sorted(RESOURCE_TYPES[_KINDS[inside]].model_attributes) if "*" not in a]
+        hint = f"Write `${{{_KINDS[inside]}.NAME.{names[0] if names else 'id'}}}`."
+        return f"`{inside}` names no resource", _FORMS, hint
     if inside.startswith("{"):
         text, inner = inside.strip("{} "), _whole(inside.strip("{} "))
         hint = f"Write `${{{inner}}}`." if inner else unknown_scope(text)[2]
@@ -137,7 +142,7 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
 
 
 _DEFAULT = re.compile(r"(?:env|var)\.[A-Za-z0-9_]+\s*(:[-=?]|\?\?|\|\|?)\s*(.*)")
-_INDEX = re.compile(r"\[\s*(\d+)\s*\]")
+_INDEX = re.compile(r"\[\s*['\"]?([^'\"\]]+)['\"]?\s*\]")
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -152,8 +157,11 @@ def _corrected(head: str, rest: str) -> str:
     if spaceless != f"{head}.{rest}" and parse_reference(spaceless):
         return f"Write `${{{spaceless}}}`."
     if index := _INDEX.search(rest):
-        right = f'{head}.{rest[: index.start()]}["KEY"]{rest[index.end() :]}'
-        return f"A resource of `for_each` is named by its key, in quotes: `${{{right}}}`."
+        if "." in rest[: index.start()]:
+            return f"An attribute has no index: `${{{head}.{rest[: index.start()].partition('.')[0]}.…}}`."
+        key = index[1] if not index[1].isdigit() else "KEY"
+        right = f'{head}.{rest[: index.start()]}["{key}"]{rest[index.end() :]}'
+        return f"A resource of `for_each` is named by its key, in double quotes: `${{{right}}}`."
     name, _, attribute = rest.partition(".")
     snake = _HUMP.sub(r"_\1", attribute).lower()
     proper = f"{head}.{name.lower().replace('_', '-')}.{snake}"

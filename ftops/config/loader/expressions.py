@@ -32,12 +32,12 @@ from ftops.core.address import (
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import address_keys
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, nearest
 from ftops.yaml.document import Given, Plain
 
 _NAMED = re.compile(r"(?P<scope>var|env)\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
 _WITH_FOR_EACH = frozenset(row.section for row in RESOURCE_TYPES.values())
-_FOR_EACH_KEYS = frozenset(("foreach", "forEach", "for-each", "matrix", "grid", "count", "sweep"))
+_FOR_EACH_KEYS = frozenset(("matrix", "strategy", "grid", "count", "sweep", "search", "search_space"))
 """What other tools call `for_each`."""
 _EACH = re.compile(r"each\.(?P<what>key|value)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
 _OUTPUT = re.compile(
@@ -107,6 +107,11 @@ class Scope(Struct):
             return named is not None
         known = self.variables.get(named["name"])
         return known is not None and known.sensitive
+
+
+def _is_meant_for_each(key: str) -> bool:
+    """Whether an unknown key of a resource is meant as `for_each`."""
+    return key in _FOR_EACH_KEYS or (key != "for_each" and nearest(key, ["for_each"]) is not None)
 
 
 class Use(NamedTuple):
@@ -340,7 +345,7 @@ class Evaluator:
 
     def _each(self, match: re.Match[str]) -> Any:
         if self.each is None:
-            if self.entry.section in _WITH_FOR_EACH and not _FOR_EACH_KEYS.isdisjoint(self.entry.data):
+            if self.entry.section in _WITH_FOR_EACH and any(map(_is_meant_for_each, self.entry.data)):
                 raise _Invalid  # an unknown key is meant for it, which is reported
             in_set = self.entry.section == "hyperparameters"
             raise _Invalid(*(errors.NO_EACH_IN_SET if in_set else errors.NO_EACH))

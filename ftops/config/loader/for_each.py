@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
@@ -59,11 +60,18 @@ def expand(sections: Mapping[str, Mapping[str, Entry]], scope: Scope) -> Declare
             if eaches is None:
                 declared.broken.add(name)
                 continue
+            before = len(scope.findings)
             for each in eaches:
                 address = Address(kind, entry.name, each.key if each else None)
                 keys[address.key] = None
                 _add_instance(address, entry, each, scope, declared)
+            scope.findings[before:] = _without_repeated(scope.findings[before:])
     return declared
+
+
+def _without_repeated(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """One finding about each value, whichever entries of a `for_each` it is wrong for."""
+    return list({(one.summary, one.place): one for one in reversed(findings)}.values())[::-1]
 
 
 def _add_instance(
@@ -139,6 +147,8 @@ def _pairs(value: Any) -> Iterator[Each]:
     else:
         detail = "One resource is created for each entry, with the entry as its key."
         summary, hint = "`for_each` must be a list of texts or a mapping", "Write `for_each: [fr, de]`."
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            hint = "Write a mapping, whose keys name the resources: `for_each: {a: {…}, b: {…}}`."
         raise _WrongShape((), summary, detail, hint)
 
 
@@ -183,7 +193,7 @@ def _check_values(name: str, values: Any) -> None:
     """Raises _WrongShape if these aren't the values of a key of `matrix`."""
     at: Keys = ("matrix", name)
     if not isinstance(values, list):
-        hint = f"Write `{name}: [{values}]`." if isinstance(values, str) else _MATRIX_HINT
+        hint = f"Write `{name}: [{_listed(values)}]`." if isinstance(values, str) else _MATRIX_HINT
         raise _WrongShape(at, f"`{name}` of `matrix` must be a list", _MATRIX_RULE, hint)
     if not values:
         detail = "Without a value there is no combination, so no resource would be created."
@@ -195,6 +205,12 @@ def _check_values(name: str, values: Any) -> None:
         if value in values[:index]:
             summary, hint = f"`{name}` of `matrix` has `{render(value)}` twice", "Remove one of them."
             raise _WrongShape((*at, index), summary, "Two resources would have the same address.", hint)
+
+
+def _listed(text: str) -> str:
+    """The entries that a text stands for: `1-3` is 1, 2, 3."""
+    ends = re.fullmatch(r"(\d{1,2})\s*(?:-|\.\.|to)\s*(\d{1,2})", text)
+    return ", ".join(map(str, range(int(ends[1]), int(ends[2]) + 1))) if ends else text
 
 
 _MATRIX_RULE = "Each key has a list of plain values; one resource is created for each combination."

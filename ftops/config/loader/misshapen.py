@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.config.schema import resource_block
 from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OneOf, OneOrMore, OrName
-from ftops.config.schema.field_types import FieldType, Untyped
+from ftops.config.schema.field_types import FieldType, Number, Untyped
 from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.yaml.document import Plain, flow
+from ftops.yaml.document import Plain, flow, number
 
 if TYPE_CHECKING:
     from ftops.config.loader.source import Entry
@@ -36,26 +36,32 @@ def written_instead(fault: Fault) -> str:
     """A hint about a value that must be a mapping or a list."""
     if fault.kind == "list":
         return _as_list(fault)
-    if not fault.keys:
-        own = fault.owner
-        return _with_key("", own, own.usual if own else "", fault.given) or _KEYS_BELOW
-    key, inner = str(fault.keys[-1]), _type_of(fault)
-    alone = _alone(fault.given)
+    inner = _type_of(fault) if fault.keys else fault.owner
+    if isinstance(inner, ListOf | OneOrMore) and isinstance(fault.keys[-1], int):
+        inner = inner.item
+    is_named = bool(fault.keys) and isinstance(fault.keys[-1], str)
+    return _as_mapping(f"{fault.keys[-1]}: " if is_named else "", inner, fault.given)
+
+
+def _as_mapping(before: str, inner: Any, given: Any) -> str:
+    """A hint about a value that must be a mapping of this type. `before`: its key."""
+    alone = _alone(given)
     if isinstance(inner, OrName) and type(alone) is Plain:
-        return f"Write `{key}: {alone}`."
+        return f"Write `{before}{alone}`."
     inner = inner.block if isinstance(inner, OrName) else inner
     inner = inner.item if isinstance(inner, OneOrMore) else inner
     if isinstance(inner, MapOf):
-        return f"Write `{key}: {{name: value}}`."
-    if isinstance(inner, OneOf) and alone in inner.blocks:
-        return f"Write `{key}: {{type: {alone}, …}}`."
+        return f"Write `{before}{{name: value}}`."
+    if isinstance(inner, OneOf):
+        type_ = alone if isinstance(alone, str) and alone in inner.blocks else next(iter(inner.blocks))
+        return f"Write its keys in braces, or below it: `{before}{{type: {type_}, …}}`."
     if isinstance(alone, dict):
-        return f"Write its keys directly below `{key}:`, without `- ` or brackets."
-    if isinstance(inner, type) and issubclass(inner, Block):
-        first = inner.usual or next((one.key for one in inner.fields.values()), "")
-        as_list = _with_list(key, inner, first, fault.given)
-        return as_list or _with_key(f"{key}: ", inner, first, alone) or _KEYS_BELOW
-    return _KEYS_BELOW if isinstance(fault.keys[-1], int) or isinstance(inner, OneOf) else ""
+        return f"Write its keys directly below `{before.rstrip()}`, without `- ` or brackets."
+    if not (isinstance(inner, type) and issubclass(inner, Block)):
+        return ""
+    first = inner.usual or next((one.key for one in inner.fields.values()), "")
+    hint = _with_list(before, inner, first, given) or _with_key(before, inner, first, alone)
+    return hint or f"Write its keys in braces, or below it: `{before}{{{first}: …}}`."
 
 
 def _alone(given: Any) -> Any:
@@ -63,10 +69,10 @@ def _alone(given: Any) -> Any:
     return given[0] if isinstance(given, list) and len(given) == 1 else given
 
 
-def _with_list(key: str, block: type[Block], first: str, given: Any) -> str:
+def _with_list(before: str, block: type[Block], first: str, given: Any) -> str:
     """A hint, if a list is the value of this key."""
-    is_list = isinstance(given, list) and first and _reads(block, first, given)
-    return f"Write `{key}: {{{first}: {flow(given)}}}`." if is_list and len(flow(given)) <= _LONGEST else ""
+    is_list = isinstance(given, list) and _reads(block, first, given)
+    return f"Write `{before}{{{first}: {flow(given)}}}`." if is_list and len(flow(given)) <= _LONGEST else ""
 
 
 def as_written(error: Explained, entry: Entry, own: int) -> Explained:
@@ -79,8 +85,7 @@ def as_written(error: Explained, entry: Entry, own: int) -> Explained:
         if keys[1:] == ("use",):
             summary = error.summary.replace("`use`", "`hyperparameters`")
             summary = summary.replace("a name:", "a mapping, or a name:")
-            _, dot, name = str(error.given).rpartition("hyperparameters.")
-            hint = f"Write `{name}`." if dot else error.hint
+            hint = _hyperparameters_instead(error, str(data.get("hyperparameters")))
             return error._replace(keys=keys[:1], summary=summary, hint=hint)
         matrix = entry.value("for_each", "matrix")
         if isinstance(matrix, dict) and keys[-1] in matrix:
@@ -95,13 +100,20 @@ def as_written(error: Explained, entry: Entry, own: int) -> Explained:
     return error
 
 
+def _hyperparameters_instead(error: Explained, written: str) -> str:
+    """A hint about `hyperparameters` that are neither a mapping nor a name."""
+    if "each.key" in written:
+        return "Write `${each.value}` for the values of an entry; `${each.key}` is its name."
+    if "each.value" in written:
+        return 'Name what it is: `hyperparameters: {n_epochs: "${each.value}"}`.'
+    _, dot, name = str(error.given).rpartition("hyperparameters.")
+    return f"Write `{name}`." if dot else error.hint
+
+
 def _is_key(entry: Entry) -> bool:
     """Whether the name of the entry is a key of the entries of its section."""
     kinds = [row.kind for row in RESOURCE_TYPES.values() if row.section == entry.section]
     return bool(kinds) and entry.name in {field.key for field in resource_block(kinds[0]).fields.values()}
-
-
-_KEYS_BELOW = "Write its keys below it, or in `{…}`."
 
 
 def written_alone(fault: Fault) -> str:
@@ -123,18 +135,24 @@ def written_alone(fault: Fault) -> str:
 
 
 def _as_list(fault: Fault) -> str:
-    given = fault.given
-    is_flat = isinstance(given, dict) and not any(isinstance(one, dict | list) for one in given.values())
-    if type(given) in (str, Plain, int, float) or (is_flat and _takes_blocks(fault)):
+    given, key, type_ = fault.given, fault.keys[-1], _type_of(fault)
+    if type(given) in (str, Plain, int, float):
         text = given if type(given) is Plain else flow(given)
-        if len(text) <= _LONGEST:
-            every = given in _EVERY
-            return "Name each entry." if every else f"Write `{fault.keys[-1]}: [{text}]`."
-    if isinstance(given, dict) and len(given) == 1 and _takes_blocks(fault):
-        return f"Write it as the entry of a list: `{fault.keys[-1]}: [{{{next(iter(given))}: …}}]`."
-    return "Start each entry with `- `."
+        if _takes_blocks(fault):
+            return _as_mapping(f"{key}: ", type_.item, given).replace("{", "[{", 1).replace("}`", "}]`")
+        short = len(text) <= _LONGEST
+        return "Name each entry." if given in _EVERY else f"Write `{key}: [{text}]`." if short else _LISTED
+    if isinstance(given, dict) and given and not _takes_blocks(fault):
+        names = ", ".join(given)
+        return f"Write `{key}: [{names}]`." if len(names) <= _LONGEST else _LISTED
+    if isinstance(given, dict) and given:
+        is_flat = not any(isinstance(one, dict | list) for one in given.values())
+        text = flow(given) if is_flat else f"{{{next(iter(given))}: …}}"
+        return f"Write it as the entry of a list: `{key}: [{text}]`." if len(text) <= _LONGEST else _LISTED
+    return _LISTED
 
 
+_LISTED = "Start each entry with `- `."
 _EVERY = ("all", "*", "any", "everything")
 
 
@@ -145,9 +163,10 @@ def _takes_blocks(fault: Fault) -> bool:
 
 
 def _type_of(fault: Fault) -> Any:
-    """The type of the field that has the value; None if it has none."""
+    """The type of the field that has the value, or the list with it; None if it has none."""
     fields = fault.owner.fields.values() if fault.owner else ()
-    return next((field.type for field in fields if field.key == fault.keys[-1]), None)
+    name = next((key for key in reversed(fault.keys) if isinstance(key, str)), "")
+    return next((field.type for field in fields if field.key == name), None)
 
 
 def _with_key(before: str, block: type[Block] | None, key: str, given: Any) -> str:
@@ -157,6 +176,10 @@ def _with_key(before: str, block: type[Block] | None, key: str, given: Any) -> s
     flags = (str(given), "true") if _reads(block, str(given), Plain("true")) else None
     if not flags and any(one.key == given and _holds(one.type) for one in block.fields.values()):
         return f"Write `{before}{{{given}: {{…}}}}`."
+    usual = next((one.type for one in block.fields.values() if one.key == key), None)
+    if number(given) is not None and not isinstance(usual, Untyped | Number):
+        numeric = (one.key for one in block.fields.values() if isinstance(one.type, Number))
+        key = next((one for one in numeric if _reads(block, one, given)), key)
     name, value = flags or (key, str(given))
     if not flags and not (key and _reads(block, key, given)):
         return ""

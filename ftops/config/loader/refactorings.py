@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, nearest
 
 Blocks = list[tuple[Entry, Any]]
 """Entries, each with its block."""
@@ -32,7 +32,7 @@ def read_refactorings(source: Source, linker: Linker, scope: Scope) -> Refactori
             block = _read(entry, scope)
             if block is not None:
                 found.append((entry, block))
-    reader = _Reader(linker, scope.findings)
+    reader = _Reader(linker, scope.findings, scope.warnings)
     moves = list(reader.moves(blocks["moved"]))
     removals = list(reader.removals(blocks["removed"], moves))
     return Refactorings(tuple(moves), tuple(reader.imports(blocks["import"])), tuple(removals))
@@ -52,10 +52,12 @@ def _read(entry: Entry, scope: Scope) -> Any:
 class _Reader(Struct, frozen=True):
     _linker: Linker
     _findings: list[Diagnostic]
+    _warnings: list[Diagnostic]
 
     def moves(self, blocks: Blocks) -> Iterator[Move]:
         by_source: dict[Address, Move] = {}
         by_target: dict[Address, Move] = {}
+        places: dict[Move, Place] = {}
         for entry, block in blocks:
             source, target = self._address(block.from_, "from", entry), self._address(block.to, "to", entry)
             if source is None or target is None or not self._fits(source, target, entry):
@@ -72,7 +74,10 @@ class _Reader(Struct, frozen=True):
                 self._contradiction(summary, detail, rival.place, entry, "to")
             elif self._is_gone(source, source.key is None and target.key is None, "moved", entry):
                 by_source[source] = by_target[target] = move
+                places[move] = entry.place(("to",))
         self._check_cycles(by_source)
+        for move in by_source.values():
+            self._check_target(move.target, by_source, places[move])
         yield from by_source.values()
 
     def imports(self, blocks: Blocks) -> Iterator[Import]:
@@ -105,6 +110,15 @@ class _Reader(Struct, frozen=True):
             else:
                 summary, detail = f"{source} is moved and removed", f"It is moved to {move.target}"
                 self._contradiction(summary, detail, move.place, entry, "from")
+
+    def _check_target(self, target: Address, moved: Container[Address], place: Place) -> None:
+        """A warning if the target isn't declared, and is nearly the name of a resource that is."""
+        names = [name for kind, name in self._linker.declared.keys if kind == target.kind]
+        near = nearest(target.name, names) if target.name not in names and target not in moved else None
+        if near:
+            detail = "What is moved there is deleted, since the spec doesn't declare it."
+            hint = f"Did you mean `{target.kind}.{near}`? If not, remove the entry."
+            self._warnings.append(Diagnostic(f"{target} isn't declared", detail, hint, place, "warning"))
 
     def _fits(self, source: Address, target: Address, entry: Entry) -> bool:
         if source.kind != target.kind:

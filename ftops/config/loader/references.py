@@ -192,7 +192,8 @@ class Linker(Struct, dict=True):
             return Address.parse(text)
         except ValueError:
             detail = "It lists the addresses of resources that are applied first."
-            named = [f"`{kind}.{name}`" for kind, name in self.declared.keys if name == text]
+            address = ".".join(text.split(".")[:2])
+            named = [f"`{k}.{n}`" for k, n in self.declared.keys if text == n or address == f"{k}.{n}"]
             hint = "Write addresses such as `job.base`, without `${…}` and an attribute."
             hint = f"Write {' or '.join(named)}." if named else hint
             entry.report(self.findings, path, f"`{text}` isn't a valid address", detail, hint)
@@ -229,8 +230,12 @@ class Linker(Struct, dict=True):
 
     def _undeclared(self, address: Address) -> tuple[str, str, str]:
         if address.kind not in RESOURCE_TYPES:
+            of_section = {row.section: kind for kind, row in RESOURCE_TYPES.items()}
+            meant = of_section.get(address.kind)
             hint = did_you_mean(address.kind, RESOURCE_TYPES)
-            return f"there is no kind of resource `{address.kind}`", "", hint
+            hint = f"Write `{address._replace(kind=meant)}`." if meant else hint
+            detail = f"An address begins with one of {', '.join(RESOURCE_TYPES)}."
+            return f"there is no kind of resource `{address.kind}`", detail, hint
         section = RESOURCE_TYPES[address.kind].section
         detail = f"The spec declares no {address.kind} of this name under `{section}`."
         names = [name for kind, name in self.declared.keys if kind == address.kind]
@@ -302,8 +307,11 @@ class Linker(Struct, dict=True):
         detail = "An expression can refer to an attribute that the service sets."
         words = [a.replace(".*", ".best") for a in computed]
         place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(reference.attribute)}(?=\s*\}})")
-        meant = _ATTRIBUTES.get(reference.attribute)
-        hint = f"Did you mean `{meant}`?" if meant in computed else did_you_mean(reference.attribute, words)
+        meant = _ATTRIBUTES.get(reference.attribute, "")
+        if step := re.fullmatch(r"checkpoint\.(?:step|ckpt)?[_-]?(\d+)", reference.attribute):
+            meant = f"checkpoint.{step[1]}"
+        is_known = admits(computed, meant)
+        hint = f"Did you mean `{meant}`?" if is_known else did_you_mean(reference.attribute, words)
         self.findings.append(Diagnostic(summary, detail, hint, place))
 
     def _stops_jobs(self, every: Address) -> bool:

@@ -84,7 +84,8 @@ def _in_only_map(fault: Fault, key: str, owner: type[Block]) -> str:
     try:
         owner.read({fields[0].key: {key: fault.given}})
     except Faulty:
-        return ""
+        if "/" not in key:  # as in the name of a rule
+            return ""
     return f"It belongs in `{fields[0].key}`: `{fields[0].key}: {{{key}: …}}`."
 
 

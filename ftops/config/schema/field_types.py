@@ -106,7 +106,10 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
             detail = "The value is needed to read and plan the spec, before any resource exists."
-            raise Refused("can't contain a reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+            named = value.address.name if isinstance(value, Reference) and isinstance(self, Text) else ""
+            hint = f"Write {self.expected}, or `${{var.…}}`."
+            hint = f"Write `{named}`, if its name is meant." if named else hint
+            raise Refused("can't contain a reference", detail, hint)
         if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
             raise _no_secret(_SHOWN_LATER)
         return value
@@ -148,6 +151,13 @@ _FOREIGN = re.compile(
 """An expression or a variable in the form of other tools."""
 
 
+def _inside(found: re.Match[str], field: FieldType) -> str:
+    """The inside of the expression that is meant: a variable if the field takes no secret."""
+    name: str = found["shell"] or found["cmd"]
+    takes_secrets = not (field.closed or field.is_shown)
+    return found["own"] or (f"env.{name}" if takes_secrets else f"var.{name.lower()}")
+
+
 _CURLY = frozenset("“”„‘’«»")
 
 
@@ -168,9 +178,9 @@ class Text(FieldType, frozen=True):
     def convert(self, value: Any) -> str | None:
         text = str(value) if isinstance(value, str) else None
         if type(value) in (str, Plain) and (found := _FOREIGN.fullmatch(value)):
-            inside = found["own"] or f"env.{found['shell'] or found['cmd']}"
             detail = "Text is used as it is; only `${…}` is replaced by a value."
-            raise Refused(f"is `{value}`, which isn't an expression", detail, f'Write "${{{inside}}}".')
+            hint = f'Write "${{{_inside(found, self)}}}".'
+            raise Refused(f"is `{value}`, which isn't an expression", detail, hint)
         if type(value) in (int, float, bool):
             text = render(value)
         if not text or (self.maximum and len(text) > self.maximum):
@@ -184,6 +194,8 @@ class Text(FieldType, frozen=True):
             return "Write straight quotes (\" or '), or none."
         if type(value) in (str, Plain) and (found := _EXPRESSION_ALONE.match(value)):
             return f'Write it as an expression: "${{{found[1]}}}"'
+        if value == "":
+            return "Write a value, or remove the key."
         near = self._corrected(value) if isinstance(value, str) and not isinstance(value, Given) else ""
         return f"Write `{near}`." if near else self.advice if isinstance(value, str) else ""
 
@@ -280,6 +292,8 @@ class _Typed(FieldType, frozen=True, kw_only=True):
     def hint(self, value: Any) -> str:
         if type(value) is str and self.convert(Plain(value)) is not None:
             return f"Remove the quotes: {value}"
+        if type(value) in (str, Plain) and (found := _FOREIGN.fullmatch(value)):
+            return f'Write "${{{_inside(found, self)}}}".'
         if type(value) in (str, Plain) and (found := _EXPRESSION_ALONE.match(value)):
             return f'Write it as an expression: "${{{found[1]}}}"'
         return self._without_ending(value)
@@ -323,15 +337,17 @@ class Number(_Typed, frozen=True):
 
     def _share(self, value: Any) -> str:
         """A hint, if a share is written in per cent."""
-        found = _PER_CENT.fullmatch(render(value)) if self.maximum and self.maximum <= 1 else None
-        share = _decimal(float(found[1]) / 100) if found else ""
-        if not found or (float(found[1]) <= 1 and "%" not in str(value)):
+        found = _PER_CENT.fullmatch(render(value))
+        is_share = self.maximum is not None and self.maximum <= 1 and found and float(found[1]) > 1
+        if not found or not (is_share or "%" in str(value)):
             return ""
+        share = _decimal(float(found[1]) / 100)
         return f"Write `{share}` for {found[1]} %." if self.convert(Plain(share)) is not None else ""
 
     def _digits(self, value: Any) -> str:
         """A hint about a number that is written with a unit, or with signs between its digits."""
-        digits = re.sub(r"(?<=\d)[_,' ](?=\d)", "", value) if isinstance(value, str) else ""
+        text = value if isinstance(value, str) else ""
+        digits = re.sub(r"(?<=\d)[_,' ](?=\d{3}(?!\d))", "", text).replace(",", ".").replace("_", "")
         if digits != value and self.convert(Plain(digits)) is not None:
             return f"Write `{digits}`."
         if not isinstance(value, str) or not _WITH_UNIT.match(value):

@@ -17,7 +17,7 @@ class Hyperparameters(Block, noun="hyperparameters"):
         "num_train_epochs": "n_epochs",
         "lr": "learning_rate_multiplier",
         "learning_rate": "learning_rate_multiplier",
-        "lr_multiplier": "learning_rate_multiplier",
+        **dict.fromkeys(("lr_multiplier", "lr_mult", "lr_scale"), "learning_rate_multiplier"),
         "batch": "batch_size",
         "micro_batch_size": "batch_size",
         "train_batch_size": "batch_size",

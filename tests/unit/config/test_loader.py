@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ftops.config.config import Config, Lifecycle, Resource, StateSettings
+from ftops.config.graph import build
 from ftops.config.loader import load
 from ftops.core.address import Address, Reference, Secret, Template
 from ftops.core.errors import SpecError
@@ -612,3 +613,30 @@ def test_keys_have_one_form_of_unicode(tmp_path: Path, written: str, each: str) 
 def test_the_keys_of_a_matrix_have_one_form_of_unicode(tmp_path: Path) -> None:
     text = "datasets: {d: {for_each: {matrix: {@: [@]}}, path: a.jsonl}}".replace("@", DECOMPOSED)
     assert str(config(tmp_path, text).resources[0].address) == f'dataset.d["{COMPOSED}={COMPOSED}"]'
+
+
+@pytest.mark.parametrize(
+    ("moved", "warned"),
+    [
+        ("[{from: dataset.old, to: dataset.trian}]", ["dataset.trian isn't declared"]),
+        ("[{from: dataset.old, to: dataset.train}]", []),
+        ("[{from: dataset.old, to: dataset.trian}, {from: dataset.trian, to: dataset.train}]", []),
+        ("[{from: dataset.old, to: dataset.questions}]", []),
+    ],
+)
+def test_a_move_to_nearly_the_name_of_a_resource_gets_a_warning(
+    tmp_path: Path, moved: str, warned: list[str]
+) -> None:
+    found = config(tmp_path, f"{DATA}moved: {moved}\n")
+    assert [warning.summary for warning in found.warnings] == warned
+    assert all(w.place and w.place.text[w.place.column - 1 :].startswith("dataset.t") for w in found.warnings)
+
+
+def test_a_resource_that_depends_on_itself_is_no_cycle_of_several(tmp_path: Path) -> None:
+    job = "jobs: {a: {model: '${job.a.fine_tuned_model}', training: train}}\n"
+    with pytest.raises(SpecError) as refused:
+        build(config(tmp_path, DATA + job))
+    [finding] = refused.value.diagnostics
+    assert finding.summary == "job.a depends on itself"
+    assert finding.place is not None
+    assert finding.place.line == 2

@@ -186,6 +186,13 @@ def test_more_errors_than_are_shown_are_counted() -> None:
     assert any("980 more errors" in fault for fault in found)
 
 
+def test_a_fault_of_many_prompts_is_one_error_that_names_their_lines() -> None:
+    content = "\n".join(row(prompt=str(i), expected="fly") for i in range(9))
+    [found] = faults("p.jsonl", content)
+    assert found.startswith("p.jsonl:1:1: unknown key `expected` in a prompt.")
+    assert "It is the same in 8 other prompts: line 2, 3, 4, 5, 6 and 3 more." in found
+
+
 def test_line_separators_of_unicode_end_no_row() -> None:
     (prompt,) = read_prompts('{"prompt": "a\u2028b\x85c", "expect": "fly"}'.encode(), "p.jsonl", TOOLS)
     assert prompt.text == "a\u2028b\x85c"

@@ -57,8 +57,14 @@ def test_a_mapping_becomes_graders_in_its_order() -> None:
         ({"type": "similarity", "at_least": True}, ("g", "at_least"), "a number from 0 to 1", ""),
         ({"type": "one_of", "values": [1]}, ("g", "values"), "a list of texts", "quote"),
         ({"type": "one_of", "values": []}, ("g", "values"), "a list of texts", ""),
-        ({"type": "regex", "pattern": "(a"}, ("g", "pattern"), "not a regular expression: (a", "Rust"),
-        ({"type": "regex", "pattern": 5}, ("g", "pattern"), "not a regular expression: 5", ""),
+        (
+            {"type": "regex", "pattern": "(a"},
+            ("g", "pattern"),
+            "not a regular expression: (a",
+            "unterminated",
+        ),
+        ({"type": "regex", "pattern": "(?=a)"}, ("g", "pattern"), "not a regular expression: (?=a)", "Rust"),
+        ({"type": "regex", "pattern": 5}, ("g", "pattern"), "not a regular expression: 5", "quotes"),
         ({"type": "json_schema", "schema": {"type": 5}}, ("g", "schema"), "isn't a JSON Schema", ""),
         (
             {"type": "json_schema", "schema": {"$ref": "https://host.invalid/a"}},
