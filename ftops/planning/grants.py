@@ -16,7 +16,7 @@ from ftops.core.dag import closure, reverse
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import CREATING, Action, Change, Options, Plan
 from ftops.state.entries import Entry, Moved, ProviderReplaced, Reassigned, Recorded, Removed
-from ftops.state.state import Grant, State
+from ftops.state.state import INTERRUPTED, Grant, ResourceState, State
 
 _GOES_ON = frozenset({Action.ADOPT, Action.RESUME, Action.RESTORE})
 """Actions that create and cost nothing."""
@@ -68,7 +68,9 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
     """What of `again`, which was planned for the state, is left of the approved plan."""
     before = {c.address: c for c in approved.changes if c.action not in _ENDS}
     ends = {(c.address, c.remote_id): c.action for c in approved.changes if c.action in _ENDS}
-    own = _made(approved, again, state)
+    records = _made(approved, again, state)
+    own = {record.address for record in records}
+    ended = {record.address for record in records if not record.outputs.get(INTERRUPTED)}
     failed: list[Address] = []
     changed: list[Address] = []
     foreign: dict[str, str] = {}
@@ -84,7 +86,7 @@ def residual(approved: Plan, again: Plan, state: State, *, retry: bool) -> Resid
                 kept[change.step] = change
         elif one is None:
             continue
-        elif change.action in CREATING and (address in own or one.action in _GOES_ON):
+        elif change.action in CREATING and (address in ended or one.action in _GOES_ON):
             failed.append(address)
             kept[change.step] = change
             if retry and (why := _difference(one, change)):
@@ -127,13 +129,13 @@ def touches(entries: Iterable[Entry], grant: Grant) -> bool:
     return not named.isdisjoint(grant.addresses)
 
 
-def _made(approved: Plan, again: Plan, state: State) -> set[Address]:
-    """Where an object was made since the approval, whatever has become of it."""
+def _made(approved: Plan, again: Plan, state: State) -> list[ResourceState]:
+    """The objects that were made since the approval, whatever has become of them."""
     old = {(change.address, change.remote_id) for change in approved.changes}
     making = {change.address for change in approved.changes if change.action in CREATING}
     found = (entry.resource for entry in again.entries if isinstance(entry, Recorded))
     records = (*state.resources.values(), *found)
-    return {r.address for r in records if r.address in making and (r.address, r.remote_id) not in old}
+    return [r for r in records if r.address in making and (r.address, r.remote_id) not in old]
 
 
 def _difference(approved: Change, change: Change) -> str:

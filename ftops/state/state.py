@@ -32,6 +32,8 @@ class Operation(StrEnum):
     UPDATE = "update"
 
 
+INTERRUPTED = "interrupted"
+"""Among the outputs of an object that an interrupted run has left unfinished: it hasn't failed."""
 OWNER_DIGITS = 6
 """Leading hex digits of a token that identify its state."""
 

@@ -16,7 +16,7 @@ CHAT = "POST *chat/completions*"
 
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
-    """Whose evaluation was killed while it asked."""
+    """Whose evaluation was killed while it asked. `ftops reconcile` continues the approval of --no-wait."""
     kill(lab)
     return lab
 
@@ -24,7 +24,7 @@ def lab(lab: Lab) -> Lab:
 def kill(lab: Lab) -> None:
     lab.apply("--target", "job.copilot")
     lab.cloud.fault(CHAT, after=1, delay=5.0)
-    command = [*FTOPS, "apply", "-y"]
+    command = [*FTOPS, "apply", "-y", "--no-wait"]
     with subprocess.Popen(command, cwd=lab.folder.path, env=environment(), stdout=subprocess.PIPE) as process:
         until(lambda: sum(rule["hits"] for rule in lab.cloud.admin("GET", "faults")["faults"]) > 1)
         process.kill()
@@ -61,6 +61,12 @@ def test_state_rm_does_not_forget_it(lab: Lab, is_recorded: bool) -> None:
     assert lab.record("job.copilot"), "all or nothing"
     swept(lab)
     assert lab.folder.ok("state", "rm", "evaluation.exam") == "Forgot evaluation.exam\n"
+
+
+def test_an_interrupted_evaluation_goes_on_without_a_retry(lab: Lab) -> None:
+    done = lab.run("reconcile")
+    assert done.code == 0, done
+    assert lab.temporary() == [] and lab.result()["verdict"] == "better"
 
 
 def test_state_rm_forgets_it_by_force(lab: Lab) -> None:

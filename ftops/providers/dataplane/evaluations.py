@@ -34,7 +34,7 @@ from ftops.providers.dataplane.asked_model import (
     served_by,
     sku_of,
 )
-from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
+from ftops.state.state import INTERRUPTED, PendingOperation, RemoteObject, ResourceState, Status
 
 if TYPE_CHECKING:
     from ftops.evaluation.agreement import Agreement
@@ -107,7 +107,8 @@ class Evaluations:
         left = [found.name for found in self._deployments.existing() if found.name.startswith(prefix)]
         if not left:
             return None
-        return _with_left(operation.token, left, "it was interrupted")
+        found = _with_left(operation.token, left, "it was interrupted")
+        return replace(found, attributes={**found.attributes, INTERRUPTED: True})
 
     def existing(self) -> list[Existing]:
         return []
