@@ -39,6 +39,8 @@ class Trial(Struct, frozen=True):
     last: float | None = None
     best: float | None = None
     """The metric by which jobs are compared: at the last step that has it, and the best of all steps."""
+    best_at: int | None = None
+    """The step of `best`, of which there may be no checkpoint any more."""
     accuracy: float | None = None
     tokens: int | None = None
     """Tokens that were billed."""
@@ -178,7 +180,9 @@ def _trial(
 ) -> Trial:
     left = [object_at(job.outputs, "metrics")] * bool(job.stopped)
     rows = results.rows if isinstance(results, Results) else left
-    values = [value for row in rows if (value := measure.value(row)) is not None]
+    steps = [(value, row.get("step")) for row in rows if (value := measure.value(row)) is not None]
+    values = [value for value, _ in steps]
+    best = measure.best(values) if values else None
     accuracies = [float(row[accuracy]) for row in rows if isinstance(row.get(accuracy), int | float)]
     tokens = job.outputs.get("trained_tokens")
     billed = tokens if isinstance(tokens, int) else None
@@ -188,7 +192,8 @@ def _trial(
         job.said_status,
         differs,
         last=values[-1] if values else None,
-        best=measure.best(values) if values else None,
+        best=best,
+        best_at=next((int(at) for value, at in steps if value == best and at is not None), None),
         accuracy=accuracies[-1] if accuracies else None,
         tokens=billed,
         dollars=training_dollars(job, billed, known),

@@ -16,7 +16,7 @@ from ftops.views.table import draw_table, fits, left_out
 from ftops.views.values import show
 
 _WIDTH = 40
-_LESS_NEEDED = ("tokens", "cost", "best step", "accuracy")
+_LESS_NEEDED = ("tokens", "cost", "checkpoint", "at step", "accuracy")
 """Columns in the order in which they are left out of a table that is too wide."""
 Columns = dict[str, list[str]]
 """The cells of a column, by its name."""
@@ -79,6 +79,7 @@ def _trial_to_json(trial: Trial) -> dict[str, Json]:
         "inputs": dict(trial.differs),
         "last": trial.last,
         "best": trial.best,
+        "best_at": trial.best_at,
         "token_accuracy": trial.accuracy,
         "trained_tokens": trial.tokens,
         "dollars": trial.dollars,
@@ -149,11 +150,12 @@ def _columns(sweep: Sweep) -> Columns:
         "key": lambda trial: clean(trial.address.key or ""),
         **{clean(name): partial(_input, name) for name in differing},
         f"best {sweep.metric}": lambda trial: _number(trial.best),
+        "at step": lambda trial: "" if trial.best_at is None else str(trial.best_at),
         f"last {sweep.metric}": lambda trial: _number(trial.last),
         "accuracy": lambda trial: _number(trial.accuracy),
         "tokens": lambda trial: "" if trial.tokens is None else f"{trial.tokens:,}",
         "cost": lambda trial: "" if trial.dollars is None else written(trial.dollars),
-        "best step": lambda trial: "" if trial.step is None else str(trial.step),
+        "checkpoint": lambda trial: "" if trial.step is None else str(trial.step),
         **{name: partial(_score, name) for name in scores},
         "": lambda trial: clean(note_of(sweep, trial)),
     }

@@ -16,7 +16,9 @@ RATES = (0.5, 1, 2)
 
 def trial(key: str, rate: float, last: float, training: str = "dataset.mild") -> Trial:
     differs: dict[str, Json] = {"learning_rate_multiplier": rate, "n_epochs": 3, "training": training}
-    return Trial(Address("job", "sweep", key), "succeeded", differs, last, last, 0.77, 1755, 0.0039, None, 36)
+    return Trial(
+        Address("job", "sweep", key), "succeeded", differs, last, last, 24, 0.77, 1755, 0.0039, None, 36
+    )
 
 
 def sweep(keys: str) -> Sweep:
@@ -32,16 +34,16 @@ LONG = "learning_rate_multiplier={},n_epochs=3,training=mild"
     [
         (None, set()),
         (160, set()),
-        (100, {"key"}),
-        (80, {"key", "tokens", "cost"}),
-        (64, {"key", "tokens", "cost", "accuracy", "step"}),
+        (100, {"key", "tokens"}),
+        (80, {"key", "tokens", "cost", "checkpoint"}),
+        (64, {"key", "tokens", "cost", "checkpoint", "step", "accuracy"}),
     ],
 )
 def test_a_table_stays_one_without_the_keys_that_its_inputs_say(
     columns: int | None, missing: set[str]
 ) -> None:
     heading, *rows = draw_sweep(sweep(LONG), PLAIN, columns)
-    words = {"key", "tokens", "cost", "step", "accuracy", "training"}
+    words = {"key", "tokens", "cost", "checkpoint", "step", "accuracy", "training"}
     assert words - set(heading.split()) == missing
     assert all(f"{1 + rate:.4f}" in row for rate, row in zip(RATES, rows, strict=False))
     lines = [line for row in (heading, *rows[: len(RATES)]) for line in row.split("\n")]
@@ -49,7 +51,9 @@ def test_a_table_stays_one_without_the_keys_that_its_inputs_say(
     first = 'The first is job.sweep["learning_rate_multiplier=0.5,n_epochs=3,training=mild"].'
     below = rows[len(RATES) :]
     names = (
-        name for name in ("key", "accuracy", "tokens", "cost", "best step") if name.split()[-1] in missing
+        name
+        for name in ("key", "at step", "accuracy", "tokens", "cost", "checkpoint")
+        if name.split()[-1] in missing
     )
     note = f"Left out, for the width: {', '.join(names)}; `-o csv` has them."
     assert below == [note, first][: 2 * bool(missing)]
