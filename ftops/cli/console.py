@@ -117,14 +117,16 @@ class Screen:
         """For people, without line ends."""
         self.text("".join(f"{line}\n" for line in lines))
 
+    @property
+    def height(self) -> int:
+        """The lines that a terminal has room for, above the cursor. Only if `is_live`."""
+        return max(1, os.get_terminal_size(self._out.fileno()).lines - 1)
+
     def redrawn(self, lines: Sequence[str], before: int) -> int:
         """Lines in place of the `before` lines that were drawn last, as many as the terminal has room for.
         Only if `is_live`. Returns their number."""
-        rows = os.get_terminal_size(self._out.fileno()).lines
-        shown = "".join(f"{line}\n" for line in lines)
-        shown = "".join(
-            self._folded(clean_lines(shown), self._out).splitlines(keepends=True)[: max(1, rows - 1)]
-        )
+        text = self._folded(clean_lines("".join(f"{line}\n" for line in lines)), self._out)
+        shown = "".join(text.splitlines(keepends=True)[: self.height])
         up = f"\x1b[{before}A" if before else ""
         self._write(self._out, f"{up}\r\x1b[J{shown}")
         return shown.count("\n")

@@ -100,7 +100,7 @@ def recorded_run(resource: ResourceState) -> TrainingRun:
         resource.remote_id,
         resource.said_status,
         resource.status,
-        resource.message or resource.not_started,
+        resource.message or str(resource.stopped.get("reason") or ""),
         str(outputs.get("created_at") or resource.created_at or ""),
         str(outputs.get("finished_at") or ""),
         tokens if isinstance(tokens, int) else None,

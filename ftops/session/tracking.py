@@ -104,8 +104,9 @@ def tracked_run(
 
 
 def _status(job: ReportedJob) -> str:
-    state = job.training.run.state
-    return KILLED if job.training.run.status.lower() in _CANCELLED else _STATUSES[state]
+    training = job.training
+    is_killed = training.is_stopped or training.run.status.lower() in _CANCELLED
+    return KILLED if is_killed else _STATUSES[training.run.state]
 
 
 def _parameters(job: ReportedJob) -> Parameters:

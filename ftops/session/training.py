@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError, UsageError
@@ -45,6 +46,8 @@ class Training(Struct, frozen=True):
     expected: Expected | None = None
     is_gone: bool = False
     """Whether the service doesn't have the job any more."""
+    is_stopped: bool = False
+    """Whether a rule of its sweep has stopped it, or kept it from being started."""
     unknown: tuple[str, ...] = ()
     """Hyperparameters that the service chooses, so that `steps` isn't known yet."""
 
@@ -137,6 +140,9 @@ def _events_of(provider: Provider, job: ResourceState, seen: Mapping[str, str]) 
 def _training(job: ResourceState, run: TrainingRun | None, state: State, now: datetime) -> Training:
     if run is None:
         return Training(job.address, recorded_run(job), is_gone=True)
+    is_stopped = bool(job.stopped) and run.state is not Status.PENDING
+    if is_stopped:
+        run = replace(run, status=job.said_status, state=job.status, message=str(job.stopped.get("reason")))
     steps = run.steps or training_steps(job, state.resources.values(), run.hyperparameters)
     newest = max((event.at for event in run.events), default="")
     is_ended = run.state is not Status.PENDING
@@ -146,7 +152,10 @@ def _training(job: ResourceState, run: TrainingRun | None, state: State, now: da
     elapsed = _seconds(created, until)
     expected = None if is_ended else _by_pace(run, steps, until) or _by_records(job, elapsed, state)
     unknown = () if steps or is_ended else tuple(unreported_counts(job, run.hyperparameters))
-    return Training(job.address, run, steps, elapsed, _seconds(started, until), expected, unknown=unknown)
+    trained = _seconds(started, until)
+    return Training(
+        job.address, run, steps, elapsed, trained, expected, unknown=unknown, is_stopped=is_stopped
+    )
 
 
 def _by_pace(run: TrainingRun, steps: int | None, now: datetime | None) -> Expected | None:

@@ -107,10 +107,10 @@ class ResourceState(Struct, frozen=True):
 
     @property
     def said_status(self) -> str:
-        """The word of the service for its status; the status itself if it has none. The service knows nothing
-        of a job that a budget keeps from starting."""
-        if self.not_started:
-            return "not started: budget"
+        """The word of the service for its status; the status itself if it has none. A job that a rule
+        of its sweep has stopped is merely cancelled there; it has none that a budget keeps from starting."""
+        if self.stopped and self.status is Status.READY:
+            return "not started: budget" if self.is_off else "stopped early"
         return str(self.outputs.get("status") or self.status.value)
 
     @property

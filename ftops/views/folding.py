@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unicodedata import combining, east_asian_width
 
 _SGR = r"\x1b\[[0-9;]*m"
@@ -21,6 +21,9 @@ _LABEL = r" *(?:[^\s:(]+ ){1,3} *= |\w(?:[^\s:(]|:\d)*(?: [^\s:(]+){0,4}  +"
 """`name   = ` or `name   `: what follows is folded below its beginning."""
 _PADDED = r"(?<=\S) {2,}= "
 """What aligns a value with others; it is given up if the value fits into the line then."""
+_NAME_IN_KEY = r'(?<=["[,])[^",=[\]]+='
+_AROUND_KEY = r'^[^\["]*\["(.*)"\]'
+"""In the key of a matrix: the name of a value, and all around the key."""
 _NARROWEST = 24
 """The least columns that text is folded to."""
 
@@ -50,6 +53,15 @@ def shortened(text: str, columns: int) -> str:
     while columns_of(head) + 1 + columns_of(tail) > columns:
         tail = tail[1:]
     return f"{head}…{tail}"
+
+
+def distinct_names(labels: Sequence[str], columns: int) -> list[str]:
+    """Labels of at most so many columns, all of one form. Keys of a matrix get shorter before anything is
+    cut: `job.tone["rate=0.5,epochs=2"]` becomes `job.tone["0.5,2"]`, and then `0.5,2`."""
+    values = [re.sub(_NAME_IN_KEY, "", label) for label in labels]
+    keys = [re.sub(_AROUND_KEY, r"\1", label) for label in values]
+    forms = [([shortened(label, columns) for label in form], form) for form in (labels, values, keys)]
+    return max(forms, key=lambda form: (len(set(form[0])), form[0] == [*form[1]]))[0]
 
 
 def folded(text: str, columns: int) -> str:

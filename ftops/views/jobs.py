@@ -10,7 +10,7 @@ from ftops.core.plurals import agree, plural
 from ftops.providers.training_run import JobEvent, SavedCheckpoint
 from ftops.session.training import Expected, Training
 from ftops.state.state import Status
-from ftops.views.folding import columns_of
+from ftops.views.folding import columns_of, distinct_names
 from ftops.views.paint import Painter, clean
 from ftops.views.table import draw_table, left_out
 from ftops.views.training_metrics import METRICS, known
@@ -18,32 +18,64 @@ from ftops.views.values import duration
 
 _LESS_NEEDED = ("accuracy", "tokens", "elapsed", "loss", "reward", "to expect")
 """Columns in the order in which they are left out of a table that is too wide."""
+_SHORTEST_NAME = 16
+"""Columns that names get at least."""
+_NOTES = 6
+"""Lines for headings and for what is said below a table."""
 _STYLES = {Status.READY: "good", Status.TAINTED: "error", Status.PENDING: "update"}
 _SHARES = ("preferred", "accuracy")
 _NUMBERS = frozenset({*METRICS, "step", "tokens", "elapsed"})
 _BY = {"pace": "at the pace of its steps", "recorded": "as long as recorded jobs like it took"}
 
 
-def draw_jobs(trainings: Sequence[Training], paint: Painter, width: int | None = None) -> list[str]:
-    """A table with a row for each job, or all about a single one."""
+def draw_jobs(
+    trainings: Sequence[Training], paint: Painter, width: int | None = None, height: int | None = None
+) -> list[str]:
+    """A table with a row for each job, or all about a single one. Jobs in progress are the first rows, those
+    that wait next, and what doesn't fit into so many lines is only counted."""
     if len(trainings) == 1:
         return _detail(trainings[0], paint)
-    rows = [_row(training) for training in trainings]
-    known_columns = [name for name in rows[0] if any(row[name] for row in rows)] if rows else []
-    columns = list(known_columns)
-    if width is not None and _width(rows, columns) > width:
-        rows = [{**row, "step": row["step"].replace(" of ", "/")} for row in rows]
-    for name in _LESS_NEEDED:
-        if width is not None and _width(rows, columns) > width and name in columns:
-            columns.remove(name)
-    if not rows:
+    if not trainings:
         return []
+    ordered = sorted(trainings, key=lambda one: (one.is_ended, one.run.step is None))
+    shown = ordered[: None if height is None or len(ordered) < height - _NOTES else max(1, height - _NOTES)]
+    whole = [_row(training) for training in shown]
+    known_columns = [name for name in whole[0] if any(row[name] for row in whole)]
+    rows, columns = _fitted(whole, known_columns, width)
     cells = [columns, *([row[name] or "-" for name in columns] for row in rows)]
     numbers = [at for at, name in enumerate(columns) if name in _NUMBERS]
     state = columns.index("state")
-    styles = {(n, state): _style(training) for n, training in enumerate(trainings, 1)}
+    styles = {(n, state): _style(training) for n, training in enumerate(shown, 1)}
     lines = draw_table(cells, paint, width, right=numbers, styles=styles)
+    if rest := len(ordered) - len(shown):
+        lines.append(paint(f"… and {rest} more", "dim"))
+    if rows[0]["address"] != whole[0]["address"]:
+        lines.append(paint(f"The first is {shown[0].address}.", "dim"))
     return [*lines, *left_out(known_columns, columns, paint, "`ftops jobs ADDRESS` has them")]
+
+
+def _fitted(
+    rows: Sequence[Mapping[str, str]], known_columns: Sequence[str], width: int | None
+) -> tuple[list[Mapping[str, str]], list[str]]:
+    """Rows and columns that take so many columns of a terminal: steps and keys get shorter, then columns are
+    left out, then names are cut."""
+    rows, columns = list(rows), list(known_columns)
+    if width is None or _width(rows, columns) <= width:
+        return rows, columns
+    addresses = [row["address"] for row in rows]
+    whole = max(map(columns_of, addresses))
+
+    def named(room: int) -> list[Mapping[str, str]]:
+        names = distinct_names(addresses, room)
+        return [{**row, "address": name} for row, name in zip(rows, names, strict=True)]
+
+    rows = [{**row, "step": row["step"].replace(" of ", "/")} for row in rows]
+    others = [name for name in columns if name not in ("address", *_LESS_NEEDED)]
+    rows = named(max(_SHORTEST_NAME, min(whole, width - 2 - _width(rows, others))))
+    for name in _LESS_NEEDED:
+        if _width(rows, columns) > width and name in columns:
+            columns.remove(name)
+    return rows, columns
 
 
 def standing(training: Training) -> str:
@@ -178,7 +210,9 @@ def _width(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
 
 
 def _style(training: Training) -> str:
-    return "error" if training.is_gone else _STYLES.get(training.run.state, "")
+    if training.is_gone or training.is_stopped:
+        return "error" if training.is_gone else "update"
+    return _STYLES.get(training.run.state, "")
 
 
 def _detail(training: Training, paint: Painter) -> list[str]:

@@ -5,8 +5,7 @@ The only module that imports rich, and imported only when it is used.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -20,7 +19,7 @@ from rich.text import Text
 from ftops.applying import events
 from ftops.planning.cost.durations import left_by_pace
 from ftops.planning.plan import Action
-from ftops.views.folding import columns_of, folded, shortened
+from ftops.views.folding import columns_of, distinct_names, folded
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.progress import awaited_text, final_line, name_of, stop_text
 from ftops.views.training_metrics import short_texts
@@ -32,8 +31,6 @@ _WIDE = 90
 _SHORTEST_NAME, _LOSSES, _TEXT = 16, 26, 38
 """Columns that names get at least; that a bar leaves for step and losses; and that all that is known of a
 training gets before names get more."""
-_NAME_IN_KEY = re.compile(r'(?<=["[,])[^",=[\]]+=')
-_AROUND_KEY = re.compile(r'^[^\["]*\["(.*)"\]')
 _FIXED = 1 + 6 + 4 * 2
 """Columns of the spinner, a clock such as `12m05s`, and of what separates them."""
 
@@ -90,15 +87,6 @@ class _Row:
         if self.usual and now - self.since < self.usual[1]:
             return range_left(*(max(0.0, end - (now - self.since)) for end in self.usual))
         return ""
-
-
-def distinct_names(labels: Sequence[str], columns: int) -> list[str]:
-    """Labels of at most so many columns. If some were the same when cut, keys of a matrix get shorter:
-    `job.tone["rate=0.5,epochs=2"]` becomes `job.tone["0.5,2"]`, and then `0.5,2`."""
-    values = [re.sub(_NAME_IN_KEY, "", label) for label in labels]
-    keys = [re.sub(_AROUND_KEY, r"\1", label) for label in values]
-    cut = [[shortened(label, columns) for label in form] for form in (labels, values, keys)]
-    return max(cut, key=lambda form: len(set(form)))
 
 
 class _Names:

@@ -17,7 +17,8 @@ from ftops.core.address import Address, Reference, Secret, Template, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.planning.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.views import diagnostics, plan, progress
-from ftops.views.live import LiveView, distinct_names
+from ftops.views.folding import distinct_names
+from ftops.views.live import LiveView
 from ftops.views.paint import PLAIN, Painter, clean, path_word, wants_color
 from ftops.views.values import duration, leaves, short_id, show, size
 from tests.golden.cli import golden

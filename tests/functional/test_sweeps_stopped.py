@@ -113,7 +113,7 @@ def test_losers_are_stopped_and_the_best_goes_on(cloud: Cloud, folder: Folder) -
     for key, one in found.items():
         assert one["rule"] == "median" and one["step"] in (8, 10)
         assert one["tokens_saved"] > 0 and one["dollars_saved"] > 0
-        assert jobs(folder)[key]["status"] == "cancelled"
+        assert jobs(folder)[key]["status"] == "stopped early"
         assert recorded(folder)[key]["outputs"]["metrics"]["step"] in (4, 8)
     trials = folder.run("results", "job.sweep", "-o", "json").json["trials"]
     assert {one["key"] for one in trials if one["stopped"]} == found.keys()
@@ -154,7 +154,7 @@ def test_a_run_that_is_killed_stops_them_all_the_same(
     assert done.returncode == -9, done
     folder.run("apply", "-y", "--no-wait")
     found = stopped(folder)
-    assert found and all(jobs(folder)[key]["status"] == "cancelled" for key in found)
+    assert found and all(jobs(folder)[key]["status"] == "stopped early" for key in found)
     finished(cloud, folder)
     assert stopped(folder) == found
     assert "No changes." in folder.ok("plan")

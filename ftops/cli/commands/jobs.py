@@ -163,7 +163,7 @@ def _followed(screen: Screen, session: Session, address: Address | None) -> int:
         session.reread()  # an apply elsewhere may have started more
         found = _look(session, address)
         if screen.is_live:
-            drawn = screen.redrawn(draw_jobs(found, screen.paint, screen.width), drawn)
+            drawn = screen.redrawn(draw_jobs(found, screen.paint, screen.width, screen.height), drawn)
         for one in found:
             mark, before = (one.run.status, one.run.step), said.get(one.address)
             said[one.address] = mark

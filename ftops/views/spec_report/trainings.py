@@ -145,7 +145,8 @@ def content(job: ReportedJob) -> Iterator[Node]:
     if not job.training.is_ended:
         yield element("p", f"Now: {standing(job.training)}", class_="standing")
     elif job.training.run.message:
-        yield element("p", job.training.run.message, class_="word error")
+        error = " error" * (job.training.run.state is Status.TAINTED)
+        yield element("p", job.training.run.message, class_=f"word{error}")
     if job.verdict is not None:
         verdict = job.verdict
         yield element(

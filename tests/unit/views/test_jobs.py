@@ -15,10 +15,15 @@ from ftops.views.paint import PLAIN
 from ftops.views.training_metrics import known
 
 
-def training(key: str, expected: Expected | None = None, status: str = "running") -> Training:
+def training(
+    key: str,
+    expected: Expected | None = None,
+    status: str = "running",
+    state: Status = Status.PENDING,
+) -> Training:
     metrics = {"train_loss": 0.087, "valid_loss": 0.116, "train_mean_token_accuracy": 0.9, "step": 64.0}
     event = JobEvent("e1", "2026-11-30T10:00:00Z", "info", "Step 64", Progress("", None, metrics), 64)
-    run = TrainingRun("ftjob-1", status, Status.PENDING, events=(event,), tokens=1_234_567)
+    run = TrainingRun("ftjob-1", status, state, events=(event,), tokens=1_234_567)
     return Training(Address("job", "a-rather-long-name", key), run, 96, 724.0, 400.0, expected)
 
 
@@ -33,9 +38,16 @@ def test_a_table_fits_and_keeps_step_and_validation_loss() -> None:
 
 def test_a_row_of_a_long_address_is_one_line() -> None:
     rows = [training(f"rate=0.{number},n_epochs=3,b=1") for number in range(4)]
-    _, *drawn, note = draw_jobs(rows, PLAIN, 80)
+    _, *drawn, first, note = draw_jobs(rows, PLAIN, 80)
+    assert first == f"The first is {rows[0].address}."
     assert note.startswith("Left out, for the width: ") and note.endswith("`ftops jobs ADDRESS` has them.")
     assert all("\n" not in row and " 64/96 " in row for row in drawn)
+
+
+def test_jobs_in_progress_come_first_and_the_rest_is_counted() -> None:
+    ended = [training(f"e{number}", status="succeeded", state=Status.READY) for number in range(9)]
+    lines = draw_jobs([*ended, training("fr")], PLAIN, 80, 10)
+    assert ['["fr"]' in lines[1], lines[5]] == [True, "… and 6 more"]
 
 
 @pytest.mark.parametrize(
