@@ -16,6 +16,7 @@ from tests.explore.cloud import BASE
 from tests.explore.contents import CONTENTS
 from tests.explore.exams import BOUNDS, PROMPTS
 from tests.explore.hosting import DAY, NIGHT
+from tests.explore.policies import CHOICES
 from tests.explore.serving import OPEN
 from tests.explore.spec import ACCOUNTS, PLAIN, Data, Exam, Item, Job, Serving, Spec, needs, readdressed
 
@@ -445,6 +446,7 @@ EDITS: Mapping[str, Edit] = {
     "suffix": _change("job", lambda i, b, s: replace(i, suffix=("", "s")[b % 2])),
     "reports": _change("job", lambda i, b, s: replace(i, reports=not i.reports)),
     "owner": lambda s, a, b: replace(s, owner=s.owner.rstrip("!") + "!" * (b % 2)),
+    "policy": lambda s, a, b: replace(s, rules=CHOICES[b % len(CHOICES)]),
     "key": lambda s, a, b: replace(s, key=b % 3),
     "training": _change("job", lambda i, b, s: replace(i, training=pick(s.of("dataset"), b) or i.training)),
     "start from": _change("job", _model_edit),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.core.address import Address
 from ftops.core.hosting_hours import is_off_at
-from ftops.planning.plan import CREATING, Action, Mode
+from ftops.planning.plan import CREATING, Action, Change, Mode
 from ftops.state.live_state import fold
 from ftops.state.state import Status, owner_mark
 from tests.explore.cloud import Asked
@@ -47,11 +47,16 @@ def asked_as_declared(world: World, run: Run) -> Iterator[str]:
             yield f"{one.model} was asked `{one.prompt}` {times} times"
     if run.plan is None or not run.is_done or run.is_saved:
         return
-    made = {change.address for change in run.plan.changes if change.action in CREATING}
+    made = {c.address for c in run.plan.changes if c.action in CREATING and (not c.unless or _is_new(c, run))}
     for address in made.intersection(run.spec.of("evaluation")):
         exam = run.spec.exam(address)
         if exam.anew and PROMPTS[exam.prompts][0] not in {one.prompt for one in run.asked}:
             yield f"{address} was made of answers that are too old"
+
+
+def _is_new(change: Change, run: Run) -> bool:
+    record = run.after.resources.get(change.address)
+    return record is not None and record.remote_id != change.remote_id
 
 
 def _asks(address: Address, one: Asked, run: Run) -> bool:

@@ -77,7 +77,10 @@ def _hosted(clone: Clone) -> tuple[Address, ...]:
 
 
 def as_recorded(world: World, run: Run) -> Iterator[str]:
-    """After a reconcile that is done, what has hours is recorded as they say; nothing else has changed."""
+    """After a reconcile that is done, what has hours is recorded as they say; nothing else has changed. Only
+    hours that were applied in another folder are refused."""
+    if run.is_refused and not run.clone.is_copy:
+        yield "hours aren't trusted that were applied here"
     for address, record in run.before.resources.items():
         if address in run.before.pending:
             continue  # its object may have been found

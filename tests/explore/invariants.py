@@ -25,6 +25,7 @@ from tests.explore.gating import (
     nothing_temporary_is_left,
 )
 from tests.explore.hosting import comes, goes, is_off
+from tests.explore.policies import rules_hold
 from tests.explore.serving import Managed
 from tests.explore.spec import Spec
 from tests.explore.sweeping import (
@@ -359,6 +360,7 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         asked_as_declared,
         decided_as_in_full,
         held_stays,
+        rules_hold,
         nothing_temporary_is_left,
         all_that_was_shown,
         as_declared_in_the_end,
@@ -472,7 +474,8 @@ def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
 
 
 def _has_model(deletion: Event, heir: Address, run: Run) -> bool:
-    """Whether there is the model that the heir is to serve: the pinned one, if it is rolled back."""
+    """Whether there is the model that the heir is to serve: the pinned one, if it is rolled back. That
+    somebody has deleted that is for preflight to find."""
     spec, model = run.spec, run.spec.serving(heir).model
     pin = fold(run.before, run.plan.entries if run.plan else ()).pins.get(heir)
     if pin is None and (model is None or spec.ignores(heir) or spec.deletes_first(model)):
@@ -480,7 +483,8 @@ def _has_model(deletion: Event, heir: Address, run: Run) -> bool:
     account, now = spec.account(heir), deletion.now
     trained = [t for t in deletion.there.values() if t.account == account and t.status(now) == "succeeded"]
     if pin is not None:
-        return any(t.model == pin.model for t in trained)
+        is_gone = all(t.kind != "job" or t.model != pin.model for t in run.there.values())
+        return is_gone or any(t.model == pin.model for t in trained)
     return model is not None and any(t.essence == spec.essence(model) for t in trained)
 
 

@@ -22,6 +22,7 @@ from tests.explore.edits import ADDRESSES, EDITS, pick, sweep
 from tests.explore.faults import Fault, FaultKind
 from tests.explore.granted import GrantRules
 from tests.explore.hosting import DAY, NIGHT, HostingRules
+from tests.explore.policies import PolicyRules
 from tests.explore.previews import PreviewRules
 from tests.explore.serving import OPEN
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
@@ -130,7 +131,7 @@ class Tally:
     commands: int = 0
 
 
-class Explore(GrantRules, PreviewRules, HostingRules, SweepRules, RuleBasedStateMachine):
+class Explore(GrantRules, PolicyRules, PreviewRules, HostingRules, SweepRules, RuleBasedStateMachine):
     """One history."""
 
     tally: ClassVar[Tally] = Tally()

@@ -95,7 +95,7 @@ def as_preview(spec: Spec) -> Spec:
         elif isinstance(named, Job):
             named = replace(named, suffix=own(named.suffix))
         items[address] = named
-    return replace(spec, items=items, imports=(), moved=(), removed=())
+    return replace(spec, items=items, imports=(), moved=(), removed=(), rules=())
 
 
 def collect(world: World, clone: Clone, fault: Fault) -> Run:

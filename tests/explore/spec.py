@@ -25,6 +25,7 @@ from ftops.core.serving import MANAGED_SKU
 from tests.explore import exams
 from tests.explore.cloud import BASE, Essence, job_essence
 from tests.explore.contents import CONTENTS, Content
+from tests.explore.policies import policy_of
 from tests.explore.serving import OPEN
 
 PLAIN = Lifecycle()
@@ -164,6 +165,8 @@ class Spec(Struct, frozen=True):
     key: int = 0
     """The key of that number encrypts the state; 0: it is in the clear."""
     sweeping: Sweeping = Sweeping()
+    rules: tuple[str, ...] = ()
+    """The rules of the policy that are in force, by name."""
 
     def account(self, address: Address) -> str:
         return self.accounts[self.items[address].provider]
@@ -255,6 +258,7 @@ class Spec(Struct, frozen=True):
         yield from (f"removed: {address}{' retain' * retain}" for address, retain in self.removed)
         yield from (f"import: {address} from {remote_id}" for address, remote_id in self.imports)
         yield from [f"sweep: {self.sweeping}"] * (self.sweeping != Sweeping())
+        yield from [f"policy: {', '.join(self.rules)}"] * bool(self.rules)
         yield from [f"owner: {self.owner}"] * (self.owner != "somebody")
         yield from [f"state encrypted with key {self.key}"] * bool(self.key)
 
@@ -314,6 +318,7 @@ def to_config(spec: Spec, name: str, folder: Path) -> Config:
             for provider, account in spec.accounts.items()
         },
         secrets={OWNER: spec.owner},
+        policy=policy_of(spec),
         outputs=tuple(_outputs(spec)),
         refactorings=Refactorings(
             tuple(Move(source, target) for source, target in spec.moved),

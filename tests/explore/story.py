@@ -117,6 +117,7 @@ class Story:
         first = self.world.clones[0]
         state, audit = first.versions[version]
         clone = self.world.new_clone("one", first.spec)
+        clone.is_copy = True
         clone.store.write(state)
         clone.store.append_audit("", audit)
         clone.read()
@@ -163,13 +164,21 @@ class Story:
             return
         if self._stands_in_the_way(clone):
             self.respec(clone, "nothing stands in the way", _unprotected(clone))
-            if stopped := tuple(
-                a for a, r in clone.state.resources.items() if r.stopped and a in clone.spec.items
-            ):
-                self.apply(clone, replace(NORMAL, replaces=stopped))
+            self.apply(clone, self._asking(clone))
             if self._settles(clone) or len(self.world.clones) > 1 or _names_what_stays(clone):
                 return
         self.complain("converges", [f"{clone.folder.name} doesn't become what its spec says"])
+
+    def _asking(self, clone: Clone) -> Options:
+        """What errors of plans ask for: to train again what was stopped, and to release a pin whose model is
+        gone."""
+        things, state = self.world.cloud.things.values(), clone.state
+        models = {thing.model for thing in things if thing.kind == "job"}
+        stopped = tuple(
+            a for a, record in state.resources.items() if record.stopped and a in clone.spec.items
+        )
+        lost = tuple(a for a, pin in state.pins.items() if pin.model not in models and a in clone.spec.items)
+        return replace(NORMAL, replaces=stopped, releases=lost)
 
     def _settles(self, clone: Clone) -> bool:
         for _ in range(PATIENCE):
@@ -187,8 +196,8 @@ class Story:
     def _stands_in_the_way(self, clone: Clone) -> bool:
         """Whether there is a reason for a plan to be refused, or to fail: something is protected, ignored or
         held by a gate, an account can't be reached, a block contradicts what exists, another state holds what
-        this one wants, a job whose model is wanted was stopped, or an adapter can't be asked before its gate
-        lets another one go."""
+        this one wants, a job whose model is wanted was stopped, a pinned model may be gone, or an adapter
+        can't be asked before its gate lets another one go."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
         lives = [one.life for one in spec.items.values()]
@@ -199,8 +208,8 @@ class Story:
         unreachable = not accounts.issubset(spec.accounts.values())
         held = any(not spec.may_serve(address) for address in spec.of("deployment"))
         held = held or any(spec.exam(address).via for address in spec.of("evaluation"))
-        stopped = any(record.stopped for record in state.resources.values())
-        blocks = bool(spec.moved or spec.imports)
+        stopped = any(record.stopped for record in state.resources.values()) or bool(state.pins)
+        blocks = bool(spec.moved or spec.imports or spec.rules)
         return protected or held or stopped or unreachable or blocks or len(self.world.clones) > 1
 
     def _is_destroyed(self, clone: Clone) -> bool:
@@ -242,7 +251,7 @@ class Story:
         if run.is_saved or run.options.replaces or run.options.overrides or _waits_for_itself(run):
             return
         again = self.world.plan(run.clone)
-        left = again.plan and [c for c in again.plan.changes if not (c.deposed or _leaves_a_sweep(c))]
+        left = again.plan and [c for c in again.plan.changes if not _may_be_left(c)]
         if again.plan is None or left or not again.plan.held:
             self.tell(f"{run.clone.folder.name}: plan: {again}")
             self.complain("held_asks_nothing_again", ["something else is left to do than what is held"])
@@ -273,9 +282,12 @@ class Story:
             raise broken(invariant)("\n".join(["", f"{invariant}: {'; '.join(complaints)}", *self.lines]))
 
 
-def _leaves_a_sweep(change: Change) -> bool:
-    """Whether a job of the sweep is deleted that isn't declared. A deployment of the best that was held
-    has kept it, as it could have been the best."""
+def _may_be_left(change: Change) -> bool:
+    """Whether a step may follow although the run before was only held. It deletes what has been replaced, or
+    a job of the sweep that isn't declared: a deployment of the best that was held has kept it, as it could
+    have been the best. Or hosting hours switch what was held."""
+    if change.deposed or change.action is Action.SWITCH:
+        return True
     return change.address[:2] == SWEEP[:2] and change.action is Action.DELETE
 
 
@@ -305,9 +317,10 @@ def _command(options: Options, wait: bool) -> str:
     words = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
     chosen = {"--target": options.targets, "--exclude": options.excludes, "--replace": options.replaces}
     chosen["--override-gate"] = tuple(options.overrides)
+    lifted = [f"--override {name}" for name in options.rule_overrides]
     chosen |= {"rollback": tuple(options.pins), "rollback --release": options.releases}
     flags = [f"{flag} {address}" for flag, addresses in chosen.items() for address in addresses]
-    return " ".join([words[options.mode], *flags, *([] if wait else ["--no-wait"])])
+    return " ".join([words[options.mode], *flags, *lifted, *([] if wait else ["--no-wait"])])
 
 
 def _names_what_stays(clone: Clone) -> bool:

@@ -109,6 +109,8 @@ class Clone:
     environment: str = "default"
     promotes: str = ""
     """The environment whose models it takes."""
+    is_copy: bool = False
+    """Whether its state comes from another folder."""
 
     @property
     def store(self) -> LocalStore:

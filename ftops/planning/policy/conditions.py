@@ -48,8 +48,12 @@ class Row(NamedTuple):
 
 
 def deleted(settings: Settings, context: Context) -> Iterator[Violation]:
-    replaced = {c.address for c in context.plan.changes if c.action is Action.REPLACE}
-    gone = {c.address for c in context.plan.changes if c.action is Action.DELETE} - replaced
+    """The old object of a replaced resource may go in a later plan, if the run was killed before."""
+    changes = context.plan.changes
+    deleting = [c for c in changes if c.action is Action.DELETE]
+    replaced = {c.address for c in changes if c.action is Action.REPLACE}
+    gone = {c.address for c in deleting if not c.deposed} - replaced
+    replaced |= {c.address for c in deleting if c.deposed} - gone
     counted = gone | replaced if settings.get("replaced") else gone
     kinds, patterns = settings.get("kinds"), settings.get("addresses")
     chosen = [

@@ -119,7 +119,7 @@ def located(region: str, **more: Any) -> dict[str, AccountFacts]:
 
 DELETED = change("deployment", "old", Action.DELETE)
 REPLACED = deployment(action=Action.REPLACE)
-OLD_OBJECT = change("deployment", "copilot", Action.DELETE, step="deployment.copilot#1")
+OLD_OBJECT = change("deployment", "copilot", Action.DELETE, step="deployment.copilot#1", deposed="1")
 RETRAINED = job(action=Action.REPLACE)
 SWEDEN = {"azure": AccountFacts("contoso-ai", "swedencentral", True)}
 GATED = {"gate": ({"on": Reference(Address("evaluation", "e"), "id")},)}
@@ -157,6 +157,19 @@ TABLE: tuple[tuple[str, str, Context, tuple[str, ...]], ...] = (
         "delete: {replaced: true}",
         context(REPLACED, OLD_OBJECT),
         ("deployment.copilot: must not be replaced",),
+    ),
+    ("what a killed run has replaced isn't deleted", "delete: {}", context(OLD_OBJECT), ()),
+    (
+        "unless it is counted, too",
+        "delete: {replaced: true}",
+        context(OLD_OBJECT),
+        ("deployment.copilot: must not be replaced",),
+    ),
+    (
+        "the resource goes, too",
+        "delete: {}",
+        context(change("deployment", "copilot", Action.DELETE), OLD_OBJECT),
+        ("deployment.copilot: must not be deleted",),
     ),
     ("forgotten isn't deleted", "delete: {}", context(change("job", "a", Action.FORGET)), ()),
     # retrain
