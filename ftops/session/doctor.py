@@ -157,7 +157,7 @@ def _of_account(where: str, facts: AccountFacts) -> Iterator[Check]:
 
 def _unusable(where: str, access: Access) -> Check:
     verdict = ERROR if access.reach in _BLOCKED else WARNING
-    return Check(where, verdict, " ".join(filter(None, (access.summary, access.detail))), access.hint)
+    return Check(where, verdict, ": ".join(filter(None, (access.summary, access.detail))), access.hint)
 
 
 def _of_clock(where: str, url: str) -> Iterator[Check]:
@@ -191,4 +191,4 @@ def _date_of(url: str) -> datetime | None:
 
 
 def _failed(name: str, error: FtopsError) -> Check:
-    return Check(name, ERROR, " ".join(filter(None, (error.summary, error.detail))), error.hint)
+    return Check(name, ERROR, ": ".join(filter(None, (error.summary, error.detail))), error.hint)

@@ -351,14 +351,14 @@ def test_no_identity_is_explained(
         assert not caught.value.detail
         assert "`az login`" in caught.value.hint and "AZURE_CLIENT_SECRET" in caught.value.hint
     azure.close()
-    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.setenv(name, "wrong")
     azure = provider_at("https://127.0.0.1:9", api_key="", control_plane={})
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(Temporary, match=r"no connection to the proxy 127\.0\.0\.1:9") as unreached:
         azure.create(deployment(tmp_path, "d"))
-    assert caught.value.detail.startswith("EnvironmentCredential: Authentication failed: ")
-    assert not {"\n", "\t"} & {*caught.value.detail}
+    assert unreached.value.detail.startswith("Failed to establish a new connection: ")
+    assert not {"\n", "\t", '"'} & {*unreached.value.detail}
     azure.close()
     assert capfd.readouterr().err == ""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.core.sign_in import sign_in_hint
+from ftops.core.sign_in import no_connection, sign_in_hint
 from tests.golden.cli import Done, Folder
 
 RESOURCES = """
@@ -77,14 +77,34 @@ def test_a_provider(tmp_path: Path, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("given", "lacking"),
     [
-        (["AZURE_CLIENT_ID"], "set AZURE_TENANT_ID and AZURE_CLIENT_SECRET too: AZURE_CLIENT_ID alone"),
-        (["AZURE_CLIENT_ID", "AZURE_TENANT_ID"], "set AZURE_CLIENT_SECRET too: AZURE_CLIENT_ID and"),
+        (["AZURE_CLIENT_ID"], "set AZURE_TENANT_ID and AZURE_CLIENT_SECRET too: AZURE_CLIENT_ID is not"),
+        (
+            ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"],
+            "set AZURE_CLIENT_SECRET too: AZURE_CLIENT_ID and AZURE_TENANT_ID are not",
+        ),
     ],
     ids=["one", "two"],
 )
 def test_what_a_service_principal_lacks_is_named(given: list[str], lacking: str) -> None:
     hint = sign_in_hint(dict.fromkeys(given, "a"), has_cli=True)
     assert hint.startswith(lacking) and hint.endswith("or `az login`")
+
+
+@pytest.mark.parametrize(
+    ("said", "target", "reason"),
+    [
+        ("Connection(host='login', port=443): Failed to resolve (-2)", "login", "Failed to resolve (-2)"),
+        ("ConnectionPool(host='login', port=443): Read timed out.", "login", "Read timed out."),
+    ],
+    ids=["no DNS", "no reply"],
+)  # fmt: skip
+def test_a_network_that_keeps_you_from_signing_in_is_not_a_rejection(
+    said: str, target: str, reason: str
+) -> None:
+    text = f"Attempted credentials:\n\tEnvironmentCredential: Authentication failed: HTTPS{said}\nTo mitigate"
+    assert no_connection(text) == (target, reason)
+    assert no_connection(text.replace("Failed", "AADSTS7000215").replace("Read", "AADSTS1")) is None
+    assert no_connection(text.replace("HTTPS", "HTTP")) is None  # the metadata service
 
 
 @pytest.mark.parametrize("backend", STATES)

@@ -62,7 +62,9 @@ _DEPLOYS = _Need(
 def reachable(situation: Situation) -> Iterator[Diagnostic]:
     """The endpoint answers, and accepts the key or the identity."""
     signed_out = {n: need.access(facts) for n, facts, need, _ in _needs(situation)}
-    yield from (Diagnostic(a.summary, "", a.hint) for a in signed_out.values() if a.reach is Reach.SIGNED_OUT)
+    yield from (
+        Diagnostic(a.summary, a.detail, a.hint) for a in signed_out.values() if a.reach is Reach.SIGNED_OUT
+    )
     for provider, facts, need, users in _needs(situation):
         access = need.access(facts)
         severity = _SEVERITY.get(access.reach)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _AUTHORITY_VARIABLE = "AZURE_AUTHORITY_HOST"
 """The SDK's own setting for the host of Microsoft Entra ID."""
+_SIGN_IN_RETRIES = 1
+"""If there is no connection. Calls are tried again in any case, and each would wait for all of these."""
 
 
 class Clients(DataPlane):
@@ -176,7 +178,9 @@ class Clients(DataPlane):
             from azure.identity import DefaultAzureCredential
 
             client, cloud = self.account.client_id, self.account.cloud
-            options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
+            options: dict[str, Any] = {"retry_connect": _SIGN_IN_RETRIES}
+            if client:
+                options["managed_identity_client_id"] = client
             if cloud is not PUBLIC and not os.environ.get(_AUTHORITY_VARIABLE):
                 options["authority"] = cloud.authority
             if not wanted:

@@ -22,7 +22,7 @@ from ftops.core.errors import Permanent, ProviderError, Temporary
 from ftops.core.limited_replies import EndlessReply
 from ftops.core.nested import list_at
 from ftops.core.reply_json import parsed
-from ftops.core.sign_in import NOT_SIGNED_IN, rejected, sign_in_hint
+from ftops.core.sign_in import NOT_SIGNED_IN, no_connection, rejected, sign_in_hint
 
 T = TypeVar("T")
 
@@ -82,6 +82,10 @@ _DATA_ROLE = (
 _CONTROL_ROUTE = (
     "check the network, and `control_plane: {endpoint: …}` of the provider if Azure Resource Manager has "
     "another address there, as in an emulator or a private cloud"
+)
+_SIGN_IN_ROUTE = (
+    "check the network, DNS and the proxy (HTTPS_PROXY, NO_PROXY); if the proxy has a certificate of its "
+    "own, name it in REQUESTS_CA_BUNDLE and SSL_CERT_FILE"
 )
 _CONTROL_SIGN_IN = "sign in (`az login`) to the tenant of the subscription, or check the managed identity"
 _CONTROL_ROLE = (
@@ -341,10 +345,13 @@ def _error_from(exc: Exception, call: Call) -> ProviderError | None:
     return Temporary(f"{call.action}: no usable reply", text, code=NO_REPLY, effect_unknown=call.creates)
 
 
-def _not_signed_in(text: str, call: Call) -> Permanent:
+def _not_signed_in(text: str, call: Call) -> ProviderError:
     refused = rejected(text)
+    where = f" (provider {call.provider})" if call.provider else ""
+    if found := no_connection(text):
+        summary = f"can't sign in to Azure: no connection to {found.target}{where}"
+        return Temporary(summary, f"{found.reason}.", _SIGN_IN_ROUTE, code=NOT_SIGNED_IN)
     if refused == []:
-        where = f" (provider {call.provider})" if call.provider else ""
         hint = sign_in_hint(os.environ, has_cli=which("az") is not None)
         return Permanent(f"not signed in to Azure{where}", "", hint, code=NOT_SIGNED_IN)
     detail = shorten("; ".join(refused or [text]), _DETAIL_LIMIT, placeholder=" …")
