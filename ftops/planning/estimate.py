@@ -12,11 +12,13 @@ from ftops.core.address import Address, Json, Value
 from ftops.core.codec import Codec
 
 HOURS_PER_MONTH = 730
+_CENT = 0.00995
+"""What is written with two digits, from here on, says enough."""
 
 
 def dollars(amount: float) -> str:
-    """`$1.23`; four digits where two would say nothing."""
-    if 0 < abs(amount) < 0.005:
+    """`$1.23`; four digits below a cent, where two would say nothing."""
+    if 0 < abs(amount) < _CENT:
         return f"${amount:,.4f}" if abs(amount) >= 0.00005 else "less than $0.0001"
     return f"${amount:,.2f}"
 
@@ -24,9 +26,9 @@ def dollars(amount: float) -> str:
 def dollars_of(amounts: Iterable[float | None]) -> Callable[[float], str]:
     """How amounts of one column are written: those below $1 with four digits if one of them needs them, so
     that they can be compared."""
-    if not any(amount is not None and 0 < abs(amount) < 0.005 for amount in amounts):
+    if not any(amount is not None and 0 < abs(amount) < _CENT for amount in amounts):
         return dollars
-    return lambda amount: f"${amount:,.4f}" if 0.005 <= abs(amount) < 1 else dollars(amount)
+    return lambda amount: f"${amount:,.4f}" if _CENT <= abs(amount) < 1 else dollars(amount)
 
 
 def about(amount: float, *, at_most: bool = False) -> str:

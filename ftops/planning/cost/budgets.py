@@ -90,4 +90,5 @@ def _largest(estimate: Estimate, key: str) -> str:
     if key != "training":
         return ""
     known = sorted(estimate.training, key=lambda cost: -(cost.dollars or 0))
-    return "; ".join(f"{c.address}: {about(c.dollars)}" for c in known[:3] if c.dollars) + "."
+    more = f"; and {len(known) - 3} more" if len(known) > 3 else ""
+    return "; ".join(f"{c.address}: {about(c.dollars)}" for c in known[:3] if c.dollars) + f"{more}."

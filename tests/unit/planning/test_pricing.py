@@ -165,7 +165,7 @@ def test_dollars(amount: float, text: str) -> None:
     [
         ([0.0058, 0.0039, None], ["$0.0058", "$0.0039"]),
         ([12.0, 0.25, 0.004, 0.00001], ["$12.00", "$0.2500", "$0.0040", "less than $0.0001"]),
-        ([0.25, 0.0058], ["$0.25", "$0.01"]),
+        ([0.25, 0.0124], ["$0.25", "$0.01"]),
     ],
 )
 def test_amounts_of_a_column_can_be_compared(amounts: list[float | None], texts: list[str]) -> None:
