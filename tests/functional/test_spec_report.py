@@ -195,7 +195,7 @@ def test_a_sweep_is_that_of_results(trained: Folder, rich: tuple[str, Any]) -> N
     assert f"with the lowest full_valid_loss of the final model, {best['last']:.4g}" in said
     assert "The spec takes it." in said and said.count("taken") == 1
     assert choice["ranked"][0]["value"] == pytest.approx(best["last"])
-    parallel = text.partition('class="parallel"')[2].partition("</figure>")[0]
+    parallel = text.partition('class="parallel few"')[2].partition("</figure>")[0]
     assert parallel.count('class="line rank0"') == 1
     assert parallel.count('class="line rank') == 4
     assert all(name in parallel for name in ("n_epochs", "learning_rate_multiplier", "last full_valid_loss"))
@@ -498,7 +498,7 @@ def test_three_hundred_resources(tmp_path: Path) -> None:
     folder.ok("apply", "-y")
     page = page_of(folder)
     assert "copilot × 300" in page
-    assert page.count('class="node ') == 5
+    assert page.count('class="node ') == 2 * 5
     assert len(page) < 1_500_000
     assert "Curves of 240 more jobs are left out" in text_of(page)
     check_links(page)

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from ftops.catalog import Catalog
+from ftops.config.config import ProviderConfig
 from ftops.core.address import Address
 from ftops.core.hosting_hours import HoursError, hours_of
 from ftops.core.nested import object_at
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.evaluation.gates import described
@@ -74,7 +76,14 @@ def reported_deployments(
             iso_timestamp(hours.until(now)) if hours else "",
             session.state.pins.get(record.address),
             runs.of(record),
+            _is_started(session.config.providers.get(record.provider)),
         )
+
+
+def _is_started(provider: ProviderConfig | None) -> bool:
+    """Whether it runs on this machine, and the spec names no address of it."""
+    row = PROVIDER_TYPES[provider.type] if provider else None
+    return bool(provider and row and row.data_folder and not provider.settings.get(row.address))
 
 
 def reported_evaluations(

@@ -60,6 +60,8 @@ class ReportedDeployment(Struct, frozen=True):
     until: str = ""
     pin: Pin | None = None
     run: Run | None = None
+    is_started: bool = False
+    """Whether its service is started when it is needed: its endpoint is another one each time."""
 
 
 class DataUse(Struct, frozen=True):

@@ -36,7 +36,7 @@ def graph(report: Report) -> Parts:
     drawn = draw_graph(report.objects, lambda address: f"#{words.anchor(address)}")
     if drawn is not None:
         yield element(
-            "div", drawn, class_="wide", tabindex="0", role="region", aria_label="graph of the resources"
+            "div", *drawn, class_="wide", tabindex="0", role="region", aria_label="graph of the resources"
         )
         counts = Counter(one.status for one in report.objects)
         keys = [
@@ -137,7 +137,7 @@ def _deployment(one: ReportedDeployment) -> Node:
         ),
         words.facts(
             [
-                ("Endpoint", words.model(record.outputs.get("endpoint"))),
+                ("Endpoint", _endpoint(one)),
                 ("Model", [words.model(name), f" {version}" if version else None]),
                 ("Trained by", words.broken(one.trained_by)),
                 ("SKU", _sku(record)),
@@ -162,11 +162,17 @@ def _deployment_row(one: ReportedDeployment) -> list[Node]:
     return [
         element("span", name, id=words.anchor(record.address)),
         words.status(_state(record)),
-        words.model(record.outputs.get("endpoint")),
+        _endpoint(one),
         one.trained_by or model_of(record)[0],
         _sku(record),
         money.hosting(one.cost) if one.cost else "billed by use",
     ]
+
+
+def _endpoint(one: ReportedDeployment) -> Node:
+    if one.is_started:
+        return element("span", "the emulator on this machine; ", element("code", "ftops exec"), " starts it")
+    return words.model(one.record.outputs.get("endpoint"))
 
 
 def _state(record: ResourceState) -> str:

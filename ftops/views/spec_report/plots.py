@@ -200,7 +200,7 @@ def parallel_plot(
     at = [6 + 88 * number / max(count - 1, 1) for number in range(count)]
     scales = [_Scale.of(one.values) for one in coordinates]
     axes: list[Node] = []
-    for x, one, scale in zip(at, coordinates, scales, strict=True):
+    for number, (x, one, scale) in enumerate(zip(at, coordinates, scales, strict=True)):
         axes.append(
             element(
                 "line", x1=f"{x:.2f}%", x2=f"{x:.2f}%", y1=_PARALLEL_TOP, y2=_PARALLEL_FLOOR, class_="axis"
@@ -208,7 +208,9 @@ def parallel_plot(
         )
         anchor = "start" if x < 10 else "end" if x > 90 else "middle"
         shift = {"start": "0", "end": "100%"}.get(anchor, f"{x:.2f}%")
-        axes.append(element("text", one.name, x=shift, y=14, text_anchor=anchor, class_="count"))
+        axes.append(
+            element("text", one.name, x=shift, y=14 + 16 * (number % 2), text_anchor=anchor, class_="count")
+        )
         for y, text in scale.labels:
             side = x > 90
             axes.append(
@@ -247,11 +249,13 @@ def parallel_plot(
         role="img",
         width="100%",
         height=_PARALLEL_HEIGHT,
-        class_="parallel",
+        class_="parallel few" if count <= _FEW_AXES else "parallel",
     )
 
 
-_PARALLEL_TOP, _PARALLEL_FLOOR, _PARALLEL_HEIGHT = 30, 230, 244
+_PARALLEL_TOP, _PARALLEL_FLOOR, _PARALLEL_HEIGHT = 44, 244, 258
+_FEW_AXES = 3
+"""So many are legible on a telephone."""
 _MOST_LABELS = 9
 _ROOM = 13
 """Pixels from one label to the next."""

@@ -60,7 +60,7 @@ def _sweep(sweep: Sweep, jobs: Sequence[ReportedJob], chosen: Choice | None) -> 
     yield _trials(sweep)
     cards = [
         folded(
-            element("span", element("b", str(job.address)), f"  {_short(job)}"),
+            element("span", element("b", *words.broken(str(job.address))), f"  {_short(job)}"),
             element("div", *content(job), id=words.anchor(job.address)),
         )
         for job in jobs[:MOST_CARDS]

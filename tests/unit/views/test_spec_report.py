@@ -60,9 +60,27 @@ def objects(jobs: int, names: int = 1) -> list[ReportedObject]:
     return found
 
 
-def names_of(graph: Element | None) -> list[str]:
-    assert graph is not None
-    return [text.text or "" for text in graph.iter("text") if text.get("class") == "name"]
+def names_of(drawn: tuple[Element, Element] | None) -> list[str]:
+    """Of the boxes, which are the same in both drawings."""
+    assert drawn is not None
+    across, column = (
+        [text.text or "" for text in graph.iter("text") if text.get("class") == "name"] for graph in drawn
+    )
+    assert across == column
+    return across
+
+
+def test_a_job_of_a_matrix_is_named_by_what_differs() -> None:
+    jobs = [Address("job", "s", f"learning_rate_multiplier={rate},n_epochs=2") for rate in (0.5, 1)]
+    found = [ReportedObject(address, "ready", True) for address in jobs]
+    lines = ["learning_rate_multiplier 0.5", "n_epochs 2", "learning_rate_multiplier 1", "n_epochs 2"]
+    assert names_of(draw_graph(found, str)) == lines
+    long = [Address("job", "s", f"{'x' * 60}={n},n_epochs=2") for n in (0.25, 1)]
+    drawn = draw_graph([ReportedObject(address, "ready", True) for address in long], str)
+    assert drawn is not None
+    for graph in drawn:
+        texts = [text.text or "" for text in graph.iter("text") if text.get("class") == "name"]
+        assert texts[0].endswith("x… 0.25") and len(texts[0]) < 40
 
 
 def test_a_graph_of_up_to_sixty_resources_has_a_box_for_each() -> None:
@@ -71,10 +89,10 @@ def test_a_graph_of_up_to_sixty_resources_has_a_box_for_each() -> None:
 
 def test_larger_graphs_have_a_box_for_a_for_each_or_a_kind() -> None:
     assert names_of(draw_graph(objects(MOST_BOXES), str)) == ["train", "tone-0 × 60"]
-    graph = draw_graph(objects(400, names=100), str)
-    assert names_of(graph) == ["train", "400 jobs"]
-    assert graph is not None
-    (title,) = [t.text for t in graph.iter("title") if t.text and t.text.startswith("400")]
+    drawn = draw_graph(objects(400, names=100), str)
+    assert names_of(drawn) == ["train", "400 jobs"]
+    assert drawn is not None
+    (title,) = [t.text for t in drawn[0].iter("title") if t.text and t.text.startswith("400")]
     assert title == "400 jobs: 1 pending, 399 ready"
 
 
