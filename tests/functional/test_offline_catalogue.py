@@ -51,6 +51,7 @@ def test_what_the_catalogue_knows_to_fail(folder: Folder, name: str) -> None:
 DOUBTFUL = {
     "misspelled": ("gpt-4o-mni-2024-07-18", "unknown model gpt-4o-mni-2024-07-18"),
     "unknown": ("gpt-6", "unknown model gpt-6"),
+    "no version": ("gpt-4o-mini", "gpt-4o-mini has no version"),
     "version": ("gpt-4o-mini-2024-07-19", "unknown model version gpt-4o-mini-2024-07-19"),
     "training-type": (
         "gpt-4o-mini-2024-07-18, training_type: global",

@@ -73,6 +73,7 @@ OFFLINE_RULES: tuple[Rule, ...] = (
     account.long_enough,
     account.shared,
     models.known,
+    models.versioned,
     models.method,
     models.training_type,
     models.training_type_listed,

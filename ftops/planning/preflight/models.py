@@ -94,16 +94,19 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def versioned(situation: Situation) -> Iterator[Diagnostic]:
-    """A job names its model with its version, as the data plane does; open models have none."""
+    """A job names its model with its version, as the data plane does; open models have none. If the account
+    lists no models, by the catalogue."""
     for change, model, offered, listed in models_of(situation, lambda kind: kind.trains):
         known = {one.id.casefold() for one in (offered, listed) if one is not None}
-        if offered is None or model.tuned or model.base.casefold() in known:
+        has_list = bool(situation.accounts[change.provider].models)
+        named = offered.id if offered else listed.id if listed and not has_list else ""
+        if not named or model.tuned or model.base.casefold() in known:
             continue
         yield situation.warning(
             change.address,
             f"{model.base} has no version",
             "The service lists models for fine-tuning by name and version, and may refuse a name alone.",
-            f"write {offered.id}",
+            f"write {named}",
             at="model",
         )
 
