@@ -18,8 +18,9 @@ from ftops.planning.cost.durations import comparable, left_by_pace
 from ftops.planning.desired import training_steps, unreported_counts
 from ftops.planning.moves import located, nothing_recorded
 from ftops.planning.targeting import matching
-from ftops.providers.base import Provider, ReportsProgress
+from ftops.providers.base import Provider, ReportsProgress, visible_after
 from ftops.providers.training_run import JobEvent, TrainingRun, WatchesTraining, recorded_run
+from ftops.providers.visibility import invisible_for
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, State, Status
 
@@ -91,8 +92,8 @@ def only_job(session: Session) -> Address:
 
 def trainings(session: Session, jobs: Sequence[ResourceState]) -> list[Training]:
     """How these jobs train now. Raises ProviderError."""
-    asked = session.ask_all(jobs, _run_of)
     now = session.wall_clock()
+    asked = session.ask_all(jobs, partial(_run_of, now=now))
     return [_training(job, asked[job.address], session.state, now) for job in jobs]
 
 
@@ -125,9 +126,12 @@ def percent_done(session: Session, address: Address) -> float | None:
     return None if percent is None else round(percent, 1)
 
 
-def _run_of(provider: Provider, job: ResourceState) -> TrainingRun | None:
+def _run_of(provider: Provider, job: ResourceState, now: datetime) -> TrainingRun | None:
+    """None if the service doesn't have it any more. A new one may not be visible yet."""
     if isinstance(provider, WatchesTraining) and not job.is_off:
-        return provider.training_run(job)
+        run = provider.training_run(job)
+        if run or not invisible_for(job.created_at, visible_after(provider), now):
+            return run
     return recorded_run(job)
 
 

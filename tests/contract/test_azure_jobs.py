@@ -267,6 +267,17 @@ def test_progress(azure: AzureProvider, tmp_path: Path, training: str) -> None:
     assert azure.progress(replace(resource, address=replace_kind(resource)), "x") == ([], "x")
 
 
+def test_a_job_that_is_deleted_between_two_reads_has_no_events(
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path, training: str
+) -> None:
+    resource = made(azure, job(tmp_path, training))
+    assert azure.job_events(resource, "")
+    cloud.fault("GET */events", status=404, code="notFound", times=2)
+    run = azure.training_run(resource)
+    assert run is not None and not run.events
+    assert not azure.job_events(resource, "")
+
+
 def test_progress_of_many_pages(azure: AzureProvider, tmp_path: Path) -> None:
     file = chat_file(tmp_path / "train.jsonl", 24)
     training = made(azure, request("dataset.train", tmp_path, {"path": file.name})).remote_id

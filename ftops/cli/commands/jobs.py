@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -17,9 +17,12 @@ from ftops.core.address import Address, Json
 from ftops.core.dag_executor import Deliveries
 from ftops.core.errors import FtopsError
 from ftops.core.snippets import command as snippet
+from ftops.planning.targeting import matching
 from ftops.providers.training_run import JobEvent, newest
+from ftops.providers.visibility import LOOK_AGAIN
 from ftops.session.session import Session
 from ftops.session.training import Training, events_of, jobs_of, only_job, trainings
+from ftops.state.state import ResourceState
 from ftops.views.jobs import draw_event, draw_jobs, draw_standing, event_to_json, training_to_json
 from ftops.views.paint import Painter, path_word
 
@@ -50,7 +53,7 @@ def jobs(screen: Screen, address: Address | Path | None, follow: bool, spec: Spe
     with Session.open(read(spec)) as session:
         if follow:
             return _followed(screen, session, address)
-        found = _look(session, address)
+        found = trainings(session, jobs_of(session, address))
     if not found:
         screen.note("No job is recorded: `ftops apply` starts those of the spec.\n")
     return screen.result(
@@ -110,12 +113,12 @@ def _drawn_event(asked: Address, job: Address, event: JobEvent, paint: Painter) 
 def _followed_events(screen: Screen, session: Session, address: Address) -> int:
     """Shows the events of the jobs at an address as they come, until all have ended."""
     seen: dict[str, str] = {}
+    missed: set[Address] = set()
     complete: set[str] = set()
     """IDs of jobs whose events are all shown."""
 
     def look() -> tuple[bool, float]:
-        session.reread()  # an apply elsewhere may have started more
-        jobs = [one for one in jobs_of(session, address) if one.remote_id not in complete]
+        jobs = [one for one in _recorded_now(session, address, seen) if one.remote_id not in complete]
         found = trainings(session, jobs)  # first: what ends a job comes with the events after it
         new = events_of(session, jobs, seen)
         for of, event in _by_time(new):
@@ -125,9 +128,9 @@ def _followed_events(screen: Screen, session: Session, address: Address) -> int:
                 screen.lines([_drawn_event(address, of, event, screen.paint)])
         for job in jobs:
             seen[job.remote_id] = newest(new[job.address], seen.get(job.remote_id, ""))
-        complete.update(job.remote_id for job, one in zip(jobs, found, strict=True) if one.is_ended)
-        pauses = [one.run.poll_after or _USUAL_PAUSE for one in found if not one.is_ended]
-        return not pauses, min(pauses, default=_USUAL_PAUSE)
+        left = _going_on(found, missed)
+        complete.update(job.remote_id for job in jobs if job.address not in left)
+        return not left, min(left.values(), default=_USUAL_PAUSE)
 
     return _until_ended(screen, session, look, f"{address} goes on at the service")
 
@@ -149,23 +152,19 @@ def address_and_spec(
     return named, replace(spec, path=address, words=(path_word(address), *words))
 
 
-def _look(session: Session, address: Address | None) -> list[Training]:
-    return trainings(session, jobs_of(session, address))
-
-
 def _followed(screen: Screen, session: Session, address: Address | None) -> int:
     """Shows the jobs until all have ended: on a terminal in place, else a line whenever one changes."""
     drawn = 0
-    said: dict[Address, tuple[str, int | None]] = {}
+    missed: set[Address] = set()
+    said: dict[Address, tuple[str, int | None, bool]] = {}
 
     def look() -> tuple[bool, float]:
         nonlocal drawn
-        session.reread()  # an apply elsewhere may have started more
-        found = _look(session, address)
+        found = trainings(session, _recorded_now(session, address, said))
         if screen.is_live:
             drawn = screen.redrawn(draw_jobs(found, screen.paint, screen.width, screen.height), drawn)
         for one in found:
-            mark, before = (one.run.status, one.run.step), said.get(one.address)
+            mark, before = (one.run.status, one.run.step, one.is_gone), said.get(one.address)
             said[one.address] = mark
             if screen.is_live or mark == before:
                 continue
@@ -173,10 +172,31 @@ def _followed(screen: Screen, session: Session, address: Address | None) -> int:
                 screen.line(training_to_json(one))
             else:
                 screen.lines([draw_standing(one, screen.paint)])
-        pauses = [one.run.poll_after or _USUAL_PAUSE for one in found if not one.is_ended]
-        return all(one.is_ended for one in found), min(pauses, default=_USUAL_PAUSE)
+        left = _going_on(found, missed)
+        return not left, min(left.values(), default=_USUAL_PAUSE)
 
     return _until_ended(screen, session, look, "jobs in progress go on at the service")
+
+
+def _recorded_now(session: Session, address: Address | None, shown: Sized) -> list[ResourceState]:
+    """The jobs at an address: an apply elsewhere may have started more. If some were shown, it is no error
+    that they have all been destroyed."""
+    session.reread()
+    known = (*session.state.resources, *session.state.pending)
+    return [] if address and shown and not matching([address], known) else jobs_of(session, address)
+
+
+def _going_on(found: Sequence[Training], missed: set[Address]) -> dict[Address, float]:
+    """The jobs that may still change, with the seconds until the next look. One that the service doesn't have
+    counts as deleted at the second look (`missed` are those of the first): another replica may know it."""
+    left = {
+        one.address: one.run.poll_after or (LOOK_AGAIN if one.is_gone else _USUAL_PAUSE)
+        for one in found
+        if not one.is_ended and not (one.is_gone and one.address in missed)
+    }
+    missed.clear()
+    missed.update(one.address for one in found if one.is_gone)
+    return left
 
 
 def _until_ended(

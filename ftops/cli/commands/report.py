@@ -18,6 +18,7 @@ from ftops.core.errors import UsageError
 from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import refuse_to_replace
 from ftops.session.session import Session
+from ftops.views.paint import clean
 from ftops.views.values import size
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _write_card(
     card = gather_card(session, addresses, offline=offline)
     write_text(target, model_card(card))
     lines = [f"warning: {warning}" for warning in card.report.warnings]
-    lines.append(f"{display(target.absolute())}: the model card of {card.model}")
+    lines.append(f"{display(target.absolute())}: the model card of {clean(card.model)}")
     return screen.result(
         lambda: {"address": str(card.job.address), "model": card.model, "metadata": metadata(card)},
         lambda: lines,

@@ -181,17 +181,22 @@ class Jobs:
     def _events_since(
         self, address: Address, job: str, seen: str, pages_at_most: int = _EVENT_PAGES_AT_MOST
     ) -> list[dict[str, Any]]:
-        """Newest first, as the service lists them; the latest page if nothing was seen."""
-        new: list[dict[str, Any]] = []
+        """Newest first, as the service lists them; the latest page if nothing was seen. None if the job has
+        been deleted meanwhile."""
         action = f"follow {address}"
-        with self._clients.calling(action):
+
+        def read() -> list[dict[str, Any]]:
+            new: list[dict[str, Any]] = []
             fetch = partial(self._jobs.list_events, job, limit=_PAGE)
             for number, page in enumerate(items_of(fetch, action), 1):
                 ids = [event["id"] for event in page]
                 new += page[: ids.index(seen)] if seen in ids else page
                 if seen in ids or not seen or number == pages_at_most:
                     break
-        return new
+            return new
+
+        with self._clients.calling(action):
+            return unless_refused(read, 404) or []
 
     def _unless_full(self, create: Callable[[], Any], action: str) -> Any:
         """The reply. Raises NoRoom if the account has as many unfinished jobs as it takes."""
