@@ -35,7 +35,7 @@ from ftops.cli.plan_flow import (
 from ftops.cli.plans import check_out
 from ftops.cli.spec_args import SpecArguments
 from ftops.cli.untrusted import untrusted_option
-from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.errors import UsageError
 from ftops.planning.plan import Mode, Plan
 from ftops.planning.saved.plan_digest import plan_digest
 from ftops.views import plan as plan_view
@@ -125,9 +125,7 @@ def show_plan(
     screen: Screen, made: Planned, spec: SpecArguments, out: Path | None, is_kept: bool, limit: int | None
 ) -> None:
     """In the format that was asked for, with the command that comes next."""
-    running = "".join(f"{line}\n" for line in made.running)
-    next_step = running + _next_step(made.plan, spec, out, is_kept, screen)
-    _show(screen, made.plan, made.warnings, limit, next_step)
+    _show(screen, made, limit, _next_step(made.plan, spec, out, is_kept, screen))
 
 
 def _refuse_for_all(request: PlanArguments, out: Path | None, copy: Path | None) -> None:
@@ -146,10 +144,9 @@ def _refuse_for_all(request: PlanArguments, out: Path | None, copy: Path | None)
         raise click.UsageError(f"{name} is about one spec: it can't be combined with --all")
 
 
-def _show(
-    screen: Screen, plan: Plan, warnings: tuple[Diagnostic, ...], limit: int | None, next_step: str
-) -> None:
+def _show(screen: Screen, made: Planned, limit: int | None, next_step: str) -> None:
     """In the format that was asked for. `next_step` ends the text."""
+    plan, warnings = made.plan, made.warnings
     screen.warn(warnings)
     if screen.json:
         screen.document(plan_document(plan, warnings))
@@ -166,6 +163,7 @@ def _show(
         screen.text(markdown.draw(plan, made_now(), limit, warnings).text)
     else:
         screen.text(plan_view.draw(plan, screen.paint))
+        screen.lines(made.running)
         screen.whole(next_step)
         screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
 
