@@ -96,6 +96,13 @@ def texts(grader: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
             yield from _texts((*keys, key), part.get(key))
 
 
+def code_of(grader: Mapping[str, Any]) -> Iterator[str]:
+    """The code of a Python grader, and of such parts."""
+    for _, part in parts(grader):
+        if part.get("type") == "python" and isinstance(part.get("source"), str):
+            yield part["source"]
+
+
 def _texts(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
     if isinstance(value, str):
         yield keys, value

@@ -26,7 +26,8 @@ _HALF_BRACED = re.compile(r"\{+\s*(?:item|sample)\.[\w.]+\s*\}*|\b(?:item|sample
 _BARE = re.compile(r"\s*(?:item|sample)\.[\w.]+\s*")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _INDEX = re.compile(r"\[|\.\d+(?=\.|$)")
-_NOTHING = object()
+ABSENT = object()
+"""What `value_of` finds where there is no field."""
 
 
 def placeholders(text: str) -> Iterator[str]:
@@ -82,7 +83,7 @@ class MissingFields:
         self._prompts += 1
         row = {"item": item_of(prompt)} if self._fields else {}
         for name in self._fields:
-            if _at(row, name) is _NOTHING:
+            if _at(row, name) is ABSENT:
                 self._lacking[name] += 1
                 self._first.setdefault(name, prompt)
 
@@ -120,15 +121,15 @@ def _sample(answer: Answer) -> dict[str, Any]:
     return {"output_text": answer.content, "output_tools": calls}
 
 
-def has_field(values: Mapping[str, Any], name: str) -> bool:
-    """Whether there is a value at a path of keys. An index isn't followed."""
-    return _at(values, _INDEX.split(name, maxsplit=1)[0]) is not _NOTHING
+def value_of(values: Mapping[str, Any], name: str) -> Any:
+    """The value at a path of keys, or ABSENT. An index isn't followed."""
+    return _at(values, _INDEX.split(name, maxsplit=1)[0])
 
 
 def _at(value: Any, name: str) -> Any:
     """The value at a path of keys."""
     for key in name.split("."):
         if not isinstance(value, Mapping) or key not in value:
-            return _NOTHING
+            return ABSENT
         value = value[key]
     return value

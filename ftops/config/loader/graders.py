@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -32,6 +33,14 @@ FUNCTIONS = ("min", "max", "abs", "floor", "ceil", "exp", "sqrt", "log")
 _MAX_SOURCE = 256 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitXor)
+_MODULES = {
+    *("numpy", "scipy", "sympy", "pandas", "rapidfuzz", "sklearn", "rouge_score", "deepdiff", "jsonschema"),
+    *("pydantic", "yaml", "nltk", "sqlparse", "rdkit", "skbio", "ast_grep_py"),
+}
+"""What code of graders can import, as documented."""
+_DOCUMENTED = (
+    "Documented are Python's own modules, without a network, and " + ", ".join(sorted(_MODULES)) + "."
+)
 _RISKY = "The service's documentation disagrees about this form, and it may be left as it is."
 
 
@@ -90,8 +99,13 @@ def problems(grader: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 (*keys, "range"), "`range` must be two numbers, the lower one first", "", "Write [0, 1]."
             )
-        if isinstance(source := part.get("source"), str) and (wrong := _wrong_code(source)):
-            yield Problem((*keys, "source"), *wrong)
+        if isinstance(source := part.get("source"), str):
+            if wrong := _wrong_code(source):
+                yield Problem((*keys, "source"), *wrong)
+            elif foreign := sorted(_imported(source) - sys.stdlib_module_names - _MODULES):
+                named = ", ".join(f"`{name}`" for name in foreign)
+                summary = f"the code imports {named}, which the service may not have"
+                yield Problem((*keys, "source"), summary, _DOCUMENTED, severity="warning")
     if grader.get("type") == "multi":
         yield from _multi_problems(grader)
     for keys, text in texts(grader):
@@ -175,6 +189,8 @@ def _no_schema(schema: Any) -> str:
 
 def _multi_problems(grader: Mapping[str, Any]) -> Iterator[Problem]:
     names = list(grader["graders"])
+    if not names:
+        yield Problem(("graders",), "`graders` is empty", "There is nothing to combine.", "Add a grader.")
     for name in names:
         if not _NAME.fullmatch(name) or name in FUNCTIONS:
             detail = "The formula uses the name."
@@ -264,9 +280,26 @@ def _wrong_code(source: str) -> tuple[str, str, str] | None:
             a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names
         }
         return None if "grade" in bound | imported else ("`source` doesn't define `grade`", "", hint)
+    if not any(
+        isinstance(n, ast.Return | ast.Raise) and ast.unparse(n) != "return"
+        for f in functions
+        for n in ast.walk(f)
+    ):
+        return "`grade` returns nothing", "Its result is the score.", hint
     if any(_takes_two(function.args) for function in functions):
         return None
     return "`grade` must take two arguments: sample and item", "", hint
+
+
+def _imported(source: str) -> set[str]:
+    """The names of the modules that valid code imports, without those in them."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def _takes_two(args: ast.arguments) -> bool:

@@ -275,7 +275,7 @@ class _Run:
         lines = first[self.start :].split(b"\n", _DETECTED)[:_DETECTED]
         votes = Counter(format for line in lines if line.strip() and (format := detect(line)))
         detected = max(votes, key=lambda format: votes[format], default="")
-        if not detected and (row := _row_of(lines)):
+        if not detected and self.declared in ("", "chat") and (row := _row_of(lines)):
             named = ", ".join(map(quote, list(row)[:_NAMED])) + " and others" * (len(row) > _NAMED)
             summary = f"the examples have other keys than those of a format of the service: {named}"
             self._refuse("file/other-format", summary, "\0".join((TO_CONVERT, *options_of(row))))

@@ -15,6 +15,8 @@ from ftops.core.address import Secret
 from ftops.core.errors import Diagnostic, SpecError
 
 TEXT = "{{sample.output_text}}"
+GRADE = "def grade(sample, item): return 1"
+CODE = {"type": "python", "name": "code"}
 EXACT = {"type": "string_check", "name": "exact", "operation": "eq", "input": TEXT}
 
 
@@ -69,6 +71,10 @@ def errors(folder: Path, grader: dict[str, Any], **data: str) -> list[Diagnostic
                 "calculate_output": "2 * a",
             },
             "`calculate_output` doesn't use `b`",
+        ),
+        (
+            {**CODE, "source": "import requests, numpy.linalg\nfrom sklearn import svm\n" + GRADE},
+            "the code imports `requests`, which the service may not have",
         ),
     ],
 )
@@ -131,6 +137,44 @@ def test_code_has_at_most_256_kb(tmp_path: Path) -> None:
         "the code is too long",
         "It has 262,145 bytes; the limit is 262,144.",
     )
+
+
+@pytest.mark.parametrize(
+    ("grader", "summary"),
+    [
+        ({**CODE, "source": "def grade(sample, item):\n    return"}, "`grade` returns nothing"),
+        (
+            {"type": "multi", "name": "none", "graders": {}, "calculate_output": "1"},
+            "`graders` is empty",
+        ),
+    ],
+)
+def test_what_gives_no_score_is_an_error(tmp_path: Path, grader: dict[str, Any], summary: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec(tmp_path, grader)
+    assert [found.summary for found in caught.value.diagnostics] == [summary]
+
+
+def test_what_a_judge_is_asked_is_a_list_of_messages(tmp_path: Path) -> None:
+    grader = {"type": "score_model", "name": "judge", "model": "gpt-4o", "input": TEXT}
+    with pytest.raises(SpecError) as caught:
+        spec(tmp_path, grader)
+    [found] = caught.value.diagnostics
+    assert found.hint == 'Write `input: [{role: …, content: "{{sample.output_text}}"}]`.'
+
+
+def test_a_field_that_is_null_or_that_only_code_reads_is_a_warning(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"answer": str(i)} for i in range(11)]
+    for name in ("train", "valid"):
+        write(tmp_path, name, [{"answer": None}, *rows])
+    code = "def grade(sample, item):\n    return item['gold'] == item.get('x') == item['answer']"
+    for grader, found in (
+        ({**EXACT, "reference": "{{item.answer}}"}, "the field `answer` is null in 1 of 12 examples of {}"),
+        ({**CODE, "source": code}, "no example of {} has the field `gold`"),
+    ):
+        _, warnings = with_data(spec(tmp_path, grader), str)
+        told = [w.summary for w in warnings if "field" in w.summary]
+        assert told == [found.format(f"dataset.{name}") for name in ("train", "valid")]
 
 
 def test_a_header_may_be_a_secret(tmp_path: Path) -> None:
