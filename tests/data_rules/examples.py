@@ -345,6 +345,10 @@ EXAMPLES: dict[str, Example] = {
         [chat(ASK, ("assistant", "Use SG." + "a1B2" * 5 + ".x" + "Zx9Q" * 10))],
         [chat(ASK, ("assistant", "Use SENDGRID_API_KEY"))],
     ),
+    "secret/service-token": Example(
+        [chat(ASK, ("assistant", "Use dapi" + "3f9a1c7e5b2d8046" * 2))],
+        [chat(ASK, ("assistant", "Use DATABRICKS_TOKEN"))],
+    ),
     "secret/jwt": Example(
         [chat(ASK, ("assistant", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"))],
         [chat(ASK, ("assistant", "TOKEN"))],

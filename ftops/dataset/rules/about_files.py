@@ -25,6 +25,7 @@ _SECRETS = {
     "twilio-key": "Twilio key",
     "gitlab-token": "GitLab token",
     "sendgrid-key": "SendGrid key",
+    "service-token": "token of another service, such as Databricks, Docker or Discord",
     "jwt": "JSON Web Token",
     "url-password": "password in a URL",
     "connection-string": "password in a connection string",

@@ -54,11 +54,43 @@ KEYS = (
     ("secret/npm-token", (b"npm_",), rb"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
     ("secret/pypi-token", (b"pypi-AgE",), rb"(?<![A-Za-z0-9])pypi-AgE[A-Za-z0-9_-]{50,300}"),
     ("secret/twilio-key", (b"SK",), rb"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])"),
-    ("secret/gitlab-token", (b"glpat-",), rb"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,60}"),
+    (
+        "secret/gitlab-token",
+        (b"glpat-", b"glrt-", b"gldt-", b"glptt-", b"glcbt-", b"glsoat-"),
+        rb"(?<![A-Za-z0-9])gl(?:pat|rt|dt|ptt|cbt|soat)-[A-Za-z0-9_.-]{20,60}",
+    ),
     (
         "secret/sendgrid-key",
         (b"SG.",),
         rb"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,60}(?![A-Za-z0-9_-])",
+    ),
+    (
+        "secret/service-token",
+        (
+            *(
+                b"dckr_pat_",
+                b"dop_v1_",
+                b"doo_v1_",
+                b"shpat_",
+                b"shpss_",
+                b"shpca_",
+                b"shppa_",
+                b"dapi",
+                b"xai-",
+            ),
+            *(b"gsk_", b"ATATT3", b"figd_", b"lin_api_", b"ya29.", b"NRAK-", b"PMAK-", b"hvs.", b"r8_"),
+            *(b"pplx-", b"tvly-", b"sq0atp-", b"sq0csp-", b"AGE-SECRET-KEY-1", b"/webhooks/", b"nvapi-"),
+            *(b"sntrys_", b"rubygems_", b"ntn_", b"tskey-", b":AA"),
+        ),
+        rb"(?<![A-Za-z0-9])(?:dckr_pat_[A-Za-z0-9_-]{27}|do[op]_v1_[0-9a-f]{64}|shp(?:at|ss|ca|pa)_[0-9a-f]{32}"
+        rb"|dapi[0-9a-f]{32}|xai-[A-Za-z0-9]{70,90}|gsk_[A-Za-z0-9]{48,60}|ATATT3[A-Za-z0-9_=-]{100,220}"
+        rb"|figd_[A-Za-z0-9_-]{38,50}|lin_api_[A-Za-z0-9]{40}|ya29\.[A-Za-z0-9_-]{60,300}|NRAK-[A-Z0-9]{27}"
+        rb"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|hvs\.[A-Za-z0-9_-]{24,110}|r8_[A-Za-z0-9]{37}|pplx-[A-Za-z0-9]{48,56}"
+        rb"|tvly-[A-Za-z0-9-]{30,60}|sq0(?:atp|csp)-[A-Za-z0-9_-]{22,43}|AGE-SECRET-KEY-1[A-Z0-9]{58}"
+        rb"|nvapi-[A-Za-z0-9_-]{60,70}|sntrys_[A-Za-z0-9+/=_]{50,250}|rubygems_[0-9a-f]{48}|ntn_[A-Za-z0-9]{43,50}"
+        rb"|tskey-[a-z]{3,8}-[A-Za-z0-9]{8,30}-[A-Za-z0-9]{20,60}|\d{8,10}:AA[A-Za-z0-9_-]{33})"
+        + _NO_WORD
+        + rb"|discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,80}",
     ),
     ("secret/jwt", (b"eyJ",), rb"eyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10,300}\.[A-Za-z0-9_-]{10,300}"),
 )
@@ -123,8 +155,10 @@ SAMPLES = _STAND_IN + (
 )
 """Keys in documentation, and what stands for one: `sk-xxxxxxxxxxxx`, `hf_your_token_here`."""
 SAMPLE_ADDRESSES = _STAND_IN + (
+    rb"|^git@|@[23]x\.(?:png|jpe?g|webp|gif|svg)$"
     rb"|://([^\s/:@]{1,80}):\2@$"
     rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
 )
-"""What stands for an address or the password in one: `jo:password@`, `your_name@acme.com`."""
+"""What stands for an address or the password in one: `jo:password@`, `your_name@acme.com`; and what only looks
+like an address: `git@github.com`, `logo@2x.png`."""
 IMAGE = rb";base64,[A-Za-z0-9+/=]+"
