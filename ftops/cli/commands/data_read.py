@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ftops import catalog, dataset
+from ftops.cli.commands.data_check import cache_of
 from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, PATH, TABLES, also_tables, screen_options
@@ -97,12 +98,15 @@ def stats(
     return screen.result(lambda: {"encoding": name or None, "model": model, "files": rows}, lambda: lines)
 
 
+def _inspected(path: Path) -> dataset.Inspection:
+    with cache_of(path) as cache:
+        return dataset.inspect(path, cache=cache)
+
+
 def _facts(screen: Screen, paths: tuple[Path, ...], encoding: str, out: Path | None, force: bool) -> int:
     """A row for each example, as CSV or Parquet."""
     rows = (
-        (display(path.absolute()), fact)
-        for path in paths
-        for fact in facts(path, dataset.inspect(path), encoding)
+        (display(path.absolute()), fact) for path in paths for fact in facts(path, _inspected(path), encoding)
     )
     if out is not None:
         check_target(out, paths, force)

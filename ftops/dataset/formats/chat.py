@@ -295,7 +295,8 @@ def _without_messages(example: Mapping[str, Any], shape: str = "") -> Finding:
     return Finding("chat/no-messages", "no `messages`", (near,) if near else (), hint, detail)
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+@lru_cache(maxsize=1024)
+def _nearest(word: str, known: tuple[str, ...]) -> str:
     # The comparison is slow, and candidates from the data may be many and long.
     candidates = [k for k in known[:50] if len(k) <= 2 * len(word)]
     return nearest(word[:60], candidates) or ""

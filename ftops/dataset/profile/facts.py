@@ -100,9 +100,9 @@ def _rules(block: bytes, first: int, format: str, seen: set[bytes]) -> Mapping[i
     checked = chunk.read(block, format)
     found: defaultdict[int, list[str]] = defaultdict(list)
     if checked.counts:
-        for number, raw in enumerate(block.split(b"\n"), first):
-            if raw.strip():
-                found[number] += chunk.read(raw, format).counts
+        lines = [(number, raw) for number, raw in enumerate(block.split(b"\n"), first) if raw.strip()]
+        for number, raw in lines:
+            found[number] += (chunk.read(raw, format) if len(lines) > 1 else checked).counts
     numbers = memoryview(checked.numbers).cast("I")
     for index, number in enumerate(numbers):
         digest = checked.contents[index * _DIGEST : (index + 1) * _DIGEST]

@@ -159,6 +159,6 @@ SAMPLE_ADDRESSES = _STAND_IN + (
     rb"|://([^\s/:@]{1,80}):\2@$"
     rb"|(?i::(?:pass(?:word|wd)?|pwd|\*+|\$\{?\w*\}?|\{\w*\}|<\w*>|x+)@$)"
 )
-"""What stands for an address or the password in one: `jo:password@`, `your_name@acme.com`; and what only looks
-like an address: `git@github.com`, `logo@2x.png`."""
+"""What stands for an address or the password in one: `jo:password@`, `your_name@acme.com`; and what is none:
+`git@github.com`, `logo@2x.png`."""
 IMAGE = rb";base64,[A-Za-z0-9+/=]+"
