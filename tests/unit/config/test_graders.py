@@ -155,14 +155,6 @@ def test_what_gives_no_score_is_an_error(tmp_path: Path, grader: dict[str, Any],
     assert [found.summary for found in caught.value.diagnostics] == [summary]
 
 
-def test_what_a_judge_is_asked_is_a_list_of_messages(tmp_path: Path) -> None:
-    grader = {"type": "score_model", "name": "judge", "model": "gpt-4o", "input": TEXT}
-    with pytest.raises(SpecError) as caught:
-        spec(tmp_path, grader)
-    [found] = caught.value.diagnostics
-    assert found.hint == 'Write `input: [{role: …, content: "{{sample.output_text}}"}]`.'
-
-
 def test_a_field_that_is_null_or_that_only_code_reads_is_a_warning(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"answer": str(i)} for i in range(11)]
     for name in ("train", "valid"):
