@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from ftops.core.address import Json
 from ftops.core.plurals import plural
@@ -17,14 +18,16 @@ from ftops.evaluation.statistics import Interval
 from ftops.planning.estimate import about, dollars
 from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.table import draw_table
+from ftops.views.table import draw_table, left_out, width_of
 
 LONGEST = 300
 """Characters of a prompt or an answer in a report for people."""
 SHOWN = 10
 """Wrong answers at most, unless all are asked for."""
-_VERDICT = 8
-"""The column of the verdict."""
+_LESS_NEEDED = ("gained", "lost", "p")
+"""Columns that a narrow table lacks."""
+_MODEL, _BASELINE = "model", "baseline"
+"""The titles of its models."""
 _STYLES = {"better": "create", "significantly worse": "delete", "incomplete": "delete"}
 _ADJUSTED = "* adjusted for the number of slices (Holm). "
 _METHODS = {
@@ -33,6 +36,29 @@ _METHODS = {
     ("mcnemar", "sign_flip"): "Exact McNemar test, but a sign-flip test for rows with clusters or several "
     "samples; 95 % intervals (Wilson and Newcombe, or bootstrap).",
 }
+
+
+def _share(share: Share) -> str:
+    """`3 of 5  60 % [23, 88]`"""
+    right = f"{share.right:.0f}" if share.right == int(share.right) else f"{share.right:.1f}"
+    return _percent(share) if share.value is None else f"{right} of {share.graded}  {_percent(share)}"
+
+
+def _percent(share: Share, *, with_interval: bool = True) -> str:
+    """`60 % [23, 88]`"""
+    if share.value is None:
+        return "n/a"
+    interval = _interval(share.interval) if with_interval else ""
+    ungraded = f", {share.ungraded} ungraded" if share.ungraded else ""
+    return f"{100 * share.value:.0f} % {interval}".strip() + ungraded
+
+
+_FORMS = (
+    (_percent, ()),
+    (_percent, _LESS_NEEDED),
+    (partial(_percent, with_interval=False), _LESS_NEEDED),
+)
+"""Of tables that are too wide: how shares are written, and which columns are left out."""
 
 
 def draw(
@@ -57,11 +83,35 @@ def _table(
     evaluation: Evaluation, comparison: Comparison, paint: Painter, columns: int | None
 ) -> Iterator[str]:
     shown = rows_to_show(comparison)
-    rows = table_rows(evaluation, comparison, shown)
-    styles = {(n, _VERDICT): _STYLES.get(row.verdict, "") for n, row in enumerate(shown, 1)}
-    yield from draw_table(rows, paint, columns, right=range(1, _VERDICT), styles=styles)
+    rows = whole = table_rows(evaluation, comparison, shown)
+    if columns is not None and width_of(whole) > columns:
+        forms = [_narrow(evaluation, comparison, shown, *form) for form in _FORMS]
+        rows = next((form for form in forms if width_of(form) <= columns), forms[-1])
+    names, verdict = rows[0], len(rows[0]) - 1
+    styles = {(n, verdict): _STYLES.get(row.verdict, "") for n, row in enumerate(shown, 1)}
+    yield from draw_table(rows, paint, columns, right=range(1, verdict), styles=styles)
+    if rows is not whole:
+        models = {_MODEL: comparison.candidate, _BASELINE: evaluation.baseline}
+        yield paint("; ".join(f"{name}: {clean(model)}" for name, model in models.items() if model), "dim")
+        yield from left_out(
+            [name for name in whole[0] if name in _LESS_NEEDED], names, paint, "`-o json` has them"
+        )
     yield from (paint(note, "dim") for note in notes(evaluation, comparison))
     yield ""
+
+
+def _narrow(
+    evaluation: Evaluation,
+    comparison: Comparison,
+    rows: Sequence[Row],
+    share: Callable[[Share], str],
+    less_needed: Collection[str],
+) -> list[list[str]]:
+    """The same as `table_rows`, with short titles for the models, and without what is less needed."""
+    heading, *table = table_rows(evaluation, comparison, rows, share)
+    titles = [*heading[:2], _MODEL, _BASELINE, *heading[4:]][: len(heading)]
+    kept = [at for at, name in enumerate(titles) if name not in less_needed]
+    return [[row[at] for at in kept] for row in (titles, *table)]
 
 
 def rows_to_show(comparison: Comparison) -> list[Row]:
@@ -85,13 +135,18 @@ def notes(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
         yield f"The judge agrees with people on {found.agreed} of {graded}{more} (Cohen's kappa {kappa})."
 
 
-def table_rows(evaluation: Evaluation, comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
+def table_rows(
+    evaluation: Evaluation,
+    comparison: Comparison,
+    rows: Sequence[Row],
+    share: Callable[[Share], str] = _share,
+) -> list[list[str]]:
     """The heading, then the cells of these rows; the last is the verdict, if there is a baseline."""
     has_baseline = bool(evaluation.baseline)
     heading = [comparison.grader, "prompts", comparison.candidate]
     if has_baseline:
         heading += [evaluation.baseline, "gained", "lost", "difference", "p", "verdict"]
-    return [heading, *(_cells(row, has_baseline) for row in rows)]
+    return [heading, *(_cells(row, has_baseline, share) for row in rows)]
 
 
 def _is_perfect(row: Row) -> bool:
@@ -99,14 +154,14 @@ def _is_perfect(row: Row) -> bool:
     return all(share.right == row.prompts for share in shares)
 
 
-def _cells(row: Row, has_baseline: bool) -> list[str]:
-    cells = [row.slice or "all", str(row.prompts), _share(row.candidate)]
+def _cells(row: Row, has_baseline: bool, share: Callable[[Share], str]) -> list[str]:
+    cells = [row.slice or "all", str(row.prompts), share(row.candidate)]
     if not has_baseline or row.baseline is None:
         return cells + [""] * (6 * has_baseline)
     star = "*" if row.slice else ""
     return [
         *cells,
-        _share(row.baseline),
+        share(row.baseline),
         str(row.gained),
         str(row.lost),
         ""
@@ -115,16 +170,6 @@ def _cells(row: Row, has_baseline: bool) -> list[str]:
         "" if row.p is None else f"{row.p:.2g}{star}",
         row.verdict + (" (equivalent)" if row.is_equivalent else ""),
     ]
-
-
-def _share(share: Share) -> str:
-    if share.value is None:
-        return "n/a"
-    right = f"{share.right:.0f}" if share.right == int(share.right) else f"{share.right:.1f}"
-    ungraded = f", {share.ungraded} ungraded" if share.ungraded else ""
-    return (
-        f"{right} of {share.graded}  {100 * share.value:.0f} % {_interval(share.interval)}{ungraded}".strip()
-    )
 
 
 def _interval(interval: Interval | None, sign: str = "") -> str:

@@ -12,7 +12,7 @@ from ftops.session.training import Expected, Training
 from ftops.state.state import Status
 from ftops.views.folding import columns_of, distinct_names
 from ftops.views.paint import Painter, clean
-from ftops.views.table import draw_table, left_out
+from ftops.views.table import draw_table, left_out, width_of
 from ftops.views.training_metrics import METRICS, known
 from ftops.views.values import duration
 
@@ -206,7 +206,7 @@ def _ahead(training: Training) -> str:
 
 
 def _width(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
-    return sum(max(map(columns_of, (name, *(row[name] for row in rows)))) + 2 for name in columns) - 2
+    return width_of([columns, *([row[name] for name in columns] for row in rows)])
 
 
 def _style(training: Training) -> str:

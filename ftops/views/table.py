@@ -24,7 +24,8 @@ def draw_table(
     """A string for each row, the first of which are headings.
 
     `columns` are those of the terminal, None if lines may have any length: cells are folded to fit, and if
-    their longest words don't fit either, each row becomes a block, and there is no row of headings.
+    their longest words don't fit either, each row becomes a block with an empty line below it, and there is
+    no row of headings.
     `right` are the columns of numbers; `styles` those of cells, by row and column.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
@@ -36,7 +37,9 @@ def draw_table(
         if fitting is None:
             is_named = all(columns_of(_head(cells[0], row)) <= columns for row in cells[1:])
             names = cells[0] if is_named else ["", *cells[0][1:]]
-            return [_block(names, cells[n], columns, _of(styles, n), paint) for n in range(1, len(cells))]
+            last = len(cells) - 1
+            blocks = (_block(names, cells[n], columns, _of(styles, n), paint) for n in range(1, last + 1))
+            return [f"{block}\n" if n < last else block for n, block in enumerate(blocks, 1)]
         widths = fitting
     folded = zip(*map(_folded, table, widths), strict=True)
     return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(folded)]
@@ -47,6 +50,12 @@ def fits(rows: Rows, columns: int) -> bool:
     table = [*zip(*([clean(cell) for cell in row] for row in rows), strict=True)]
     widths = [max(map(columns_of, column)) for column in table]
     return _fitting(table, widths, columns - _GAP * (len(widths) - 1)) is not None
+
+
+def width_of(rows: Rows) -> int:
+    """Columns that a table of these rows takes if no cell is folded."""
+    table = zip(*([clean(cell) for cell in row] for row in rows), strict=True)
+    return sum(max(map(columns_of, column)) + _GAP for column in table) - _GAP
 
 
 def left_out(names: Iterable[str], shown: Collection[str], paint: Painter, where: str) -> list[str]:
