@@ -120,15 +120,15 @@ def instances(recorded: Iterable[Address], address: Address) -> list[Address]:
 
 
 def sort_columns(sweep: Sweep) -> dict[str, Callable[[Trial], Any]]:
-    """The values that a sweep can be sorted by, by the name of their column."""
+    """The values that a sweep can be sorted by, by the name of their column, in the table or in CSV."""
     scores = sorted({name for trial in sweep.trials for name in trial.scores})
     differing = sorted({name for trial in sweep.trials for name in trial.differs})
     return {
         "last": lambda trial: trial.last,
         "best": lambda trial: trial.best,
-        "accuracy": lambda trial: trial.accuracy,
-        "tokens": lambda trial: trial.tokens,
-        "cost": lambda trial: trial.dollars,
+        **dict.fromkeys(("accuracy", "token_accuracy"), lambda trial: trial.accuracy),
+        **dict.fromkeys(("tokens", "trained_tokens"), lambda trial: trial.tokens),
+        **dict.fromkeys(("cost", "dollars"), lambda trial: trial.dollars),
         **{name: _of(name, "scores") for name in scores},
         **{name: _of(name, "differs") for name in differing},
     }
@@ -146,7 +146,9 @@ def _sorted(sweep: Sweep, sort: str) -> Sweep:
         hint = did_you_mean(column, columns)
         raise UsageError(f"{sweep.address} can't be sorted by `{column}`", "", hint)
     scores = {name for trial in sweep.trials for name in trial.scores}
-    falls = column in {"accuracy", *scores} or (column in ("last", "best") and sweep.is_reward)
+    falls = column in {"accuracy", "token_accuracy", *scores} or (
+        column in ("last", "best") and sweep.is_reward
+    )
 
     def order(trial: Trial) -> tuple[int, float, str]:
         value = columns[column](trial)

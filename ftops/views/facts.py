@@ -64,9 +64,10 @@ def _cells(row: Row) -> tuple[object, ...]:
 
 
 def csv_line(cells: Iterable[object]) -> str:
-    """A line with its end."""
+    """A line with its end. `true` and `false` are written as in JSON."""
     buffer = StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    shown = (str(cell).lower() if isinstance(cell, bool) else cell for cell in cells)
+    csv.writer(buffer, lineterminator="\n").writerow(shown)
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 
 from ftops.core.address import Json
 from ftops.planning.estimate import dollars_of
@@ -31,7 +32,9 @@ def draw_sweep(sweep: Sweep, paint: Painter, columns: int | None = None) -> list
     if columns is not None:
         drawn = {**drawn, "": [_brief(cell) for cell in drawn[""]]} if "" in drawn else drawn
         below = [paint(line, "dim") for line in _reasons(sweep)]
-        shown = next((one for one in _narrower(sweep, drawn) if fits(_rows(one), columns)), drawn)
+        shown, drawn = _fitted(sweep, drawn, columns)
+        if sweep.metric and "best" in shown:
+            below = [paint(f"best and last: {sweep.metric}", "dim"), *below]
     numbers = [n for n, cells in enumerate(shown.values()) if all(map(_is_number, cells))]
     lines = draw_table(_rows(shown), paint, columns, right=numbers)
     if "key" not in shown:
@@ -41,13 +44,26 @@ def draw_sweep(sweep: Sweep, paint: Painter, columns: int | None = None) -> list
 
 def sweep_to_markdown(sweep: Sweep) -> str:
     """The same as a table."""
-    heading, *rows = ([escaped(cell) if cell else "" for cell in row] for row in _rows(_columns(sweep)))
-    return table(heading, rows)
+    columns = {name or "note": cells for name, cells in _columns(sweep).items()}
+    heading, *rows = _rows(columns)
+    return table(
+        [escaped(name) for name in heading],
+        [[cell if _is_number(cell) else escaped(cell) for cell in row] for row in rows],
+    )
 
 
 def sweep_to_csv(sweep: Sweep) -> Iterator[str]:
     """Lines with their ends, the first with the names of the columns. Numbers aren't rounded."""
-    rows = [_flat({**_trial_to_json(trial), "stopped": bool(trial.stopped)}) for trial in sweep.trials]
+    rows = [
+        _flat(
+            {
+                **_trial_to_json(trial),
+                "stopped": bool(trial.stopped),
+                "taken": trial.address == sweep.taken,
+            }
+        )
+        for trial in sweep.trials
+    ]
     names = list(dict.fromkeys(name for row in rows for name in row))
     yield csv_line(names)
     for row in rows:
@@ -120,6 +136,21 @@ def _reasons(sweep: Sweep) -> Iterator[str]:
 def _rows(columns: Columns) -> list[list[str]]:
     """The heading and a row for each job."""
     return [list(columns), *map(list, zip(*columns.values(), strict=True))]
+
+
+def _fitted(sweep: Sweep, drawn: Columns, columns: int) -> tuple[Columns, Columns]:
+    """What fits into so many columns of a terminal, and all that there is. Titles get shorter before columns
+    are left out, and aren't broken if it is enough to leave out a few."""
+    if fits(_rows(drawn), columns, whole_names=True):
+        return drawn, drawn
+    short = {f"{word} {sweep.metric}": word for word in ("best", "last")}
+    titled = {short.get(name, name): cells for name, cells in drawn.items()}
+    narrower = [*_narrower(sweep, titled)]
+    few = [one for one in narrower if {*titled} - {*one} <= {"key", *_LESS_NEEDED[:3]}]
+    whole = (one for one in few if fits(_rows(one), columns, whole_names=True))
+    broken = (one for one in narrower if fits(_rows(one), columns))
+    fitting = next(chain(whole, broken), None)
+    return (drawn, drawn) if fitting is None else (fitting, titled)
 
 
 def _narrower(sweep: Sweep, columns: Columns) -> Iterator[Columns]:

@@ -33,7 +33,8 @@ def draw_table(
     table = [*zip(*cells, strict=True)]
     widths = [max(map(columns_of, column)) for column in table]
     if columns is not None:
-        fitting = _fitting(table, widths, columns - _GAP * (len(widths) - 1))
+        room = columns - _GAP * (len(widths) - 1)
+        fitting = _fitting(table, widths, room, whole_names=True) or _fitting(table, widths, room)
         if fitting is None:
             is_named = all(columns_of(_head(cells[0], row)) <= columns for row in cells[1:])
             names = cells[0] if is_named else ["", *cells[0][1:]]
@@ -45,11 +46,13 @@ def draw_table(
     return [_row(row, widths, right, _of(styles, n), paint) for n, row in enumerate(folded)]
 
 
-def fits(rows: Rows, columns: int) -> bool:
-    """Whether a table of these rows is no wider than so many columns, with folded cells."""
+def fits(rows: Rows, columns: int, *, whole_names: bool = False) -> bool:
+    """Whether a table of these rows is no wider than so many columns, with folded cells; with `whole_names`,
+    without breaking a heading such as `learning_rate_multiplier`."""
     table = [*zip(*([clean(cell) for cell in row] for row in rows), strict=True)]
     widths = [max(map(columns_of, column)) for column in table]
-    return _fitting(table, widths, columns - _GAP * (len(widths) - 1)) is not None
+    room = columns - _GAP * (len(widths) - 1)
+    return _fitting(table, widths, room, whole_names=whole_names) is not None
 
 
 def width_of(rows: Rows) -> int:
@@ -69,10 +72,14 @@ def _folded(column: Sequence[str], width: int) -> list[list[str]]:
     return [_folded_name(column[0], width), *(folded_lines(cell, width, 0) for cell in column[1:])]
 
 
-def _fitting(table: Rows, natural: Sequence[int], columns: int) -> list[int] | None:
+def _fitting(
+    table: Rows, natural: Sequence[int], columns: int, *, whole_names: bool = False
+) -> list[int] | None:
     """Widths that take so many columns together; what folding leaves goes first to columns that it gives all
     they need. None if the longest words don't fit."""
-    least = [max(map(_longest, [*_parts(name), *cells])) for name, *cells in table]
+    least = [
+        max(map(_longest, [*([name] if whole_names else _parts(name)), *cells])) for name, *cells in table
+    ]
     shrunk = _shrunk(natural, least, columns)
     if shrunk is None:
         return None

@@ -12,9 +12,9 @@ from tests.unit.views.test_promptfoo import evaluated
 @pytest.mark.parametrize(
     ("columns", "titles", "share", "said"),
     [
-        (200, "prompts tuned base gained lost difference p verdict", "1 of 2  50 %, 1 ungraded", "bootstrap"),
-        (100, "prompts model baseline gained lost difference p verdict", " 50 %, 1", "model: tuned; baseline: base"),
-        (80, "prompts model baseline difference verdict", " 50 %, 1", "Left out, for the width: gained, lost, p;"),
+        (200, "prompts tuned base gained lost difference p verdict", "1 of 2  50 %", "bootstrap"),
+        (100, "prompts model baseline gained lost difference p verdict", " 50 %, 1", "model: tuned; "),
+        (80, "prompts model baseline difference verdict", " 50 %, 1", "Left out, for the width: gained, "),
     ],
 )  # fmt: skip
 def test_a_row_of_an_evaluation_is_a_line(columns: int, titles: str, share: str, said: str) -> None:

@@ -33,8 +33,10 @@ LONG = "learning_rate_multiplier={},n_epochs=3,training=mild"
     ("columns", "missing"),
     [
         (None, set()),
-        (160, set()),
-        (100, {"key", "tokens"}),
+        (200, set()),
+        (180, set()),
+        (160, {"key"}),
+        (100, {"key", "tokens", "cost", "checkpoint"}),
         (80, {"key", "tokens", "cost", "checkpoint"}),
         (64, {"key", "tokens", "cost", "checkpoint", "step", "accuracy"}),
     ],
@@ -48,6 +50,7 @@ def test_a_table_stays_one_without_the_keys_that_its_inputs_say(
     assert all(f"{1 + rate:.4f}" in row for rate, row in zip(RATES, rows, strict=False))
     lines = [line for row in (heading, *rows[: len(RATES)]) for line in row.split("\n")]
     assert columns is None or max(map(columns_of, lines)) <= columns
+    assert ("learning_rate_multiplier" in heading) == (columns not in (80, 64))
     first = 'The first is job.sweep["learning_rate_multiplier=0.5,n_epochs=3,training=mild"].'
     below = rows[len(RATES) :]
     names = (
@@ -56,7 +59,8 @@ def test_a_table_stays_one_without_the_keys_that_its_inputs_say(
         if name.split()[-1] in missing
     )
     note = f"Left out, for the width: {', '.join(names)}; `-o csv` has them."
-    assert below == [note, first][: 2 * bool(missing)]
+    legend = ["best and last: full_valid_loss"] if columns and columns < 200 else []
+    assert below == [note, first][: 2 * bool(missing)] + legend
 
 
 def test_other_keys_are_kept() -> None:
