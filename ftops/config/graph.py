@@ -55,7 +55,7 @@ def _cycle_diagnostic(cycle: list[Address], resources: Mapping[Address, Resource
         return Diagnostic(
             f"{cycle[0]} depends on itself",
             "It can't be created before itself.",
-            "name another resource, or the base model that it starts from",
+            "remove the reference, or name another resource",
             first.reference_places.get(cycle[0], first.place),
         )
     return Diagnostic(

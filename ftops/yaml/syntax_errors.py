@@ -470,11 +470,17 @@ def _list_of_names(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, i
     start, stop, lines = error.context_mark, error.problem_mark, text.splitlines()
     if start is None or stop is None or not re.search(_NO_ENTRY, f"{error.context} {error.problem}"):
         return None
-    is_name = re.match(r"\s*- [\w.-]+:\s*$", lines[start.line])
-    is_beside = re.match(r"[\w.-]+:\s*$", lines[stop.line][stop.column :])
-    return (_LIST_OF_NAMES, start.line, start.column) if is_name and is_beside else None
+    above = _lines_above(lines, start.line)
+    parent = next((lines[n] for n in reversed(above) if _indent(lines[n]) < start.column), "")
+    if parent.strip().rstrip(":") in _LISTS:
+        return None
+    is_entry = re.match(r"\s*- [\w.-]+:(\s|$)", lines[start.line])
+    is_beside = re.match(r"[\w.-]+:(\s|$)", lines[stop.line][stop.column :])
+    return (_LIST_OF_NAMES, start.line, start.column) if is_entry and is_beside else None
 
 
+_LISTS = ("policy", "overrides", "moved", "import", "removed", "transform", "integrations", "gate", "input")
+"""Keys of a spec whose values are lists of mappings."""
 _NO_ENTRY = "block collection .*(expected '-' indicator|expected <block end>)"
 
 

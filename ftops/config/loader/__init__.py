@@ -34,6 +34,7 @@ from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.promotion import read_promotion
 from ftops.config.loader.references import Linker, check_always_there, check_formats, flattened
+from ftops.config.loader.repeated import one_for_each_name
 from ftops.config.loader.source import Entry, Marks, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
@@ -95,7 +96,7 @@ def load(
         rules = read_policy(source, path, config.environment, policy, findings)
         config = replace(config, policy=rules)
     if config is None or findings:
-        raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
+        raise SpecError(one_for_each_name([_as_shown(finding, source) for finding in findings]))
     return config
 
 
@@ -129,7 +130,7 @@ def load_outline(
     )
     _check_paths(config, source, findings)
     if findings:
-        raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
+        raise SpecError(one_for_each_name([_as_shown(finding, source) for finding in findings]))
     return config
 
 

@@ -193,7 +193,11 @@ class Evaluator:
         if not fragment.closed:
             raise _Invalid(*errors.UNCLOSED)
         if not self.phase.expressions:
-            raise _Invalid("expressions are not evaluated here", self.phase.why, errors.FIXED_HINT)
+            is_variable = self.entry.section == "variables"
+            hint = errors.FIXED_HINT
+            if is_variable and inside.startswith("env."):
+                hint = f"Remove it: FTOPS_VAR_{self.entry.name} sets the variable from the environment."
+            raise _Invalid("expressions are not evaluated here", self.phase.why, hint)
         if _NAMED.match(inside) or _EACH.match(inside):
             return self._known(inside, path)
         if inside.startswith("state."):
@@ -212,6 +216,8 @@ class Evaluator:
         return reference
 
     def _no_reference(self, inside: str, path: Keys) -> tuple[str, str, str]:
+        if inside.startswith("var.") and inside.removeprefix("var.") in self.scope.variables:
+            raise _Invalid  # the name of the variable isn't valid, which is reported
         where = self.entry.section if self.entry.section in LISTS else str(path[0]) if path else ""
         if where in (*LISTS, "depends_on"):
             return errors.plain_address(inside, where)

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from ftops.config import schema
 from ftops.config.loader.expressions import Each, Evaluator, Scope, Use, evaluate_keys
 from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
-from ftops.config.loader.settings import check_name
+from ftops.config.loader.repeated import one_for_each_place
+from ftops.config.loader.settings import check_name, slug
 from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
@@ -23,6 +24,7 @@ from ftops.core.address import Address, composed, render
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import nearest
+from ftops.yaml.document import number
 
 MAX_COMBINATIONS = 10_000
 _SWITCH = Boolean(closed=True)
@@ -59,19 +61,16 @@ def expand(sections: Mapping[str, Mapping[str, Entry]], scope: Scope) -> Declare
             eaches = _eaches(entry, scope) if is_valid else None
             if eaches is None:
                 declared.broken.add(name)
+                if not is_valid:  # it is meant where the corrected name is used
+                    declared.broken.add((kind, slug(entry.name)))
                 continue
             before = len(scope.findings)
             for each in eaches:
                 address = Address(kind, entry.name, each.key if each else None)
                 keys[address.key] = None
                 _add_instance(address, entry, each, scope, declared)
-            scope.findings[before:] = _without_repeated(scope.findings[before:])
+            scope.findings[before:] = one_for_each_place(scope.findings[before:])
     return declared
-
-
-def _without_repeated(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """One finding about each value, whichever entries of a `for_each` it is wrong for."""
-    return list({(one.summary, one.place): one for one in reversed(findings)}.values())[::-1]
 
 
 def _add_instance(
@@ -125,7 +124,8 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     if twice := _twice(value, eaches, entry):
         scope.findings.append(twice)
     elif invalid:
-        entry.report(scope.findings, path, f"`{invalid[0]}` can't be a key", *_NO_KEY)
+        at = (*path, keys.index(invalid[0])) if isinstance(entry.data["for_each"], list) else path
+        entry.report(scope.findings, at, f"`{invalid[0]}` can't be a key", *_NO_KEY)
     return None if twice or invalid else eaches
 
 
@@ -147,6 +147,8 @@ def _pairs(value: Any) -> Iterator[Each]:
     else:
         detail = "One resource is created for each entry, with the entry as its key."
         summary, hint = "`for_each` must be a list of texts or a mapping", "Write `for_each: [fr, de]`."
+        if isinstance(value, str) and number(value) is None:
+            hint = f"Write `for_each: [{value}]`."
         if isinstance(value, list) and any(isinstance(item, dict) for item in value):
             hint = "Write a mapping, whose keys name the resources: `for_each: {a: {…}, b: {…}}`."
         raise _WrongShape((), summary, detail, hint)

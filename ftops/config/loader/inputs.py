@@ -11,7 +11,7 @@ from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.generation import check_generation, recorded_path
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.settings import check_name, read_words
+from ftops.config.loader.settings import check_name, read_words, slug
 from ftops.config.loader.source import Entry, Keys, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
@@ -167,11 +167,13 @@ def read_sets(entries: Mapping[str, Entry], scope: Scope) -> dict[str, NamedSet]
     """All named hyperparameters."""
     sets = {}
     for name, entry in entries.items():
-        check_name(entry, "a set of hyperparameters", scope.findings)
+        is_valid = check_name(entry, "a set of hyperparameters", scope.findings)
         evaluator = Evaluator(entry, scope, INPUTS)
         data = evaluator.evaluate(entry.data if entry.data is not None else {})
         block = read_block(Hyperparameters, data, entry, scope.findings)
         sets[name] = NamedSet(block.as_data() if block else None, evaluator.uses)
+        if not is_valid:  # it is meant where the corrected name is used
+            sets.setdefault(slug(name), NamedSet(None, []))
     return sets
 
 

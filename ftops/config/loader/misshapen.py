@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.config.schema import resource_block
 from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OneOf, OneOrMore, OrName
-from ftops.config.schema.field_types import FieldType, Number, Untyped
+from ftops.config.schema.field_types import Choice, FieldType, Number, Untyped
 from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.document import Plain, flow, number
@@ -56,7 +56,8 @@ def _as_mapping(before: str, inner: Any, given: Any) -> str:
         type_ = alone if isinstance(alone, str) and alone in inner.blocks else next(iter(inner.blocks))
         return f"Write its keys in braces, or below it: `{before}{{type: {type_}, …}}`."
     if isinstance(alone, dict):
-        return f"Write its keys directly below `{before.rstrip()}`, without `- ` or brackets."
+        where = f"`{before.rstrip()}`" if before else "its name"
+        return f"Write its keys directly below {where}, without `- ` or brackets."
     if not (isinstance(inner, type) and issubclass(inner, Block)):
         return ""
     first = inner.usual or next((one.key for one in inner.fields.values()), "")
@@ -91,7 +92,11 @@ def as_written(error: Explained, entry: Entry, own: int) -> Explained:
         if isinstance(matrix, dict) and keys[-1] in matrix:
             values = matrix[keys[-1]]
             at = [values.index(error.given)] if isinstance(values, list) and error.given in values else []
-            return error._replace(keys=("for_each", "matrix", keys[-1], *at))
+            hint = error.hint
+            if error.at_key and "beside" in hint:
+                value = f"{keys[-1]}: ${{each.value.{keys[-1]}}}"
+                hint = f"Write `{value}` beside `hyperparameters`, and name the others in it."
+            return error._replace(keys=("for_each", "matrix", keys[-1], *at), hint=hint)
     if error.summary.endswith("is missing") and keys:
         place = entry.place(keys, key=True)
         if re.match(r"\s*:\s+#", place.text[place.column - 1 + place.width :]):
@@ -104,6 +109,8 @@ def _hyperparameters_instead(error: Explained, written: str) -> str:
     """A hint about `hyperparameters` that are neither a mapping nor a name."""
     if "each.key" in written:
         return "Write `${each.value}` for the values of an entry; `${each.key}` is its name."
+    if "${" in written and "each." not in written:
+        return "Give it a mapping, such as `{n_epochs: 2}`, or the name of one under `hyperparameters`."
     if "each.value" in written:
         return 'Name what it is: `hyperparameters: {n_epochs: "${each.value}"}`.'
     _, dot, name = str(error.given).rpartition("hyperparameters.")
@@ -125,7 +132,7 @@ def written_alone(fault: Fault) -> str:
     value = given[0] if isinstance(given, list) and len(given) == 1 else None
     if isinstance(given, dict) and len(given) == 1 and key not in _DECLARED:
         value = given.get("name", given.get("type"))
-    text = value if isinstance(value, str) and type(value) in (str, Plain) else "${"
+    text = value if type(value) is Plain else flow(value) if type(value) is str else "${"
     if "${" not in text and len(text) <= _LONGEST:
         return f"Write `{key}: {text}`."
     if isinstance(given, list) and key in _HYPERPARAMETERS:
@@ -173,6 +180,9 @@ def _with_key(before: str, block: type[Block] | None, key: str, given: Any) -> s
     """A hint, if a scalar is the name of a key that is true or false, or the value of this key."""
     if block is None or type(given) is not Plain or len(given) > _LONGEST:
         return ""
+    type_ = next((one.type for one in block.fields.values() if one.key == "type"), None)
+    if isinstance(type_, Choice) and given in type_.words:
+        return f"Write `{before}{{type: {given}, …}}`."
     flags = (str(given), "true") if _reads(block, str(given), Plain("true")) else None
     if not flags and any(one.key == given and _holds(one.type) for one in block.fields.values()):
         return f"Write `{before}{{{given}: {{…}}}}`."

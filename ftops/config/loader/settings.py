@@ -165,6 +165,8 @@ def check_provider(
     """Whether there is a provider of that name. If the spec declares none, there is `local`."""
     if wanted in providers or (not providers and wanted == "local"):
         return True
+    if wanted in map(slug, providers):
+        return False  # there is a finding about that name already
     hint = did_you_mean(wanted, providers, nothing="Declare it under `providers`.")
     entry.report(findings, ("provider",), f"there is no provider `{wanted}`", "", hint)
     return False
@@ -273,6 +275,7 @@ class Providers:
         if not isinstance(kind, str) or kind not in PROVIDER_TYPES:
             known = tuple(row.type for row in PROVIDER_TYPES.values() if row.is_public)
             summary = f"unknown provider type `{kind}`" if kind else "`type` is missing"
+            summary = summary if isinstance(kind, str | None) else "`type` must be text"
             hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
             detail = f"The provider types are {one_of(known)}."
             entry.report(self.scope.findings, ("type",), summary, detail, hint)
@@ -309,8 +312,9 @@ class Providers:
 
     def _choose_default(self, environment: Entry | None) -> str:
         wanted = environment.value("provider") if environment else None
-        if environment and not (isinstance(wanted, str) or is_valid(Environment, environment)):
-            return ""  # there are findings about it already
+        is_refused = environment and not (isinstance(wanted, str) or is_valid(Environment, environment))
+        if is_refused or (environment is None and self._environment is not None):
+            return ""  # there are findings about it, or about the one that it promotes, already
         if environment and isinstance(wanted, str):
             is_expression = "${" in wanted  # there is a finding about it already
             return "" if is_expression else self.name_for(str(wanted), environment)

@@ -10,7 +10,9 @@ from ftops.config.loader.source import Keys
 from ftops.config.sweeps import keys_among
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import kind_of
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, some
+
+_SHOWN_KEYS = 6
 
 
 def check_sweeps(declared: Declared, findings: list[Diagnostic]) -> None:
@@ -38,7 +40,8 @@ def _check_among(draft: Draft, keys: Collection[str], enabled: Collection[str], 
     for index in unknown:
         one, path = among[index], ((*start, index) if is_list else start)
         if any(sign in one for sign in "*?["):
-            summary, hint = f"`{one}` matches no key of {base}", ""
+            summary = f"`{one}` matches no key of {base}"
+            hint = f"Its keys are {some((f'`{key}`' for key in keys), _SHOWN_KEYS)}."
         else:
             summary, hint = f'{base} has no key "{one}"', did_you_mean(one, keys)
         detail = "`among` names the jobs of which the best one is chosen, by their keys or by patterns."

@@ -44,6 +44,8 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
     if hint := _above(fault, key, root) or _of_other_block(key, owner) or _in_only_map(fault, key, owner):
         return Meant(hint)
     listed = did_you_mean(key, keys, nothing="It takes no keys.", limit=24)
+    if owner is Environment and listed.startswith("Known"):
+        listed = f"{listed} Values of variables belong in `variables`."
     return Meant(listed, nearest(key, keys))
 
 
@@ -74,6 +76,18 @@ _OF_RESOURCES: Mapping[str, str] = {
     **dict.fromkeys(("description", "comment", "notes"), "Write it as a comment: `# …`."),
 }
 """What other tools have in a resource, and what to write here."""
+
+
+_OF_OTHERS: Mapping[str, Mapping[str, str]] = {
+    "a variable": {
+        **dict.fromkeys(
+            ("required", "mandatory"), "Remove it: without a `default`, a variable needs a value."
+        ),
+        **dict.fromkeys(("nullable", "optional"), "Write `default: null`: then it may have no value."),
+    },
+    "hyperparameters": {"use": "Only the `hyperparameters` of a job can `use` named ones."},
+}
+"""By block: what other tools have in it, or what only another block has, and what to write here."""
 
 
 def _in_only_map(fault: Fault, key: str, owner: type[Block]) -> str:
@@ -107,6 +121,8 @@ def _of_other_block(key: str, owner: type[Block]) -> str:
     if issubclass(owner, ResourceBlock) and key in _OF_RESOURCES:
         return _OF_RESOURCES[key]
     if not issubclass(owner, ResourceBlock):
+        if key in _OF_OTHERS.get(owner.noun, {}):
+            return _OF_OTHERS[owner.noun][key]
         beside = owner is Hyperparameters and key in _keys(Job)
         return "It belongs in the job, beside its `hyperparameters`." if beside else ""
     if key in ("count", "replicas", "instances"):

@@ -58,6 +58,9 @@ def explained(faults: Iterable[Fault], root: type[Block]) -> Iterator[Explained]
     known = [fault for fault in faults if fault.kind == "unknown" or not isinstance(fault.given, Unknown)]
     meant = {fault.keys: meaning_of(fault, root) for fault in known if fault.kind == "unknown"}
     given = {(*keys[:-1], one.key) for keys, one in meant.items()}
+    mistyped = {
+        fault.keys[:-1] for fault in known if fault.kind == "refused" and fault.keys[-1:] == ("type",)
+    }
     absent: dict[Keys, list[Fault]] = {}
     for fault in known:
         if fault.kind == "unknown":
@@ -65,7 +68,7 @@ def explained(faults: Iterable[Fault], root: type[Block]) -> Iterator[Explained]
         elif fault.kind != "missing":
             if not any(_is_rest_of(fault, keys) for keys in meant):
                 yield _EXPLAIN[fault.kind](fault)
-        elif fault.keys not in given:
+        elif fault.keys not in given and fault.keys[:-1] not in mistyped:
             where = fault.keys if fault.given else fault.keys[:-1]
             absent.setdefault(where, []).append(fault)
     yield from map(_missing, absent.values())

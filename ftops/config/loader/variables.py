@@ -98,6 +98,10 @@ def _declaration(entry: Entry, findings: list[Diagnostic]) -> Variable | None:
         entry.report(findings, (), summary, _NAME_RULE, hint, key=True)
     data = _literal(entry, entry.data, findings)
     block = read_block(Variable, data, entry, findings)
+    if block and None not in (block.minimum, block.maximum) and block.minimum > block.maximum:
+        summary, detail = "`maximum` is less than `minimum`", "No value is within these limits."
+        entry.report(findings, ("maximum",), summary, detail, f"Write `{render(block.minimum)}` or more.")
+        return None
     if block and block.pattern is not None:
         try:
             _matcher(block.pattern)
@@ -213,6 +217,9 @@ def _refuse_undeclared(
         if name not in declared:
             detail = f"{candidate.giver} sets it, but the spec doesn't declare it."
             hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
+            own, sign, value = name.partition("=")
+            if sign and candidate.value is None and own.strip() in declared:
+                hint = f"Write a colon with a space after it: `{own.strip()}: {value.strip()}`."
             place = candidate.key_place
             if place is not None and place.file == candidate.giver:
                 place = place.veiled()  # the value of a misspelled variable may be a secret

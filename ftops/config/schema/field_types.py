@@ -196,6 +196,8 @@ class Text(FieldType, frozen=True):
             return f'Write it as an expression: "${{{found[1]}}}"'
         if value == "":
             return "Write a value, or remove the key."
+        if self.maximum and isinstance(value, str) and len(value) > self.maximum:
+            return f"Shorten it to {self.maximum} characters."
         near = self._corrected(value) if isinstance(value, str) and not isinstance(value, Given) else ""
         return f"Write `{near}`." if near else self.advice if isinstance(value, str) else ""
 
@@ -314,6 +316,8 @@ class _Typed(FieldType, frozen=True, kw_only=True):
 
 
 _PER_CENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
+_OWN_UNIT = re.compile(r"[$€£]|\b(usd|eur|dollars?|euros?|epochs?|steps?|examples?|jobs?)\b", re.IGNORECASE)
+"""Units that numbers of a spec have anyway: without it, the number is the same."""
 _WITH_UNIT = re.compile(r"[$€£]\s*[0-9]|[0-9][0-9_.,']*\s*[A-Za-z%$€]")
 
 
@@ -353,9 +357,7 @@ class Number(_Typed, frozen=True):
         if not isinstance(value, str) or not _WITH_UNIT.match(value):
             return ""
         alone = re.sub(r"[^0-9.]", "", value)
-        is_plain = (
-            not re.search(r"\d\s*[kmb]", value, re.IGNORECASE) and self.convert(Plain(alone)) is not None
-        )
+        is_plain = _OWN_UNIT.search(value) is not None and self.convert(Plain(alone)) is not None
         return f"Write `{alone}`, without a unit." if is_plain else "Write digits only, without a unit."
 
     def _within(self, value: Any) -> str:

@@ -116,6 +116,14 @@ class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
         "key": "api_key",
         "token": "api_key",
     }
+    secrets = dict.fromkeys(
+        ("client_secret", "password", "secret"),
+        (
+            "Anyone who can read the spec, or a commit that contained it, could use it.",
+            "Remove it, and create a new one: credentials of a service principal are read from the "
+            "environment (AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_CLIENT_SECRET).",
+        ),
+    )
 
     type = required(choice("azure_openai"), PROVIDER_TYPE)
     endpoint = required(
