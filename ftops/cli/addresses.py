@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from ftops.core.address import Address
 from ftops.core.project import SPEC_SUFFIXES
+from ftops.core.resource_types import RESOURCE_TYPES
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -35,8 +36,10 @@ class AddressType(click.ParamType[Address]):
             is_argument = ctx is not None and isinstance(param, click.Argument)
             if value in ("list", "ls", "all", "show") and ctx is not None:
                 hint = f"`{ctx.command_path}` lists all of them." if isinstance(self, AddressOrSpec) else ""
-            elif len(self._kinds) == 1 and value.isidentifier():
-                hint = f"Write {self._kinds[0]}.{value}."
+            elif value.isidentifier():
+                kinds = self._kinds or tuple(RESOURCE_TYPES)
+                *others, last = (f"{kind}.{value}" for kind in kinds)
+                hint = f"Write {', '.join(others)}{' or ' * bool(others)}{last}."
             elif is_argument and ctx is not None and Path(value).exists():
                 hint = (
                     f"It is a path, which comes after the address: `{ctx.command_path} job.copilot {value}`."

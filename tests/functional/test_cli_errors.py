@@ -22,7 +22,8 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "not an address": (
         ("plan", "--target", "copilot"),
         "invalid value for '--target': 'copilot' is not an address such as job.copilot",
-        "See `ftops plan --help`",
+        "Write dataset.copilot, job.copilot, evaluation.copilot or deployment.copilot. See\n"
+        "        `ftops plan --help`.",
     ),
     "a job without its kind": (
         ("job", "pause", "copilot"),

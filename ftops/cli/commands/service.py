@@ -129,17 +129,16 @@ def results(
     from ftops.session.training import only_job
 
     tracking = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
-    if to is not None and not addresses:
-        raise click.UsageError("Missing argument 'ADDRESS...'.")
     check_tracking(to, tracking)
     if to is None and len(addresses) > 1:
         raise click.UsageError(
             "several addresses go with --to; without it, an address without a key is a sweep"
         )
     with Session.open(read(spec)) as session:
+        addresses = addresses or (only_job(session),)
         if to is not None:
             return log_results(screen, session, addresses, to, tracking)
-        address = addresses[0] if addresses else only_job(session)
+        address = addresses[0]
         if is_sweep(session, address):
             return show_sweep(screen, session, address, sort)
         job, found = session.job(address), session.results(address)
