@@ -54,7 +54,7 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
     runs as long as the command does.
 
     A Python file that isn't executable is run by the Python of ftops, which has the packages openai and
-    azure-identity: `ftops exec -- ask.py`.
+    azure-identity: `ftops exec -- ask.py`. It can't import modules beside it.
 
     The exit code is that of COMMAND.
     """
@@ -68,9 +68,10 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
 
 
 def _with_python(words: Sequence[str]) -> Sequence[str]:
-    """The words, after ftops's own interpreter if the first one is a Python file and no program."""
+    """The words, after ftops's own interpreter if the first one is a Python file and no program. With -P, that
+    file is all that it runs: nothing beside it is imported."""
     is_file = words[0].endswith(".py") and Path(words[0]).is_file()
-    return [sys.executable, *words] if is_file and not which(words[0]) else words
+    return [sys.executable, "-P", *words] if is_file and not which(words[0]) else words
 
 
 def _hint(program: Path) -> str:
