@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ftops.config.loader.expressions import Scope
+from ftops.config.loader.expressions import HOW_TO_READ, Scope
 from ftops.config.loader.source import Entry
 from ftops.config.schema.providers import ProviderBlock
 from ftops.core.address import scan
@@ -63,10 +63,10 @@ def check_forms(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None
         if _names_secret(raw, scope) and not _is_withheld(raw, scope):
             summary = f"the value of `{raw}` isn't {form.meaning}"
             detail = (
-                "The value is recorded and shown in plans and messages, so other variables aren't "
-                "allowed here."
+                f"It is written like {form.example}. Its value isn't shown here, because the variable could "
+                "contain a secret."
             )
-            hint = f"Name the variable that contains it, or write the value: `{name}: {form.example}`."
+            hint = f"{_how_to_set(raw)}, or write the value: `{name}: {form.example}`."
             entry.report(scope.findings, (name,), summary, detail, hint)
 
 
@@ -98,6 +98,15 @@ _FORMS: Mapping[str, _Form] = {
 def _written(raw: Any) -> str:
     """The expression as it is written, if its value must not be shown; else empty."""
     return f"`{raw}`" if "${" in str(raw) else ""
+
+
+def _how_to_set(raw: str) -> str:
+    """What to do about the variable that an expression names."""
+    for fragment in scan(raw):
+        variable = fragment.text.removeprefix("env.")
+        if variable in HOW_TO_READ:
+            return f"Set it again: `export {variable}={HOW_TO_READ[variable]}`"
+    return "Correct the variable, or name another one"
 
 
 def _names_secret(text: str, scope: Scope) -> bool:

@@ -45,7 +45,7 @@ _OUTPUT = re.compile(
 )
 _INDEX = re.compile(r"\[\s*((?:each|var)\.[A-Za-z0-9_.-]+)\s*\]")
 
-_HOW_TO_READ = {"AZURE_SUBSCRIPTION_ID": "$(az account show --query id --output tsv)"}
+HOW_TO_READ = {"AZURE_SUBSCRIPTION_ID": "$(az account show --query id --output tsv)"}
 """By environment variable: the command that prints its value."""
 
 
@@ -314,7 +314,7 @@ class Evaluator:
             summary = f"the environment variable {name} is not set"
             detail = f"`${{env.{name}}}` stands for its value."
             place = self.entry.place_in(path, expression_pattern(inside))
-            value = _HOW_TO_READ.get(name, "…")
+            value = HOW_TO_READ.get(name, "…")
             hint = f"Set it before the command: export {name}={value}"
             if not self.scope.connecting and self.phase in phases.OF_SERVICES:
                 hint = (
