@@ -68,8 +68,8 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
 
 
 def _with_python(words: Sequence[str]) -> Sequence[str]:
-    """The words, after ftops's own interpreter if the first one is a Python file and no program. With -P, that
-    file is all that it runs: nothing beside it is imported."""
+    """The words, after ftops's own interpreter if the first one is a Python file and no program. With -P, it
+    runs nothing but that file: modules beside it aren't imported."""
     is_file = words[0].endswith(".py") and Path(words[0]).is_file()
     return [sys.executable, "-P", *words] if is_file and not which(words[0]) else words
 
