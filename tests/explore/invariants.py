@@ -338,6 +338,18 @@ def _is_one_of_equals(world: World, job: Thing) -> bool:
     return len(world.clones) > 1 and any(other.essence == job.essence for other in others)
 
 
+def outputs_name_what_is_there(world: World, run: Run) -> Complaints:
+    """After an apply, each output is an attribute of an object on record under its address."""
+    if run.report is None or run.crashed:
+        return
+    for name, value in run.after.outputs.items():
+        address = Address.parse(name)
+        attribute = "name" if address.kind == "deployment" else "fine_tuned_model"
+        there = {record.outputs.get(attribute) for record in _records(run.after) if record.address == address}
+        if value not in there:
+            yield f"the output {name} is {value}, and there is {', '.join(map(str, there)) or 'nothing'}"
+
+
 INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
     function.__name__: function
     for function in (
@@ -369,6 +381,7 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         stopped_for_good,
         the_best_is_served,
         the_best_is_examined,
+        outputs_name_what_is_there,
     )
 }
 
