@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.main import NAME, root
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -69,11 +70,15 @@ PAGES: Mapping[Path, Callable[[], str]] = {
 
 def _section(path: str, command: click.Command) -> str:
     ctx = click.Context(command, info_name=path)
+    examples = command.examples if isinstance(command, GroupedCommand) else {}
+    shown = [f"- `{line}`: {_escaped(what)}" for line, what in examples.items()]
     usage = " ".join((path, *command.collect_usage_pieces(ctx)))
     options = [o for o in command.params if isinstance(o, click.Option) and not _is_usual(o)]
     rows = [_row(option, record) for option in options if (record := option.get_help_record(ctx))]
     table = ["| option | |", "|---|---|", *rows, ""] if rows else []
-    return "\n".join([f"## {path}", "", "```text", usage, "```", "", _prose(command.help or ""), "", *table])
+    shown += [""] * bool(shown)
+    head = [f"## {path}", "", "```text", usage, "```", "", _prose(command.help or ""), ""]
+    return "\n".join([*head, *shown, *table])
 
 
 def _is_usual(option: click.Option) -> bool:

@@ -278,6 +278,13 @@ def test_help_of_every_command(folder: Folder, name: str) -> None:
     assert folder.ok(name, "-h") == out
 
 
+@pytest.mark.parametrize("name", ["plan", "apply", "destroy", "promote", "rollback", "import", "eval"])
+def test_help_of_many_options_has_examples_and_a_heading_for_each(folder: Folder, name: str) -> None:
+    out = folder.ok(name, "--help")
+    assert f"\nExamples:\n  ftops {name} " in out.replace(f"ftops {name}\n", f"ftops {name} \n")
+    assert "\nSpec:\n" in out and "\nOutput:\n" in out and "ptions:\n" not in out
+
+
 @pytest.mark.parametrize("argv", [(), ("--help",), ("help",)])
 def test_help(folder: Folder, argv: tuple[str, ...]) -> None:
     out = folder.ok(*argv)

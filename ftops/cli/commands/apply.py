@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ftops.cli.apply_flow import ApplyOptions, carry_out
 from ftops.cli.console import Screen
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.options import (
     PlanArguments,
     approve_option,
@@ -30,7 +31,14 @@ from ftops.cli.spec_args import SpecArguments
 from ftops.planning.plan import Mode, Options
 
 
-@click.command("apply")
+@click.command(
+    "apply",
+    cls=GroupedCommand,
+    examples={
+        "ftops apply": "Show the plan, ask, and apply it.",
+        "ftops apply -y --target job.copilot": "Train one job, without asking.",
+    },
+)
 @approve_option
 @click.option(
     "--wait/--no-wait",
@@ -80,7 +88,14 @@ def apply(
     )
 
 
-@click.command("destroy")
+@click.command(
+    "destroy",
+    cls=GroupedCommand,
+    examples={
+        "ftops destroy": "Show what would be deleted, ask, and delete it.",
+        "ftops destroy --target deployment.copilot": "Delete one deployment.",
+    },
+)
 @approve_option
 @destroy_selection_options
 @refresh_option

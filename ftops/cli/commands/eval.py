@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from ftops.cli.addresses import AddressType
 from ftops.cli.asking_options import AskingArguments, asking_options, read_inputs
 from ftops.cli.console import HELD, Screen
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.output_options import PATH, Command, also_markdown, decorate
 from ftops.cli.sessions import Interrupts, handling_signals, looking
@@ -87,7 +88,14 @@ def _address_option(function: Command) -> Command:
     )
 
 
-@click.command("eval")
+@click.command(
+    "eval",
+    cls=GroupedCommand,
+    examples={
+        "ftops eval evaluation.copilot": "Show the last result of an evaluation of the spec.",
+        "ftops eval --deployment new --against old --prompts prompts.jsonl": "Compare two deployments.",
+    },
+)
 @_address_option
 @asking_options
 @(lambda function: decorate(function, _REPORT_OPTIONS))

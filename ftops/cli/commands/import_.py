@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.output_options import PATH, decorate
 from ftops.cli.sessions import lock_option, locked
@@ -77,7 +78,14 @@ _DISCOVERY = (
 )
 
 
-@click.command("import")
+@click.command(
+    "import",
+    cls=GroupedCommand,
+    examples={
+        "ftops import job.copilot ftjob-0123": "Record an existing job.",
+        "ftops import --discover": "Write a spec for what the account has.",
+    },
+)
 @click.argument("address", metavar="[ADDRESS]", type=ADDRESS, required=False)
 @click.argument("remote_id", metavar="[ID]", required=False)
 @(lambda function: decorate(function, _DISCOVERY))

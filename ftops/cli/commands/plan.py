@@ -9,6 +9,7 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.console import Screen
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.options import (
     PlanArguments,
     as_of_option,
@@ -42,7 +43,14 @@ from ftops.views import plan as plan_view
 from ftops.views.paint import path_word
 
 
-@click.command("plan")
+@click.command(
+    "plan",
+    cls=GroupedCommand,
+    examples={
+        "ftops plan --env prod": "Plan the environment prod of the spec in this folder.",
+        "ftops plan --out plan.bin": "Save the plan; `ftops apply plan.bin` applies exactly it.",
+    },
+)
 @plan_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 @out_option

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ftops.cli.addresses import AddressType
 from ftops.cli.console import Screen
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.options import check_reason, policy_options, spec_options, spec_words
 from ftops.cli.output_options import also_markdown
 from ftops.cli.planned_change import Course, course_options, plan_or_apply
@@ -24,7 +25,13 @@ from ftops.planning.plan import Options
 from ftops.planning.targeting import matching
 
 
-@click.command("promote")
+@click.command(
+    "promote",
+    cls=GroupedCommand,
+    examples={
+        "ftops promote job.copilot --from staging --to prod": "Deploy in prod what staging has trained.",
+    },
+)
 @click.argument("address", metavar="JOB", type=AddressType("job"))
 @click.option("--from", "source", metavar="NAME", help="The environment that has trained it.")
 @click.option("--to", "target", metavar="NAME", help="The environment that takes it; the same as --env.")

@@ -8,6 +8,7 @@ import click
 
 from ftops.cli.addresses import AddressType
 from ftops.cli.console import Screen
+from ftops.cli.grouped_help import GroupedCommand
 from ftops.cli.options import spec_options
 from ftops.cli.output_options import also_markdown
 from ftops.cli.planned_change import Course, course_options, plan_or_apply
@@ -20,7 +21,14 @@ from ftops.session.session import Session
 from ftops.views.pins import candidate_lines, candidates_to_json
 
 
-@click.command("rollback")
+@click.command(
+    "rollback",
+    cls=GroupedCommand,
+    examples={
+        "ftops rollback deployment.copilot": "Serve the model before the current one.",
+        "ftops rollback deployment.copilot --list": "List the models that it can serve.",
+    },
+)
 @click.argument("address", metavar="DEPLOYMENT", type=AddressType("deployment"))
 @click.option("--to", default="", metavar="N|MODEL", help="An earlier model, by its number or name.")
 @click.option("--list", "is_list", is_flag=True, help="List the models that it has served.")
