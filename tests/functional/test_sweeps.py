@@ -296,6 +296,17 @@ def test_a_metric_that_the_jobs_lack(tmp_path: Path) -> None:
             "can't be compared: their `best` or `provider` differs",
         ),
         ("mode: min", "mode: least", "`mode` must be"),
+        (
+            "validation: valid\n    best: {metric: step, mode: min}",
+            "suffix: x",
+            'job.sweep["a"] has no `validation`',
+        ),
+        ("validation: valid\n    best: {metric: step", "best: {metric: valid_loss", "has no `validation`"),
+        (
+            "validation: valid\n    best: {",
+            "stop: {rule: median, metric: valid_loss}\n    best: {",
+            "has no effect",
+        ),
         ("job.sweep.best.fine", "job.swep.best.fine", "there is no job `swep`"),
     ],
 )

@@ -17,6 +17,7 @@ from ftops.config.loader.expression_errors import escaped, not_written_as_expres
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.for_each import Declared, Draft
 from ftops.config.loader.source import Entry, Keys
+from ftops.config.loader.sweeps import NO_METRIC, without_metric
 from ftops.config.sweeps import BEST, is_best, keys_among
 from ftops.core.address import EVERY, Address, Reference, Secret, Template, Value, fill, references
 from ftops.core.errors import Diagnostic, Place
@@ -142,12 +143,26 @@ class Linker(Struct, dict=True):
                 hint = did_you_mean(attribute, {*row.computed, "key"} - {"best.*"})
                 place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(attribute)}(?=\s*\}})")
                 self.findings.append(Diagnostic(f"the best job has no `{attribute}`", detail, hint, place))
-            drafts = (draft for draft in self.declared.drafts if draft.address[:2] == address[:2])
+            drafts = [draft for draft in self.declared.drafts if draft.address[:2] == address[:2]]
             if len({repr((d.block.provider, d.block.best and d.block.best.as_data())) for d in drafts}) > 1:
                 summary = f"the jobs of {base} can't be compared: their `best` or `provider` differs"
                 detail = "`best` says how all of them are compared, and only one account has the model."
                 use.entry.report(self.findings, use.path, summary, detail)
+            elif is_known:
+                self._check_metric(use, drafts)
         return None
+
+    def _check_metric(self, use: Use, drafts: Iterable[Draft]) -> None:
+        """A finding, once for a sweep, if its jobs won't have what the best one is chosen by."""
+        among = self.named(use.reference)
+        jobs = [draft for draft in drafts if draft.address in among]
+        lacking = without_metric(jobs, next((d.block.best.metric or "" for d in jobs if d.block.best), ""))
+        if lacking is None:
+            return
+        name = use.reference.address
+        summary = f"the best of {name} can't be chosen: {lacking.address} has no `validation`"
+        if all(finding.summary != summary for finding in self.findings):
+            use.entry.report(self.findings, use.path, summary, *NO_METRIC)
 
     def with_first_job(self, value: Value) -> Value:
         """The value, in which `best` of a sweep has the address of its first job: see `config.sweeps`."""

@@ -32,6 +32,21 @@ def check_sweeps(declared: Declared, findings: list[Diagnostic]) -> None:
             _check_stop(first, drafts, findings)
 
 
+NO_METRIC = (
+    "Jobs are compared by a metric of the final model on the validation data.",
+    "Give the jobs a `validation` dataset, or name another metric, such as `best: {metric: train_loss}`.",
+)
+
+
+def without_metric(drafts: Iterable[Draft], metric: str) -> Draft | None:
+    """The first job that won't have the metric by which jobs are compared, because it has no validation data.
+    Without a name, jobs of another method may have a reward on the training data."""
+    if metric and not metric.startswith(("valid", "full_valid")):
+        return None
+    lacking = (draft for draft in drafts if draft.block.validation is None)
+    return next((draft for draft in lacking if metric or draft.block.method == "supervised"), None)
+
+
 def _check_among(draft: Draft, keys: Collection[str], enabled: Collection[str], findings: Any) -> None:
     base, among = draft.address._replace(key=None), draft.block.best.among
     is_list = isinstance(draft.entry.value("best", "among"), list)
@@ -63,6 +78,10 @@ def _check_stop(draft: Draft, drafts: Iterable[Draft], findings: list[Diagnostic
         entry.report(
             findings, ("stop", "factor"), "`factor` needs `rule: halving`", detail, "Remove it.", key=True
         )
+    named = stop.metric or (draft.block.best and draft.block.best.metric) or ""
+    if not stop.budget and (lacking := without_metric(drafts, named)):
+        summary = f"`stop` has no effect: {lacking.address} has no `validation`"
+        entry.report(findings, ("stop",), summary, *NO_METRIC)
     if stop.budget and (stop.budget.tokens is None) == (stop.budget.dollars is None):
         summary, detail = "`budget` needs either `tokens` or `dollars`", "It has one limit."
         entry.report(
