@@ -31,6 +31,7 @@ from ftops.state.state import (
     observed_as,
     resource_from,
 )
+from tests.support import forked
 
 SETTLED = {
     "file_processing_seconds": 0,
@@ -155,7 +156,7 @@ def running_cloud(folder: Path, *arguments: str) -> Iterator[Cloud]:
     """An emulator of its own."""
     command = [sys.executable, "-m", "ftops.emulator", "--port", "0", "--data", str(folder)]
     command += ["--parent-pipe", "--linger", "0", *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = forked.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin and process.stdout
     try:
         cloud = Cloud(json.loads(process.stdout.readline()), folder)

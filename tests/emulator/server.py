@@ -20,6 +20,8 @@ from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from openai import AzureOpenAI, OpenAI
 from openai.types.fine_tuning import FineTuningJob
 
+from tests.support import forked
+
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "specs" / "quickstart"
 VERSION = "2024-10-21"
@@ -34,7 +36,7 @@ class Emulator:
     def __init__(self, folder: Path, *arguments: str, stdin: int | None = None) -> None:
         self.folder = folder
         command = [sys.executable, "-m", "ftops.emulator", "--data", str(folder), *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=stdin, text=True, cwd=ROOT)
+        self.process = forked.Popen(command, stdout=subprocess.PIPE, stdin=stdin, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.place: dict[str, Any] = json.loads(line)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from ftops.state.backends.audit_log import Run, RunEnded, RunStarted, audit_line, audited, read_runs
 from ftops.state.backends.local import LocalStore
 from tests.golden.cli import Folder, golden
-from tests.support.command import ROOT, environment
+from tests.support import forked
+from tests.support.command import ROOT, environment, run
 from tests.support.embedded import SPEC as EMBEDDED
 from tests.support.embedded import Folder as Embedded
 from tests.support.embedded import wait_until
@@ -110,7 +111,7 @@ def test_environments_have_their_own(folder: Folder) -> None:
 def test_a_killed_run_is_noted_by_the_next(tmp_path: Path) -> None:
     folder = Embedded.make(tmp_path)
     command = [*folder.command()[:2], "tests.support.kill_at", "3", "after", "--", "apply", str(folder.path)]
-    done = subprocess.run([*command, "-y"], cwd=ROOT, env=environment(), capture_output=True, check=False)
+    done = run([*command, "-y"], ROOT)
     assert done.returncode == -signal.SIGKILL
     (running,) = json.loads(folder.ok("audit", "-o", "json"))["runs"]
     assert running["result"] == "running"
@@ -122,7 +123,7 @@ def test_a_killed_run_is_noted_by_the_next(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     folder = Embedded.make(tmp_path, EMBEDDED.replace("queue_seconds: 0.05", "queue_seconds: 600"))
-    with subprocess.Popen(
+    with forked.Popen(
         folder.command("apply", "-y"), cwd=folder.path, env=environment(), stdout=subprocess.DEVNULL
     ) as process:
         journal = folder.path / "state" / "small" / "default.journal"

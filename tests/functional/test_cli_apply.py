@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.golden.cli import Done, Folder, golden
-from tests.support.command import environment
+from tests.support import forked
+from tests.support.command import FTOPS, environment, run
 
 
 @pytest.fixture
@@ -156,16 +157,7 @@ def at_terminal(folder: Folder, answer: str, *argv: str) -> Done:
     ours, theirs = pty.openpty()
     try:
         os.write(ours, answer.encode())
-        done = subprocess.run(
-            [sys.executable, "-m", "ftops", *argv],
-            cwd=folder.path,
-            env=environment(),
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = run([*FTOPS, *argv], folder.path, stdin=theirs)
     finally:
         os.close(ours)
         os.close(theirs)
@@ -190,7 +182,7 @@ def test_yes_is_a_yes(folder: Folder) -> None:
 
 def test_the_live_view_on_a_terminal(folder: Folder) -> None:
     ours, theirs = pty.openpty()
-    run = subprocess.Popen(
+    run = forked.Popen(
         [sys.executable, "-m", "tests.golden.slow", "pending", "apply", "-y"],
         cwd=folder.path,
         env=environment({"TERM": "xterm", "COLUMNS": "100"}),
@@ -217,7 +209,7 @@ def test_the_live_view_on_a_terminal(folder: Folder) -> None:
 def shown_at_terminal(folder: Folder, environ: Mapping[str, str], *argv: str) -> str:
     """What a terminal shows, without colours."""
     ours, theirs = pty.openpty()
-    run = subprocess.Popen(
+    run = forked.Popen(
         [sys.executable, "-m", "ftops", *argv],
         cwd=folder.path,
         env=environment({"TERM": "xterm", "COLUMNS": "200", **environ}),
@@ -299,7 +291,7 @@ class Slow:
     """A run on a cloud whose jobs take for ever."""
 
     def __init__(self, folder: Folder, manner: str, *argv: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = forked.Popen(
             [sys.executable, "-m", "tests.golden.slow", manner, "apply", "-y", *argv],
             cwd=folder.path,
             env=environment(),

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.support import forked
 from tests.support.command import FTOPS, environment, ftops, in_process, quickstart
 from tests.support.embedded import wait_until
 from tests.support.emulator_admin import Admin
@@ -134,7 +135,7 @@ def test_a_prompt_that_the_content_filter_refuses_is_a_class_of_its_own(folder: 
 def test_a_killed_run_goes_on_where_it_stopped(folder: Path, admin: Admin) -> None:
     admin.post("faults", {"match": "POST *chat/completions*", "delay": 0.1, "times": -1})
     words = [*FTOPS, "eval", *BOTH, "--concurrency", "2", "-y"]
-    with subprocess.Popen(words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL) as process:
+    with forked.Popen(words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL) as process:
         wait_until(lambda: process.poll() is not None or kept(folder) >= 7)
         assert process.poll() is None, "it ended before it could be killed"
         process.kill()
@@ -151,7 +152,7 @@ def test_a_killed_run_goes_on_where_it_stopped(folder: Path, admin: Admin) -> No
 def test_ctrl_c_keeps_what_was_answered(folder: Path, admin: Admin) -> None:
     admin.post("faults", {"match": "POST *chat/completions*", "delay": 0.1, "times": -1})
     words = [*FTOPS, "eval", *BOTH, "--concurrency", "2", "-y"]
-    with subprocess.Popen(
+    with forked.Popen(
         words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until(lambda: process.poll() is not None or kept(folder) >= 3)
@@ -165,7 +166,7 @@ def test_ctrl_c_keeps_what_was_answered(folder: Path, admin: Admin) -> None:
 def test_ctrl_c_waits_for_no_answer(folder: Path, admin: Admin) -> None:
     admin.post("faults", {"match": "POST *chat/completions*", "delay": 30, "times": -1})
     words = [*FTOPS, "eval", *BOTH, "-y"]
-    with subprocess.Popen(words, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+    with forked.Popen(words, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: process.poll() is not None or admin.get("faults")["faults"][0]["hits"] > 0)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
@@ -234,7 +235,7 @@ def test_settings_are_parameters_of_the_request_only(folder: Path, admin: Admin)
 def test_two_runs_share_what_they_keep(folder: Path, admin: Admin) -> None:
     words = [*FTOPS, "eval", *BOTH, "-y", "-o", "json"]
     runs = [
-        subprocess.Popen(words, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
+        forked.Popen(words, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     outputs = [json.loads(process.communicate(timeout=300)[0]) for process in runs]

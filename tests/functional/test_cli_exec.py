@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.golden.cli import AZURE, Folder
-from tests.support.command import environment
+from tests.support import forked
+from tests.support.command import FTOPS, environment
+from tests.support.command import run as run_command
 
 SPEC = """\
 providers:
@@ -30,15 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ftops", "exec", *words],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run_command([*FTOPS, "exec", *words], folder)
 
 
 @pytest.mark.parametrize("spec", [[], ["."], ["ftops.yaml", "--provider", "platform"]])
@@ -93,7 +87,7 @@ def test_a_program_ends_by_its_own_rules(folder: Path) -> None:
         "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9)); "
         "print('ready', flush=True); signal.pause()"
     )
-    with subprocess.Popen(
+    with forked.Popen(
         [sys.executable, "-m", "ftops", "exec", "--", sys.executable, "-c", code],
         cwd=folder,
         env=environment(),

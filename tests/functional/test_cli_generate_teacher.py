@@ -18,6 +18,7 @@ from ftops.config.recipes import recipe_of
 from ftops.emulator.data_plane.inference import request_key
 from ftops.evaluation.answers import Answer, Question, answer_from
 from ftops.generation.pipeline import make
+from tests.support import forked
 from tests.support.command import FTOPS, environment, in_process
 from tests.support.embedded import wait_until
 from tests.support.generated import TOOLS, manifest, recording, write_spec
@@ -157,7 +158,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, teacher: Teacher)
     command = [*FTOPS, "data", "generate", "-y", "--concurrency", "1"]
     for most in (5, 40):
         before = len(teacher.asked)
-        process = subprocess.Popen(
+        process = forked.Popen(
             command, cwd=tmp_path, env=environment(KEYS), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_until(lambda before=before, most=most: len(teacher.asked) >= before + most)

@@ -13,6 +13,7 @@ import requests
 
 from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud, until
 from tests.golden.cli import Folder
+from tests.support import forked
 from tests.support.command import FTOPS, environment
 
 JOB = "job.solver"
@@ -121,9 +122,7 @@ def test_a_job_is_paused_and_cancelled(cloud: Cloud, folder: Folder) -> None:
 def test_a_job_is_paused_while_apply_waits_for_it(cloud: Cloud, folder: Folder) -> None:
     cloud.admin("PATCH", "settings", {**SLOW})
     command = [*FTOPS, "apply", "-y"]
-    with subprocess.Popen(
-        command, cwd=folder.path, stdout=subprocess.PIPE, text=True, env=environment()
-    ) as run:
+    with forked.Popen(command, cwd=folder.path, stdout=subprocess.PIPE, text=True, env=environment()) as run:
         assert run.stdout is not None
         next(line for line in run.stdout if "solver: step 1" in line)
         assert "the state is locked" in folder.run("destroy", "-y").err
@@ -159,7 +158,7 @@ def test_a_developer_job_is_waited_for(cloud: Cloud, tmp_path: Path) -> None:
     folder = Folder.make(tmp_path, spec(cloud, "developer"))
     cloud.admin("PATCH", "settings", {**LIMIT})
     command = [*FTOPS, "apply", "-y"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment()) as run:
+    with forked.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment()) as run:
         assert run.stdout is not None
         line = next(line for line in run.stdout if "paused since" in line)
         assert "the service resumes it" in line

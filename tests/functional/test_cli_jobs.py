@@ -14,6 +14,7 @@ import pytest
 
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, running_cloud, until
 from tests.golden.cli import Folder
+from tests.support import forked
 from tests.support.command import FTOPS, environment
 
 SWEEP = """
@@ -209,7 +210,7 @@ def test_results_name_the_best_checkpoint_and_judge(cloud: Cloud, folder: Folder
 
 def test_following_ends_with_the_job_beside_an_apply(cloud: Cloud, folder: Folder) -> None:
     cloud.admin("PATCH", "settings", {"min_training_seconds": 5.0})
-    with subprocess.Popen(
+    with forked.Popen(
         [*FTOPS, "apply", "-y"], cwd=folder.path, stdout=subprocess.PIPE, text=True, env=environment()
     ) as run:
         assert run.stdout is not None
@@ -224,7 +225,7 @@ def test_following_ends_with_the_job_beside_an_apply(cloud: Cloud, folder: Folde
 @pytest.mark.parametrize("command", [("jobs", "--follow"), ("logs", FIRST, "--follow")])
 def test_an_interrupt_leaves_the_job_running(cloud: Cloud, folder: Folder, command: tuple[str, ...]) -> None:
     submitted(cloud, folder, queue_seconds=3600)
-    with subprocess.Popen(
+    with forked.Popen(
         [*FTOPS, *command], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment(),
     ) as run:  # fmt: skip
@@ -283,7 +284,7 @@ def test_all_jobs_of_a_sweep(cloud: Cloud, folder: Folder) -> None:
     assert folder.ok("logs", "job.tone").splitlines()[0].startswith(("1: ", "2: "))
     asked = folder.run("job", "cancel", "job.tone")
     assert asked.code == 1 and "needs approval" in asked.words
-    with subprocess.Popen(
+    with forked.Popen(
         [*FTOPS, "logs", "job.tone", "--follow"], cwd=folder.path, stdout=subprocess.PIPE, text=True,
         env=environment(),
     ) as following:  # fmt: skip

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import ROOT, environment
+from tests.support import forked
+from tests.support.command import ROOT, environment, run
 from tests.support.embedded import Folder, example
 from tests.support.nightly import by_night
 
@@ -32,8 +33,7 @@ def kill_at(folder: Folder, number: int, mode: str) -> int:
         str(folder.path),
         "-y",
     ]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=300, check=False)
-    return done.returncode
+    return run(command, ROOT).returncode
 
 
 def check_converges(folder: Folder) -> None:
@@ -58,7 +58,7 @@ def test_killed_at_a_random_time(tmp_path: Path, seed: int) -> None:
     folder = Folder.make(tmp_path)
     chance = random.Random(seed)
     for _ in range(2):
-        with subprocess.Popen(
+        with forked.Popen(
             folder.command("apply", "-y"),
             cwd=folder.path,
             env=environment(),

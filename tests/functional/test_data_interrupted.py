@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ftops.dataset import Inspection, inspect
+from tests.support import forked
 from tests.support.command import environment
 
 LINES = 12_000
@@ -58,7 +59,7 @@ def seen(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
 
 def started(big: Path, *words: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ftops", "data", *words, str(big)]
-    return subprocess.Popen(
+    return forked.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

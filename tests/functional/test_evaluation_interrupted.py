@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.contract.azure_cloud import until
+from tests.support import forked
 from tests.support.command import FTOPS, environment
 from tests.support.gated import Lab
 from tests.support.nightly import by_night
@@ -25,7 +26,7 @@ def kill(lab: Lab) -> None:
     lab.apply("--target", "job.copilot")
     lab.cloud.fault(CHAT, after=1, delay=5.0)
     command = [*FTOPS, "apply", "-y", "--no-wait"]
-    with subprocess.Popen(command, cwd=lab.folder.path, env=environment(), stdout=subprocess.PIPE) as process:
+    with forked.Popen(command, cwd=lab.folder.path, env=environment(), stdout=subprocess.PIPE) as process:
         until(lambda: sum(rule["hits"] for rule in lab.cloud.admin("GET", "faults")["faults"]) > 1)
         process.kill()
     lab.cloud.clear_faults()

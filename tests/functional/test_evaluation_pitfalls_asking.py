@@ -14,6 +14,7 @@ import pytest
 
 from tests.contract.azure_cloud import SETTLED, Cloud, running_cloud
 from tests.golden.cli import Folder
+from tests.support import forked
 from tests.support.command import FTOPS, environment
 from tests.support.embedded import wait_until
 
@@ -61,7 +62,7 @@ class Project:
     def start(self, *more: str) -> subprocess.Popen[str]:
         command = [*FTOPS, *self.words(*more)]
         quiet = subprocess.DEVNULL
-        return subprocess.Popen(
+        return forked.Popen(
             command,
             cwd=self.folder.path,
             env=environment(),

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from tests.contract.azure_cloud import BASE_MODEL, until
-from tests.support.command import FTOPS, ROOT, environment
+from tests.support import forked
+from tests.support.command import FTOPS, ROOT, environment, run
 from tests.support.gated import ASKED, TUNED, WORDS, Lab, actions, held
 from tests.support.nightly import by_night
 
@@ -49,13 +50,12 @@ def killed_at_write(lab: Lab, number: int, mode: str) -> int:
     """An apply that dies at this write to the journal; its exit code."""
     words = [str(number), mode, "--", "apply", str(lab.folder.path), "-y"]
     command = [sys.executable, "-m", "tests.support.kill_at", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=300, check=False)
-    return done.returncode
+    return run(command, ROOT).returncode
 
 
 def started(lab: Lab, *words: str) -> subprocess.Popen[str]:
     """An apply in a process of its own."""
-    return subprocess.Popen(
+    return forked.Popen(
         [*FTOPS, "apply", "-y", *words],
         cwd=lab.folder.path,
         env=environment(),

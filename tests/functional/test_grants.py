@@ -30,7 +30,8 @@ from ftops.state.file_format import StateCodec
 from ftops.state.state import Grant, State
 from tests.contract.azure_cloud import BASE_MODEL, Cloud, until
 from tests.golden.cli import Done, Folder
-from tests.support.command import environment
+from tests.support import forked
+from tests.support.command import environment, run
 from tests.support.gated import emptied
 
 HOURS = 3600.0
@@ -460,7 +461,7 @@ def test_a_gate_that_does_not_pass_is_told(scene: Scene) -> None:
 
 def test_pitfall_16_a_cancelled_run_leaves_its_job(scene: Scene) -> None:
     digest = scene.saved()
-    with subprocess.Popen(
+    with forked.Popen(
         [sys.executable, "-m", "ftops", "apply", digest],
         cwd=scene.folder.path,
         env=environment(),
@@ -486,15 +487,8 @@ def test_pitfall_16_a_cancelled_run_leaves_its_job(scene: Scene) -> None:
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_pitfall_15_a_killed_run_is_continued_and_nothing_is_made_twice(scene: Scene, number: int) -> None:
     digest = scene.saved()
-    command = ["-m", "tests.support.kill_at", str(number), "after", "--", "apply", digest, "--no-wait"]
-    killed = subprocess.run(
-        [sys.executable, *command],
-        cwd=scene.folder.path,
-        env=environment(),
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
+    words = [str(number), "after", "--", "apply", digest, "--no-wait"]
+    killed = run([sys.executable, "-m", "tests.support.kill_at", *words], scene.folder.path)
     assert killed.returncode == -signal.SIGKILL
     if number == 1:  # only the header of the journal was written
         assert scene.grants() == {}
@@ -511,10 +505,8 @@ def test_pitfall_15_a_killed_run_is_continued_and_nothing_is_made_twice(scene: S
 
 def test_files_that_are_still_to_be_sent_must_be_those_that_were_approved(scene: Scene) -> None:
     digest = scene.saved()
-    command = ["-m", "tests.support.kill_at", "2", "after", "--", "apply", digest, "--no-wait"]
-    subprocess.run(
-        [sys.executable, *command], cwd=scene.folder.path, env=environment(), timeout=300, check=False
-    )
+    words = ["2", "after", "--", "apply", digest, "--no-wait"]
+    run([sys.executable, "-m", "tests.support.kill_at", *words], scene.folder.path)
     assert digest in scene.grants()
     good = (scene.folder.path / "data" / "train.jsonl").read_text()
     scene.folder.write("data/train.jsonl", good.replace("say 1", "say one"))

@@ -21,6 +21,7 @@ import pytest
 
 from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.golden.cli import Done, Folder
+from tests.support import forked
 from tests.support.command import environment
 
 DEADLINE = 120.0
@@ -69,7 +70,7 @@ class Scene:
         wanted = self.created()[kind] + at_once
         # Several wait for the last of them.
         self.cloud.fault(match, times=at_once, delay=1.0 if at_once == 1 else 5.0)
-        process = subprocess.Popen(
+        process = forked.Popen(
             [sys.executable, "-m", "ftops", "apply", "-y", *words],
             cwd=self.folder.path,
             env=environment(),

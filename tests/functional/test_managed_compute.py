@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from ftops.core.confined_files import ALLOW
 from tests.emulator.server import Emulator
 from tests.golden.cli import Folder, examples
-from tests.support.command import ROOT, environment
+from tests.support.command import ROOT, run
 
 NOTHING_TAKES_TIME = (
     "--file-processing-seconds=0", "--queue-seconds=0", "--min-training-seconds=0", "--evaluation-seconds=0",
@@ -330,14 +329,7 @@ def test_a_kill_at_a_journal_append(
     cloud.settings(managed_seconds=0.0, adapter_seconds=0.0)
     folder.ok("apply", "-y", "--target", "job.drone")
     command = [sys.executable, "-m", "tests.support.kill_at", number, mode, "--", "apply", "-y"]
-    killed = subprocess.run(
-        [*command, str(folder.path)],
-        cwd=ROOT,
-        env={**environment(), ALLOW: str(cloud.folder)},
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
+    killed = run([*command, str(folder.path)], ROOT, {ALLOW: str(cloud.folder)})
     assert killed.returncode == -signal.SIGKILL and deployed(cloud) == made
     before = cloud.admin("GET", "objects")["created"]
     applied(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.golden.cli import Folder
-from tests.support.command import ROOT, environment
+from tests.support.command import ROOT, run
 from tests.support.emulator_admin import Admin
 
 SPEC = """\
@@ -93,14 +92,7 @@ def test_a_kill_in_between_loses_nothing(folder: Folder, number: str, mode: str)
     """Around the entries that it was deleted, and that it was created once more."""
     admin = started(folder)
     command = [sys.executable, "-m", "tests.support.kill_at", number, mode, "--", "apply", "-y"]
-    killed = subprocess.run(
-        [*command, str(folder.path)],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
+    killed = run([*command, str(folder.path)], ROOT)
     assert killed.returncode == -signal.SIGKILL
     folder.ok("apply", "-y")
     assert folder.ok("plan").startswith("No changes.")

@@ -14,6 +14,7 @@ import pytest
 
 from tests.functional.test_cli_costs import git
 from tests.golden.cli import Done, Folder
+from tests.support import forked
 from tests.support.command import FTOPS, environment
 
 MODEL, NEXT = "gpt-4o-mini-2024-07-18", "gpt-4.1-2025-04-14"
@@ -142,7 +143,7 @@ def test_an_approved_plan_is_refused_if_an_output_changed(project: Folder, form:
 def test_an_output_that_changes_before_the_plan_is_approved_stops_the_apply(project: Folder) -> None:
     """The other spec is applied while somebody reads the plan."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = forked.Popen(
         [*FTOPS, "apply", "app"],
         cwd=project.path,
         env=environment(),

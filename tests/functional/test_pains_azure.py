@@ -23,6 +23,7 @@ from tests.contract.azure_cloud import SETTLED, Cloud, changed, made, running_cl
 from tests.contract.azure_cloud import deployment as deployment_request
 from tests.contract.wire import Wire, tapped
 from tests.golden.cli import Folder
+from tests.support import forked
 from tests.support.command import environment
 
 SPEC = """\
@@ -311,7 +312,7 @@ def test_pain_24_a_job_in_the_queue_is_left_and_taken_up_again(cloud: Cloud, tmp
     assert first.code == 4, first
     for _ in range(2):  # impatient: once more, and once more
         assert folder.run("apply", "-y", "--no-wait").code == 4
-    waiting = subprocess.Popen(  # and one that waits, until the machine goes down
+    waiting = forked.Popen(  # and one that waits, until the machine goes down
         [sys.executable, "-m", "ftops", "apply", "-y"], cwd=folder.path, env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip

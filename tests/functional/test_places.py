@@ -15,6 +15,7 @@ import pytest
 
 from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.golden.cli import Folder
+from tests.support import forked
 from tests.support.command import FTOPS, environment
 from tests.support.embedded import wait_until
 
@@ -158,7 +159,7 @@ def test_an_apply_that_ends_while_jobs_wait_is_continued_by_the_next(sweep: Swee
     with sweep.cloud.set(min_training_seconds=600.0):
         command = [*FTOPS, "apply", "-y", "-o", "json"]
         folder, pipe = sweep.folder.path, subprocess.PIPE
-        with subprocess.Popen(command, cwd=folder, env=environment(), stdout=pipe) as process:
+        with forked.Popen(command, cwd=folder, env=environment(), stdout=pipe) as process:
             assert process.stdout
             for line in process.stdout:
                 if json.loads(line).get("count") == 30 - RUNNING - QUEUED:

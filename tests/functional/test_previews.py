@@ -6,7 +6,6 @@ pitfalls are those that users of such tools meet when they have previews of pull
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from ftops.state.live_state import fold
 from ftops.state.state import Operation, PendingOperation, State
 from tests.contract.azure_cloud import BASE_MODEL, Cloud
 from tests.golden.cli import Done, Folder
-from tests.support.command import ROOT, environment
+from tests.support.command import run
 from tests.support.gated import emptied
 
 OVER, LATER = "0.01s", "72h"
@@ -340,9 +339,7 @@ def test_what_to_delete_has_to_be_said(scene: Scene) -> None:
 
 def killed(scene: Scene, number: int, mode: str, *words: str) -> int:
     command = [sys.executable, "-m", "tests.support.kill_at", str(number), mode, "--", *words]
-    return subprocess.run(
-        command, cwd=scene.folder.path, env={**environment(), "PYTHONPATH": str(ROOT)}, check=False
-    ).returncode
+    return run(command, scene.folder.path).returncode
 
 
 def test_killed_at_each_write_gc_goes_on(scene: Scene) -> None:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from ftops.planning.saved.plan_file import PLAN_FILE_VERSION
 from tests.golden.cli import SPEC, Done, Folder, examples, golden
-from tests.support.command import environment
+from tests.support.command import run
 
 OTHER = """\
   other:
@@ -118,9 +117,7 @@ def test_after_the_state_changed_an_applied_plan_says_that_it_is_stale_as_well(f
 def test_after_a_kill_it_goes_on(folder: Folder) -> None:
     saved(folder)
     command = [sys.executable, "-m", "tests.support.kill_at", "2", "after", "--", "apply", "plan.ft"]
-    killed = subprocess.run(
-        command, cwd=folder.path, env=environment(), capture_output=True, timeout=300, check=False
-    )
+    killed = run(command, folder.path)
     assert killed.returncode == -signal.SIGKILL
     done = folder.run("apply", "plan.ft")
     assert done.code == 0
@@ -131,7 +128,7 @@ def test_after_a_kill_it_goes_on(folder: Folder) -> None:
 def test_after_a_kill_and_another_change_it_says_that_its_run_was_killed(folder: Folder) -> None:
     saved(folder)
     command = [sys.executable, "-m", "tests.support.kill_at", "4", "after", "--", "apply", "plan.ft"]
-    subprocess.run(command, cwd=folder.path, env=environment(), capture_output=True, timeout=300, check=False)
+    run(command, folder.path)
     folder.ok("state", "rm", "dataset.train")
     done = folder.run("apply", "plan.ft")
     assert done.code == 3

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.origin import origin_of
-from tests.support.command import FTOPS, ROOT, environment
+from tests.support.command import FTOPS, ROOT
 from tests.support.command import run as run_command
 from tests.support.embedded import example
 
@@ -112,7 +112,7 @@ def test_secrets_of_inputs_and_outputs_stay_out_of_everything(folder: Path) -> N
 def test_a_journal_left_by_a_killed_run_holds_none(folder: Path) -> None:
     (folder / "ftops.yaml").write_text(SPEC, encoding="utf-8")
     command = [sys.executable, "-m", "tests.support.kill_at", "3", "after", "--", "apply", "-y", str(folder)]
-    subprocess.run(command, cwd=ROOT, env={**environment(), **SECRETS}, capture_output=True, check=False)
+    run_command(command, ROOT, SECRETS)
     assert list(folder.rglob("*.journal"))
     check_clean(folder)
 

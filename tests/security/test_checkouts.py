@@ -17,13 +17,10 @@ from hypothesis import strategies as st
 
 from tests.golden.cli import SPEC, Folder, examples
 from tests.security.canaries import WORD, Canaries
-from tests.support.command import environment
+from tests.support.command import FTOPS, ROOT, run
 
-FTOPS = str(Path(sys.executable).parent / "ftops")
 CODES = (0, 1, 2, 3)
 """As docs/cli.md has them; no run here is interrupted."""
-SECONDS = 60
-"""A command that takes longer hangs."""
 CHECKOUTS = 40
 
 FOLDERS = (
@@ -159,7 +156,7 @@ def checkout(folder: Path, spec: str, planted: list[Plant], canaries: Canaries) 
 
 @cache
 def commands() -> tuple[tuple[str, ...], ...]:
-    told = subprocess.run([FTOPS, "plan", "--help"], capture_output=True, text=True, check=True)
+    told = run([*FTOPS, "plan", "--help"], ROOT)
     untrusted = (("plan", "--untrusted"),) if "--untrusted" in told.stdout else ()
     return (("validate",), ("plan", "--offline"), *untrusted)
 
@@ -185,16 +182,8 @@ def test_a_checkout_by_strangers(place: Path, canaries: Canaries, spec: str, pla
     shutil.rmtree(folder, ignore_errors=True)
     checkout(folder, spec, planted, canaries)
     for argv in commands():
-        done = subprocess.run(
-            [FTOPS, *argv],
-            cwd=folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        said = (done.stdout + done.stderr).decode(errors="replace")
+        done = run([*FTOPS, *argv], folder, stdin=subprocess.DEVNULL, errors="replace")
+        said = done.stdout + done.stderr
         assert done.returncode in CODES, said
         assert "Traceback" not in said and "bug in ftops" not in said, said
         assert WORD not in said, said

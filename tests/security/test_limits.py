@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import environment
+from tests.support.command import run as run_command
 from tests.support.embedded import Folder, example
 
 LONG = "9" * 5000
@@ -30,15 +30,7 @@ def spec(type: str = "any", default: str = "null", more: str = "", value: str = 
 
 
 def run(folder: Folder, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        folder.command(*arguments),
-        cwd=folder.path,
-        env={**environment(), **more},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_command(folder.command(*arguments), folder.path, more)
     assert "Traceback" not in done.stderr and "FTOPS_DEBUG" not in done.stderr, done.stderr
     return done
 

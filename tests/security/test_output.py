@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked
 from tests.support.command import environment
 from tests.support.embedded import Folder
 
@@ -52,7 +53,7 @@ def shown(folder: Folder, *arguments: str) -> str:
         "TERM": "xterm",
         "FORCE_COLOR": "1",
     }
-    with subprocess.Popen(
+    with forked.Popen(
         folder.command(*arguments), cwd=folder.path, env=env, stdout=terminal, stderr=terminal,
         stdin=subprocess.DEVNULL,
     ):  # fmt: skip

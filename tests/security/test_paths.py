@@ -15,26 +15,16 @@ import pytest
 
 from tests.golden.cli import SPEC, Done, Folder, examples
 from tests.security.canaries import WORD, Canaries
-from tests.support.command import environment
+from tests.support.command import FTOPS, run
 
-FTOPS = str(Path(sys.executable).parent / "ftops")
 COMMANDS = (("validate",), ("plan", "--offline"), ("apply", "-y"), ("destroy", "-y"))
 Plant = Callable[[Path, Path], object]
 """What somebody has put into the project. Takes the project and the folder of the canaries."""
 
 
 def ftops(folder: Path, *argv: str, environ: Mapping[str, str] | None = None) -> Done:
-    """The real command. That it hangs is a failure."""
-    done = subprocess.run(
-        [FTOPS, *argv],
-        cwd=folder,
-        env=environment(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    """The real command."""
+    done = run([*FTOPS, *argv], folder, environ, stdin=subprocess.DEVNULL)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked
+
 HERE = Path(__file__).parent
 SCRIPTS = {
     "customize.py": [sys.executable],
@@ -30,7 +32,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]
     folder = tmp_path_factory.mktemp("account")
     command = [sys.executable, "-m", "ftops", "emulator", "--port", "0", "--data", str(folder)]
     command += ["--clock-rate", "20"]  # what takes the service minutes takes it seconds, and us less
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with forked.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             place = json.loads(server.stdout.readline())

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ftops.session.answers import BucketSegments, Keeper, shared_answers
 from ftops.state.backends.bucket_interface import Bucket
 from ftops.state.backends.bucket_services import CLIENT, RETRIES, open_bucket
 from ftops.state.encryption import Keys, key_of
+from tests.support import forked
 from tests.support.command import environment, run
 from tests.support.embedded import SPEC, Folder, wait_until
 from tests.support.emulator_admin import Admin
@@ -331,7 +331,7 @@ def test_a_run_that_is_stopped_shares_what_it_has(service: Service, tmp_path: Pa
     def count() -> int:
         return sum(file.read_text(encoding="utf-8").count('"key"') for file in answers.glob("*.jsonl"))
 
-    with subprocess.Popen(folder.command(*words), cwd=folder.path, env=environ) as process:
+    with forked.Popen(folder.command(*words), cwd=folder.path, env=environ) as process:
         wait_until(lambda: process.poll() is not None or count() >= 5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 130

@@ -23,6 +23,7 @@ from ftops.state.entries import Begun, Recorded
 from ftops.state.live_state import fold
 from ftops.state.state import Operation, PendingOperation, ResourceState, State, Status
 from tests.golden.cli import Folder as Golden
+from tests.support import forked
 from tests.support.buckets import MemoryBucket
 from tests.support.cloud import Cloud
 from tests.support.command import environment
@@ -37,7 +38,7 @@ CANARY = "canary-3f9a1c77"
 def test_pain_2_a_cancelled_run_leaves_no_lock_in_a_folder(tmp_path: Path) -> None:
     """setup-terraform#441, azure-pipelines-terraform#312, dflook#176"""
     folder = Folder.make(tmp_path, SPEC.replace("min_training_seconds: 0.2", "min_training_seconds: 1.5"))
-    with subprocess.Popen(
+    with forked.Popen(
         folder.command("apply", "-y"),
         cwd=folder.path,
         env=environment(),

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import Running
+from tests.support import forked
 from tests.support.command import environment
 from tests.support.embedded import SPEC, Folder
 from tests.support.proxy import proxy
@@ -63,7 +64,7 @@ class Team:
 
     @contextmanager
     def starting(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        with subprocess.Popen(
+        with forked.Popen(
             self.folder.command(*arguments),
             cwd=self.folder.path,
             env={**environment(), **self.environ},

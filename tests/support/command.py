@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.core.confined_files import ALLOW
+from tests.support import forked
 
 ROOT = Path(__file__).parent.parent.parent
 FTOPS = (sys.executable, "-m", "ftops")
@@ -31,17 +32,16 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 def run(
     command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a folder. A command that takes five minutes hangs."""
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(environ),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **more,
-    )
+    """Runs a command in a folder. A command that takes five minutes hangs. What can be forked is."""
+    start = forked.Popen if forked.knows(command) else subprocess.Popen
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with start(command, cwd=folder, env=environment(environ), text=True, **{**pipes, **more}) as process:
+        try:
+            out, err = process.communicate(timeout=300)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def in_process(

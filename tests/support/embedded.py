@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import FTOPS, ftops, run
+from tests.support.command import FTOPS, ftops, in_process, run
 from tests.support.emulator_admin import Admin
 
 SPEC = """\
@@ -86,7 +86,7 @@ class Folder:
 
     def admin(self, path: str) -> Any:
         """A GET of one of the emulator's own endpoints. A plan starts it if it isn't running."""
-        start = partial(self.run_command, self.command("plan"), expect=None)
+        start = partial(in_process, self.path, "plan")
         return Admin(self.path / "cloud", start).get(path)
 
 

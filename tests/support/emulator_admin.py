@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import FTOPS, run
+from tests.support.command import in_process
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Admin:
     @classmethod
     def of(cls, folder: Path) -> Admin:
         """Of the emulator that a spec in this folder uses if it names no other one."""
-        return cls(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
+        return cls(folder / ".ftops" / "emulator", lambda: in_process(folder, "plan"))
 
     def get(self, path: str) -> Any:
         return self._send("GET", path)
