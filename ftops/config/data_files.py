@@ -21,6 +21,7 @@ from ftops.core.nested import object_at
 from ftops.core.plurals import agree, share
 from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.core.resource_types import METHOD_FORMATS, kind_of
+from ftops.core.suggestions import nearest
 
 SHORT = 16_384
 """Bytes of an example that fit every model, unless the user's own catalogue sets other limits."""
@@ -164,6 +165,11 @@ class _Files(Struct):
             from ftops.config.missing_files import meant_instead
 
             hint = meant_instead(path, self.config.folder) or hint
+            datasets = [one.name for one in self.config.by_address if kind_of(one).is_data]
+            if near := nearest(path, datasets) if key == "prompts" else None:
+                hint = f"Did you mean the dataset `{near}`?"
+        if not key and fault.summary.startswith("grader "):
+            key = "graders"
         return replace(fault, place=resource.places.get(key, resource.place), hint=hint)
 
     def _relative(self, file: Path) -> str:

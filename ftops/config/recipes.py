@@ -87,7 +87,8 @@ def _with_model(config: Config, teacher: Teacher, place: Place) -> Teacher:
     deployments = {str(r.address).partition(".")[2]: r for r in config.resources if kind_of(r.address).serves}
     if name not in deployments:
         hint = did_you_mean(name, deployments, nothing="declare it under `deployments`")
-        raise SpecError([Diagnostic(f"there is no deployment `{name}`", "", hint, place)])
+        detail = "The teacher and the judge are deployments of this spec, or endpoints."
+        raise SpecError([Diagnostic(f"there is no deployment `{name}`", detail, hint, place)])
     model = deployments[name].inputs.get("model")
     if not isinstance(model, str):
         detail = f"It deploys {model}, which is known only after it is applied."

@@ -100,7 +100,11 @@ def _row_faults(name: str, row: Any) -> Iterator[Fault]:
         yield Fault((name,), f"grader {name} has no `type`", "It says how answers are graded.", hint, True)
         return
     kind = row["type"]
-    if not isinstance(kind, str) or kind not in TABLE:
+    if not isinstance(kind, str):
+        hint = f"types: {', '.join(TABLE)}"
+        yield Fault((name, "type"), f"`type` of grader {name} must be a word", "", hint)
+        return
+    if kind not in TABLE:
         summary = f"there is no type of graders `{kind}`"
         yield Fault((name, "type"), summary, f"The types are {', '.join(TABLE)}.", _type_hint(str(kind)))
         return
@@ -170,7 +174,8 @@ def _share(value: Any) -> Wrong | None:
 
 
 def _texts(value: Any) -> Wrong | None:
-    return None if is_list_of_texts(value) else Wrong("must be a list of texts", 'quote numbers: ["1", "2"]')
+    hint = f"write [{value}]" if isinstance(value, str) and value else 'quote numbers: ["1", "2"]'
+    return None if is_list_of_texts(value) else Wrong("must be a list of texts", hint)
 
 
 def _pattern(value: Any) -> Wrong | None:

@@ -104,7 +104,8 @@ def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "prompt", "doesn't show the answer to the judge", "write {{sample.output_text}} into `prompt`"
     given = [key for key in ("labels", "range") if key in options]
     if len(given) != 1:
-        yield "", "needs either `labels` and `passing`, or `range` and `at_least`", ""
+        hint = "add {range: [1, 5], at_least: 4}, or {labels: [good, bad], passing: [good]}; not both"
+        yield "", "needs either `labels` and `passing`, or `range` and `at_least`", hint
         return
     yield from (_label_problems if given == ["labels"] else _score_problems)(options)
 

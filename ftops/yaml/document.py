@@ -241,6 +241,8 @@ class _Reader:
         self.findings = findings
         self._firsts: dict[int, dict[str, ScalarNode]] = {}
         """For mappings with duplicate keys: the first key of each name."""
+        self._told: set[int] = set()
+        """Keys without a value below which others are probably meant to be, and which a finding names."""
 
     def read(self, node: Node) -> Any:
         if node.tag is not None:
@@ -248,6 +250,8 @@ class _Reader:
         if type(node) is ScalarNode:
             if node.style:
                 return node.value
+            if self._has_invisible and (found := _INVISIBLE.search(node.value)):
+                self._report_invisible(node, found)
             if len(node.value) > MAX_DIGITS and (_INTEGER.match(node.value) or _FLOAT.match(node.value)):
                 self._report(node, *_DIGITS)
             return None if node.value in _NULLS else Plain(node.value)
@@ -295,14 +299,29 @@ class _Reader:
         alone = next((k for k, v in between if type(v) is ScalarNode and not v.value and not v.style), None)
         hint = "Remove one of them."
         if alone is not None:
-            above = f"`{alone.value}:` in line {alone.start_mark.line + 1}, which has no value"
-            hint = f"Remove one of them; or indent it deeper than {above}."
+            if id(alone) in self._told:
+                return
+            self._told.add(id(alone))
+            above = f"`{alone.value}:` in line {alone.start_mark.line + 1} has no value"
+            hint = f"Remove one of them; or correct the indentation: {above}."
         self._report(key, f"`{key.value}` is set twice", detail, hint)
+
+    def _report_invisible(self, node: Node, found: re.Match[str]) -> None:
+        mark = node.start_mark
+        place = self.document.place(mark.line, mark.column + found.start())
+        detail = f"It is U+{ord(found[0]):04X}, which nobody sees, but which is a part of the text."
+        self.findings.append(Diagnostic("there is an invisible character", detail, "Remove it.", place))
+
+    @cached_property
+    def _has_invisible(self) -> bool:
+        return _INVISIBLE.search(self.document.text) is not None
 
     def _report(self, node: Node, summary: str, detail: str, hint: str) -> None:
         self.findings.append(Diagnostic(summary, detail, hint, self.document.place_of(node)))
 
 
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]|^[\u00a0\u2007\u202f]|[\u00a0\u2007\u202f](?=$|\n)")
+"""Characters that nobody writes on purpose in text without quotes: without width, or spaces at an end."""
 _TAG = (
     "YAML tags aren't supported",
     "A spec is plain data: the type of a value is that of its field, and nothing in a spec "

@@ -130,13 +130,25 @@ _OF_LINES = (
         "Write `# …`.",
     ),
     _Row(
+        r"!\w",
+        "YAML tags aren't supported",
+        "A spec is plain data, and includes nothing.",
+        "Remove the line; all files of a folder are read as one spec.",
+    ),
+    _Row(
+        r"\{%|\{#",
+        "templates aren't part of the language",
+        "A spec is plain data, and nothing in it is executed.",
+        "Remove the line; `${var.NAME}`, `enabled` and `for_each` vary a spec.",
+    ),
+    _Row(
         r"```|~~~",
         "this line is a fence of Markdown",
         "A spec is YAML alone.",
         "Remove this line and the one that closes the fence.",
     ),
     _Row(
-        r"[\w.-]+\s*=\s*\S|\w+ (\"[^\"]*\" ?){1,2}\{$",
+        r"[\w.-]+\s*:?=>?\s*\S|\w+ (\"[^\"]*\" ?){1,2}\{$",
         "a key is followed by `=`, not by a colon",
         "YAML has `key: value`; `key = value` is text.",
         "Write a colon and a space after the key.",
@@ -355,6 +367,8 @@ def _no_colon_here(lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[_
     """The line of the error, if it is a key without a colon, or text that isn't indented below `|`."""
     start = error.context_mark or error.problem_mark
     line = lines[start.line] if start and start.line < len(lines) else ""
+    if start is not None and re.match(r"""\s*(["'])(?!.*\1)""", line):
+        return _OPEN_QUOTE, start.line, _indent(line)
     if start is None or not re.match(r"\s*[A-Za-z_][\w-]*(\s+[\w./-]+)?\s*$", line):
         return None
     above = _lines_above(lines, start.line)
@@ -436,6 +450,10 @@ def _after_value(error: yaml.MarkedYAMLError, text: str) -> tuple[_Row, int, int
     if opened and "flow" in (error.context or ""):
         bracket = lines[opened.line][opened.column : opened.column + 1]
         if rest[:1] in ("]", "}") and bracket in _CLOSED_BY and rest[0] != _CLOSED_BY[bracket]:
+            is_open = line.count(bracket) > line.count(_CLOSED_BY[bracket])
+            own = {"]": "[", "}": "{"}[rest[0]]
+            if not is_open and line.count(rest[0]) > line.count(own):
+                return _EXTRA_BRACKET, stop.line, stop.column
             return _UNCLOSED, opened.line, opened.column
         is_below = stop.line > opened.line and _indent(line) <= _indent(lines[opened.line])
         if is_below and "expected ','" in problem:

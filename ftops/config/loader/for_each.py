@@ -54,8 +54,13 @@ def expand(sections: Mapping[str, Mapping[str, Entry]], scope: Scope) -> Declare
     """Every resource that the spec declares."""
     declared = Declared()
     for kind, row in RESOURCE_TYPES.items():
-        for entry in sections.get(row.section, {}).values():
+        entries = list(sections.get(row.section, {}).values())
+        stray = set(_not_below(entries, kind, scope.findings))
+        for entry in entries:
             name = (kind, entry.name)
+            if entry.name in stray:
+                declared.broken.add(name)
+                continue
             keys = declared.keys.setdefault(name, {})
             is_valid = check_name(entry, row.noun, scope.findings)
             eaches = _eaches(entry, scope) if is_valid else None
@@ -71,6 +76,26 @@ def expand(sections: Mapping[str, Mapping[str, Entry]], scope: Scope) -> Declare
                 _add_instance(address, entry, each, scope, declared)
             scope.findings[before:] = one_for_each_place(scope.findings[before:])
     return declared
+
+
+def _not_below(entries: Sequence[Entry], kind: str, findings: list[Diagnostic]) -> Iterator[str]:
+    """The empty entries of a section whose keys follow in the same column, and these keys; with a finding for
+    each of them."""
+    keys = {field.key for field in schema.resource_block(kind).fields.values()}
+    empty: Entry | None = None
+    is_told = False
+    for entry in entries:
+        if empty is None or entry.name not in keys or entry.document is not empty.document:
+            empty, is_told = (entry if entry.data is None else None), False
+            continue
+        if not is_told:
+            summary = f"the keys of `{empty.name}` aren't indented below it"
+            detail = f"In this column, `{entry.name}` is the name of {RESOURCE_TYPES[kind].noun}."
+            hint = f"Indent this line and those below it deeper than `{empty.name}:`."
+            entry.report(findings, (), summary, detail, hint, key=True)
+            yield empty.name
+            is_told = True
+        yield entry.name
 
 
 def _add_instance(

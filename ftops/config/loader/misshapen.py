@@ -148,6 +148,8 @@ def _as_list(fault: Fault) -> str:
         if _takes_blocks(fault):
             return _as_mapping(f"{key}: ", type_.item, given).replace("{", "[{", 1).replace("}`", "}]`")
         short = len(text) <= _LONGEST
+        if dash := re.match(r"[-\u2010-\u2015\u2022*]\s*(?=\w)", text):
+            return f"Write a hyphen and a space before the entry: `- {text[dash.end() :]}`."
         return "Name each entry." if given in _EVERY else f"Write `{key}: [{text}]`." if short else _LISTED
     if isinstance(given, dict) and given and not _takes_blocks(fault):
         names = ", ".join(given)

@@ -132,6 +132,8 @@ def _refused(fault: Fault) -> Explained:
     summary, hint = f"{_label(fault.keys)} {fault.why.summary}", fault.why.hint.replace(THIS_KEY, name)
     if not fault.why.is_secret:
         hint = hint or written_alone(fault)
+    if any(field.is_required and field.key == fault.keys[-1] for field in _fields(fault)):
+        hint = hint.replace(", or remove the key.", ".")
     return Explained(fault.keys, summary, detail, hint, is_secret=fault.why.is_secret, given=fault.given)
 
 

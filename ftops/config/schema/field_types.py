@@ -540,6 +540,8 @@ def shown(value: Any) -> str:
         return "It is a list."
     if value == "":
         return "It is empty."
+    if isinstance(value, str) and "\n" in value.strip():
+        return f"It is a text of {len(value.strip().splitlines())} lines."
     if isinstance(value, str):
         quoted = type(value) is str
         return f'It is the text "{value}".' if quoted else f"It is `{value}`."

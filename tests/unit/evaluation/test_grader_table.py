@@ -35,7 +35,7 @@ def test_a_mapping_becomes_graders_in_its_order() -> None:
     ("row", "keys", "summary", "hint"),
     [
         ({"type": "functioncall"}, ("g", "type"), "no type of graders `functioncall`", "`function_call`"),
-        ({"type": ["exact"]}, ("g", "type"), "no type of graders", ""),
+        ({"type": ["exact"]}, ("g", "type"), "must be a word", "exact"),
         ({"match": "name"}, ("g",), "grader g has no `type`", "function_call"),
         ("exact", ("g",), "grader g must be a mapping", "{type: exact}"),
         ({"type": "exact", "match": "name"}, ("g", "match"), "no option `match`", "has no options"),
