@@ -43,6 +43,8 @@ class Decider(Struct):
     context: PlanContext
     decisions: Decisions
     removals: dict[Address, Removal] = field(default_factory=dict)
+    missing: list[Diagnostic] = field(default_factory=list)
+    """References that can never get a value."""
     refused: list[Diagnostic] = field(default_factory=list)
     """Why something can't be promoted."""
     _known_as: frozenset[str] | None = None
@@ -53,34 +55,36 @@ class Decider(Struct):
         return cls(context, Decisions(context), removals)
 
     def decide(self) -> Decisions:
-        """Raises SpecError if a reference can never get a value, or an object can't be imported; Blocked if
-        something can't be promoted."""
+        """Raises SpecError if an object can't be imported. `check` raises other errors: an object that is
+        reused may be what is missing."""
         context, decisions = self.context, self.decisions
         graph, observed = context.graph, context.observed
-        missing: list[Diagnostic] = []
         imports = context.config.refactorings.imports
         check_imports(imports, decisions.resources, decisions.deposed, observed)
         for address in graph.order if context.declared else ():
             resource = graph.resources[address]
             desired = decisions.resolver.resolve(resource)
             if address in decisions.selected:
-                missing += resource.faults
-                missing += missing_values(resource, desired, decisions.complete, graph.sweeps)
+                self.missing += resource.faults
+                self.missing += missing_values(resource, desired, decisions.complete, graph.sweeps)
                 self._decide(resource, desired)
             elif address not in decisions.resources:
                 reason = self._creation_reason(address)
                 decisions.left_out[address] = Decision(resource, desired, Action.CREATE, reason)
             self._stay(address)
-        if missing:
-            raise SpecError(missing)
-        if self.refused:
-            raise Blocked(self.refused)
         for address in decisions.resources:
             if address in decisions.selected and address not in context.declared:
                 decisions.by_address[address] = self._deletion(address)
         if context.options.mode is Mode.DESTROY and context.options.targets:
             self._explain_users()
         return decisions
+
+    def check(self) -> None:
+        """Raises SpecError if a reference can never get a value, Blocked if something can't be promoted."""
+        if self.missing:
+            raise SpecError(self.missing)
+        if self.refused:
+            raise Blocked(self.refused)
 
     def _explain_users(self) -> None:
         """Explains why resources are deleted that no --target names."""

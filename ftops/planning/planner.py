@@ -78,10 +78,12 @@ def plan(
 def _decided(context: PlanContext) -> Decisions:
     """Decides until no recorded object is left to reuse."""
     while True:
-        decisions = Decider.of(context).decide()
+        decider = Decider.of(context)
+        decisions = decider.decide()
         wanted = list(wants(decisions))
         objects = reassignments(wanted, Records.after(decisions)) if wanted else ()
         if not objects:
+            decider.check()
             return decisions
         context = replace(context, reconciled=reassigned(context.reconciled, context.observed, objects))
 

@@ -18,7 +18,10 @@ from ftops.session.rollback import candidates_of, choose
 from tests.explore.contents import CONTENTS
 from tests.explore.edits import ADDRESSES, pick
 from tests.explore.faults import Fault, FaultKind
+from tests.explore.granted import approve, continue_grant, never_widens
+from tests.explore.hosting import DAY, NIGHT, as_recorded, switch
 from tests.explore.machine import Tally
+from tests.explore.outside import turn
 from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import Story
 from tests.explore.world import Clone, Run, World
@@ -37,6 +40,8 @@ WATCHED = (
     "prod_follows",
     "destroy_leaves_nothing",
     "nothing_is_deleted_that_is_used_elsewhere",
+    "a_grant_never_widens",
+    "hours_are_kept",
 )
 _KILLS = [FaultKind.KILL_BEFORE_APPEND, FaultKind.KILL_AFTER_APPEND, FaultKind.KILL_AFTER_CALL]
 _FAULTS = st.builds(
@@ -132,6 +137,34 @@ class Environments(RuleBasedStateMachine):
         if run.error is None:
             self.apply(1 - which, Fault())
             self._told(which, "apply plan", world.apply(clone, saved=world.saved[-1]))
+
+    @rule(which=_WHICH, hours=st.sampled_from(["", DAY, NIGHT]), fault=_FAULTS, then=_FAULTS)
+    def keep_hours(self, which: int, hours: str, fault: Fault, then: Fault) -> None:
+        """They are applied, the time of day changes, and somebody reconciles."""
+        spec, clone = self.clone(0).spec, self.clone(which)
+        self._set(spec.with_item(D, replace(spec.serving(D), hours=hours)))
+        self.apply(which, fault.anew())
+        self.story.tell(turn(self.story.world, 0))
+        run = switch(self.story.world, clone, then.anew())
+        self._told(which, "reconcile", run)
+        self.story.complain("hours_are_kept", [*as_recorded(self.story.world, run)])
+
+    @rule(
+        which=_WHICH, fault=_FAULTS, wait=st.booleans(), retry=st.booleans(), between=st.sampled_from("ac-")
+    )
+    def approve(self, which: int, fault: Fault, wait: bool, retry: bool, between: str) -> None:
+        """A plan is approved and begun; the other environment goes on, or the job is another one; somebody
+        continues."""
+        world, clone = self.story.world, self.clone(which)
+        self._told(which, "apply DIGEST", approve(world, clone, NORMAL, fault.anew(), wait=wait))
+        if between == "a":
+            self.apply(1 - which, Fault())
+        elif between == "c":
+            self.change(self.story.told, self.story.told + 1, which == 1)
+        for digest in sorted(clone.state.grants):
+            run = continue_grant(world, clone, digest, Fault(), retry=retry, wait=True)
+            self._told(which, "reconcile", run)
+            self.story.complain("a_grant_never_widens", [*never_widens(world, run, digest)])
 
     # what is checked
 

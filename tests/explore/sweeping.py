@@ -72,13 +72,14 @@ class SweepRules:
         if release and (address := pick(pinned, number)):
             self.story.apply(clone, replace(NORMAL, releases=(address,)), fault.anew())
             return
-        there = {str(record.outputs.get("fine_tuned_model")) for record in clone.state.resources.values()}
+        things = self.story.world.cloud.things.values()
+        there = {(thing.account, thing.model) for thing in things if thing.kind == "job"}
         served = [
             (address, row)
             for address, rows in clone.state.served.items()
             for row in rows
             if address in clone.spec.items
-            and row.model in there
+            and (clone.spec.account(address), row.model) in there
             and _may_serve(clone.spec, address, row.model)
         ]
         if found := pick(served, number):
