@@ -210,8 +210,8 @@ class _Files(Struct):
         """Findings about jobs and their data together."""
         for job in self.config.resources:
             if kind_of(job.address).trains:
-                self.findings += self._misfits(job)
-                self.findings += self._overlaps(job)
+                found = (*self._misfits(job), *self._overlaps(job))
+                self.findings += [one for one in found if one not in self.findings]
                 if isinstance(job.inputs.get("grader"), Mapping):
                     self.findings += missing_fields(job, self.inspected)
         has_own = (self.config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE)
@@ -281,7 +281,8 @@ class _Files(Struct):
                 continue
             yield Diagnostic(
                 f"the method {method} needs data in the format `{need}`",
-                f"{job.address}: the examples of {address} ({key}) have the format {inspection.format}.",
+                f"{job.address._replace(key=None)}: the examples of {address} ({key}) have the format "
+                f"{inspection.format}.",
                 "Choose another dataset, or another method.",
                 job.reference_places.get(address, job.place),
                 rule="chat/format",
@@ -299,7 +300,7 @@ class _Files(Struct):
         ours = self.inspected.get(validation) if validation else None
         if validation is None or ours is None or ours.inspection.is_refused(ours.severity):
             return
-        by_address = self.config.by_address
+        by_address, named = self.config.by_address, job.address._replace(key=None)  # told once of a for_each
         for ancestor in _lineage(job, by_address):
             training = ancestor.data.get("training")
             theirs = self.inspected.get(training) if training else None
@@ -318,13 +319,13 @@ class _Files(Struct):
                 row = dataset.RULES[rule]
                 if training == validation:
                     place = job.reference_places.get(validation, job.place)
-                    summary = f"{job.address} has the same dataset for `training` and `validation`"
+                    summary = f"{named} has the same dataset for `training` and `validation`"
                     yield Diagnostic(summary, row.why, _SPLIT, place, grade, rule)
                     break
                 yield Diagnostic(
                     f"{share(count, ours.inspection.examples, 'example')} of {validation} "
                     f"{agree(count, 'is', 'are')}{how} in {training}",
-                    f"{job.address}: {ours.source.line(first[0])} is {like} "
+                    f"{named}: {ours.source.line(first[0])} is {like} "
                     f"{theirs.source.line(first[1])}{whose}. {row.why}",
                     row.fix,
                     job.reference_places.get(validation, job.place),

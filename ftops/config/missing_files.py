@@ -46,8 +46,10 @@ def _nearby(path: Path, folder: Path) -> str:
     if path.is_absolute() or ".." in path.parts:
         return ""
     siblings = _names(whole.parent)
-    if name := nearest(path.name, (one for one in siblings if (whole.parent / one).is_file())):
-        return (path.parent / name).as_posix()
+    # Without their suffixes: these alone would make `train.jsonl` and `valid.jsonl` near.
+    stems = {Path(one).stem: one for one in siblings if (whole.parent / one).is_file()}
+    if stem := nearest(path.stem, stems):
+        return (path.parent / stems[stem]).as_posix()
     above = path.parent if siblings else Path()
     inner = (above / name / path.name for name in _names(folder / above))
     return next((one.as_posix() for one in inner if (folder / one).is_file()), "")

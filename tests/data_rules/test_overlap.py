@@ -57,6 +57,15 @@ def beyond(folder: Folder, *more: str) -> list[Any]:
     return found
 
 
+def test_it_is_told_once_of_all_jobs_of_a_for_each(folder: Folder) -> None:
+    folder.edit(
+        "    training: second\n", "    training: second\n    for_each: [1, 2]\n    seed: ${each.value}\n"
+    )
+    found = beyond(folder)
+    assert [d["rule"] for d in found].count("data/overlap") == 2
+    assert found[0]["detail"].startswith("job.next: line 22 of valid.jsonl")
+
+
 def test_a_job_and_its_ancestors(folder: Folder) -> None:
     found = beyond(folder)
     assert [(d["severity"], d["rule"], d["summary"]) for d in found] == [

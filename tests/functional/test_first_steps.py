@@ -233,6 +233,7 @@ def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
 # files under another name
 
 MISSING = {
+    "no other is near": ("train: {path: data/plain.jsonl}", "7:17", "Correct the path."),
     "another ending": ("train: {path: data/train.json}", "7:17", "Did you mean `data/train.jsonl`?"),
     "without its folder": ("train: {path: train.jsonl}", "7:17", "Did you mean `data/train.jsonl`?"),
     "a folder": ("train: {path: data}", "7:17", "Did you mean `data/*.jsonl`?"),
