@@ -42,9 +42,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """The exit code of one command line. Prints every error; raises none."""
     environ = os.environ if environ is None else environ
     if COMPLETE in environ:
-        from click.shell_completion import shell_complete
+        from ftops.cli.completion import answer
 
-        return shell_complete(root, {}, NAME, COMPLETE, environ[COMPLETE])
+        return answer(root, NAME, COMPLETE, environ[COMPLETE])
     screen = Screen(argv, environ)
     if not is_on(DEBUG, environ):
         logging.getLogger().addHandler(logging.NullHandler())  # what SDKs log is also in their errors

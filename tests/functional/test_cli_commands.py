@@ -303,6 +303,7 @@ def test_a_group_without_a_command_shows_its_help(
 def test_completion_scripts(folder: Folder, shell: str) -> None:
     script = folder.ok("completion", shell)
     assert "_FTOPS_COMPLETE" in script
+    assert 'split ","' not in script and "($value)" not in script  # a key may have commas and brackets
     document = folder.run("completion", shell, "-o", "json").json
     assert document == {"format_version": 1, "shell": shell, "script": script[:-1]}
 
@@ -345,6 +346,32 @@ def test_completions(folder: Folder, words: str, expected: list[str]) -> None:
     done = folder.run(environ=environ)
     assert done.err == ""
     assert [line.partition(",")[2] for line in done.out.split()] == expected
+
+
+@pytest.mark.parametrize(
+    ("shell", "word", "expected"),
+    [
+        ("bash", "job.a", ["job.alone"]),
+        ("bash", "job", ["'job.alone'", """'job.s["n=1,m=2"]'""", """'job.s["n=2,m=2"]'"""]),
+        ("bash", """'job.s["n=1""", ['job.s["n=1,m=2"]']),
+        ("bash", r""""job.s[\"n=1""", [r"job.s[\"n=1,m=2\"]"]),
+        ("fish", r"job.s\[\"n=1", ['job.s["n=1,m=2"]']),
+    ],
+    ids=["plain", "mixed", "single quotes", "double quotes", "fish"],
+)
+def test_completions_of_keys_have_the_quotes_that_the_shell_needs(
+    tmp_path: Path, shell: str, word: str, expected: list[str]
+) -> None:
+    here = Folder(tmp_path)
+    jobs = "alone: {model: m, training: d}, s: {for_each: ['n=1,m=2', 'n=2,m=2'], model: m, training: d}"
+    here.write("ftops.yaml", f"datasets: {{d: {{path: d.jsonl}}}}\njobs: {{{jobs}}}\n")
+    at = word if shell == "fish" else "2"
+    environ = {
+        "_FTOPS_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": f"ftops\nresults\n{word}",
+        "COMP_CWORD": at,
+    }
+    assert [line.partition(",")[2] for line in here.run(environ=environ).out.splitlines()] == expected
 
 
 def test_the_emulator_has_a_command_line_of_its_own(folder: Folder) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
 from ftops import __version__
+from ftops.cli.completion import SHELLS
 from ftops.cli.console import Screen
 from ftops.cli.output_options import screen_options
 from ftops.cli.switches import COMPLETE
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice([*SHELLS]))
 @screen_options
 def completion(screen: Screen, shell: str) -> int:
     """Print a script that completes commands, options and addresses.
@@ -22,9 +22,7 @@ def completion(screen: Screen, shell: str) -> int:
     zsh    in ~/.zshrc:   eval "$(ftops completion zsh)"
     fish   once:          ftops completion fish > ~/.config/fish/completions/ftops.fish
     """
-    kind = get_completion_class(shell)
-    assert kind is not None  # noqa: S101 - one of the choices above
-    script = kind(completion, {}, "ftops", COMPLETE).source()
+    script = SHELLS[shell](completion, {}, "ftops", COMPLETE).source()
     return screen.result(lambda: {"shell": shell, "script": script}, lambda: [script])
 
 
