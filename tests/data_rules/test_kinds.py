@@ -311,6 +311,10 @@ MESSAGES: RULES = {
         {"parallel": 1},
     ),
     "one call, and parallel_tool_calls is false": (tools(call(), parallel_tool_calls=False), {}),
+    "a call without its type": (
+        tools({"role": "assistant", "tool_calls": [{"id": "call_1", "function": _CALLED}]}),
+        {"requests": 1},
+    ),
     "calls of the user": (
         chat({"role": "user", "content": "x", "tool_calls": []}, REPLY),
         {"chat/unknown-key": 1},
@@ -373,6 +377,18 @@ PAIRS: RULES = {
     "a pair with both forms in its input and an output": (
         pair({"messages": [ASK_OF_PAIR, B[0], NAMED_RESULT]}, A, [{"role": "assistant", "content": "b"}]),
         {"mixed": 1, "none-offered": 2},
+    ),
+    "a result in an output of a call in the input": (
+        pair(
+            {**HELD, "messages": [ASK_OF_PAIR, *A]},
+            [RESULTS[0], {"role": "assistant", "content": "a"}],
+            [{"role": "assistant", "content": "b"}],
+        ),
+        {"preference/input": 1},
+    ),
+    "an input without a user": (
+        pair({"messages": [{"role": "system", "content": "Be brief."}]}),
+        {"chat/no-user": 1},
     ),
     "several calls in an output": (
         pair({**HELD, "parallel_tool_calls": False}, [two_calls()], A),

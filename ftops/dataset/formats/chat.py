@@ -151,8 +151,11 @@ def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
     return by_name, tuple(findings)
 
 
-def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Finding]:
-    """Each message by itself, and its calls against the functions that are offered."""
+def check_messages(
+    messages: object, offer: Offer, at: Steps, before: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[Finding]:
+    """Each message by itself, and its calls against the functions that are offered. `before`: the messages
+    that they follow."""
     if not isinstance(messages, list):
         is_list = isinstance(messages, str) and messages.lstrip().startswith("[")
         hint = "It is a list as text: `ftops data convert` makes a list of it." if is_list else ""
@@ -164,7 +167,7 @@ def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Findin
     else:
         for index, message in enumerate(messages):
             yield from _check_message(message, offer, (*at, index))
-        yield from functions.check_results(messages, at)
+        yield from functions.check_results(messages, at, before)
         yield from vision.check_count(messages, at)
 
 
@@ -309,7 +312,8 @@ def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
         return
     yield from check_keys(example, _PAIR_KEYS, ())
     given = example.get("input")
-    offer = NO_OFFER
+    offer: Offer = NO_OFFER
+    messages: Sequence[Mapping[str, Any]] = ()
     if "input" not in example:
         yield Finding("preference/shape", "no `input`")
     elif not isinstance(given, dict):
@@ -323,8 +327,10 @@ def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
         if messages and messages[-1]["role"] == "assistant":
             at = ("input", "messages", len(messages) - 1, "role")
             yield Finding("preference/input", "the input ends with the assistant", at)
+        if messages and all(message["role"] in SYSTEM for message in messages):
+            yield Finding("chat/no-user", "no user message in the input", ("input", "messages"))
     for key in OUTPUTS:
-        yield from _check_output(example, key, offer)
+        yield from _check_output(example, key, offer, messages)
     preferred, other = (_told(example.get(key)) for key in OUTPUTS)
     if preferred == other and preferred:
         yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))
@@ -337,7 +343,9 @@ def _told(messages: object) -> object:
     return [{k: v for k, v in m.items() if v is not None} if isinstance(m, dict) else m for m in messages]
 
 
-def _check_output(example: Mapping[str, Any], key: str, offer: Offer) -> Iterator[Finding]:
+def _check_output(
+    example: Mapping[str, Any], key: str, offer: Offer, given: Sequence[Mapping[str, Any]]
+) -> Iterator[Finding]:
     if key not in example:
         yield Finding("preference/shape", f"no `{key}`")
         return
@@ -346,7 +354,7 @@ def _check_output(example: Mapping[str, Any], key: str, offer: Offer) -> Iterato
         problem = "is empty" if output == [] else f"is {describe(output)}, not a list"
         yield Finding("preference/output", f"`{key}` {problem}", (key,))
         return
-    yield from check_messages(output, offer, (key,))
+    yield from check_messages(output, offer, (key,), given)
     roles = [m.get("role") if isinstance(m, dict) else None for m in output]
     for index, (before, role) in enumerate(zip((None, *roles), roles, strict=False)):
         if role == before == "assistant":

@@ -89,7 +89,9 @@ def check_calls(message: Mapping[str, Any], offered: Mapping[str, Function], at:
         if not isinstance(call, dict):
             yield Finding("tools/call", f"a call is {describe(call)}, not an object", here)
             continue
-        if call.get("type", "function") != "function":
+        if "type" not in call:
+            yield Finding("tools/requests", "a call without its `type`", here, 'Write "type": "function".')
+        elif call["type"] != "function":
             yield Finding("tools/call", f"unknown type {quote(call['type'])} of a call", (*here, "type"))
         if not isinstance(call.get("id"), str) or not call["id"]:
             yield Finding("tools/call", "a call without an `id`", (*here, "id") if "id" in call else here)
@@ -120,9 +122,13 @@ def check_forms(holder: Mapping[str, Any], conversations: Mapping[Steps, Any]) -
                 yield Finding("tools/parallel", summary, (*path, index, "tool_calls"))
 
 
-def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
-    """Whether results belong to calls, and calls get their results before the conversation continues."""
-    waiting: dict[str, Steps] = {}
+def check_results(
+    messages: Sequence[object], at: Steps, before: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[Finding]:
+    """Whether results belong to calls, and calls get their results before the conversation continues.
+    `before`: messages whose last one may have calls."""
+    waiting: dict[str, Steps] = dict(_called(before[-1], at)) if before else {}
+    elsewhere = {*waiting.values()}
     seen: set[str] = set()
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
@@ -132,7 +138,7 @@ def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
         if role == "tool" or role == "function":
             yield from _check_result(message, role, waiting, here)
             continue
-        for where in waiting.values():
+        for where in (where for where in waiting.values() if where not in elsewhere):
             yield Finding("tools/no-result", "the result of this call is missing", where)
         waiting = {}
         for name, where in _called(message, here):

@@ -102,7 +102,8 @@ def table_at(first: bytes, suffix: str) -> Table | None:
     if len(rows) > 1 and first[-1:] != b"\n" and len(rows[-1]) != len(columns):
         rows.pop()  # it is cut off
     is_even = len(rows) > 1 and len(columns) > 1 and all(len(row) == len(columns) for row in rows if row)
-    is_plain = all(0 < len(name) <= _LONGEST for name in columns) and len({*columns}) == len(columns)
+    is_plain = all(0 < len(name) <= _LONGEST and '{"' not in name for name in columns)
+    is_plain = is_plain and len({*columns}) == len(columns)
     is_json = any(row and row[0].lstrip().startswith(("{", "[")) for row in rows)
     if not (is_named or (is_even and is_plain and not is_json)):
         return None

@@ -125,7 +125,8 @@ EXAMPLES: Mapping[str, Rule] = {
     "tools/requests": warning(
         "Functions can be sent in requests: `parameters` has the type object, arrays have `items`, no `$ref` "
         "leads to another document, objects of a `strict` function have no other keys, descriptions have at "
-        "most 1,024 characters, and `parallel_tool_calls` comes with `tools`, which aren't empty.",
+        "most 1,024 characters, calls have their `type`, and `parallel_tool_calls` comes with `tools`, which "
+        "aren't empty.",
         "Requests with others are rejected; whether training data with them is rejected isn't known.",
         "Correct it, so that the tuned model can be called with the same functions.",
     ),

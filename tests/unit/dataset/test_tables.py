@@ -54,6 +54,7 @@ def test_a_table_has_one_finding_whose_command_converts_it(tmp_path: Path, name:
         b'{"messages": [\n{"a": 1}\n',
         b'sages": [{"role": "user", "content": "a, b"}]}\n{"messages": []}\n',
         b"only words\nin two lines\n",
+        b'data: {"messages": [], "a": 1}\ndata: {"messages": [], "a": 2}\n',
         b"a,b\nc\n",
         b"a,a\n1,2\n",
         json.dumps({"messages": CHAT}).encode(),
