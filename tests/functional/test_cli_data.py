@@ -307,6 +307,25 @@ def test_rows_that_lack_a_question_are_told(folder: Folder) -> None:
     assert not (folder.path / "o.jsonl").exists()
 
 
+def test_examples_without_messages_are_told(folder: Folder) -> None:
+    rows = [{"question": f"Why {n}?", "answer": "So.", "tags": ["a"]} for n in range(12)]
+    folder.write("rows.jsonl", lines(*rows))
+    assert "no example has messages" in folder.run("data", "split", "rows.jsonl").err
+    assert "no example of rows.jsonl has messages" in folder.run("data", "stats", "rows.jsonl").err
+    assert "--user '{question}'" in folder.run("data", "check", "rows.jsonl").out
+    folder.write("one.jsonl", lines(ROUTED[0]))
+    assert "the part valid has no examples" in folder.run("data", "split", "one.jsonl", "--seed", "2").err
+    assert "standard output" in folder.run("data", "clean", "one.jsonl", "-").err
+
+
+def test_what_is_used_is_not_left_out(folder: Folder) -> None:
+    row = {"system": "Be brief.", "messages": [{"role": "user", "content": "a"}, ROUTED[0]["messages"][-1]]}
+    folder.write("a.jsonl", lines({**row, "id": 3}))
+    assert "first message" in folder.run("data", "check", "a.jsonl").out
+    assert folder.ok("data", "convert", "a.jsonl", "b.jsonl").endswith("doesn't have: id\n")
+    assert '"system","content":"Be brief."' in (folder.path / "b.jsonl").read_text(encoding="utf-8")
+
+
 def test_the_file_to_write_may_be_given_as_output(folder: Folder) -> None:
     folder.write("rows.jsonl", lines({"question": "Why?", "answer": "So."}))
     words = ("data", "convert", "rows.jsonl", "--user", "{question}", "--assistant", "{answer}")
@@ -405,7 +424,8 @@ BAD_COMMANDS = {
     "several calls": ("convert many.jsonl out.jsonl --to functions", "2 calls"),
     "not an example": ("slim odd.jsonl out.jsonl", "the line is not a JSON object"),
     "table without messages": ("convert table.csv out.jsonl", "needs message templates"),
-    "messages without table": ("convert chat.jsonl out.jsonl --user x --assistant y", "isn't a table"),
+    "messages without table": ("convert chat.jsonl out.jsonl --user x --assistant y", "has conversations"),
+    "templates without columns": ("convert table.csv out.jsonl --user x --assistant y", "has a column"),
     "no such function": ("slim calls.jsonl out.jsonl --function rout", "Did you mean"),
     "no such key to group by": ("split chat.jsonl --group-by no.such", "no example has `no.such`"),
     "brace not closed": ("convert table.csv o.jsonl --user {question --assistant x", "brace is not closed"),

@@ -17,6 +17,7 @@ from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.resource_types import TRAINING_TYPES
+from ftops.core.snippets import command as snippet
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import Writer
 from ftops.dataset.profile.facts import facts
@@ -92,6 +93,9 @@ def stats(
         kind = training_type or "standard"
         cost = estimator.training_cost(NOWHERE, counted, entry, model, kind, epochs) if model else None
         files[display(path.absolute())] = (counted, cost)
+        if counted.sums.examples and not counted.sums.messages:
+            hint = f"{snippet('ftops', 'data', 'check', path)} says what the file is"
+            screen.warn([Diagnostic(f"no example of {path} has messages", "", hint, severity="warning")])
     rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]
     drawn = (statistics_view.draw(f, found, screen.paint, cost) for f, (found, cost) in files.items())
     lines = [line for of_file in drawn for line in ("", *of_file)][1:]

@@ -75,20 +75,19 @@ def convert(
     is_foreign = not templates and sources.is_foreign(source, delimiter)
     if not (is_table or is_foreign) and to is None and mark is None:
         is_foreign = sources.has_others_keys(source)
-    if templates or (to is None and mark is None and not is_foreign):
-        is_table = is_table or sources.has_rows(source)
-    if templates and not is_table:
-        detail = "--user, --assistant and --map make conversations of rows: of CSV, Parquet, or flat objects."
-        raise UsageError(f"{source} isn't a table", detail, "remove these options")
+    if templates and not is_table and sources.has_conversations(source):
+        detail = "--user, --assistant and --map make conversations of rows, or of objects with other keys."
+        raise UsageError(f"{source} has conversations", detail, "remove these options")
+    if templates or (to is None and mark is None and not is_foreign and sources.has_rows(source)):
+        is_table = True
     if is_table and not (templates or is_foreign):
         raise _untold(source, target, delimiter)
     if len(delimiter) > 1:
         raise UsageError(f"`{delimiter}` isn't a valid delimiter", "", "--delimiter takes one character")
     if not (is_table or is_foreign) and to is None and mark is None:
-        hint = "give --to tools, --to functions, --bom or --no-bom"
-        raise UsageError(
-            "nothing to convert", "The examples don't have the keys of another format that is known.", hint
-        )
+        hint = "give --to tools, --to functions, --bom or --no-bom; `ftops data check` says what the file is"
+        detail = "The examples have a format of the service, or none that is known."
+        raise UsageError("nothing to convert", detail, hint)
     reader = sources.Reader(delimiter, skip_empty)
     warnings: list[Diagnostic] = []
     raws: Iterator[bytes]
@@ -196,7 +195,9 @@ def split(
     shown = display(source.absolute())
     if not rule.knows(example for _, example in read_strictly(source, shown)):
         hint = "give the path of a value that examples have, such as metadata.customer"
-        raise UsageError(f"no example has `{group_by}`", "All examples would be in one group.", hint)
+        if rule.needs_messages:
+            hint = f"{snippet('ftops', 'data', 'check', source)} says what the file is"
+        raise UsageError(f"no example has {rule.group}", "All examples would be in one group.", hint)
     choose = rule.chooser(lambda: (example for _, example in read_strictly(source, shown)))
     folder = into or source.parent
     with ExitStack() as stack:
@@ -206,7 +207,9 @@ def split(
         }
         for line, example in read_strictly(source, shown):
             writers[choose(example)].write(line.raw)
-    return _report(screen, list(writers.values()))
+    hint = "Give it a larger share, or another --seed, or keep less together with --group-by."
+    empty = [Diagnostic(f"the part {n} has no examples", "", hint) for n, w in writers.items() if not w.count]
+    return _report(screen, list(writers.values()), empty)
 
 
 def _shares(parts: Sequence[str]) -> dict[str, float]:
@@ -294,6 +297,8 @@ def writer_of(source: Path, target: Path, force: bool, mark: bool | None = None)
     target exists, or is the source."""
     if not source.exists():
         raise UsageError(f"can't read {source}: no such file", "", "check the path")
+    if target.name == "-":
+        raise UsageError("can't write to standard output", "", "give the name of a file")
     if target.exists() and target.samefile(source) and not force:
         raise UsageError(f"{target} is the input file", "", "--force overwrites it after it is read")
     return Writer(target, force=force, mark=has_mark(source) if mark is None else mark)

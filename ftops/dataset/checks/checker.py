@@ -43,7 +43,7 @@ from ftops.dataset.files.jsonl_io import BOM, MAX_LINE
 from ftops.dataset.formats.documents import ExampleList, first_example, is_bare_conversation, lists_in
 from ftops.dataset.formats.foreign import NAMES
 from ftops.dataset.formats.jsonl import parse
-from ftops.dataset.formats.tables import Table, is_flat, options_of, table_at, templates, twice_in
+from ftops.dataset.formats.tables import Table, is_row, options_of, table_at, templates, twice_in
 from ftops.dataset.rules.findings import (
     TO_CONVERT,
     TO_CONVERT_CSV,
@@ -331,7 +331,7 @@ def _to_convert(table: Table, first: bytes) -> str:
 def _row_of(lines: list[bytes]) -> Mapping[str, Any] | None:
     """The first of objects that are like rows of a table, if most lines are such."""
     parsed = [parse(line.decode(errors="replace")) for line in lines if line.strip()]
-    rows = [row for row in parsed if isinstance(row, dict) and is_flat(row)]
+    rows = [row for row in parsed if isinstance(row, dict) and is_row(row)]
     return rows[0] if 2 * len(rows) > len(parsed) else None
 
 
@@ -352,7 +352,7 @@ def _what(first: bytes, lists: list[ExampleList]) -> str:
 def _options_of(first: bytes, lists: list[ExampleList]) -> tuple[str, ...]:
     """What the command that converts a document has to be told."""
     row = first_example(first.decode(errors="replace"), lists)
-    return options_of(row) if is_flat(row) else ()
+    return options_of(row) if is_row(row) else ()
 
 
 def _shown(line: bytes) -> str:

@@ -40,6 +40,7 @@ Offer = Mapping[str, functions.Function]
 ORDER_RULES = ("chat/role-order", "chat/system-late")
 """Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
+_AS_MESSAGE = "Write it as the first message, with the role system; `ftops data convert` does."
 _NULL_TEXTS = ("null", "none", "nan", "undefined", "")
 _OWNERS = {
     **dict.fromkeys(("tool_calls", "function_call", "refusal"), "assistant"),
@@ -110,7 +111,7 @@ def check_keys(holder: Mapping[str, Any], known: frozenset[str], at: Steps) -> I
         return
     for key in holder.keys() - known if len(holder) < 20 else sorted(holder.keys() - known)[:20]:
         near = _nearest(key, tuple(sorted(known - holder.keys())))
-        hint = f'Did you mean "{near}"?' if near else ""
+        hint = f'Did you mean "{near}"?' if near else _AS_MESSAGE if key == "system" and not at else ""
         yield Finding("chat/unknown-key", f"unknown key {quote(key)}", (*at, Key(key)), hint)
 
 

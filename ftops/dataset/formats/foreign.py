@@ -156,7 +156,7 @@ def _has_texts(example: Example, asked: str, answer: str) -> bool:
 def _from_texts(example: Example, asked: tuple[str, ...], answer: str) -> dict[str, Any]:
     """One question, of one or several texts, and one answer."""
     if example.get("label") is False:
-        raise Unconvertible("`label` is false: the answer is one that the model shouldn't give")
+        raise Unconvertible("`label` is false: leave out such rows, which the model shouldn't learn")
     given = [example.get(key) for key in asked]
     texts = [text.strip() for text in given if isinstance(text, str) and text.strip()]
     messages = _system(example)

@@ -52,9 +52,12 @@ def options_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     return () if recognise(cells) or own(cells) else templates(list(row))
 
 
-def is_flat(row: Mapping[str, Any]) -> bool:
-    """Whether an object is like the row of a table: several values, none of them a list or an object."""
-    return len(row) > 1 and not any(isinstance(value, dict | list) for value in row.values())
+def is_row(row: Mapping[str, Any]) -> bool:
+    """Whether an object is like the row of a table: several values, none of them a list or an object, or at
+    least not those that are named like a question and its answer."""
+    scalars = {key.strip().lower() for key, value in row.items() if not isinstance(value, dict | list)}
+    has_both = not scalars.isdisjoint(_QUESTIONS) and not scalars.isdisjoint(_ANSWERS)
+    return len(row) > 1 and (len(scalars) == len(row) or has_both)
 
 
 def twice_in(columns: Sequence[str]) -> str | None:

@@ -45,12 +45,26 @@ class Split(Struct, frozen=True):
         chosen = self._strata(examples())
         return lambda example: chosen[self._group(example)]
 
+    @property
+    def needs_messages(self) -> bool:
+        """Whether examples are grouped by their messages."""
+        return self.group_by in (CONVERSATION, PROMPT)
+
     def knows(self, examples: Iterable[Example]) -> bool:
         """Whether an example has the value that they are grouped by, or there are no examples."""
-        if self.group_by in (CONVERSATION, PROMPT, WHOLE):
-            return True
-        has_value = [value_at(example, self.group_by) is not None for example in examples]
-        return any(has_value) or not has_value
+        is_empty = True
+        for example in examples:
+            is_empty = False
+            if self.needs_messages and example_digest.messages(example):
+                return True
+            if self.group_by == WHOLE or value_at(example, self.group_by) is not None:
+                return True
+        return is_empty
+
+    @property
+    def group(self) -> str:
+        """What examples are grouped by, for messages."""
+        return "messages" if self.needs_messages else f"`{self.group_by}`"
 
     def place(self, example: Example) -> float:
         """Between 0 and 1: where the hash of its group is."""

@@ -31,7 +31,7 @@ from ftops.dataset.formats import is_conversation
 from ftops.dataset.formats.documents import is_bare_conversation, lists_in
 from ftops.dataset.formats.foreign import Empty, Unconvertible, own, recognise, unpacked
 from ftops.dataset.formats.jsonl import explain, skip
-from ftops.dataset.formats.tables import TEXT, is_flat, options_of, table_at
+from ftops.dataset.formats.tables import TEXT, is_row, options_of, table_at
 from ftops.dataset.rules.findings import quote
 from ftops.dataset.transforms import tabular
 
@@ -83,7 +83,9 @@ class Reader(Struct):
         if (example := own(row)) is None:
             keys = ", ".join(map(quote, list(row)[:8]))
             raise Unconvertible(f"no format that is known has the keys of the row: {keys or 'none'}")
-        self.left_out.update(key for key in row if key not in example and row[key] is not None)
+        written = {"role": "system", "content": row.get("system")}
+        used = {"system"} if example.get("messages", ())[:1] == [written] else set[str]()
+        self.left_out.update(key for key in row if key not in {*example, *used} and row[key] is not None)
         return example
 
 
@@ -113,11 +115,16 @@ def is_table(path: Path) -> bool:
     return table_at(start, suffix) is not None or (suffix in TEXT and not start.strip())
 
 
+def has_conversations(path: Path) -> bool:
+    """Whether a file that is no table has examples of ours. Raises UsageError, DataError."""
+    return any(own(row) for _, row in _first(_rows(path, str(path), "")))
+
+
 def has_rows(path: Path) -> bool:
     """Whether a file that is no table has objects like the rows of one, in no format that is known. Raises
     UsageError, DataError."""
     rows = [row for _, row in _first(_rows(path, str(path), ""))]
-    return bool(rows) and all(is_flat(row) and options_of(row) for row in rows)
+    return bool(rows) and all(is_row(row) and options_of(row) for row in rows)
 
 
 def table_of(path: Path, delimiter: str) -> tabular.Table:

@@ -113,7 +113,10 @@ def chats(
             hint = "write {column} for a column, {{ and }} for braces"
             raise UsageError(f"in the text of the {template.role}, {template.mistake}", template.text, hint)
     used = {column for template in templates for column in template.columns}
-    needed = {"assistant", *(t.role for t in templates if t.role == "user")}
+    if not used:
+        hint = "write {column} in place of a value"
+        raise UsageError("no template has a column", "All conversations would be the same.", hint)
+    needed = [role for role in ("user", "assistant") if role in {"assistant", *(t.role for t in templates)}]
     for number, row in rows:
         if skip and not all(_cell(row.get(column)).strip() for column in used):
             skip()

@@ -41,7 +41,7 @@ from ftops.dataset.transforms.parts import PARTS, Source, Split, part, sample
 VERSION = 5
 _UNSLIMMED = "no example has function definitions from which `slim` removes {}"
 _UNKNOWN = "no example has a function {} from which `slim` removes {}"
-_UNGROUPED = "no example has `{}`, by which `split` groups"
+_UNGROUPED = "no example has {}, by which `split` groups"
 _STILL_OFFERED = "{} with a function that `slim` removes elsewhere"
 _CALLED = "It is called there, and a call of a function that isn't offered, while others are, is rejected."
 _TO_REMOVE = "Remove these examples, or all functions."
@@ -122,9 +122,7 @@ def _step(raw: Mapping[str, Any], unchanged: Report | None) -> Step:
 def _part(source: Source, split: Split, name: str) -> Iterable[Example]:
     """The examples of one part. Raises DataError if none has the value that they are grouped by."""
     if not split.knows(source()):
-        _refuse(
-            Diagnostic(_UNGROUPED.format(split.group_by), "All examples would be in one part.", _TO_CORRECT)
-        )
+        _refuse(Diagnostic(_UNGROUPED.format(split.group), "All examples would be in one part.", _TO_CORRECT))
     return part(source, split, name)
 
 
