@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,7 @@ class AddressType(click.ParamType[Address]):
         try:
             return Address.parse(value)
         except ValueError as error:
-            unquoted = "[" in value and '"' not in value
-            hint = "The shell removed the quotes: write 'job.copilot[\"fr\"]'." if unquoted else ""
+            hint = _with_quotes(value)
             is_argument = ctx is not None and isinstance(param, click.Argument)
             if value in ("list", "ls", "all", "show") and ctx is not None:
                 hint = f"`{ctx.command_path}` lists all of them." if isinstance(self, AddressOrSpec) else ""
@@ -50,6 +51,18 @@ class AddressType(click.ParamType[Address]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         return _matching(map(str, _known(ctx, self._kinds)), incomplete)
+
+
+def _with_quotes(value: str) -> str:
+    """What to write if a shell has removed the quotes of a key; empty if that isn't what is wrong."""
+    name, bracket, key = value.removesuffix("]").partition("[")
+    meant = f'{name}["{key}"]'
+    if not bracket or '"' in key:
+        return ""
+    with suppress(ValueError):
+        Address.parse(meant)
+        return f"The shell removed the quotes: write {shlex.quote(meant)}."
+    return ""
 
 
 class AddressOrSpec(AddressType):

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from ftops.core.address import Json
 from ftops.core.plurals import plural
 from ftops.planning.plan import Action
-from ftops.state.backends.audit_log import Run
+from ftops.state.backends.audit_log import LOST, Run
 from ftops.views.paint import Painter
 from ftops.views.table import draw_table
 
@@ -24,10 +24,22 @@ def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter, columns: int |
     result = _HEAD.index("RESULT")
     styles = {(row, result): _STYLES.get(run.result, "update") for row, run in enumerate(runs, 1)}
     rows = [_HEAD, *(_cells(run) for run in runs)]
-    lines = draw_table(rows, paint, columns, styles=styles, heading="dim")
+    lines = [*draw_table(rows, paint, columns, styles=styles, heading="dim"), *_legend(runs, paint)]
     links = [paint(f"{run.begun.at}  {run.begun.run_url}") for run in runs if run.begun.run_url]
     lines += ["", *links] if links else []
     return lines + [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] * bool(left_out)
+
+
+def _legend(runs: Sequence[Run], paint: Painter) -> list[str]:
+    """What the symbols of the changes mean, and `lost`."""
+    used = {name for run in runs for name in run.begun.counts}
+    done: dict[str, list[str]] = {}
+    for action in Action:
+        if action.value in used:
+            done.setdefault(action.symbol, []).append(action.done)
+    meant = ", ".join(f"{symbol} {' or '.join(words)}" for symbol, words in done.items())
+    lost = ["A lost run was killed; the next one has noted that."] * any(run.result == LOST for run in runs)
+    return [paint(line, "dim") for line in (*[f"Changes: {meant}."] * bool(meant), *lost)]
 
 
 def runs_to_json(runs: Sequence[Run], spec: str, environment: str) -> dict[str, Json]:

@@ -23,7 +23,7 @@ _METHODS = {"supervised": "sft", "dpo": "dpo", "reinforcement": "rft"}
 _METRIC_IDS = {"exact": "exact_match", "string_check": "exact_match"}
 """Types of graders → ids of metrics at Hugging Face; others keep their name."""
 _MOST_STEPS, _MOST_CURVES = 8, 5
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&$]|^[-+])")
 
 
 _WITH_KEY = """from openai import OpenAI

@@ -167,5 +167,6 @@ def _all_training(estimate: Estimate, *, also_unknown: bool) -> str:
     parts += (f"{plural(count, 'job')} at {dollars(price)} an hour" for price, count in by_hour.items())
     rest = len(estimate.unknown) - by_hour.total()
     if rest and (parts or also_unknown):
-        parts.append(f"{plural(rest, 'job')} of unknown cost")
+        jobs = plural(rest, "job")
+        parts.append(f"{jobs} of unknown cost" if parts else f"at an unknown cost ({jobs})")
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

@@ -98,7 +98,7 @@ def test_every_way_to_change_the_state_is_there(folder: Folder) -> None:
     table = re.sub(r"\d{4}-\S+Z", "<time>              ", table)
     table = re.sub(r"\S+@\S+", "<who>", table)
     golden("audit", re.sub(r" +", " ", re.sub(r"\b[0-9a-f]{12}\b", "<digest>", table)))
-    assert len(folder.ok("audit", "--limit", "2").splitlines()) == 4
+    assert len(folder.ok("audit", "--limit", "2").splitlines()) == 5
 
 
 def test_environments_have_their_own(folder: Folder) -> None:

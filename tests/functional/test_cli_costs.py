@@ -60,7 +60,7 @@ def test_the_first_plan_says_what_it_costs(folder: Folder) -> None:
         ),
         (
             "training_per_million: ",
-            "training 2 jobs of unknown cost; hosting $1.70 an hour, about $1,241 a month.",
+            "training at an unknown cost (2 jobs); hosting $1.70 an hour, about $1,241 a month.",
         ),
     ],
 )

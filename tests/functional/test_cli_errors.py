@@ -33,7 +33,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "quotes that the shell took": (
         ("plan", "--target", "job.a[fr]"),
         "invalid value for '--target': 'job.a[fr]' is not an address such as job.copilot",
-        "The shell removed the quotes: write 'job.copilot[\"fr\"]'. See `ftops plan --help`.",
+        "The shell removed the quotes: write 'job.a[\"fr\"]'. See `ftops plan --help`.",
     ),
     "unknown form of output": (
         ("plan", "-o", "xml"),

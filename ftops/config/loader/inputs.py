@@ -11,7 +11,7 @@ from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.generation import check_generation, recorded_path
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.settings import check_name, read_words, slug
+from ftops.config.loader.settings import check_name, read_words, slug, to_suggest
 from ftops.config.loader.source import Entry, Keys, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
@@ -193,7 +193,7 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
             summary = f"there are no hyperparameters named `{name}`"
             detail = "A plain name refers to named hyperparameters."
             nothing = "Declare it under the top-level key `hyperparameters`."
-            hint = did_you_mean(name, context.sets, nothing=nothing)
+            hint = did_you_mean(name, to_suggest(context.sets), nothing=nothing)
             is_alone = draft.entry.value("hyperparameters", "use") is None
             path = ("hyperparameters",) if is_alone else ("hyperparameters", "use")
             draft.entry.report(context.findings, path, summary, detail, hint)

@@ -16,6 +16,7 @@ from ftops.config.config import Resource
 from ftops.config.loader.expression_errors import escaped, not_written_as_expression
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.for_each import Declared, Draft
+from ftops.config.loader.settings import to_suggest
 from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.sweeps import NO_METRIC, without_metric
 from ftops.config.sweeps import BEST, is_best, keys_among
@@ -261,7 +262,7 @@ class Linker(Struct, dict=True):
             return f"there is no kind of resource `{address.kind}`", detail, hint
         section = RESOURCE_TYPES[address.kind].section
         detail = f"The spec declares no {address.kind} of this name under `{section}`."
-        names = [name for kind, name in self.declared.keys if kind == address.kind]
+        names = to_suggest(name for kind, name in self.declared.keys if kind == address.kind)
         hint = self._named_otherwise(address, names)
         if not hint:
             nothing = f"Declare it under `{section}`."

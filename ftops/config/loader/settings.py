@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,11 @@ def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
     hint = f"Write `{near}`." if near else "Choose another name."
     entry.report(findings, (), f"`{entry.name}` isn't a valid name for {what}", NAME_RULE, hint, key=True)
     return False
+
+
+def to_suggest(names: Iterable[str]) -> list[str]:
+    """Names as they are to be written: an invalid one as its error asks for it."""
+    return [name if _NAME.fullmatch(name) else slug(name) for name in names]
 
 
 def slug(text: str) -> str:
@@ -167,7 +172,7 @@ def check_provider(
         return True
     if wanted in map(slug, providers):
         return False  # there is a finding about that name already
-    hint = did_you_mean(wanted, providers, nothing="Declare it under `providers`.")
+    hint = did_you_mean(wanted, to_suggest(providers), nothing="Declare it under `providers`.")
     entry.report(findings, ("provider",), f"there is no provider `{wanted}`", "", hint)
     return False
 
