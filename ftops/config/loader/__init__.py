@@ -40,7 +40,7 @@ from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
 from ftops.config.policy import SPEC_ALONE, PolicySources
-from ftops.config.schema.block import Block
+from ftops.config.schema.block import Block, OrName
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown, has_unknown
 from ftops.config.schema.resources import COMMON_KEYS, LifecycleBlock
 from ftops.config.schema.settings import OutputBlock
@@ -348,6 +348,7 @@ def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     for index, name in enumerate(block.ignore_changes or ()):
         head, _, rest = name.partition(".")
         inner = model.fields[head].type if head in known else None
+        inner = inner.block if isinstance(inner, OrName) else inner
         of_block = (
             sorted(inner.fields) if isinstance(inner, type) and issubclass(inner, Block) and rest else []
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ftops.core.address import parse_reference
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -125,10 +126,14 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
         return "an expression has no default of its own", _FORMS, hint
     if _OPERATOR.search(inside):
         return _not_computed("operators")
+    if inside[0] in "!-~":
+        return _not_computed("operators")
+    if "${" in inside:
+        hint = "Write the whole name, or use a variable of type map: `${var.NAME.KEY}`."
+        return "an expression can't contain another one", _FORMS, hint
     head, dot, rest = inside.partition(".")
     if not dot:
-        meant = f"env.{inside}" if inside.isupper() else f"var.{inside}"
-        return f"`{inside}` isn't a valid expression", _FORMS, f"Did you mean `${{{meant}}}`?"
+        return f"`{inside}` isn't a valid expression", _FORMS, _single_word(inside)
     if head in RESOURCE_TYPES and "." not in re.sub(r"\[.*\]", "", rest):
         row = RESOURCE_TYPES[head]
         attributes = ", ".join(f"`{a}`" for a in sorted(row.computed))
@@ -141,6 +146,19 @@ def not_an_expression(inside: str) -> tuple[str, str, str]:
     return unknown_scope(inside)
 
 
+def _single_word(inside: str) -> str:
+    """A hint about an expression without a point."""
+    if inside in _ALONE:
+        return f"Write `${{{_ALONE[inside]}}}`."
+    joined = re.fullmatch(rf"({'|'.join(_HEADS)})[-_:/ ]+([A-Za-z_]\w*)", inside)
+    if joined:
+        return f"Did you mean `${{{joined[1]}.{joined[2]}}}`?"
+    meant = f"env.{inside}" if inside.isupper() else f"var.{inside}"
+    return f"Did you mean `${{{meant}}}`?" if inside.isidentifier() else "Write one of them."
+
+
+_HEADS = ("var", "env", "each")
+_ALONE: Mapping[str, str] = {"var": "var.NAME", "env": "env.NAME", "each": "each.value"}
 _DEFAULT = re.compile(r"(?:env|var)\.[A-Za-z0-9_]+\s*(:[-=?]|\?\?|\|\|?)\s*(.*)")
 _INDEX = re.compile(r"\[\s*['\"]?([^'\"\]]+)['\"]?\s*\]")
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
@@ -148,6 +166,8 @@ _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 def _corrected(head: str, rest: str) -> str:
     """A hint about what is below `job`, `var`, `env` or `each` and has a wrong form."""
+    if head in ("each", "var") and "[" in rest:
+        return f"Write `${{{head}.{re.sub(_INDEX, _as_step, rest)}}}`."
     if head == "each":
         near = nearest(rest, ("key", "value"))
         return f"Did you mean `${{each.{near}}}`?" if near else "Write `${each.key}` or `${each.value}`."
@@ -168,6 +188,10 @@ def _corrected(head: str, rest: str) -> str:
     if proper != f"{head}.{rest}" and parse_reference(proper):
         return f"Did you mean `${{{proper}}}`?"
     return "Names of resources are lower-case letters, digits and `-`."
+
+
+def _as_step(index: re.Match[str]) -> str:
+    return f".{index[1]}"
 
 
 def _whole(text: str) -> str:
@@ -219,13 +243,22 @@ def _not_computed(what: str) -> tuple[str, str, str]:
     return f"{what} are not part of the language", detail, hint
 
 
+_VARIABLES = ("variables", "variable", "vars", "local", "locals", "params", "parameters", "inputs", "input")
+"""What other tools call variables."""
+
+
 def unknown_scope(inside: str) -> tuple[str, str, str]:
     """The error about an expression that begins with another word than those of the language."""
     head, _, rest = inside.partition(".")
     summary = f"an expression can't refer to `{head}`"
     if head in ("item", "sample"):
         detail = "Templates of graders have two braces on each side, and no `$`."
-        return summary, detail, f"Write `{{{{{inside}}}}}`."
+        hint = f"Write `{{{{{inside}}}}}` in a grader, or `${{each.value.{rest}}}` with `for_each`."
+        return summary, detail, hint
+    if head in ("matrix", "for_each", "foreach", "for", "loop"):
+        return summary, "An entry of `for_each` is `each`.", f"Write `${{each.value.{rest}}}`."
+    if head in ("self", "this"):
+        return summary, _FORMS, f"Write the address of the resource: `${{job.NAME.{rest}}}`."
     if head in ("secrets", "secret", "environ", "ENV", "process.env"):
         return summary, _FORMS, f"Write `${{env.{rest}}}`, and set the environment variable."
     while rest:
@@ -234,7 +267,7 @@ def unknown_scope(inside: str) -> tuple[str, str, str]:
             return summary, _FORMS, f"Write `${{{rest}}}`."
         rest = rest.partition(".")[2]
     meant = {row.section: row.kind for row in RESOURCE_TYPES.values()}
-    meant |= dict.fromkeys(("variables", "variable", "vars", "local"), "var")
+    meant |= dict.fromkeys(_VARIABLES, "var")
     meant |= {f"{prefix}_{kind}": kind for kind in RESOURCE_TYPES for prefix in ("ftops", "azure", "openai")}
     if head in ("output", "outputs"):
         hint = "Refer to what the output refers to, such as `${job.name.fine_tuned_model}`."
@@ -243,5 +276,7 @@ def unknown_scope(inside: str) -> tuple[str, str, str]:
         name = inside.partition(".")[2].partition(".")[0]
         return summary, "Named hyperparameters are used by name.", f"Write the name alone: `{name}`."
     known = ("var", "env", "each", "state", *RESOURCE_TYPES)
+    if head in _VARIABLES and re.fullmatch(r"[A-Za-z_]\w*", inside.partition(".")[2]):
+        return summary, _FORMS, f"Write `${{var.{inside.partition('.')[2]}}}`."
     hint = f"Did you mean `{meant[head]}`?" if head in meant else did_you_mean(head, known)
     return summary, _FORMS, hint

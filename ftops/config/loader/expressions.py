@@ -394,7 +394,8 @@ def _below(value: Any, rest: str, inside: str) -> Any:
             return UNKNOWN
         else:
             keys = value if isinstance(value, dict) else ()
-            hint = did_you_mean(part, keys, nothing="The value has no keys.")
+            whole = inside.removesuffix(rest)
+            hint = did_you_mean(part, keys, nothing=f"Write `${{{whole}}}`: its value has no keys.")
             raise _Invalid(f"`{inside}` doesn't exist", f"It has no key `{part}`.", hint)
     return value
 

@@ -141,6 +141,8 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     except _WrongShape as error:
         inside, *texts = error.args
         is_written = isinstance(entry.data["for_each"], dict | list)
+        if "${" in str(entry.value(*path, *map(str, inside))):
+            texts[-1] = "Give it a list, such as `[1, 2]`."
         is_key = isinstance(inside[-1], str) and inside[:1] != ("matrix",) if inside else False
         entry.report(scope.findings, (*path, *inside) if is_written else path, *texts, key=is_key)
         return None
@@ -203,6 +205,9 @@ _MATRICES = ("grid", "product", "combinations", "sweep", "parameters", "search_s
 
 
 def _combinations(matrix: Any) -> Iterator[Each]:
+    if isinstance(matrix, list) and all(isinstance(one, dict) for one in matrix):
+        hint = "Write its keys directly below `matrix:`, without `- `."
+        raise _WrongShape(("matrix",), "`matrix` must be a mapping of lists", _MATRIX_RULE, hint)
     if not isinstance(matrix, dict) or not matrix:
         raise _WrongShape(("matrix",), "`matrix` must be a mapping of lists", _MATRIX_RULE, _MATRIX_HINT)
     for name, values in matrix.items():

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ftops.config.config import Import, Move, Refactorings, Removal
 from ftops.config.loader.expressions import Evaluator, Scope
 from ftops.config.loader.phases import NAMES
-from ftops.config.loader.references import Linker
+from ftops.config.loader.references import Linker, no_kind
 from ftops.config.loader.source import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Unknown
@@ -18,7 +18,7 @@ from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.suggestions import did_you_mean, nearest
+from ftops.core.suggestions import nearest
 
 Blocks = list[tuple[Entry, Any]]
 """Entries, each with its block."""
@@ -155,12 +155,12 @@ class _Reader(Struct, frozen=True):
             address = Address.parse(text)
         except ValueError:
             hint = "Write an address such as `job.copilot`."
-            self._report(entry, key, f"`{text}` isn't a valid address", "", hint)
+            detail = "An address is a kind and a name."
+            self._report(entry, key, f"`{text}` isn't a valid address", detail, hint)
             return None
         if address.kind in RESOURCE_TYPES:
             return address
-        hint = did_you_mean(address.kind, RESOURCE_TYPES)
-        self._report(entry, key, f"there is no kind of resource `{address.kind}`", "", hint)
+        self._report(entry, key, *no_kind(address))
         return None
 
     def _check_cycles(self, by_source: dict[Address, Move]) -> None:

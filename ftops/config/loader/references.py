@@ -43,7 +43,13 @@ class Linker(Struct, dict=True):
                 reference = Reference(_named(kind, value), attribute)
                 inputs[name] = reference
                 uses.append(Use(reference, draft.entry, (name,)))
+            elif isinstance(value, Template) and (parts := references(value)):
+                summary = f"`{parts[0]}` can't be a part of a text"
+                hint = f"Write `{parts[0]}`, and nothing before or after it."
+                draft.entry.report(self.findings, (name,), summary, f"It is the whole {kind}.", hint)
             elif isinstance(value, Reference) and (value.address.kind, value.attribute) != (kind, attribute):
+                if value.address.kind == kind and not admits(RESOURCE_TYPES[kind].computed, value.attribute):
+                    continue  # that is reported as such
                 noun = RESOURCE_TYPES[kind].noun
                 is_kind = value.address.kind == kind
                 right = replace(value, attribute=attribute) if is_kind else f"${{{kind}.name.{attribute}}}"
@@ -254,12 +260,7 @@ class Linker(Struct, dict=True):
 
     def _undeclared(self, address: Address) -> tuple[str, str, str]:
         if address.kind not in RESOURCE_TYPES:
-            of_section = {row.section: kind for kind, row in RESOURCE_TYPES.items()}
-            meant = of_section.get(address.kind)
-            hint = did_you_mean(address.kind, RESOURCE_TYPES)
-            hint = f"Write `{address._replace(kind=meant)}`." if meant else hint
-            detail = f"An address begins with one of {', '.join(RESOURCE_TYPES)}."
-            return f"there is no kind of resource `{address.kind}`", detail, hint
+            return no_kind(address)
         section = RESOURCE_TYPES[address.kind].section
         detail = f"The spec declares no {address.kind} of this name under `{section}`."
         names = to_suggest(name for kind, name in self.declared.keys if kind == address.kind)
@@ -345,6 +346,14 @@ class Linker(Struct, dict=True):
     def _wrong_reference(self, value: Reference, path: Keys, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."
         entry.report(self.findings, path, f"`{path[0]}` must be {what}", detail, hint)
+
+
+def no_kind(address: Address) -> tuple[str, str, str]:
+    """The error about an address of a kind that there isn't."""
+    meant = {row.section: kind for kind, row in RESOURCE_TYPES.items()}.get(address.kind)
+    hint = f"Write `{address._replace(kind=meant)}`." if meant else did_you_mean(address.kind, RESOURCE_TYPES)
+    detail = f"An address begins with one of {', '.join(RESOURCE_TYPES)}."
+    return f"there is no kind of resource `{address.kind}`", detail, hint
 
 
 _LAST = ("checkpoint.last", "checkpoint.latest", "checkpoint.final")

@@ -11,6 +11,7 @@ from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OrNam
 from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.config.schema.resources import COMMON_KEYS, Job, ResourceBlock
 from ftops.config.schema.settings import Environment, Settings
+from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import did_you_mean, nearest, some
 
@@ -41,6 +42,10 @@ def meaning_of(fault: Fault, root: type[Block]) -> Meant:
         if right:
             where = f"It belongs in `{name}`: `{name}: {shape.format(f'{{{right}: …}}')}`."
             return Meant(f"{where} {_OTHER_QUANTITIES.get(key, '')}".rstrip(), name)
+    own = nearest(key, keys)
+    for name, shape, block in _blocks(owner) if own is None else ():
+        if near := _misspelled(key, _keys(block)):
+            return Meant(f"It belongs in `{name}`: `{name}: {shape.format(f'{{{near}: …}}')}`.", name)
     if hint := _above(fault, key, root) or _of_other_block(key, owner) or _in_only_map(fault, key, owner):
         return Meant(hint)
     listed = did_you_mean(key, keys, nothing="It takes no keys.", limit=24)
@@ -74,6 +79,7 @@ _OF_RESOURCES: Mapping[str, str] = {
     **dict.fromkeys(("if", "when", "condition", "only_if", "disabled"), "Write `enabled: ${var.NAME}`."),
     **dict.fromkeys(("needs", "requires", "after", "dependencies"), "Write `depends_on: [job.NAME]`."),
     **dict.fromkeys(("description", "comment", "notes"), "Write it as a comment: `# …`."),
+    **dict.fromkeys(("environment", "env"), "Remove it: `--env` selects the environment of all resources."),
 }
 """What other tools have in a resource, and what to write here."""
 
@@ -107,7 +113,7 @@ def _of_other_block(key: str, owner: type[Block]) -> str:
     """A hint, if another block of the spec has the key, or other tools have it."""
     if issubclass(owner, Job | Hyperparameters) and key in _OF_JOBS:
         return _OF_JOBS[key]
-    if nearest(key, _keys(owner)):
+    if nearest(key, _keys(owner)) and not _is_of_another_kind(key, owner):
         return ""  # it is only misspelled
     account = provider_block("azure_openai")
     if owner is Environment and key in _keys(account):
@@ -118,6 +124,8 @@ def _of_other_block(key: str, owner: type[Block]) -> str:
         )
     if key in sections():
         return f"`{key}` is a section: write it at the start of a line."
+    if issubclass(owner, ResourceBlock) and key in ("tier", "ttl", "promote", "sample"):
+        return f"It is a key of an environment: `environments: {{dev: {{{key}: …}}}}`."
     if issubclass(owner, ResourceBlock) and key in _OF_RESOURCES:
         return _OF_RESOURCES[key]
     if not issubclass(owner, ResourceBlock):
@@ -137,6 +145,21 @@ def _of_other_block(key: str, owner: type[Block]) -> str:
     return _kinds_with(key)
 
 
+def _is_of_another_kind(key: str, owner: type[Block]) -> bool:
+    """Whether another kind of resource has exactly this key, and this one none like it."""
+    is_elsewhere = issubclass(owner, ResourceBlock) and bool(_kinds_with(key))
+    return is_elsewhere and not _misspelled(key, _keys(owner))
+
+
+def _misspelled(key: str, known: Collection[str]) -> str:
+    """The known key that differs by a letter or two; empty if there is none."""
+    from difflib import get_close_matches  # only imported for an unknown key
+
+    folded = {one.replace("_", ""): one for one in known}
+    found = get_close_matches(squeezed(key), folded, n=1, cutoff=_NEARLY)
+    return folded[found[0]] if found else ""
+
+
 def is_misspelled_section(name: str) -> bool:
     """Whether a top-level key is so near to a section that the file is probably a part of the spec."""
     from difflib import get_close_matches  # only imported for an unknown key
@@ -146,6 +169,7 @@ def is_misspelled_section(name: str) -> bool:
 
 
 _PROBABLY = 0.75
+_NEARLY = 0.85
 
 
 _SECTIONS: Mapping[str, str] = {
@@ -208,7 +232,16 @@ def _kinds_with(key: str) -> str:
     kinds = [
         row.noun for row in RESOURCE_TYPES.values() if key in _keys(resource_block(row.kind)) - COMMON_KEYS
     ]
-    return f"It is a key of {some(kinds[:-1], 9)}{' and ' if kinds[1:] else ''}{kinds[-1]}." if kinds else ""
+    if kinds:
+        return f"It is a key of {some(kinds[:-1], 9)}{' and ' if kinds[1:] else ''}{kinds[-1]}."
+    inner = [
+        (name, row.noun)
+        for row in RESOURCE_TYPES.values()
+        for name, _, block in _blocks(resource_block(row.kind))
+        if key in _keys(block) and name not in COMMON_KEYS
+    ]
+    is_one = len({name for name, _ in inner}) == 1
+    return f"It is a key of `{inner[-1][0]}` of {inner[-1][1]}." if is_one else ""
 
 
 def _keys(block: type[Block]) -> set[str]:

@@ -141,18 +141,20 @@ def _no_secret(detail: str) -> Refused:
 
 
 _EXPRESSION_ALONE = re.compile(
-    r"(?:\{\{\s*|\$\(?)?((?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})?\Z"
+    r"(?:\{\{\s*|\$+\(?)?((?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})?\Z"
 )
 """What is in the braces of an expression, without them or in those of other tools."""
 _FOREIGN = re.compile(
     r"(?:\{\{\s*|\$\(\s*)(?P<own>(?:var|env|each)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})"
-    r"|\$(?P<shell>[A-Z][A-Z0-9_]+)|%(?P<cmd>[A-Z][A-Z0-9_]+)%"
+    r"|\$(?P<shell>[A-Z][A-Z0-9_]+)|%(?P<cmd>[A-Z][A-Z0-9_]+)%|\$\((?P<variable>[A-Za-z_]\w*)\)"
 )
 """An expression or a variable in the form of other tools."""
 
 
 def _inside(found: re.Match[str], field: FieldType) -> str:
     """The inside of the expression that is meant: a variable if the field takes no secret."""
+    if found["variable"]:
+        return f"var.{found['variable']}"
     name: str = found["shell"] or found["cmd"]
     takes_secrets = not (field.closed or field.is_shown)
     return found["own"] or (f"env.{name}" if takes_secrets else f"var.{name.lower()}")
@@ -203,6 +205,8 @@ class Text(FieldType, frozen=True):
 
     def _corrected(self, text: str) -> str:
         """The text without what the field doesn't take, if there is such a text."""
+        if re.search(r"[{}<>()$%]", text):  # as of an expression of another tool
+            return ""
         if self.joiner is None or (self.maximum and len(text) > self.maximum):
             return ""
         letters = normalize("NFKD", text).encode("ascii", "ignore").decode()

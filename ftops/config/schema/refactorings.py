@@ -23,6 +23,7 @@ class Import(Block, noun="`import`"):
     """An existing object to be managed from now on."""
 
     elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("resource", "address"), "to")
+    usual = "id"
 
     to = required(FIXED_TEXT, "Address to import it to.")
     id = required(FIXED_TEXT, "ID of the object at the service.")

@@ -55,6 +55,12 @@ _ON_DESTROY = {
 class LifecycleBlock(Block, noun="`lifecycle`"):
     """How changes to a resource are applied."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("retain", "keep", "deletion_policy"), "on_destroy"),
+        **dict.fromkeys(("protect", "protected", "prevent_deletion"), "prevent_destroy"),
+        **dict.fromkeys(("ignore", "ignored"), "ignore_changes"),
+    }
+
     prevent_destroy = optional(FLAG, "Refuse every plan that would delete the object.", False)
     ignore_changes = optional(ListOf(FIXED_TEXT), "Inputs whose changes are ignored.")
     create_before_destroy = optional(FLAG, "Create the new object before the old one is deleted.")
