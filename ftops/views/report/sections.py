@@ -57,7 +57,7 @@ def tiles(reported: Reported) -> Element:
     known = [cost for cost in reported.costs if cost.dollars is not None]
     if known and inspection.format != "reinforcement":
         cost = known[0]
-        cells.append(("training costs about", dollars(cost.dollars or 0), money.epochs(cost)))
+        cells.append(("costs about", dollars(cost.dollars or 0), money.epochs(cost)))
     return element(
         "dl",
         *(
@@ -112,6 +112,9 @@ def shape(reported: Reported) -> Parts:
         else:
             masked = sums.tokens - sums.trained
             yield from _whole([("trained on", sums.trained, "trained"), ("only read", masked, "read")])
+            framing = sums.trained - sums.roles["assistant"]
+            if framing > 0:
+                yield element("p", f"Trained on are answers with their framing, {framing:,} tokens.")
     if len(sums.turns_each) > 1:
         yield element("h3", "User turns per example")
         yield _bars([(range_of(one), one.examples) for one in bins(sums.turns_each)])
