@@ -1,6 +1,6 @@
 """Live view of an apply on a terminal: a row for each change in progress, finished ones above.
 
-The only module that imports rich, and imported only when it is used.
+It imports rich, and is imported only when it is used.
 """
 
 from __future__ import annotations
