@@ -250,7 +250,8 @@ class _Apply(Struct, frozen=True):
         hint = f"review the plan, then run with -y: `{options.resume_command} -y`"
         if not screen.is_interactive and not (screen.json or screen.markdown):
             screen.text("\n")
-        return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
+        question = "Delete these objects?" if destroys else "Apply these changes?"
+        return screen.approve(question, options.operation, hint, f"\n{warning}")
 
 
 def _check_digest(plan: Plan, expected: str) -> None:

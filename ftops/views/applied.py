@@ -23,7 +23,7 @@ from ftops.views.choices import TITLE, choice_lines
 from ftops.views.markdown_text import Source, block, cell, code, fitting, size, table
 from ftops.views.paint import PLAIN
 from ftops.views.plan import has_changes, subject
-from ftops.views.progress import draw_left, failures, result_line, stopped_text
+from ftops.views.progress import blocker_of, draw_left, failures, result_line, stopped_text
 from ftops.views.state import draw_outputs
 from ftops.views.values import duration, short_id
 
@@ -91,7 +91,8 @@ def draw(applied: Applied, source: Source, limit: int | None = None) -> str:
 
 
 def _row(event: Last) -> Sequence[str]:
-    old = "" if event.step == str(event.address) else " (old object)"
+    is_old = event.step != str(event.address) and not isinstance(event, events.ChangeHeld)
+    old = " (old object)" if is_old else ""
     match event:
         case events.ChangeFinished():
             said, after = Action(event.action).done, duration(event.elapsed)
@@ -106,7 +107,8 @@ def _row(event: Last) -> Sequence[str]:
         case events.ChangeStopped():
             said, after = cell(stopped_text(event)), duration(event.elapsed)
         case events.ChangeSkipped():
-            said, after = f"not done, because it needs {cell(event.because)}", ""
+            blocker, why = blocker_of(event)
+            said, after = f"not done, because {f'{cell(blocker)} ' * bool(blocker)}{why}", ""
         case events.ChangeStarted():
             said, after = f"was {Action(event.action).doing}", ""
     return f"{cell(str(event.address))}{old}", said, after

@@ -26,7 +26,7 @@ _RESULTS: Mapping[str, tuple[str, str]] = {
     "done": ("complete", "good"),
     "failed": ("failed", "error"),
     "held": ("held by a gate", "update"),
-    "in-progress": ("still in progress", "update"),
+    "in-progress": ("not finished", "update"),
     "interrupted": ("interrupted", "update"),
 }
 
@@ -96,10 +96,11 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
                 f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(_without_name(event))}"
             )
         case events.ChangeHeld():
-            what = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}"
-            what += f"\n  hint: {paint(event.hint, 'dim')}" if event.hint else ""
+            held = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}"
+            held += f"\n  hint: {paint(event.hint, 'dim')}" if event.hint else ""
+            return f"{paint(str(event.address), 'bold')}: {held}"
         case events.ChangeSkipped():
-            what = paint(f"skipped, because it needs {_step_name(event.because)}", "dim")
+            what = paint(f"not done, because {' '.join(filter(None, blocker_of(event)))}", "dim")
         case events.ChangeStopped():
             what = stopped_text(event, paint)
         case events.ChangeLeft():
@@ -133,10 +134,15 @@ def name_of(event: Step, paint: Painter) -> str:
     return f"{paint(str(event.address), 'bold')}{old}"
 
 
-def _step_name(step: str) -> str:
-    """The same of a step, which is `address#key` if it deletes an old object."""
-    address, mark, key = step.rpartition("#")
-    return f"{address} (old object)" if mark and not key.endswith("]") else step
+def blocker_of(event: events.ChangeSkipped) -> tuple[str, str]:
+    """The address of what a step would have followed, empty if it is its own, and what is with it: `job.a`,
+    `isn't done`. A step is `address#key` if it deletes an old object."""
+    address, mark, key = event.because.rpartition("#")
+    if not mark or key.endswith("]"):
+        return event.because, "isn't done"
+    if address == str(event.address):
+        return "", "its old object isn't deleted"
+    return address, "(old object) isn't deleted"
 
 
 def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:

@@ -369,7 +369,7 @@ def test_no_wait_leaves_the_job_and_says_so_with_4(folder: Folder) -> None:
     assert done.code == 4
     assert "job.copilot: still in progress" in done.out
     assert "0 deleted, 1 in progress, 1 not done in" in done.out
-    assert "deployment.copilot: skipped, because it needs job.copilot" in done.out
+    assert "deployment.copilot: not done, because job.copilot isn't done" in done.out
     golden("apply-no-wait", done.err)
 
 

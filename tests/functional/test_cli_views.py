@@ -309,7 +309,10 @@ TOLD: tuple[events.Event, ...] = (
     events.ChangeFinished(AT, *STEP, "create", "evaluation-1", 75, "better: 90.0 % correct"),
     events.ChangeLeft(AT, *STEP, "create", "ftjob-1"),
     events.ChangeFailed(AT, *STEP, "create", "no quota", "detail", "hint", 3),
-    events.ChangeSkipped(AT, *STEP, "create", "dataset.train"),
+    *(
+        events.ChangeSkipped(AT, *STEP, "create", step)
+        for step in ("dataset.train", f"{JOB}#12345678", "deployment.copilot#12345678", 'job.a["#1"]')
+    ),
     events.StopRequested(AT, 0),
     events.StopRequested(AT, 1),
     events.StopRequested(AT, 3),

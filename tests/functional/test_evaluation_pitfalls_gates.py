@@ -41,7 +41,7 @@ def failed(lab: Lab) -> str:
     out = lab.apply(code=5)
     deleted = [line for line in out.splitlines() if "deleting" in line]
     assert deleted == ["dataset.train (old object): deleting…"], "a trained job needs its file no more"
-    assert "job.copilot (old object): skipped, because it needs deployment.prod (old object)" in out
+    assert "job.copilot (old object): not done, because deployment.prod (old object) isn't deleted" in out
     lab.forget_log()
     return served
 

@@ -145,7 +145,7 @@ def test_without_waiting_only_what_fits_is_submitted(sweep: Sweep) -> None:
         assert sweep.jobs() == RUNNING + QUEUED
         done = sweep.folder.run("apply", "-y", "--no-wait")
         assert (done.code, sweep.jobs()) == (4, RUNNING + QUEUED)
-        assert "Apply still in progress: 0 created" in done.out
+        assert "Apply not finished: 0 created" in done.out
         assert ", 7 waiting for a place in " in done.out
         sweep.end_all()
         sweep.apply()

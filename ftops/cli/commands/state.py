@@ -60,7 +60,11 @@ def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     pinned: dict[str, Json] = {"pin": pin_to_json(pin)} if pin else {}
     return screen.result(
         lambda: {"resource": record_to_json(found), **pinned},
-        lambda: [*([pin_line(pin), ""] if pin else []), *draw_resource(found, screen.paint), *running],
+        lambda: [
+            *([pin_line(pin), ""] if pin else []),
+            *([*running, ""] if running else []),
+            *draw_resource(found, screen.paint, "  (as recorded)" * bool(running)),
+        ],
     )
 
 
@@ -69,7 +73,7 @@ def _standing(session: Session, found: ResourceState, paint: Painter) -> list[st
         return []
     from ftops.cli.running_jobs import standing_lines  # asks the service, which other objects don't need
 
-    return ["", *standing_lines(session, [found.address], paint)]
+    return standing_lines(session, [found.address], paint)
 
 
 @click.command("history")
