@@ -184,6 +184,18 @@ SAMPLES = [
 ]
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+@pytest.mark.parametrize("before", ["\\n", "\\t", "\\r\\n", "\\u00e9", "\\\\n"])
+def test_a_secret_after_an_escape_is_found_and_masked(before: str, vectorised: bool) -> None:
+    """At the start of a line of text, also of arguments: a line break is written as a letter there."""
+    for rule, texts in FOUND.items():
+        for text in texts:
+            block = f'{{"a": "x{before}{text}"}}'
+            found = [hit.rule for hit in hits(block.encode(), vectorised=vectorised)]
+            assert found == [rule], (text, found)
+            assert "•" in mask(block), text
+
+
 def test_sample_numbers_are_numbers() -> None:
     """So that each would be found if it weren't known."""
     assert all(int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97 == 1 for iban in IBANS)

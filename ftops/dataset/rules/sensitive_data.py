@@ -40,8 +40,8 @@ _RUN = b"0" * _LEAST
 _LETTERS_AND_DIGITS = rb"[A-Za-z0-9]+"
 _WORD = rb"[A-Za-z][a-z]{15,}"
 """A run that is an ordinary word."""
-_NUMBER = rb"\d{16}|^[A-Z]{2}\d\d"
-"""In a run that may be the number of a card or an account."""
+_NUMBER = rb"\d{16}|^(?:[bfnrt]|u[0-9a-fA-F]{4})?[A-Z]{2}\d\d"
+"""In a run that may be the number of a card or an account, and may begin with the end of an escape."""
 _GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000|[-.] ?000[ .-]0000)")
 _FOURS = re.compile(rb"[0-9]{4}[ -][0-9]{4}")
 _THREE_TWO_FOUR = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}")

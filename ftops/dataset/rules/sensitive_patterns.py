@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+
+def _not_after(characters: bytes) -> bytes:
+    """Not after one of these characters, unless an escape of JSON ends there: a line break is `\\n`."""
+    return rb"(?:(?<![" + characters + rb"])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+
+
+_START = _not_after(rb"A-Za-z0-9")
 _NO_WORD = rb"(?![A-Za-z0-9])"
 _ASSIGNED = rb"[\"'\\]*[ \t]*[:=][ \t]*[\"'\\]*"
 """Between the name of a key and its value: `key=`, `"key": "`, also within JSON text."""
@@ -20,49 +27,57 @@ KEYS = (
     (
         "secret/aws-key",
         (b"AKIA", b"ASIA", b"aws_secret", b"AWS_SECRET", b"awsSecret", b"AwsSecret", b"aws_Secret"),
-        rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"
+        _START + rb"(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"
         rb"|(?i:aws_?secret_?(?:access_?)?key)" + _ASSIGNED + rb"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
     ),
     (
         "secret/azure-key",
         (*(b"AccountKey=", b"AccessKey=", b"sig=", b"JQQJ99", b"Q~"), *_API_KEY),
         rb"AccountKey=[A-Za-z0-9+/]{86}==|SharedAccessKey=[A-Za-z0-9+/]{43}=|[?&;]sig=[A-Za-z0-9%+/]{43,60}"
-        rb"|(?<![A-Za-z0-9])[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{18,26}"
+        rb"|"
+        + _START
+        + rb"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{18,26}"
         + _NO_WORD
-        + rb"|(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}[78]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_~-])"
+        + rb"|"
+        + _not_after(rb"A-Za-z0-9_.~-")
+        + rb"[A-Za-z0-9_.~-]{3}[78]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_~-])"
         rb"|(?i:api[-_ ]?key)" + _ASSIGNED + rb"[0-9a-f]{32}" + _NO_WORD,
     ),
-    ("secret/openai-key", (b"sk-",), rb"(?<![A-Za-z0-9_-])sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,200}"),
+    (
+        "secret/openai-key",
+        (b"sk-",),
+        _not_after(rb"A-Za-z0-9_-") + rb"sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,200}",
+    ),
     (
         "secret/github-token",
         (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
-        rb"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,80}|github_pat_[A-Za-z0-9_]{22,90})",
+        _START + rb"(?:gh[pousr]_[A-Za-z0-9]{36,80}|github_pat_[A-Za-z0-9_]{22,90})",
     ),
-    ("secret/google-key", (b"AIza",), rb"(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
+    ("secret/google-key", (b"AIza",), _START + rb"AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
     (
         "secret/slack-token",
         (b"xox", b"xapp-", b"hooks.slack.com"),
-        rb"(?<![A-Za-z0-9])(?:xox[abeoprs]-[A-Za-z0-9-]{16,90}|xapp-\d-[A-Za-z0-9-]{20,160})"
+        _START + rb"(?:xox[abeoprs]-[A-Za-z0-9-]{16,90}|xapp-\d-[A-Za-z0-9-]{20,160})"
         rb"|hooks\.slack\.com/(?:services|workflows)/T[A-Z0-9]{6,12}/[A-Z][A-Z0-9]{6,12}/[A-Za-z0-9/]{18,60}",
     ),
     (
         "secret/stripe-key",
         (b"k_live_", b"k_test_", b"whsec_"),
-        rb"(?<![A-Za-z0-9])(?:[sr]k_(?:live|test)_[0-9a-zA-Z]{16,120}|whsec_[0-9a-zA-Z+/]{30,80})",
+        _START + rb"(?:[sr]k_(?:live|test)_[0-9a-zA-Z]{16,120}|whsec_[0-9a-zA-Z+/]{30,80})",
     ),
-    ("secret/huggingface-token", (b"hf_",), rb"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,60}(?![A-Za-z0-9])"),
-    ("secret/npm-token", (b"npm_",), rb"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
-    ("secret/pypi-token", (b"pypi-AgE",), rb"(?<![A-Za-z0-9])pypi-AgE[A-Za-z0-9_-]{50,300}"),
-    ("secret/twilio-key", (b"SK",), rb"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])"),
+    ("secret/huggingface-token", (b"hf_",), _START + rb"hf_[A-Za-z0-9]{30,60}(?![A-Za-z0-9])"),
+    ("secret/npm-token", (b"npm_",), _START + rb"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
+    ("secret/pypi-token", (b"pypi-AgE",), _START + rb"pypi-AgE[A-Za-z0-9_-]{50,300}"),
+    ("secret/twilio-key", (b"SK",), _START + rb"SK[0-9a-f]{32}(?![A-Za-z0-9])"),
     (
         "secret/gitlab-token",
         (b"glpat-", b"glrt-", b"gldt-", b"glptt-", b"glcbt-", b"glsoat-"),
-        rb"(?<![A-Za-z0-9])gl(?:pat|rt|dt|ptt|cbt|soat)-[A-Za-z0-9_.-]{20,60}",
+        _START + rb"gl(?:pat|rt|dt|ptt|cbt|soat)-[A-Za-z0-9_.-]{20,60}",
     ),
     (
         "secret/sendgrid-key",
         (b"SG.",),
-        rb"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,60}(?![A-Za-z0-9_-])",
+        _START + rb"SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,60}(?![A-Za-z0-9_-])",
     ),
     (
         "secret/service-token",
@@ -82,7 +97,7 @@ KEYS = (
             *(b"pplx-", b"tvly-", b"sq0atp-", b"sq0csp-", b"AGE-SECRET-KEY-1", b"/webhooks/", b"nvapi-"),
             *(b"sntrys_", b"rubygems_", b"ntn_", b"tskey-", b":AA"),
         ),
-        rb"(?<![A-Za-z0-9])(?:dckr_pat_[A-Za-z0-9_-]{27}|do[op]_v1_[0-9a-f]{64}|shp(?:at|ss|ca|pa)_[0-9a-f]{32}"
+        _START + rb"(?:dckr_pat_[A-Za-z0-9_-]{27}|do[op]_v1_[0-9a-f]{64}|shp(?:at|ss|ca|pa)_[0-9a-f]{32}"
         rb"|dapi[0-9a-f]{32}|xai-[A-Za-z0-9]{70,90}|gsk_[A-Za-z0-9]{48,60}|ATATT3[A-Za-z0-9_=-]{100,220}"
         rb"|figd_[A-Za-z0-9_-]{38,50}|lin_api_[A-Za-z0-9]{40}|ya29\.[A-Za-z0-9_-]{60,300}|NRAK-[A-Z0-9]{27}"
         rb"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|hvs\.[A-Za-z0-9_-]{24,110}|r8_[A-Za-z0-9]{37}|pplx-[A-Za-z0-9]{48,56}"
@@ -101,19 +116,19 @@ MARKS = (b"glpat-", b"Q~")
 NUMBERS = (
     (
         "personal/card",
-        rb"(?<![\d.-])(?:\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -])\d{6}\2\d{5})(?![\d.-])",
+        _not_after(rb"\d.-") + rb"(?:\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -])\d{6}\2\d{5})(?![\d.-])",
     ),
     (
         "personal/iban",
-        rb"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+        _START + rb"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
     ),
     (
         "personal/phone",
-        rb"(?<![\w.+-])(?:1[ .-])?(?:\([2-9]\d\d\) ?[2-9]\d\d[ -]|[2-9]\d\d([.-])[2-9]\d\d\1)"
+        _not_after(rb"\w.+-") + rb"(?:1[ .-])?(?:\([2-9]\d\d\) ?[2-9]\d\d[ -]|[2-9]\d\d([.-])[2-9]\d\d\1)"
         rb"\d{4}(?!\.?\d|-)"
-        rb"|(?<![\w.+-])\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w-])",
+        rb"|" + _not_after(rb"\w.+-") + rb"\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w-])",
     ),
-    ("personal/us-ssn", rb"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
+    ("personal/us-ssn", _not_after(rb"\d-") + rb"(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
 )
 _LOCAL = rb"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|host\.docker\.internal)"
 _PART = rb"[^\s/:@\"'<>\\]"
@@ -127,7 +142,8 @@ AT = (
 )
 PASSWORD = (
     "secret/connection-string",
-    rb"(?i:\b(?:server|data source|host|addr(?:ess)?)\s?=\s?(?!(?:tcp:)?\(?%b\b|\(local|\.;)[^;\"\n]{1,120};"
+    rb"(?i:" + _not_after(rb"\w") + rb"(?:server|data source|host|addr(?:ess)?)\s?=\s?"
+    rb"(?!(?:tcp:)?\(?%b\b|\(local|\.;)[^;\"\n]{1,120};"
     rb"(?:[^;\"\n=]{1,40}=[^;\"\n]{0,120};){0,8}\s?(?:password|pwd)\s?=\s?[^;\"'\s<>{}$*%%\\\[]{5,100})"
     % _LOCAL,
 )
