@@ -14,7 +14,8 @@ from ftops.planning.plan import CREATING, NORMAL, Action, Change, Mode, Options
 from tests.explore.cloud import Places, Thing
 from tests.explore.edits import apply_edit
 from tests.explore.faults import Fault
-from tests.explore.invariants import INVARIANTS, is_missed, lost
+from tests.explore.invariants import INVARIANTS
+from tests.explore.invariants.records import is_missed, lost
 from tests.explore.spec import SWEEP, Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
 
