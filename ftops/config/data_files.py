@@ -382,7 +382,8 @@ def _placed(diagnostic: Diagnostic, resource: Resource, folder: Path) -> Diagnos
     named = f"The {files} of {resource.address} {are} {path}."
     written = resource.places.get("path", resource.place)
     hint = diagnostic.hint
-    if diagnostic.rule in ("file/missing", "file/unreadable"):
+    is_there = os.path.lexists(folder / path) and not (folder / path).is_dir()
+    if diagnostic.rule in ("file/missing", "file/unreadable") and not is_there:
         from ftops.config.missing_files import meant_instead
 
         hint = meant_instead(path, folder) or hint

@@ -184,13 +184,15 @@ def _settings(wandb: Any) -> Any:
 
 def _write(opened: Any, run: TrackedRun) -> None:
     about = {name.removeprefix("ftops."): value for name, value in run.tags.items()}
-    told = {**about, "digest": run.digest, "checkpoints": dict(run.checkpoints)}
+    told = {**about, "checkpoints": dict(run.checkpoints)}
     opened.config.update({**run.parameters, "ftops": told}, allow_val_change=True)
     start = opened.step  # of a resumed run, the one after the last
     for point in run.points:
         if point.step >= start:
-            opened.log(dict(point.metrics), step=point.step)
+            opened.log(dict(point.metrics), step=point.step, commit=True)
     opened.summary.update(dict(run.metrics))
+    # Last: what is interrupted is logged again.
+    opened.config.update({"ftops": {**told, "digest": run.digest}}, allow_val_change=True)
 
 
 def _offline_runs(run: TrackedRun) -> dict[Path, str]:

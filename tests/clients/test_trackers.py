@@ -214,6 +214,7 @@ def test_wandb_without_a_server(wandb: Client, trained: Folder, tmp_path: Path) 
     assert run["config"]["n_epochs"] == 2
     assert run["config"]["training_data"] == recorded["identities"]["training"]
     assert run["config"]["ftops"]["model"] == recorded["outputs"]["fine_tuned_model"]
+    assert run["config"]["ftops"]["digest"] and not any(point["is_done"] for point in run["history"])
     assert run["summary"]["trained_tokens"] == recorded["outputs"]["trained_tokens"]
     for column in ("train_loss", "full_valid_loss"):
         points = [(point["_step"], point[column]) for point in run["history"] if column in point]

@@ -166,12 +166,17 @@ def _names_in_text(file: Path, root: Path | None) -> set[str]:
 
 def _is_of_another_tool(file: Path, root: Path | None) -> bool:
     """Whether a file that isn't valid YAML is no part of the spec: no key is nearly a section; without keys,
-    as in an image or an archive, no line begins with a word that nearly is."""
+    as in an image or an archive, no line begins with a word that nearly is. Without keys, a file that is too
+    large to be read as a whole may be anything."""
     try:
         text = _text(file, root)
+        is_whole = file.stat().st_size <= yaml_document.MAX_BYTES
     except OSError:
         return False
-    words = keys_of(text) or {*_FIRST_WORD.findall(text.replace("\0", ""))}
+    keys = keys_of(text)
+    if not (keys or is_whole):
+        return False
+    words = keys or {*_FIRST_WORD.findall(text.replace("\0", ""))}
     return not any(map(is_misspelled_section, words))
 
 

@@ -51,7 +51,7 @@ for record in records(Path(sys.argv[1]).read_bytes()):
             (item.key or ".".join(item.nested_key)): json.loads(item.value_json)
             for item in record.history.item
         }
-        found["history"].append(items)
+        found["history"].append(items | {"is_done": "digest" in found["config"].get("ftops", {})})
     elif kind == "summary":
         for item in record.summary.update:
             found["summary"][item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
