@@ -157,14 +157,14 @@ def _narrower(sweep: Sweep, columns: Columns) -> Iterator[Columns]:
     """The columns, and then fewer and fewer of them."""
     yield columns
     without = set[str]()
-    redundant = ("key",) if all(map(_says_its_inputs, sweep.trials)) else ()
+    redundant = ("key",) if all(map(says_its_inputs, sweep.trials)) else ()
     for name in (*redundant, *_LESS_NEEDED):
         if name in columns:
             without.add(name)
             yield {name: cells for name, cells in columns.items() if name not in without}
 
 
-def _says_its_inputs(trial: Trial) -> bool:
+def says_its_inputs(trial: Trial) -> bool:
     """Whether a key such as `rate=0.5,training=mild`, of a matrix, has only values of inputs that differ."""
     values = {value if isinstance(value, str) else show(value) for value in trial.differs.values()}
     names = {value.removeprefix("dataset.") for value in values}

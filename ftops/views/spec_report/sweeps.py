@@ -16,7 +16,7 @@ from ftops.views.jobs import standing
 from ftops.views.spec_report import words
 from ftops.views.spec_report.plots import CROSS, Coordinate, Line, line_plot, parallel_plot
 from ftops.views.spec_report.trainings import MOST_CARDS, content, left_out, number
-from ftops.views.sweep import note_of
+from ftops.views.sweep import note_of, says_its_inputs
 
 _MOST_AXES = 8
 
@@ -79,8 +79,9 @@ def _trials(sweep: Sweep) -> Element:
     differing = list(dict.fromkeys(name for trial in sweep.trials for name in trial.differs))
     scores = list(dict.fromkeys(name for trial in sweep.trials for name in trial.scores))
     metric = sweep.metric or "metric"
+    is_said = all(map(says_its_inputs, sweep.trials))
     heads = [
-        "job",
+        "rank" if is_said else "job",
         *differing,
         f"best {metric}",
         "at step",
@@ -95,7 +96,7 @@ def _trials(sweep: Sweep) -> Element:
     written = dollars_of(trial.dollars for trial in sweep.trials)
     rows: list[list[Node]] = [
         [
-            words.link(trial.address, trial.address.key or ""),
+            words.link(trial.address, str(rank) if is_said else trial.address.key or ""),
             *(words.said(trial.differs.get(name)) for name in differing),
             _value(trial.best),
             number(trial.best_at),
@@ -107,7 +108,7 @@ def _trials(sweep: Sweep) -> Element:
             *(_value(trial.scores.get(name)) for name in scores),
             note_of(sweep, trial),
         ]
-        for trial in sweep.trials
+        for rank, trial in enumerate(sweep.trials, 1)
     ]
     kept = [
         column for column in range(len(heads)) if any(row[column] not in ("", words.DASH) for row in rows)
@@ -115,7 +116,7 @@ def _trials(sweep: Sweep) -> Element:
     return table(
         [heads[column] for column in kept],
         [[row[column] for column in kept] for row in rows],
-        class_="figures",
+        class_="figures ranked" if is_said else "figures",
     )
 
 
