@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.core.address import Json
 from ftops.core.plurals import plural
@@ -28,6 +29,15 @@ class Shown(Struct, frozen=True):
     found: Sequence[Deadline]
     warnings: Sequence[str] = ()
 
+    @property
+    def grouped(self) -> list[tuple[Deadline, int]]:
+        """The same deadline of jobs of one `for_each` as one, without a key; and how many jobs have it."""
+        groups: dict[Deadline, list[Deadline]] = {}
+        for one in self.found:
+            base = one.address and one.address._replace(key=None)
+            groups.setdefault(replace(one, address=base), []).append(one)
+        return [(every if len(found) > 1 else found[0], len(found)) for every, found in groups.items()]
+
 
 def draw(shown: Shown, paint: Painter, columns: int | None = None) -> Iterator[str]:
     """One deadline a line, the next first."""
@@ -36,17 +46,19 @@ def draw(shown: Shown, paint: Painter, columns: int | None = None) -> Iterator[s
         yield f"Nothing that {clean(shown.subject)} uses is known to end."
         return
     titles = ("DAY", "IN", "RESOURCE", "WHAT ENDS")
-    rows = [(*_when(one, shown.today), _resource(one), one.what) for one in shown.found]
+    found = shown.grouped
+    rows = [(*_when(one, shown.today), _resource(one, count), one.what) for one, count in found]
     styles = {
         (row, column): _style(one.days_left(shown.today))
-        for row, one in enumerate(shown.found, 1)
+        for row, (one, _) in enumerate(found, 1)
         for column in range(len(titles))
     }
     drawn = draw_table((titles, *rows), paint, columns, styles=styles)
     yield from drawn[: -len(rows)]
-    for one, row in zip(shown.found, drawn[-len(rows) :], strict=True):
-        yield row
-        yield paint(f"    {one.then}{_told(one)}", "dim")
+    for (one, _), row in zip(found, drawn[-len(rows) :], strict=True):
+        block = row.removesuffix("\n")
+        yield block
+        yield paint(f"    {one.then}{_told(one)}", "dim") + row[len(block) :]
 
 
 def to_json(shown: Shown) -> dict[str, Json]:
@@ -73,11 +85,16 @@ def to_json(shown: Shown) -> dict[str, Json]:
 
 def markdown(shown: Shown, source: Source) -> str:
     """For an issue: the verdict, then a table."""
-    soon = sum(one.ends_within(SOON_DAYS, shown.today) for one in shown.found)
+    soon = sum(one.ends_within(SOON_DAYS, shown.today) for one, _ in shown.grouped)
     said = verdict(shown)
     rows = [
-        (*_when(one, shown.today), cell(_resource(one)), cell(one.what), f"{cell(one.then)}{_cited(one)}")
-        for one in shown.found
+        (
+            *_when(one, shown.today),
+            cell(_resource(one, count)),
+            cell(one.what),
+            f"{cell(one.then)}{_cited(one)}",
+        )
+        for one, count in shown.grouped
     ]
     parts = [
         f"### {'⚠️' if soon else '✅'} {code(shown.subject)}: {said}\n",
@@ -90,22 +107,22 @@ def markdown(shown: Shown, source: Source) -> str:
 
 def verdict(shown: Shown) -> str:
     """`2 ends within 60 days`."""
-    soon = sum(one.ends_within(SOON_DAYS, shown.today) for one in shown.found)
+    soon = sum(one.ends_within(SOON_DAYS, shown.today) for one, _ in shown.grouped)
     return f"{plural(soon, 'end') if soon else 'nothing ends'} within {SOON_DAYS} days"
 
 
 def calendar(shown: Shown) -> str:
     """An event for each deadline with a day. The same deadline has the same UID in every calendar."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//ftops//radar//EN"]
-    for one in shown.found:
+    for one, count in shown.grouped:
         if one.day is not None:
-            lines += _event(shown, one, one.day)
+            lines += _event(shown, one, count, one.day)
     return "".join(f"{_folded(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
 
 
-def _event(shown: Shown, one: Deadline, day: date) -> Iterator[str]:
+def _event(shown: Shown, one: Deadline, count: int, day: date) -> Iterator[str]:
     name = "\n".join((shown.subject, str(one.address), one.what))
-    title = f"{_resource(one)}: {one.what} {'may end' if one.is_earliest else 'will end'}"
+    title = f"{_resource(one, count)}: {one.what} {'may end' if one.is_earliest else 'will end'}"
     yield "BEGIN:VEVENT"
     yield f"UID:{hashlib.sha256(name.encode()).hexdigest()[:32]}@ftops"
     yield f"DTSTAMP:{shown.today:%Y%m%d}T000000Z"
@@ -145,8 +162,11 @@ def _when(one: Deadline, today: date) -> tuple[str, str]:
     return day, f"{plural(left, 'day')}" if left > 0 else "today" if left == 0 else "ended"
 
 
-def _resource(one: Deadline) -> str:
-    return str(one.address) if one.address else "ftops"
+def _resource(one: Deadline, count: int) -> str:
+    """`job.copilot`, or `job.sweep (4 jobs)`."""
+    if one.address is None:
+        return "ftops"
+    return f"{one.address} ({plural(count, one.address.kind)})" if count > 1 else str(one.address)
 
 
 def _style(left: int | None) -> str:

@@ -93,6 +93,15 @@ def test_how_they_are_shown() -> None:
     assert list(view.draw(nothing, PLAIN)) == ["Nothing that drone uses is known to end."]
 
 
+def test_jobs_of_a_sweep_with_the_same_end_are_a_row() -> None:
+    jobs = [Deadline(Address("job", "a", key), "training of m", "…", TODAY) for key in ("x", "y")]
+    shown = view.Shown("drone", TODAY, (*jobs, replace(jobs[0], what="other")))
+    _, one, _, other, _ = view.draw(shown, PLAIN)
+    assert "job.a (2 jobs)  training of m" in one and 'job.a["x"]' in other
+    assert view.verdict(shown) == "2 ends within 60 days"
+    assert len([*events(view.calendar(shown))]) == 2
+
+
 def events(text: str) -> Iterator[dict[str, str]]:
     """The events of a calendar, by RFC 5545: lines are unfolded first."""
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
