@@ -140,11 +140,18 @@ def refusal(
     )
 
 
+_HOST_ALONE = re.compile(r"(localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::[0-9]+)?(?:/[^\s?#]*)?")
+"""A host, with a port and a path if there are any, of which only the scheme is missing."""
+
+
 def address_refusal(address: str, *, written: str = "") -> Refusal | None:
     """Why no credentials may be sent to an address, whoever answers there; None if they may."""
     found = _ADDRESS.fullmatch(address.strip())
     if found is None:
-        return Refusal(f"{written or 'this'} isn't the address of a server", _FORM, _FORM_HINT)
+        alone = _HOST_ALONE.fullmatch(address.strip()) if not written else None
+        scheme = "http" if alone and _is_loopback(alone[1].lower()) else "https"
+        hint = f"Write `{scheme}://{address.strip()}`." if alone else _FORM_HINT
+        return Refusal(f"{written or 'this'} isn't the address of a server", _FORM, hint)
     host = found["host"].lower()
     if found["scheme"].lower() == "http" and not _is_loopback(host):
         return Refusal(f"credentials would go to {written or host} unencrypted", _HTTP, _HTTP_HINT)

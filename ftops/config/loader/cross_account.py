@@ -12,6 +12,7 @@ from ftops.config.loader.for_each import Draft
 from ftops.config.loader.references import items_of
 from ftops.config.loader.settings import Providers
 from ftops.config.loader.source import Keys
+from ftops.config.schema.field_types import one_of
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
@@ -34,7 +35,7 @@ def check_control_plane(providers: Providers, name: str, detail: str, findings: 
     missing = [k for k in row.control_plane if providers.setting(name, k) is None] if row else []
     if missing and name not in providers.incomplete:
         providers.incomplete.add(name)
-        hint = "Add it." if len(missing) == 1 else "Add them."
+        hint = f"Add {one_of(tuple(f'{key}: …' for key in missing), 'and')}."
         summary = f"the provider {name} lacks {', '.join(f'`{key}`' for key in missing)}"
         providers.entries[name].report(findings, (), summary, detail, hint, key=True)
 

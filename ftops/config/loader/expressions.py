@@ -193,10 +193,9 @@ class Evaluator:
         if not fragment.closed:
             raise _Invalid(*errors.UNCLOSED)
         if not self.phase.expressions:
-            is_variable = self.entry.section == "variables"
             hint = errors.FIXED_HINT
-            if is_variable and inside.startswith("env."):
-                hint = f"Remove it: FTOPS_VAR_{self.entry.name} sets the variable from the environment."
+            if (name := self._variable_at(path)) and inside.startswith("env."):
+                hint = f"Remove it: FTOPS_VAR_{name} sets the variable from the environment."
             raise _Invalid("expressions are not evaluated here", self.phase.why, hint)
         if _NAMED.match(inside) or _EACH.match(inside):
             return self._known(inside, path)
@@ -214,6 +213,11 @@ class Evaluator:
             raise _Invalid("references aren't allowed here", self.phase.why, hint)
         self.uses.append(Use(reference, self.entry, path))
         return reference
+
+    def _variable_at(self, path: Keys) -> str:
+        """The variable whose value is at a path of this entry; empty if none is."""
+        in_environment = self.entry.section == "environments" and path[:1] == ("variables",) and len(path) > 1
+        return str(path[1]) if in_environment else self.entry.name * (self.entry.section == "variables")
 
     def _no_reference(self, inside: str, path: Keys) -> tuple[str, str, str]:
         if inside.startswith("var.") and inside.removeprefix("var.") in self.scope.variables:
@@ -283,7 +287,8 @@ class Evaluator:
         if known is None:
             nothing = "Declare it under `variables`."
             hint = did_you_mean(name, scope.variables, nothing=nothing, said=len(scope.findings))
-            raise _Invalid(f"there is no variable `{name}`", "", hint)
+            detail = "The spec declares no variable of this name under `variables`."
+            raise _Invalid(f"there is no variable `{name}`", detail, hint)
         if known.unset is not None:
             return self._unset(known.unset, path)
         if not known.sensitive or isinstance(known.value, Unknown):

@@ -54,6 +54,7 @@ class NamedSet(NamedTuple):
 
     values: Mapping[str, Any] | None
     uses: list[Use]
+    entry: Entry | None = None
 
 
 class Context(NamedTuple):
@@ -144,14 +145,15 @@ def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
     for index, step in enumerate(block.transform or ()):
         path = ("transform", index)
         given = [name for name in _STEPS if getattr(step, name) is not None]
-        if len(given) != 1:
+        if len(given) != 1 and not (step.only and not given):
             summary = "a step of `transform` must have one of `slim`, `convert`, `split` and `sample`"
             detail = f"This one has {one_of(tuple(given), 'and') if given else 'none of them'}."
             hint = "Write a separate step for each: `transform: [{convert: tools}, {slim: descriptions}]`."
             report(path, summary, detail, hint)
         if step.only and step.slim is None:
             detail = "It limits `slim` to these functions."
-            report((*path, "only"), "`only` needs `slim`", detail, "Remove it.")
+            hint = "Add `slim: functions`, or remove it."
+            report((*path, "only"), "`only` needs `slim`", detail, hint)
         if step.split is not None and step.split.fraction >= 1:
             detail = f"It is {step.split.fraction}, which leaves nothing for `valid`."
             report((*path, "split", "fraction"), "`fraction` must be below 1", detail, "Write 0.9 for 90 %.")
@@ -171,7 +173,7 @@ def read_sets(entries: Mapping[str, Entry], scope: Scope) -> dict[str, NamedSet]
         evaluator = Evaluator(entry, scope, INPUTS)
         data = evaluator.evaluate(entry.data if entry.data is not None else {})
         block = read_block(Hyperparameters, data, entry, scope.findings)
-        sets[name] = NamedSet(block.as_data() if block else None, evaluator.uses)
+        sets[name] = NamedSet(block.as_data() if block else None, evaluator.uses, entry)
         if not is_valid:  # it is meant where the corrected name is used
             sets.setdefault(slug(name), NamedSet(None, []))
     return sets
@@ -210,7 +212,8 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     if "integrations" in inputs:
         inputs["integrations"] = [block.as_data() for block in inputs["integrations"]]
     _check_method(draft, inputs, context.findings)
-    context.warnings.extend(_small_multiplier(draft, inputs))
+    named = context.sets.get(sources.get("hyperparameters", ""))
+    context.warnings.extend(_small_multiplier(draft, inputs, named.entry if named else None))
     if inputs.get("grader"):
         from ftops.config.loader.graders import check_grader  # only if a spec has any
 
@@ -219,15 +222,18 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     return PreparedInputs(inputs, sources, uses)
 
 
-def _small_multiplier(draft: Draft, inputs: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    """A warning about a multiplier of the learning rate that looks like the rate itself."""
-    multiplier = inputs.get("hyperparameters", {}).get("learning_rate_multiplier")
+def _small_multiplier(draft: Draft, inputs: Mapping[str, Any], named: Entry | None) -> Iterator[Diagnostic]:
+    """A warning about a multiplier of the learning rate that looks like the rate itself. `named`: the set
+    that the job uses."""
+    key = "learning_rate_multiplier"
+    multiplier = inputs.get("hyperparameters", {}).get(key)
+    is_own = named is None or draft.entry.value("hyperparameters", key) is not None
     if isinstance(multiplier, int | float) and multiplier < _SMALLEST_MULTIPLIER:
         yield Diagnostic(
             f"`learning_rate_multiplier` is only {multiplier:g}, so the model hardly learns anything",
             "It isn't the learning rate, but multiplies that of the base model's training.",
             "Write a value between 0.1 and 10, or leave it to the service: `auto`.",
-            draft.entry.place(("hyperparameters", "learning_rate_multiplier")),
+            draft.entry.place(("hyperparameters", key)) if is_own or named is None else named.place((key,)),
             "warning",
         )
 

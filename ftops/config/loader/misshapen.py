@@ -51,7 +51,9 @@ def _as_mapping(before: str, inner: Any, given: Any) -> str:
     inner = inner.block if isinstance(inner, OrName) else inner
     inner = inner.item if isinstance(inner, OneOrMore) else inner
     if isinstance(inner, MapOf):
-        return f"Write `{before}{{name: value}}`."
+        value = inner.value.words[-1] if isinstance(inner.value, Choice) else "value"
+        name = alone if isinstance(given, list) and type(alone) is Plain else "name"
+        return f"Write `{before}{{{name}: {value}}}`."
     if isinstance(inner, OneOf):
         type_ = alone if isinstance(alone, str) and alone in inner.blocks else next(iter(inner.blocks))
         return f"Write its keys in braces, or below it: `{before}{{type: {type_}, …}}`."

@@ -20,11 +20,11 @@ from ftops.config.loader.settings import to_suggest
 from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.sweeps import NO_METRIC, without_metric
 from ftops.config.sweeps import BEST, is_best, keys_among
-from ftops.core.address import EVERY, NAME, Address, Reference, Secret, Template, Value, fill, references
+from ftops.core.address import EVERY, Address, Reference, Secret, Template, Value, fill, references
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.plurals import plural
 from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
-from ftops.core.suggestions import ENOUGH, did_you_mean, nearest
+from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import Plain
 
 
@@ -227,8 +227,6 @@ class Linker(Struct, dict=True):
         keys = self.declared.keys.get(name)
         if name in self.declared.broken:
             return False
-        if keys is None and self._is_misnamed(address):
-            return False  # there is a finding about the name already
         if keys is None:
             finding = self._undeclared(address)
         elif address.key == EVERY and None not in keys:
@@ -251,12 +249,6 @@ class Linker(Struct, dict=True):
             return True
         self.findings.append(Diagnostic(*finding, entry.place_in(path, re.escape(text))))
         return False
-
-    def _is_misnamed(self, address: Address) -> bool:
-        """Whether the resource that is meant has a name that isn't valid."""
-        names = [name for kind, name in self.declared.keys if kind == address.kind]
-        near = nearest(address.name, names) if len(self.findings) < ENOUGH else None
-        return near is not None and re.fullmatch(NAME, near) is None
 
     def _undeclared(self, address: Address) -> tuple[str, str, str]:
         if address.kind not in RESOURCE_TYPES:

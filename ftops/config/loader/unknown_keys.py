@@ -70,6 +70,9 @@ _OF_JOBS: Mapping[str, str] = {
     **dict.fromkeys(("lora", "lora_r", "lora_rank", "lora_alpha", "lora_dropout", "peft"), _CHOSEN),
     **dict.fromkeys(("weight_decay", "warmup_ratio", "warmup_steps", "optimizer", "max_steps"), _CHOSEN),
     **dict.fromkeys(("lr_scheduler", "lr_scheduler_type", "gradient_accumulation_steps"), _CHOSEN),
+    **dict.fromkeys(("dpo", "preference"), "Write `method: dpo`, and its keys beside it: `beta: …`."),
+    **dict.fromkeys(("rft", "reinforcement"), "Write `method: reinforcement`, and `grader` beside it."),
+    "supervised": "Remove it: `method: supervised` is the default.",
     **dict.fromkeys(("max_seq_length", "sequence_len", "cutoff_len", "adapter", "bf16", "fp16"), _CHOSEN),
 }
 """What other tools have in a job or its hyperparameters, and what to do about it here."""
@@ -191,6 +194,8 @@ def section_hint(name: str, below: Collection[str], known: Collection[str]) -> s
     """What an unknown section stands for. `below`: the keys in it."""
     if name in _SECTIONS:
         return f"Did you mean `{_SECTIONS[name]}`?"
+    if name in ("secrets", "secret"):
+        return "Remove it: secrets come from the environment, as `${env.NAME}`."
     if name in ("resource", "resources"):
         return "Remove it: `datasets`, `jobs` and `deployments` are sections themselves."
     right = name if name in _keys(Settings) else Settings.elsewhere.get(name) if not below else None

@@ -118,8 +118,8 @@ REGION = Text(
 SUFFIX = Text(
     r"[A-Za-z0-9_-]+",
     "1 to 64 letters, digits, `-` or `_`",
-    "It becomes part of the model's name. Other characters, or more than 64 of them, "
-    "aren't accepted, and the service would reject them only after the upload.",
+    "Write letters, digits, `-` or `_`: it becomes part of the model's name, and the service would reject "
+    "other characters only after the upload.",
     64,
     joiner="-",
     is_shown=True,

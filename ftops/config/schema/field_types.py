@@ -339,8 +339,8 @@ class Number(_Typed, frozen=True):
             return f"Set it to {self.expected}."
         if not isinstance(value, str | int | float):
             return ""
-        if isinstance(value, str) and value.lower() in self.words:
-            return f"Write `{value.lower()}`."
+        if isinstance(value, str) and self.words and (near := nearest(value, self.words)):
+            return f"Write `{near}`." if near == value.lower() else f"Did you mean `{near}`?"
         return super().hint(value) or self._share(value) or self._digits(value) or self._within(value)
 
     def _share(self, value: Any) -> str:
