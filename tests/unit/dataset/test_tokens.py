@@ -100,7 +100,7 @@ SPACED = st.lists(
 def test_words_add_up_to_their_text(encoding: str) -> None:
     whole = exact(encoding)
 
-    @settings(max_examples=3000, deadline=None)
+    @settings(max_examples=600, deadline=None)
     @given(text=SPACED)
     def adds_up(text: str) -> None:
         try:
