@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import tempfile
 from pathlib import Path
-from tempfile import gettempdir
 
 from hypothesis import HealthCheck, settings
 
@@ -19,8 +19,24 @@ _SET_ELSEWHERE = ("CI", "GITHUB_", "FTOPS_", "AZURE_", "OPENAI_", "AWS_", "NO_CO
 for variable in [v for v in os.environ if v.startswith(_SET_ELSEWHERE) and not v.startswith(_ASKED_OF_TESTS)]:
     del os.environ[variable]
 
+# On a disk, tests wait for fsync longer than they compute.
+MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether there is room, also for programs."""
+    if not os.access(folder, os.W_OK):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC
+
+
+if "TMPDIR" not in os.environ and _takes_files(MEMORY):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
 # Checks of files that belong to no spec are kept among the user's caches.
-os.environ["XDG_CACHE_HOME"] = str(Path(gettempdir()) / f"ftops-tests-{os.getuid()}")
+os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"ftops-tests-{os.getuid()}")
 
 # Commands that tests start inherit ignored signals, which background jobs of a shell have.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
