@@ -198,6 +198,7 @@ FILES = {"confined_files.py", "private_files.py"}
 _OPENS = {"read_text", "read_bytes", "write_text", "write_bytes", "FileIO"}
 _OWN_CHOICE = {
     "console.py": "the null device",
+    "installation.py": "what an installer has written of the package",
     "account_import.py": "a file that was created just before",
     "uploads.py": "a file that was opened and hashed just before",
 }

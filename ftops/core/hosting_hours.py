@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ftops.core.address import Scalar, Value
 from ftops.core.errors import FtopsError
+from ftops.core.installation import install
 from ftops.core.nested import object_at
 from ftops.core.suggestions import nearest
 
@@ -191,7 +192,7 @@ def _zone(name: str) -> ZoneInfo:
         known = available_timezones()
         if not known:
             raise HoursError(
-                "This machine has no time zone database.", "Install one: `pip install tzdata`."
+                "This machine has no time zone database.", f"Install one: `{install('tzdata')}`."
             ) from error
         near = nearest(name, (zone for zone in known if "/" in zone))
         hint = f"Did you mean {near}?" if near else f"Write an IANA time zone, {_ANY_ZONE}."

@@ -6,13 +6,17 @@ import logging
 import os
 import posixpath
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from ftops.core.errors import FtopsError
+from ftops.core.installation import run_program
 from ftops.trackers.own_places import refuse_links
 from ftops.trackers.tracked_run import (
     CREATED,
@@ -37,6 +41,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
+_ALLOW_FOLDER = "MLFLOW_ALLOW_FILE_STORE"
 _LONGEST_KEY, _LONGEST_PARAMETER, _LONGEST_TAG = 250, 6000, 5000
 _METRICS, _OTHERS = 900, 90
 """Entries of a request; the limits are 1000 and 100."""
@@ -66,9 +71,16 @@ def log(runs: Sequence[TrackedRun], to: Destination, on_progress: OnProgress) ->
         return _logged(client, runs, done, to, on_progress)
     except (MlflowException, OSError, ValueError, *_database_errors()) as error:
         shown = _shown(uri)
-        hint = "check --tracking-uri or MLFLOW_TRACKING_URI, and that its server runs"
+        hint = _hint(error, uri)
         detail = " ".join(filter(None, (_reason(error, uri), so_far(done, runs))))
         raise FtopsError(f"can't log to MLflow{f' at {shown}' * bool(shown)}", detail, hint) from error
+
+
+def _hint(error: BaseException, uri: str) -> str:
+    if _ALLOW_FOLDER in str(error):
+        return "write to a database: --tracking-uri sqlite:///runs.db"
+    is_local = uri and "://" not in uri.replace("sqlite:///", "")
+    return f"check --tracking-uri or MLFLOW_TRACKING_URI{'' if is_local else ', and that its server runs'}"
 
 
 def _places(uri: str) -> Iterator[Path]:
@@ -226,7 +238,22 @@ def _url(client: Any, info: Any) -> str:
 def _look(uri: str, experiment: str) -> tuple[str, ...]:
     if uri.startswith(("http://", "https://")):
         return (f"{uri.rstrip('/')}/#/experiments/{experiment}",)
-    return (f"mlflow ui --backend-store-uri {uri}",) if "://" in uri else ()
+    shows = ("mlflow", "ui", "--backend-store-uri", uri)
+    return (shlex.join(shows) if _has_pages() else run_program(f"mlflow=={_version()}", *shows),)
+
+
+def _has_pages() -> bool:
+    """Whether `mlflow ui` works: mlflow-skinny, which ftops installs, has that command without pages."""
+    found = which("mlflow")
+    is_own = found is not None and Path(found).resolve().is_relative_to(sys.prefix)
+    return found is not None and (not is_own or find_spec("flask") is not None)
+
+
+def _version() -> str:
+    """That of the client: another one could refuse its database."""
+    from mlflow import __version__
+
+    return str(__version__)
 
 
 def _shown(uri: str) -> str:
@@ -251,6 +278,8 @@ def _reason(error: BaseException, uri: str = "") -> str:
         cause = deeper
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}."
+    if _ALLOW_FOLDER in str(error):
+        return f"This version of MLflow writes to a folder only if you set {_ALLOW_FOLDER}=true."
     lines = (line.strip() for line in str(error).splitlines())
     first = next((line for line in lines if line and not line.startswith(_NOT_THE_REASON)), "")
     text = first.replace(uri, _shown(uri)) if uri else first

@@ -9,8 +9,8 @@ from typing import cast
 from msgspec import Struct
 
 from ftops.core.errors import FtopsError
+from ftops.core.installation import install_extra
 from ftops.core.lazy import resolve
-from ftops.core.snippets import command
 from ftops.trackers.tracked_run import Destination, Logged, OnProgress, TrackedRun
 
 
@@ -27,7 +27,7 @@ class TrackerType(Struct, frozen=True):
     @property
     def install(self) -> str:
         """What to do if the library is missing."""
-        return f"run {command('pip', 'install', f'ftops[{self.name}]')}"
+        return f"run `{install_extra(self.name)}`"
 
 
 TRACKER_TYPES: Mapping[str, TrackerType] = {

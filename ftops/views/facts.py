@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.core.errors import UsageError
+from ftops.core.installation import install_extra
 from ftops.dataset.files.jsonl_io import unwritable
 from ftops.dataset.profile.facts import Fact
 from ftops.views.paint import clean
@@ -37,7 +38,7 @@ def write_parquet(rows: Iterable[Row], path: Path) -> int:
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError as error:
-        hint = "use `pip install 'ftops[parquet]'`, or -o csv"
+        hint = f"run `{install_extra('parquet')}`, or use -o csv"
         raise UsageError("Parquet can't be written here", "it needs the package pyarrow.", hint) from error
     texts = arrow.list_(arrow.string())
     kinds = {"file": arrow.string(), "functions": texts, "findings": texts}

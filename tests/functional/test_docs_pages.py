@@ -210,6 +210,7 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
         "make ": _INSTALLS,
         "source ": "the environment of the tests is active",
         "pipx ": _INSTALLS,
+        "uv ": _INSTALLS,
     },
     "docs/many-specs.md": {"ftops -C ": "the digest is one of the plan before"},
     "docs/policy.md": {

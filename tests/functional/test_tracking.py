@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ftops.core.installation import install_extra
 from tests.functional.test_sweeps import SPEC, with_data
 from tests.golden.cli import Folder
 
@@ -55,7 +56,7 @@ def test_without_the_library(trained: Folder, tracker: str) -> None:
     done = trained.run("results", "job.alone", "--to", tracker, "-o", "json")
     assert done.code == 1
     [error] = done.json["diagnostics"]
-    assert error["hint"] == f"run `pip install 'ftops[{tracker}]'`"
+    assert error["hint"] == f"run `{install_extra(tracker)}`"
 
 
 def test_a_single_job_as_csv_and_markdown(trained: Folder) -> None:

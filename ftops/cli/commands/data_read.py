@@ -14,6 +14,7 @@ from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, PATH, TABLES, also_tables, screen_options
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.installation import install
 from ftops.core.plurals import plural
 from ftops.core.project import display
 from ftops.core.resource_types import TRAINING_TYPES
@@ -80,7 +81,7 @@ def stats(
     try:
         counter(name)
     except NoEncoding as error:
-        message = ("tokens can't be counted", f"{error}.", "run `pip install bpe-openai`")
+        message = ("tokens can't be counted", f"{error}.", f"run `{install('bpe-openai')}`")
         if model or encoding:
             raise UsageError(*message) from error
         screen.warn([Diagnostic(*message, severity="warning")])

@@ -19,6 +19,7 @@ from ftops.cli.output_options import FILE, also_files, screen_options
 from ftops.cli.written_files import named_file, write_text
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.installation import install
 from ftops.core.project import display
 from ftops.dataset.profile.diff import Compared, difference
 from ftops.dataset.profile.profiler import excerpts
@@ -130,7 +131,7 @@ def _countable(screen: Screen, encoding: str) -> str:
     try:
         counter(encoding)
     except NoEncoding as error:
-        message = ("tokens can't be counted", f"{error}.", "pip install bpe-openai")
+        message = ("tokens can't be counted", f"{error}.", f"run `{install('bpe-openai')}`")
         screen.warn([Diagnostic(*message, severity="warning")])
         return ""
     return encoding

@@ -12,7 +12,7 @@ from typing import Any
 
 from ftops.core.confined_files import opened
 from ftops.core.errors import Place, UsageError
-from ftops.core.snippets import command
+from ftops.core.installation import install_extra
 from ftops.dataset.files.jsonl_io import DataError, unreadable
 
 BATCH = 1000
@@ -27,7 +27,7 @@ def table(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, Any]]
         raise UsageError(
             "Parquet can't be read here",
             "it needs the package pyarrow.",
-            f"run {command('pip', 'install', 'ftops[parquet]')}",
+            f"run `{install_extra('parquet')}`",
         ) from error
     try:
         opened(path).close()

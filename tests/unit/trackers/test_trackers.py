@@ -10,6 +10,7 @@ import pytest
 from ftops.cli.tracking import _OPTIONS
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
+from ftops.core.installation import install_extra
 from ftops.core.lazy import resolve
 from ftops.trackers import to_mlflow, to_wandb
 from ftops.trackers.own_places import refuse_links
@@ -38,7 +39,7 @@ def test_a_missing_library_says_what_to_install(tracker: TrackerType) -> None:
     ):
         with pytest.raises(FtopsError) as missing:
             attempt()
-        assert f"`pip install 'ftops[{tracker.name}]'`" in missing.value.hint
+        assert f"run `{install_extra(tracker.name)}`" in missing.value.hint
         assert missing.value.exit_code == 1
 
 
@@ -123,6 +124,18 @@ def test_the_reason_of_an_error_has_no_password() -> None:
     assert "pw" not in to_mlflow._reason(error, uri)
     error.__cause__ = ConnectionRefusedError(111, "Connection refused")
     assert to_mlflow._reason(error) == "Connection refused."
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "hint"),
+    [
+        ("file:./mlruns", "set `MLFLOW_ALLOW_FILE_STORE=true`", "--tracking-uri sqlite:///runs.db"),
+        ("sqlite:///runs.db", "disk full", "MLFLOW_TRACKING_URI"),
+        ("http://localhost:5000", "refused", "its server runs"),
+    ],
+)
+def test_the_hint_of_an_error_goes_by_where_mlflow_writes(uri: str, said: str, hint: str) -> None:
+    assert to_mlflow._hint(ValueError(said), uri).endswith(hint)
 
 
 @pytest.mark.parametrize(
