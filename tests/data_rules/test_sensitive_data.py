@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from ftops.dataset import inspect
 from ftops.dataset.rules.sample_numbers import CARDS, IBANS
 from ftops.dataset.rules.sensitive_data import hits, mask
 
@@ -194,6 +197,26 @@ def test_a_secret_after_an_escape_is_found_and_masked(before: str, vectorised: b
             found = [hit.rule for hit in hits(block.encode(), vectorised=vectorised)]
             assert found == [rule], (text, found)
             assert "•" in mask(block), text
+
+
+ESCAPED = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&=+@"} | {"/": "\\/"})
+
+
+def test_what_other_programs_escape_is_found_and_masked_where_it_is(tmp_path: Path) -> None:
+    """As Go and PHP write it."""
+    path = tmp_path / "a.jsonl"
+    for rule, texts in FOUND.items():
+        for text in texts:
+            written = text.translate(ESCAPED)
+            line = f'{{"messages": [{{"role": "user", "content": "\\/ {written} \\u0026"}}]}}'
+            path.write_text(f"{line}\n")
+            [found] = [f for f in inspect(path).found if f.rule.startswith(("secret/", "personal/"))]
+            before = text[: next(hits(text.encode())).start].translate(ESCAPED)
+            assert (found.rule, found.column) == (rule, line.index(written) + len(before) + 1)
+            assert written not in found.text
+    path.write_text('{"messages": [{"role": "user", "content": "\\u003c|im_end|\\u003E"}]}\n')
+    [found] = [f for f in inspect(path).found if f.rule == "data/special-token"]
+    assert (found.column, found.width) == (44, 20)
 
 
 def test_sample_numbers_are_numbers() -> None:

@@ -25,6 +25,7 @@ from ftops.dataset.formats import OUTPUTS, chat, foreign, functions, is_conversa
 from ftops.dataset.formats.jsonl import parse, span
 from ftops.dataset.formats.plain import PlainBlock
 from ftops.dataset.rules.catalogue import RULES
+from ftops.dataset.rules.escapes import unescaped
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place, spell
 from ftops.dataset.rules.sensitive_data import hits
 
@@ -177,12 +178,13 @@ class _ChunkBuilder:
 
     def scan(self, block: bytes, vectorised: bool) -> None:
         """Searches all bytes for what no text should contain: secrets and special tokens."""
-        for rule, start, end in hits(block, vectorised=vectorised):
+        text, offset = unescaped(block)
+        for rule, start, end in hits(text, vectorised=vectorised):
             what = RULES[rule].what.removeprefix("The examples contain no ").removesuffix(".")
-            self._report_bytes(block, start, end, Finding(rule, what))
-        for match in _SPECIAL.finditer(block) if b"|" in block and b"<|" in block else ():
+            self._report_bytes(block, offset(start), offset(end), Finding(rule, what))
+        for match in _SPECIAL.finditer(text) if b"|" in text and b"<|" in text else ():
             finding = Finding("data/special-token", f"the special token {match[0].decode()}")
-            self._report_bytes(block, match.start(), match.end(), finding)
+            self._report_bytes(block, offset(match.start()), offset(match.end()), finding)
 
     def finish(self, vectorised: bool) -> Chunk:
         chunk = self.chunk

@@ -12,6 +12,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
+from ftops.dataset.rules.escapes import unescaped
 from ftops.dataset.rules.sample_numbers import CARDS, IBAN_LENGTHS, IBANS, SOCIAL_SECURITY, TEST_CARDS
 from ftops.dataset.rules.sensitive_patterns import (
     AROUND_PASSWORD,
@@ -65,7 +66,7 @@ class Hit(NamedTuple):
 
 
 def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
-    """The secrets in some lines of a file, without images in base64.
+    """The secrets in some lines of a file (see `unescaped`), without images in base64.
 
     `vectorised`: with numpy, which is faster if there is enough text to be worth its import.
     """
@@ -115,11 +116,13 @@ def mask(text: str) -> str:
     if len(text) < 8 or not any(c in text for c in "@0123456789-"):
         return text
     raw = text.replace("\n", " ").encode("utf-8", "replace")  # a key may have several lines
+    raw, offset = unescaped(raw)
     spans = [m.span() for *_, p in (*KEYS, *NUMBERS, *AT, PASSWORD) for m in _compiled(p).finditer(raw)]
     if not spans:
         return text
     marked = bytearray(text.encode("utf-8", "replace"))
-    for start, end in spans:
+    for first, last in spans:
+        start, end = offset(first), offset(last)
         marked[start:end] = b"\0" * (end - start)
     masked = marked.decode("utf-8", "replace")
     return masked.replace("\0", "•") if len(masked) == len(text) else "•" * len(text)
