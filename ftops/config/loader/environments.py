@@ -122,7 +122,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _not_chosen(name: str, environments: Mapping[str, Entry], matching: Sequence[Entry]) -> Diagnostic:
-    detail = "`--env` selects one of the environments that the spec declares."
+    detail = "`--env`, or FTOPS_ENV, selects one of the environments that the spec declares."
     patterns = {entry.name: pattern for entry in environments.values() if (pattern := pattern_of(entry))}
     asked = patterns.get(name) or (name if name in patterns.values() else "")
     if asked:
