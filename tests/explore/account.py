@@ -98,7 +98,7 @@ class Account:
         losses = thing.losses(self.cloud.now()) if thing else []
         return [
             JobEvent(
-                str(step), "", "info", "", Progress("", metrics={"step": step, "valid_loss": loss}), step
+                str(step), "", "info", "", Progress("", metrics={"step": step, "train_loss": loss}), step
             )
             for step, loss in enumerate(losses, 1)
             if step > int(seen or 0)
@@ -287,7 +287,7 @@ class Account:
             remote = remote_of(body, inputs, _PAUSE)
             if remote.status is not Status.READY:
                 return remote
-            metrics = {"valid_loss": thing.losses(self.cloud.now())[-1]}
+            metrics = {"train_loss": thing.losses(self.cloud.now())[-1]}
             return replace(remote, attributes={**remote.attributes, "metrics": metrics})
         if thing.kind == "dataset":
             attributes: dict[str, Json] = {"id": thing.remote_id, "status": "processed"}

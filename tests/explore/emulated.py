@@ -49,6 +49,10 @@ class Mirrored(Thing, frozen=True):
     def status(self, now: float) -> str:
         return self.state
 
+    def losses(self, now: float) -> list[float]:
+        """The emulator's, which aren't known here."""
+        return []
+
 
 class Emulator:
     """One account."""

@@ -384,7 +384,7 @@ def _resource(address: Address, spec: Spec) -> Resource:
 def _compared(sweeping: Sweeping) -> dict[str, Value]:
     """`best` and `stop` of the jobs of the sweep."""
     among: dict[str, Value] = {"among": [sweeping.among]} if sweeping.among else {}
-    best: Value = {"metric": "valid_loss", "mode": sweeping.mode, **among}
+    best: Value = {"metric": "train_loss", "mode": sweeping.mode, **among}
     if not sweeping.rule:
         return {"best": best}
     stop: Value = {"rule": sweeping.rule, "after": sweeping.after, "min_jobs": sweeping.min_jobs}
