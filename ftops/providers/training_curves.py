@@ -22,6 +22,7 @@ _PREFIXES: Mapping[str, str] = {
     "train_": "train",
 }
 """Prefix of a column → the data on which it is measured. The longest come first."""
+_OTHER_NAMES = {"reward_mean": "mean_reward"}
 _ORDER = ("loss", "mean_reward", "reward_mean", "mean_token_accuracy")
 _FULL = 2
 """With fewer evaluations on all validation data, those on a part of them are judged."""
@@ -64,6 +65,16 @@ def curves_of(results: Results) -> list[Curve]:
     ranks = {curve.quantity: number for number, curve in enumerate(found)}
     ranks |= {quantity: number - len(_ORDER) for number, quantity in enumerate(_ORDER)}
     return sorted(found, key=lambda one: (ranks[one.quantity], ON_DATA.index(one.data)))
+
+
+def metric_name(column: str) -> str:
+    """One name for what result files and events call differently: `valid_mean_token_accuracy`, also for
+    `validation_mean_token_accuracy`; `valid_mean_reward`, also for `valid_reward_mean`."""
+    prefix = next((prefix for prefix in _PREFIXES if column.startswith(prefix)), None)
+    if prefix is None:
+        return column
+    quantity = column.removeprefix(prefix)
+    return f"{_PREFIXES[prefix]}_{_OTHER_NAMES.get(quantity, quantity)}"
 
 
 def panels(curves: Sequence[Curve]) -> list[list[Curve]]:

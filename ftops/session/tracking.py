@@ -15,6 +15,7 @@ from ftops.core.nested import object_at
 from ftops.core.plurals import plural
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.providers.redaction import Redaction, redaction
+from ftops.providers.training_curves import metric_name
 from ftops.session.report.history import Runs
 from ftops.session.report.trainings import ask, reported_jobs
 from ftops.session.report.values import ReportedJob
@@ -171,7 +172,7 @@ def _points(job: ReportedJob) -> tuple[list[Point], int]:
             left_out += len(values)
             continue
         left_out += sum(not _is_number(value) for value in values.values())
-        if numbers := dict(_numbers(values)):
+        if numbers := {metric_name(name): value for name, value in _numbers(values)}:
             by_step.setdefault(step, {}).update(numbers)
     return [Point(step, by_step[step]) for step in sorted(by_step)], left_out
 

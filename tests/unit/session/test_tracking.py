@@ -108,6 +108,11 @@ def test_what_the_service_has_not_chosen_yet_is_left_out(
         ([{"step": 1, "valid_loss": -1.0, "rewards/margin": -0.5}], [(1, {"rewards/margin": -0.5})], 0),
         ([{"train_loss": 0.5}, {"step": "x", "train_loss": 0.4}], [], 2),
         ([{"step": 3.0, "a": 1}], [(3, {"a": 1.0})], 0),
+        (
+            [{"step": 1, "validation_mean_token_accuracy": 0.5, "full_valid_reward_mean": 0.4}],
+            [(1, {"valid_mean_token_accuracy": 0.5, "full_valid_mean_reward": 0.4})],
+            0,
+        ),
         ([{"step": NAN, "a": 1}, {"step": -1, "a": 1}, {"step": 1e300, "a": 1}], [], 3),
         ([], [], 0),
     ],
