@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
-from unicodedata import normalize
 
 from msgspec import Struct, field
 
+from ftops.config.schema import value_hints
+from ftops.config.schema.value_hints import decimal
 from ftops.core.address import Reference, Scalar, Secret, Template, render
 from ftops.core.durations import LONGEST, seconds_of
 from ftops.core.hosting_hours import PATTERN, HoursError, parse_hours
@@ -103,6 +104,16 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         """Completes the detail of a message."""
         return shown(value)
 
+    def _accepts(self, text: str) -> bool:
+        """Whether it takes a text that is written without quotes."""
+        return self.convert(Plain(text)) is not None
+
+    def _in_foreign_form(self, value: Any) -> str:
+        """A hint, if what is written is an expression of another tool."""
+        takes_secrets = not (self.closed or self.is_shown)
+        is_written = type(value) in (str, Plain)
+        return value_hints.in_foreign_form(value, takes_secrets=takes_secrets) if is_written else ""
+
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
             detail = "The value is needed to read and plan the spec, before any resource exists."
@@ -140,26 +151,6 @@ def _no_secret(detail: str) -> Refused:
     return Refused("can't contain a secret", detail, hint)
 
 
-_EXPRESSION_ALONE = re.compile(
-    r"(?:\{\{\s*|\$+\(?)?((?:var|env|each|job|dataset|deployment|evaluation)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})?\Z"
-)
-"""What is in the braces of an expression, without them or in those of other tools."""
-_FOREIGN = re.compile(
-    r"(?:\{\{\s*|\$\(\s*)(?P<own>(?:var|env|each)\.[A-Za-z_][^\s{}()]*)\s*(?:\)|\}\})"
-    r"|\$(?P<shell>[A-Z][A-Z0-9_]+)|%(?P<cmd>[A-Z][A-Z0-9_]+)%|\$\((?P<variable>[A-Za-z_]\w*)\)"
-)
-"""An expression or a variable in the form of other tools."""
-
-
-def _inside(found: re.Match[str], field: FieldType) -> str:
-    """The inside of the expression that is meant: a variable if the field takes no secret."""
-    if found["variable"]:
-        return f"var.{found['variable']}"
-    name: str = found["shell"] or found["cmd"]
-    takes_secrets = not (field.closed or field.is_shown)
-    return found["own"] or (f"env.{name}" if takes_secrets else f"var.{name.lower()}")
-
-
 _CURLY = frozenset("“”„‘’«»")
 
 
@@ -179,10 +170,10 @@ class Text(FieldType, frozen=True):
 
     def convert(self, value: Any) -> str | None:
         text = str(value) if isinstance(value, str) else None
-        if type(value) in (str, Plain) and (found := _FOREIGN.fullmatch(value)):
+        foreign = self._in_foreign_form(value)
+        if foreign:
             detail = "Text is used as it is; only `${…}` is replaced by a value."
-            hint = f'Write "${{{_inside(found, self)}}}".'
-            raise Refused(f"is `{value}`, which isn't an expression", detail, hint)
+            raise Refused(f"is `{value}`, which isn't an expression", detail, foreign)
         if type(value) in (int, float, bool):
             text = render(value)
         if not text or (self.maximum and len(text) > self.maximum):
@@ -194,29 +185,20 @@ class Text(FieldType, frozen=True):
     def hint(self, value: Any) -> str:
         if isinstance(value, str) and value[:1] in _CURLY:
             return "Write straight quotes (\" or '), or none."
-        if type(value) in (str, Plain) and (found := _EXPRESSION_ALONE.match(value)):
-            return f'Write it as an expression: "${{{found[1]}}}"'
         if value == "":
             return "Write a value, or remove the key."
-        if self.maximum and isinstance(value, str) and len(value) > self.maximum:
+        if not isinstance(value, str):
+            return ""
+        if self.maximum and len(value) > self.maximum:
             return f"Shorten it to {self.maximum} characters."
-        near = self._corrected(value) if isinstance(value, str) and not isinstance(value, Given) else ""
-        return f"Write `{near}`." if near else self.advice if isinstance(value, str) else ""
-
-    def _corrected(self, text: str) -> str:
-        """The text without what the field doesn't take, if there is such a text."""
-        if re.search(r"[{}<>()$%]", text):  # as of an expression of another tool
-            return ""
-        if self.joiner is None or (self.maximum and len(text) > self.maximum):
-            return ""
-        letters = normalize("NFKD", text).encode("ascii", "ignore").decode()
-        for others in (r"[^A-Za-z0-9._-]+", r"[^A-Za-z0-9_-]+", r"[^A-Za-z0-9]+"):
-            near = re.sub(others, self.joiner, letters).strip("-._")
-            lower = near.lower()
-            for one in (near if self.joiner else lower, lower, lower.lstrip("0123456789-")):
-                if self.convert(one) is not None:
-                    return one
-        return ""
+        if isinstance(value, Given):
+            return self.advice
+        corrected = (
+            value_hints.with_other_characters(value, self.joiner, self._accepts)
+            if self.joiner is not None
+            else ""
+        )
+        return value_hints.without_braces(value) or corrected or self.advice
 
     def shown(self, value: Any) -> str:
         too_long = self.maximum and isinstance(value, str) and len(value) > self.maximum
@@ -282,9 +264,6 @@ class Spelled(Text, frozen=True):
         return super().schema() | {"examples": list(dict.fromkeys(self.spellings.values()))}
 
 
-_ENDING = re.compile(r"(.+?)([,;]|\s*//.*|#.*)\s*")
-
-
 class _Typed(FieldType, frozen=True, kw_only=True):
     """Base of all types but text. They take no Template: text around an expression gives text."""
 
@@ -298,18 +277,10 @@ class _Typed(FieldType, frozen=True, kw_only=True):
     def hint(self, value: Any) -> str:
         if type(value) is str and self.convert(Plain(value)) is not None:
             return f"Remove the quotes: {value}"
-        if type(value) in (str, Plain) and (found := _FOREIGN.fullmatch(value)):
-            return f'Write "${{{_inside(found, self)}}}".'
-        if type(value) in (str, Plain) and (found := _EXPRESSION_ALONE.match(value)):
-            return f'Write it as an expression: "${{{found[1]}}}"'
-        return self._without_ending(value)
-
-    def _without_ending(self, value: Any) -> str:
-        """A hint, if only what is before a comma, a semicolon or a comment of other languages is meant."""
-        found = _ENDING.fullmatch(value) if type(value) in (str, Plain) else None
-        if not found or self.convert(Plain(found[1])) is None:
+        if type(value) not in (str, Plain):
             return ""
-        return f"Write `{found[1]}` alone" + ("; comments start with ` #`." if len(found[2]) > 1 else ".")
+        foreign = self._in_foreign_form(value) or value_hints.without_braces(value)
+        return foreign or value_hints.with_ending(value, self._accepts)
 
     def _word(self, value: Any) -> str | None:
         return str(value) if isinstance(value, str) and value in self.words else None
@@ -317,12 +288,6 @@ class _Typed(FieldType, frozen=True, kw_only=True):
     def _open(self, *schemas: JsonSchema) -> JsonSchema:
         words = ({"enum": list(self.words)},) if self.words else ()
         return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
-
-
-_PER_CENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
-_OWN_UNIT = re.compile(r"[$€£]|\b(usd|eur|dollars?|euros?|epochs?|steps?|examples?|jobs?)\b", re.IGNORECASE)
-"""Units that numbers of a spec have anyway: without it, the number is the same."""
-_WITH_UNIT = re.compile(r"[$€£]\s*[0-9]|[0-9][0-9_.,']*\s*[A-Za-z%$€]")
 
 
 class Number(_Typed, frozen=True):
@@ -341,48 +306,33 @@ class Number(_Typed, frozen=True):
             return ""
         if isinstance(value, str) and self.words and (near := nearest(value, self.words)):
             return f"Write `{near}`." if near == value.lower() else f"Did you mean `{near}`?"
-        return super().hint(value) or self._share(value) or self._digits(value) or self._within(value)
-
-    def _share(self, value: Any) -> str:
-        """A hint, if a share is written in per cent."""
-        found = _PER_CENT.fullmatch(render(value))
-        is_share = self.maximum is not None and self.maximum <= 1 and found and float(found[1]) > 1
-        if not found or not (is_share or "%" in str(value)):
-            return ""
-        share = _decimal(float(found[1]) / 100)
-        return f"Write `{share}` for {found[1]} %." if self.convert(Plain(share)) is not None else ""
-
-    def _digits(self, value: Any) -> str:
-        """A hint about a number that is written with a unit, or with signs between its digits."""
-        text = value if isinstance(value, str) else ""
-        digits = re.sub(r"(?<=\d)[_,' ](?=\d{3}(?!\d))", "", text).replace(",", ".").replace("_", "")
-        if digits != value and self.convert(Plain(digits)) is not None:
-            return f"Write `{digits}`."
-        if not isinstance(value, str) or not _WITH_UNIT.match(value):
-            return ""
-        alone = re.sub(r"[^0-9.]", "", value)
-        is_plain = _OWN_UNIT.search(value) is not None and self.convert(Plain(alone)) is not None
-        return f"Write `{alone}`, without a unit." if is_plain else "Write digits only, without a unit."
+        text, is_share = render(value), self.maximum is not None and self.maximum <= 1
+        return (
+            super().hint(value)
+            or value_hints.in_per_cent(text, self._accepts, is_share=is_share)
+            or value_hints.with_more_than_digits(text, self._accepts)
+            or self._within(value)
+        )
 
     def _within(self, value: Any) -> str:
         """A hint about a value that is no number, or outside of the limits."""
         found = number(Plain(value)) if isinstance(value, str) else value
         if found is None or type(value) is bool:
-            return f"Write digits, such as `{_decimal(max(1, self.minimum or 0))}`."
+            return f"Write digits, such as `{decimal(max(1, self.minimum or 0))}`."
         if self.maximum is not None and found > self.maximum:
-            return f"Write `{_decimal(self.maximum)}` or less."
+            return f"Write `{decimal(self.maximum)}` or less."
         if self.minimum is not None and found < self.minimum:
-            return f"Write `{_decimal(self.minimum)}` or more."
+            return f"Write `{decimal(self.minimum)}` or more."
         if self.above is not None and found <= self.above:
-            return f"Write a number above `{_decimal(self.above)}`."
+            return f"Write a number above `{decimal(self.above)}`."
         return f"Write {self.noun}."
 
     @property
     def expected(self) -> str:
         limits = _limits(self.minimum, self.maximum)
         if self.above is not None:
-            limits = f" above {_decimal(self.above)}"
-            limits += "" if self.maximum is None else f" and at most {_decimal(self.maximum)}"
+            limits = f" above {decimal(self.above)}"
+            limits += "" if self.maximum is None else f" and at most {decimal(self.maximum)}"
         return f"{self.noun}{limits}" + "".join(f", or `{word}`" for word in self.words)
 
     def convert(self, value: Any) -> int | float | str | None:
@@ -471,9 +421,8 @@ class Choice(_Typed, frozen=True):
             return ""
         meant = self.elsewhere.get(value.lower())
         near = meant if meant in self.words else nearest(value, self.words)
-        if near:
-            return self._without_ending(value) or f"Did you mean `{near}`?"
-        return self._without_ending(value) or f"Write {one_of(self.words)}."
+        ending = value_hints.with_ending(value, self._accepts)
+        return ending or (f"Did you mean `{near}`?" if near else f"Write {one_of(self.words)}.")
 
     def schema(self) -> JsonSchema:
         return self._open()
@@ -519,11 +468,6 @@ def one_of(words: tuple[str, ...], last: str = "or") -> str:
     """`a`, `b` or `c`."""
     quoted = [f"`{word}`" for word in words]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
-
-
-def _decimal(value: float) -> str:
-    """Without an exponent: 0.00001."""
-    return f"{value:.8f}".rstrip("0").rstrip(".")
 
 
 def _limits(minimum: float | None, maximum: float | None) -> str:
