@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
+from ftops.core.limited_replies import MOST_BYTES
 from ftops.core.measures import deciding
 from ftops.core.nested import object_at
 from ftops.core.snippets import command
@@ -54,7 +55,13 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
             else f"{events} shows its events",
         )
     content, file = io.BytesIO(), str(files[0])
-    if not isinstance(provider, Discovers) or not provider.content(file, content.write):
+
+    def take(piece: bytes) -> None:
+        content.write(piece)
+        if content.tell() > MOST_BYTES:
+            raise _unreadable(file, job.address, f"it has more than {MOST_BYTES >> 20} MiB")
+
+    if not isinstance(provider, Discovers) or not provider.content(file, take):
         raise FtopsError(
             f"the result file of {job.address} isn't available",
             f"The service doesn't return {file}: it may have been deleted.",

@@ -12,12 +12,15 @@ import pytest
 
 from ftops.core import limited_replies
 from ftops.core.address import Value
-from ftops.core.errors import Temporary
+from ftops.core.errors import FtopsError, Temporary
 from ftops.evaluation.answers import Question
+from ftops.providers import training_results
 from ftops.providers.azure.provider import AzureProvider
+from ftops.providers.emulator.provider import _message, _names
 from ftops.providers.openai.endpoint import Endpoint
 from tests.contract.azure_cloud import job
 from tests.support.http_server import JSON, Handler, Server, serving
+from tests.support.records import JOB, record
 
 ASKED = Question(({"role": "user", "content": "Hello"},))
 BLANKS = b" " * (1 << 16)
@@ -124,3 +127,19 @@ def test_content_of_files_has_no_limit(azure: AzureProvider, server: _Server) ->
     sizes: list[int] = []
     assert azure.content("file-1", lambda piece: sizes.append(len(piece)))
     assert sum(sizes) == 40 * len(BLANKS)
+
+
+def test_a_result_file_has_a_limit(
+    azure: AzureProvider, server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_results, "MOST_BYTES", 20 * len(BLANKS))
+    server.pieces = itertools.repeat(BLANKS)
+    done = record(JOB, outputs={"result_files": ["file-1"]})
+    with pytest.raises(FtopsError, match="can't be read"):
+        training_results.results_of(azure, done)
+
+
+def test_an_emulator_that_is_none(server: _Server) -> None:
+    server.pieces = [b"[" * 500_000]
+    assert _names({"url": server.url, "api_key": "key"}) == {}
+    assert _message("[" * 500_000) == "[" * 800

@@ -28,6 +28,7 @@ from ftops.core.address import Address, Json, Value
 from ftops.core.api_versions import PREVIEW
 from ftops.core.confined_files import content, real, refuse_planted
 from ftops.core.errors import Permanent, Temporary
+from ftops.core.limited_replies import MOST_BYTES
 from ftops.core.nested import object_at
 from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.project import EMULATOR_DATA, made_here
@@ -360,7 +361,7 @@ class _Server:
     def _noted(self) -> Mapping[str, Json]:
         try:
             noted = json.loads(content(self._folder / "server.json", limit=_NOTE_BYTES, follow=False))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return noted if isinstance(noted, dict) else {}
 
@@ -413,7 +414,7 @@ def _status(connection: Mapping[str, Json]) -> int:
 
 def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
     """The account of the server; empty if it has an older version."""
-    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, RecursionError):
         status, reply = _call(connection, "GET", "/_emulator/account")
         if status == 200 and isinstance(names := json.loads(reply), dict):
             return names
@@ -424,7 +425,7 @@ def _message(reply: str) -> str:
     """What an error of the server says."""
     try:
         return str(json.loads(reply)["error"]["message"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return reply[:800]
 
 
@@ -437,6 +438,6 @@ def _call(connection: Mapping[str, Json], method: str, path: str, body: object =
     try:
         client.request(method, path, None if body is None else json.dumps(body), headers)
         reply = client.getresponse()
-        return reply.status, reply.read().decode("utf-8", "replace")
+        return reply.status, reply.read(MOST_BYTES).decode("utf-8", "replace")
     finally:
         client.close()
