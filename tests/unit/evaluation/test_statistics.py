@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,17 +25,21 @@ from ftops.evaluation.statistics import (
     wilson,
 )
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    scipy_stats = pytest.importorskip("scipy.stats")
-    proportion = pytest.importorskip("statsmodels.stats.proportion")
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
+
+@cache
+def library(name: str) -> Any:
+    """Loaded by the tests, as each worker collects them all, and this takes seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip(name)
 
 
 def test_wilson_equals_statsmodels() -> None:
     for trials, alpha in itertools.product((1, 2, 3, 7, 20, 50, 333, 10_000), (0.01, 0.05, 0.2)):
         for successes in {0, 1, trials // 3, trials // 2, trials - 1, trials}:
-            expected = proportion.proportion_confint(successes, trials, alpha, "wilson")
+            expected = library("statsmodels.stats.proportion").proportion_confint(
+                successes, trials, alpha, "wilson"
+            )
             assert wilson(successes, trials, alpha) == pytest.approx(expected, abs=1e-12)
 
 
@@ -44,13 +50,13 @@ def test_nothing_is_known_without_trials() -> None:
 
 def test_mcnemar_equals_the_binomial_test() -> None:
     for gained, lost in itertools.product(range(0, 41, 3), range(41)):
-        expected = scipy_stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+        expected = library("scipy.stats").binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
         assert mcnemar(gained, lost) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(1000, 1100), (5000, 5000), (30_000, 10), (0, 2000)])
 def test_mcnemar_of_many(gained: int, lost: int) -> None:
-    expected = scipy_stats.binomtest(gained, gained + lost).pvalue
+    expected = library("scipy.stats").binomtest(gained, gained + lost).pvalue
     assert mcnemar(gained, lost) == pytest.approx(expected, rel=1e-6, abs=1e-300)
 
 
@@ -96,7 +102,7 @@ SCORES = [
 @pytest.mark.parametrize("differences", SCORES)
 def test_few_sign_flips_equal_the_exact_permutation_test(differences: list[float]) -> None:
     values = np.array(differences)
-    expected = scipy_stats.permutation_test(
+    expected = library("scipy.stats").permutation_test(
         (values, np.zeros(len(values))),
         lambda x, y, axis: np.sum(x - y, axis=axis),
         vectorized=True,
@@ -125,7 +131,9 @@ def test_nothing_differs() -> None:
 
 @pytest.mark.parametrize("values", [np.random.default_rng(5).normal(1, 2, 300), np.arange(80) % 4])
 def test_bootstrap_comes_near_scipy(values: np.ndarray) -> None:
-    expected = scipy_stats.bootstrap((values,), np.mean, n_resamples=9999, method="percentile", rng=1)
+    expected = library("scipy.stats").bootstrap(
+        (values,), np.mean, n_resamples=9999, method="percentile", rng=1
+    )
     found = bootstrap(values, draws=9999)
     assert found == pytest.approx(tuple(expected.confidence_interval), abs=0.05)
 
@@ -160,7 +168,9 @@ def test_clusters_widen_the_interval() -> None:
 @settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), max_size=40))
 def test_holm_equals_statsmodels(p_values: list[float]) -> None:
-    expected = multitest.multipletests(p_values, method="holm")[1] if p_values else []
+    expected = (
+        library("statsmodels.stats.multitest").multipletests(p_values, method="holm")[1] if p_values else []
+    )
     assert holm(p_values) == pytest.approx(list(expected), abs=1e-12)
 
 
@@ -186,7 +196,7 @@ def test_power_equals_the_sum_over_all_outcomes(prompts: int, gained: float, los
     outcomes = [
         (g, m - g, prompts - m) for m in range(prompts + 1) for g in range(m + 1) if mcnemar(g, m - g) <= 0.05
     ]
-    expected = scipy_stats.multinomial.pmf(outcomes, prompts, [gained, lost, same]).sum()
+    expected = library("scipy.stats").multinomial.pmf(outcomes, prompts, [gained, lost, same]).sum()
     assert power(prompts, gained, lost) == pytest.approx(expected, abs=1e-4)
 
 
@@ -212,7 +222,7 @@ def test_cohens_kappa_of_published_tables(table: tuple[int, ...], kappa: float |
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1))
 def test_cohens_kappa_equals_statsmodels(pairs: list[tuple[str, str]]) -> None:
-    raters = pytest.importorskip("statsmodels.stats.inter_rater")
+    raters = library("statsmodels.stats.inter_rater")
     table = [[sum(pair == (a, b) for pair in pairs) for b in "abc"] for a in "abc"]
     found = cohens_kappa([a for a, _ in pairs], [b for _, b in pairs])
     with warnings.catch_warnings():
