@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 1 << 18
-_SDKS = ("openai", "azure.identity", "deepdiff")
+_LIBRARIES = ("openai", "azure.identity", "deepdiff")
 
 
 def main() -> None:
@@ -33,8 +33,10 @@ def main() -> None:
     for module in pkgutil.walk_packages(ftops.__path__, "ftops."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in _SDKS:
+    sys.modules["pandas"] = None  # type: ignore[assignment] # deepdiff needs none, and it has a thread
+    for name in _LIBRARIES:
         importlib.import_module(name)
+    del sys.modules["pandas"]
     gc.collect()
     gc.freeze()
     _run(_served(socket.socket(fileno=os.dup(0))))

@@ -30,7 +30,7 @@ def knows(command: Sequence[str]) -> bool:
     return tuple(command[:2]) == (sys.executable, "-m") and command[2] in MODULES
 
 
-class Popen(subprocess.Popen[Any]):
+class _Forked(subprocess.Popen[Any]):
     """Like that of Python, for the command `[sys.executable, "-m", MODULE, …]`."""
 
     _answers: socket.socket
@@ -75,6 +75,10 @@ class Popen(subprocess.Popen[Any]):
             if process:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
+
+
+Popen: type[subprocess.Popen[Any]] = _Forked if hasattr(os, "pidfd_open") else subprocess.Popen
+"""Only Linux can wait for a process that another one has started."""
 
 
 @cache
