@@ -49,7 +49,9 @@ def results_of(provider: Provider, job: ResourceState) -> Results:
             )
         raise FtopsError(
             f"{job.address} has no result file",
-            f"It is {job.said_status}; the file is written when training ends.",
+            f"{job.said_message}."
+            if job.stopped
+            else f"It is {job.said_status}; the file is written when training ends.",
             f"{look} shows how it trains; `ftops apply` records that it has ended"
             if job.status is Status.PENDING
             else f"{events} shows its events",

@@ -165,7 +165,7 @@ def read_results(session: Session, job: ResourceState) -> Results | str:
         return results_of(session.providers(job.provider), job)
     except FtopsError as error:
         if job.stopped:
-            return f"{'not started' if job.is_off else 'stopped early'}: {job.stopped.get('reason')}"
+            return job.said_message
         if job.status is not Status.READY:
             return job.message or job.said_status
         return "no result file" if not job.outputs.get("result_files") else error.summary

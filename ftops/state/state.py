@@ -121,6 +121,13 @@ class ResourceState(Struct, frozen=True):
         return found or {}
 
     @property
+    def said_message(self) -> str:
+        """Why it has its status: what the service says, or why a rule of its sweep has stopped the job."""
+        if not self.stopped:
+            return self.message
+        return f"{'not started' if self.is_off else 'stopped early'}: {self.stopped.get('reason')}"
+
+    @property
     def not_started(self) -> str:
         """Why the budget of its sweep keeps this job from starting; empty if it was started. It has no run at
         the service."""

@@ -69,7 +69,9 @@ class _Row:
         """`64/96  loss .087  val .116  5m–7m left`, less if there is no room for it."""
         left = self._left()
         if not self.done:
-            return "  ".join(filter(None, (clean(self.message), left)))
+            said = clean(self.message)
+            both = f"{said}  {left}"
+            return both if left and columns_of(both) <= room else said
         step = f"{self.done[-1][0]:,}"
         losses = [*short_texts(self.metrics)]
         parts = [f"{step}/{self.steps:,}" if self.steps else f"step {step}", *losses[:2]]
@@ -175,9 +177,10 @@ class LiveView:
         rows = list(self._rows.values())
         room = max(1, height - 4)
         shown = rows[:room]
-        bar = (_BAR if width >= _WIDE else _SHORT_BAR) * any(row.percent is not None for row in shown)
+        bar = _BAR if width >= _WIDE else _SHORT_BAR
         bar = bar if table.width - _FIXED - bar - _SHORTEST_NAME >= _LOSSES else 0
-        most = max(_SHORTEST_NAME, table.width - _FIXED - bar - _TEXT)
+        most = max(_SHORTEST_NAME, table.width - _FIXED - bar - _TEXT)  # also before there are any bars
+        bar *= any(row.percent is not None for row in shown)
         names = self._names.within(most)
         rest = table.width - _FIXED - max(map(columns_of, names.values()), default=0) - bar
         for row in shown:

@@ -140,8 +140,8 @@ def draw_resource(resource: ResourceState, paint: Painter, note: str = "") -> It
     """One recorded object in full."""
     status = paint("off" if resource.is_off else resource.status.value, _STATUS_STYLES[resource.status])
     yield f"{paint(str(resource.address), 'bold')}  {status}  {paint(resource.remote_id)}{paint(note, 'dim')}"
-    if resource.message:
-        yield f"    {paint(resource.message, 'dim')}"
+    if resource.said_message:
+        yield f"    {paint(resource.said_message, 'dim')}"
     yield from _block("inputs", as_meant(resource.inputs, resource.identities), paint)
     yield from _block("outputs", resource.outputs, paint)
     yield from _block("metadata", _notes(resource), paint)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from ftops.applying import events
 from ftops.core.address import Address, Reference, Secret, Template, Value
@@ -344,6 +344,12 @@ def test_the_live_view_keeps_what_has_ended() -> None:
     assert "Stopping: nothing new is started, waiting for 1 call in progress." in out.getvalue()
 
 
+def in_rows(rows: RenderableType, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(rows)
+    return console.export_text()
+
+
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
@@ -358,6 +364,9 @@ def test_a_narrow_row_keeps_step_and_losses(width: int, shown: str) -> None:
     metrics = {"step": 64.0, "train_loss": 0.087, "train_mean_token_accuracy": 0.97}
     with LiveView(PLAIN, "Apply", console, usual={str(JOB): (0.5, 300)}) as live:
         live.show(events.ChangeStarted(AT, *STEP, "create"))
+        live.show(events.ChangeProgress(AT, *STEP, "Waiting for 7 jobs ahead to complete.", 1))
+        waiting = live.__rich__()
+        assert ("up to 5m left" in in_rows(waiting, width)) == (width > 80)
         event = events.ChangeProgress(AT, *STEP, "validated", 3, 60, {"valid_loss": 0.1163})
         live.show(event)
         live.show(events.ChangeProgress(AT, *STEP, "step 64: loss 0.087", 30, 66.7, metrics, 96))

@@ -75,7 +75,7 @@ def _in_progress(session: Session, address: Address) -> list[ResourceState]:
         return jobs
     recorded = session.job(address)
     if recorded.status is not Status.PENDING:
-        said = recorded.message or recorded.not_started or f"its status is {recorded.said_status}"
+        said = recorded.said_message or f"its status is {recorded.said_status}"
         raise FtopsError(f"{address} isn't in progress", f"{said}.")
     return [recorded]
 

@@ -77,7 +77,7 @@ def _object(one: ReportedObject) -> dict[str, Json]:
         "provider": record.provider if record else None,
         "account": record.account if record else None,
         "created_at": (record.created_at or None) if record else None,
-        "message": record.message if record else "",
+        "message": record.said_message if record else "",
         "run": _run(one.run),
     }
 

@@ -108,7 +108,7 @@ def _objects(objects: Sequence[ReportedObject], anchored: frozenset[Address]) ->
                         None,
                         (
                             note,
-                            record.message if record else "",
+                            record.said_message if record else "",
                             "adopted" if record and record.shared else "",
                         ),
                     )
