@@ -209,11 +209,12 @@ def asked(tmp_path: Path, answers: Sequence[str], *argv: str) -> tuple[int, str]
 
 
 def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
-    code, shown = asked(tmp_path, ["9\n", "functions\n", "http:\n", "contoso\n", "a/b\n", "\n"])
+    code, shown = asked(tmp_path, ["\n", "9\n", "functions\n", "http:\n", "contoso\n", "a/b\n", "\n"])
     assert code == 0, shown
     assert "What do you want to start from?" in shown and "There is no `9`" in shown
     assert "error: `http:` isn't the URL or the name of an account" in shown
     assert "a/b isn't the name of a resource group" in shown
+    assert "`rg-ai` in ftops.yaml is a placeholder for its resource group" in " ".join(shown.split())
     spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
     assert (
         "https://contoso.openai.azure.com/" in spec and "resource_group: rg-ai" in spec and "job.home" in spec
@@ -221,9 +222,11 @@ def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_init_with_all_the_usual_answers(tmp_path: Path) -> None:
-    code, shown = asked(tmp_path, ["\n", "\n"])
+    code, shown = asked(tmp_path, ["\n", "\n", "\n"])
     assert code == 0, shown
     assert "# providers:" in (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    code, shown = asked(tmp_path, ["\n", "\n", "\n"])  # beside that one
+    assert code == 0 and "Created my-spec/ftops.yaml" in shown, shown
 
 
 @pytest.mark.parametrize("argv", ["-y", "--no-input", "--template=dpo", "-o=json"])
@@ -235,7 +238,7 @@ def test_init_asks_nothing_if_all_is_given(tmp_path: Path, argv: str) -> None:
 
 @pytest.mark.parametrize(
     ("answers", "code"),
-    [(["\x03"], 130), (["\x04"], 1), (["1\n", "\x03"], 130)],
+    [(["\x03"], 130), (["\x04"], 1), (["\n", "1\n", "\x03"], 130)],
     ids=["first", "end", "later"],
 )
 def test_init_that_is_stopped_writes_nothing(tmp_path: Path, answers: list[str], code: int) -> None:

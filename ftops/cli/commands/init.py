@@ -44,7 +44,7 @@ class _Init(click.Command):
 
 
 @click.command("init", cls=_Init)
-@click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
+@click.argument("folder", metavar="[FOLDER]", default=None, type=PATH)
 @click.option("--template", type=click.Choice([*TEMPLATES]), help="What to start from (default: quickstart).")
 @click.option("--endpoint", metavar="URL", help="Your account of Azure OpenAI: its endpoint, or its name.")
 @click.option("--resource-group", metavar="NAME", help="The resource group of the account.")
@@ -58,7 +58,7 @@ class _Init(click.Command):
 @screen_options
 def command(
     screen: Screen,
-    folder: Path,
+    folder: Path | None,
     template: str | None,
     endpoint: str | None,
     resource_group: str | None,
@@ -68,13 +68,15 @@ def command(
 ) -> int:
     """Create a small spec to start from, with its data and a README. Nothing is overwritten.
 
-    On a terminal, it asks for what isn't given. If the folder isn't in a project already, a .gitignore is
-    created too.
+    On a terminal, it asks for what isn't given: the folder, the template, the account. If the folder isn't in
+    a project already, a .gitignore is created too.
     """
     if environment is not None and ci is None:
         raise click.UsageError("--env needs --ci")
     if template is not None and ci is not None:
         raise click.UsageError("--template can't be combined with --ci; run init twice")
+    asks = screen.is_interactive and not no_input and ci is None
+    folder = folder or (_ask_folder(screen) if asks and template is None else Path())
     _check_folder(folder)
     is_new = ci is None or not _specs(folder)
     files = ci_files(ci, folder, environment, is_new=is_new) if ci else CiFiles({}, (), "")
@@ -84,13 +86,12 @@ def command(
     if is_new:
         if specs := _specs(folder):
             raise _already_exists(specs[0])
-        asks = screen.is_interactive and not no_input and ci is None
         chosen, account = _chosen(screen if asks else None, template, endpoint, resource_group)
         if ci:
             chosen = chosen._replace(with_azure=True)
         texts = _new_files(folder, chosen, account)
         if account is not None:
-            in_account = f"{account.endpoint}; README.md says what it needs"
+            in_account = f"{account.endpoint}; {_what_it_needs(account)}"
         elif chosen.with_azure:
             in_account = f"{PLACEHOLDERS} in ftops.yaml are placeholders, replace them before"
     ignored, advice = _ignored(folder, is_project=ci is not None)
@@ -144,10 +145,22 @@ def _chosen(
     return row, _ask_account(screen, resource_group)
 
 
+def _what_it_needs(account: Account) -> str:
+    if account.resource_group in ("", DEFAULT_GROUP):
+        return f"`{DEFAULT_GROUP}` in ftops.yaml is a placeholder for its resource group, replace it before"
+    return "README.md says what it needs"
+
+
+def _ask_folder(screen: Screen) -> Path:
+    """The current one is proposed if it is empty."""
+    proposed = "my-spec" if any(not path.name.startswith(".") for path in Path().iterdir()) else "."
+    return Path(_answer(screen, f"Folder, created if there is none [{proposed}]: ") or proposed)
+
+
 def _ask_template(screen: Screen) -> str:
     names = list(TEMPLATES)
     width = max(map(len, names))
-    screen.lines(["What do you want to start from?", ""])
+    screen.lines(["", "What do you want to start from?", ""])
     for number, name in enumerate(names, 1):
         row = f"  {number}  {name:<{width}}  {TEMPLATES[name].about}"
         screen.lines(folded_lines(row, screen.width or 100, width + 7))
@@ -177,7 +190,7 @@ def _ask_account(screen: Screen, resource_group: str | None) -> Account | None:
     while group is None or not is_resource_group(group):
         if group is not None:
             screen.note(f"{clean(group)} {_NO_GROUP}\n")
-        group = _answer(screen, f"Its resource group [{DEFAULT_GROUP}]: ") or DEFAULT_GROUP
+        group = _answer(screen, f"Its resource group [{DEFAULT_GROUP}, a placeholder]: ") or DEFAULT_GROUP
     return account._replace(resource_group=group)
 
 
