@@ -226,6 +226,8 @@ def _check_values(name: str, values: Any) -> None:
     at: Keys = ("matrix", name)
     if not isinstance(values, list):
         hint = f"Write `{name}: [{_listed(values)}]`." if isinstance(values, str) else _MATRIX_HINT
+        if isinstance(values, str) and values.startswith("["):
+            hint = f"Remove the quotes: {values}"
         raise _WrongShape(at, f"`{name}` of `matrix` must be a list", _MATRIX_RULE, hint)
     if not values:
         detail = "Without a value there is no combination, so no resource would be created."

@@ -10,6 +10,7 @@ from ftops.config.schema import resource_block
 from ftops.config.schema.block import Block, Fault, Faulty, ListOf, MapOf, OneOf, OneOrMore, OrName
 from ftops.config.schema.field_types import Choice, FieldType, Number, Untyped
 from ftops.config.schema.hyperparameters import Hyperparameters
+from ftops.config.schema.value_hints import without_braces
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.document import Plain, flow, number
 
@@ -136,7 +137,7 @@ def written_alone(fault: Fault) -> str:
         value = given.get("name", given.get("type"))
     text = value if type(value) is Plain else flow(value) if type(value) is str else "${"
     if "${" not in text and len(text) <= _LONGEST:
-        return f"Write `{key}: {text}`."
+        return without_braces(text) or f"Write `{key}: {text}`."
     if isinstance(given, list) and key in _HYPERPARAMETERS:
         return f"Write one value. A sweep tries several: `for_each: {{matrix: {{{key}: {flow(given)}}}}}`."
     is_scalar = not isinstance(_type_of(fault), Untyped)

@@ -98,6 +98,12 @@ def _declaration(entry: Entry, findings: list[Diagnostic]) -> Variable | None:
         entry.report(findings, (), summary, _NAME_RULE, hint, key=True)
     data = _literal(entry, entry.data, findings)
     block = read_block(Variable, data, entry, findings)
+    limit = next((key for key in ("minimum", "maximum") if block and getattr(block, key) is not None), "")
+    if block and limit and block.type not in ("integer", "number", "any"):
+        detail = f"The type is `{block.type}`, whose values have no order."
+        hint = "Remove it, or write `type: integer`."
+        entry.report(findings, (limit,), f"`{limit}` is for numbers", detail, hint, key=True)
+        return None
     if block and None not in (block.minimum, block.maximum) and block.minimum > block.maximum:
         summary, detail = "`maximum` is less than `minimum`", "No value is within these limits."
         entry.report(findings, ("maximum",), summary, detail, f"Write `{render(block.minimum)}` or more.")
