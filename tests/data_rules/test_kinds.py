@@ -420,6 +420,13 @@ def test_a_line_breaks_these_rules(tmp_path: Path, name: str) -> None:
     assert all(f.column > 0 and f.summary for f in inspection.found)
 
 
+def test_a_line_with_no_key_of_a_pair_has_one_finding(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"question": "Where?", "answer": "There."}))
+    assert inspect(path, format="preference").counts["preference/shape"] == 1
+    assert "chat/unknown-key" not in inspect(path, format="preference").counts
+
+
 def test_a_conversation_that_is_the_beginning_of_another(tmp_path: Path) -> None:
     """In any order; weights of earlier turns don't matter, another system message does."""
     turns: list[dict[str, Any]] = []

@@ -308,8 +308,11 @@ def _nearest(word: str, known: tuple[str, ...]) -> str:
 
 def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
     """Format `preference`: an input and two outputs, one preferred to the other (method dpo)."""
-    if "messages" in example and not _PAIR_KEYS & example.keys():
-        yield Finding("chat/format", "a conversation among preference pairs")
+    if _PAIR_KEYS.isdisjoint(example):
+        if "messages" in example:
+            yield Finding("chat/format", "a conversation among preference pairs")
+        else:
+            yield Finding("preference/shape", f"no {', '.join(f'`{key}`' for key in ('input', *OUTPUTS))}")
         return
     yield from check_keys(example, _PAIR_KEYS, ())
     given = example.get("input")
