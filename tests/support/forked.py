@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ from typing import Any
 from tests.support.fork_server import LONGEST
 
 ROOT = Path(__file__).parent.parent.parent
-
 MODULES = ("ftops", "ftops.emulator", "tests.golden.slow", "tests.support.kill_at")
+_OF_PYTHON = ("PYTHON", "LC_", "LANG")
+"""Variables that Python reads when it starts."""
 
 
-def knows(command: Sequence[str]) -> bool:
-    """Whether it is `python -m MODULE …` with one of the modules."""
-    return tuple(command[:2]) == (sys.executable, "-m") and command[2] in MODULES
+def knows(command: Sequence[str], environ: Iterable[str] = ()) -> bool:
+    """Whether it is `python -m MODULE …` with one of the modules, and no variable is Python's own."""
+    is_module = tuple(command[:2]) == (sys.executable, "-m") and command[2] in MODULES
+    return is_module and not any(name.startswith(_OF_PYTHON) for name in environ)
 
 
 class _Forked(subprocess.Popen[Any]):
