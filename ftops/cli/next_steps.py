@@ -7,11 +7,13 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ftops.cli.spec_args import SpecArguments
+from ftops.cli.written_files import is_page_of
 from ftops.core.project import FOLDER, display, spec_folder
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import MAKING, Plan
 from ftops.providers.base import Connects
 from ftops.session.session import Session
+from ftops.views.html import SPEC_PAGE
 from ftops.views.paint import path_word
 
 
@@ -50,7 +52,8 @@ _REPORT = Path("report.html")
 
 
 def _report(spec: SpecArguments) -> str:
-    return f"{spec.command('report')} -o {_REPORT}{' --force' if _REPORT.exists() else ''}"
+    force = " --force" if _REPORT.exists() and not is_page_of(SPEC_PAGE, _REPORT) else ""
+    return f"{spec.command('report')} -o {_REPORT}{force}"
 
 
 def _ask(session: Session, provider: str, spec: SpecArguments) -> str:

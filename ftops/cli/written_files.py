@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from ftops.core.confined_files import content
 from ftops.core.errors import UsageError
 from ftops.core.private_files import replace_file
+from ftops.views.html import generator
 
 
 def named_file(format: str, out: Path | None) -> Path | None:
@@ -27,6 +29,15 @@ def write_text(path: Path, text: str) -> int:
         hint = "check the path and the disk"
         raise UsageError(f"can't write {path}: {error.strerror}", "", hint) from error
     return len(content)
+
+
+def is_page_of(command: str, path: Path) -> bool:
+    """Whether a file is a page that this command has written: then it can replace it."""
+    try:
+        beginning = content(path, limit=1000).decode(errors="replace")
+    except OSError:
+        return False
+    return generator(command) in beginning
 
 
 def check_folder(path: Path) -> None:

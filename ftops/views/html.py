@@ -53,7 +53,20 @@ def folded(summary: Node, *children: Node, **attributes: object) -> ET.Element:
     return element("details", element("summary", summary), *children, **attributes)
 
 
-def page(title: str, style: str, *children: Node) -> str:
+SPEC_PAGE, DATA_PAGE = "ftops report", "ftops data report"
+"""The commands that write pages."""
+
+
+def generator(command: str) -> str:
+    """What a page says of the command that has written it."""
+    return ET.tostring(_generator(command), encoding="unicode", method="html")
+
+
+def _generator(command: str) -> ET.Element:
+    return element("meta", name="generator", content=command)
+
+
+def page(command: str, title: str, style: str, *children: Node) -> str:
     """A whole document."""
     digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -62,6 +75,7 @@ def page(title: str, style: str, *children: Node) -> str:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        _generator(command),
         element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),

@@ -92,7 +92,7 @@ class Page(HTMLParser):
 
 def page_of(folder: Folder, *arguments: str) -> tuple[str, Page]:
     folder.ok("data", "report", *arguments, "--force")
-    text = (folder.path / "report.html").read_text(encoding="utf-8")
+    text = (folder.path / "data-report.html").read_text(encoding="utf-8")
     return text, Page(text)
 
 
@@ -142,10 +142,10 @@ def test_the_verdict_on_standard_output(folder: Folder) -> None:
     )
     out = folder.ok("data", "report", "good.jsonl")
     assert out.splitlines()[0] == "good.jsonl: Ready to train: no errors, no warnings."
-    told = folder.run("data", "report", "mixed.jsonl", "--force", "-o", "json").json
+    told = folder.run("data", "report", "mixed.jsonl", "-o", "json").json  # in place of the page before
     assert "named.html: " in folder.ok("data", "report", "good.jsonl", "-o", "named.html")
     assert folder.run("data", "report", "good.jsonl", "-o", "a.html", "--out", "b.html").code == 1
-    assert told["page"] == "report.html"
+    assert told["page"] == "data-report.html"
     assert [(row["file"], row["verdict"]) for row in told["files"]] == [("mixed.jsonl", "error")]
     graded = folder.ok("data", "report", "good.jsonl", "--force", "--severity", "file/few-examples=error")
     assert "Not ready to train: 1 problem to fix first." in graded

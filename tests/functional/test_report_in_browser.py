@@ -101,7 +101,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def report(folder: Folder, *files: str) -> str:
-    folder.ok("data", "report", *files, "--force", "--model", "gpt-4.1-2025-04-14")
+    folder.ok("data", "report", *files, "-o", "report.html", "--force", "--model", "gpt-4.1-2025-04-14")
     return (folder.path / "report.html").read_text(encoding="utf-8")
 
 

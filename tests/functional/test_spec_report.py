@@ -547,6 +547,11 @@ def test_json_goes_with_a_page_if_one_is_named(applied: Folder) -> None:
     assert facts["format_version"] == 1
     assert not (applied.path / "report.html").exists()
     applied.ok("report", "-o", "json", "--out", "page.html")
+    applied.ok("report", "-o", "page.html")  # which replaces its own page, but no other
+    applied.write(
+        "other.html", (applied.path / "page.html").read_text("utf-8").replace("ftops report", "else")
+    )
+    assert "other.html exists" in applied.run("report", "-o", "other.html").err
     assert (applied.path / "page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 

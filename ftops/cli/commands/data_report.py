@@ -16,7 +16,7 @@ from ftops.cli.commands.data_read import NOWHERE, encoding_of, epochs_option, mo
 from ftops.cli.commands.data_write import check_target
 from ftops.cli.console import Screen
 from ftops.cli.output_options import FILE, also_files, screen_options
-from ftops.cli.written_files import named_file, write_text
+from ftops.cli.written_files import is_page_of, named_file, write_text
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.installation import install
@@ -26,6 +26,7 @@ from ftops.dataset.profile.profiler import excerpts
 from ftops.dataset.profile.report import SEED, FileReport, gather
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
 from ftops.planning.cost import estimator
+from ftops.views.html import DATA_PAGE
 from ftops.views.report.advice import Reported, advice, verdict
 from ftops.views.report.page import Report, to_html
 from ftops.views.values import size
@@ -37,7 +38,7 @@ EPOCHS = (1, 2, 3, 4, 5)
 @click.command("report")
 @click.argument("paths", metavar="FILE [NEW]", nargs=-1, required=True, type=FILE)
 @click.option(
-    "--out", type=FILE, metavar="FILE", help="The page (default: report.html); the same as -o FILE."
+    "--out", type=FILE, metavar="FILE", help="The page (default: data-report.html); the same as -o FILE."
 )
 @click.option("--valid", type=FILE, metavar="FILE", help="Show what of the examples is also in this file.")
 @model_option
@@ -45,7 +46,7 @@ EPOCHS = (1, 2, 3, 4, 5)
 @training_option
 @severity_option
 @click.option("--seed", type=int, default=SEED, metavar="N", help="Another seed shows other examples.")
-@click.option("--force", is_flag=True, help="Overwrite an existing page.")
+@click.option("--force", is_flag=True, help="Overwrite any file; an earlier page is always replaced.")
 @screen_options
 @also_files(".html")
 def command(
@@ -66,8 +67,8 @@ def command(
     """
     if len(paths) > 2:
         raise UsageError(f"{len(paths)} files are too many", "", "give one file, or an old and a new version")
-    page = named_file(screen.format, out) or Path("report.html")
-    check_target(page, [*paths, *([valid] if valid else [])], force)
+    page = named_file(screen.format, out) or Path("data-report.html")
+    check_target(page, [*paths, *([valid] if valid else [])], force or is_page_of(DATA_PAGE, page))
     known = catalog.load(Path.cwd(), os.environ) if model else None
     asked = _Asked(
         encoding=_countable(screen, encoding_of(known, model) if known else ENCODINGS[0]),

@@ -12,12 +12,13 @@ from ftops.cli.console import Screen
 from ftops.cli.options import addresses_argument, spec_options
 from ftops.cli.output_options import FILE, also_files
 from ftops.cli.spec_args import SpecArguments, read
-from ftops.cli.written_files import check_folder, named_file, write_text
+from ftops.cli.written_files import check_folder, is_page_of, named_file, write_text
 from ftops.core.address import Address
 from ftops.core.errors import UsageError
 from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import refuse_to_replace
 from ftops.session.session import Session
+from ftops.views.html import SPEC_PAGE
 from ftops.views.paint import clean
 from ftops.views.values import size
 
@@ -43,7 +44,7 @@ _SUFFIXES = (*_FORMS, _CARD)
 @addresses_argument()
 @click.option("--out", type=FILE, metavar="FILE", help=f"The page (default: {_PAGE}); the same as -o FILE.")
 @click.option("--offline", is_flag=True, help="Ask no service: curves and dates of accounts are left out.")
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--force", is_flag=True, help="Overwrite any file; an earlier page is always replaced.")
 @spec_options
 @also_files(*_SUFFIXES)
 def command(
@@ -115,4 +116,4 @@ def _check(target: Path, force: bool) -> None:
     if target.suffix.lower() != _CARD:
         _form(target)
     check_folder(target)
-    refuse_to_replace(target, force)
+    refuse_to_replace(target, force or is_page_of(SPEC_PAGE, target))

@@ -14,7 +14,7 @@ from ftops.core.plurals import plural
 from ftops.dataset.profile.diff import Compared, shifts
 from ftops.views.charts import Axis, axis_of
 from ftops.views.datadiff import summary
-from ftops.views.html import Node, element, page, table
+from ftops.views.html import DATA_PAGE, Node, element, page, table
 from ftops.views.report import sections
 from ftops.views.report.advice import Advice, Reported, advice, verdict
 
@@ -54,6 +54,7 @@ def to_html(report: Report) -> str:
     names = " → ".join(reported.file.name for reported in report.files)
     model = f"for {report.model}" if report.model else ""
     return page(
+        DATA_PAGE,
         f"Data report: {names}",
         content(_STYLE).decode(),
         element(

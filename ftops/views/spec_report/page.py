@@ -13,7 +13,7 @@ from ftops.planning.estimate import dollars
 from ftops.session.report.values import Report
 from ftops.state.state import Status
 from ftops.views.deadlines import SOON_DAYS
-from ftops.views.html import Node, element, page
+from ftops.views.html import SPEC_PAGE, Node, element, page
 from ftops.views.spec_report import evaluations, objects, sections, sweeps, trainings, words
 
 _STYLES = (Path(__file__).parent.parent / "report" / "style.css", Path(__file__).with_name("style.css"))
@@ -39,6 +39,7 @@ def report_to_html(report: Report) -> str:
     links = [element("a", title, href=f"#{id}") for id, title, _ in shown]
     style = "".join(content(path).decode() for path in _STYLES)
     return page(
+        SPEC_PAGE,
         f"{report.spec} ({report.environment})",
         style,
         element(
