@@ -176,7 +176,7 @@ def test_every_checkpoint_of_a_sweep_beside_another_model(tmp_path: Path) -> Non
     [
         ("${job.alone[*].fine_tuned_model}", "job.alone has no `for_each`", "Write `job.alone`."),
         ("${job.swep[*].fine_tuned_model}", "there is no job `swep`", "Did you mean `sweep`?"),
-        ("${job.sweep[*].id}", "`candidates` must be a model", "`${job.name.fine_tuned_model}`"),
+        ("${job.sweep[*].id}", "`candidates` must be a model", "`${job.sweep[*].fine_tuned_model}`"),
         ("${job.sweep[*].modle}", "a job has no attribute `modle`", "`fine_tuned_model`"),
         ("a ${job.sweep[*].fine_tuned_model}", "can't be a part of a text", "nothing before or after"),
         ("${job.sweep[*]}", "names no attribute", "Write `${job.sweep[*].fine_tuned_model}`."),
