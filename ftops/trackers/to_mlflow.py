@@ -35,6 +35,8 @@ from ftops.trackers.tracked_run import (
 )
 
 _JOB, _SWEEP, _DIGEST, _PARENT = "ftops.job_id", "ftops.sweep", "ftops.digest", "mlflow.parentRunId"
+_LOGGED = "ftops.logged_at"
+"""When a run was created here."""
 _STATUSES = {RUNNING: "RUNNING", FINISHED: "FINISHED", FAILED: "FAILED", KILLED: "KILLED"}
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own try for minutes
@@ -141,12 +143,26 @@ def _sweep_run(client: Any, experiment: Any, run: TrackedRun) -> Any:
     key = f"{run.owner}/{run.sweep}"
     known = _find(client, experiment, _SWEEP, key)
     tags = {_SWEEP: key, "ftops.address": run.sweep}
-    return known or client.create_run(experiment.experiment_id, tags=tags, run_name=run.sweep)
+    return known or _created(client, experiment, _SWEEP, tags, run_name=run.sweep)[0]
 
 
 def _find(client: Any, experiment: Any, tag: str, value: str) -> Any:
-    query = f"tags.`{tag}` = '{value}'"
-    return next(iter(client.search_runs([experiment.experiment_id], query, max_results=1)), None)
+    """The run that was logged first; None if there is none."""
+    found = client.search_runs([experiment.experiment_id], f"tags.`{tag}` = '{value}'")
+    return min(found, key=lambda run: (run.data.tags.get(_LOGGED, ""), run.info.run_id), default=None)
+
+
+def _created(
+    client: Any, experiment: Any, tag: str, tags: Mapping[str, str], **options: Any
+) -> tuple[Any, bool]:
+    """A new run. If another process has created one with the same tag meanwhile, that one, and False."""
+    dated = {**tags, _LOGGED: datetime.now(UTC).isoformat()}
+    made = client.create_run(experiment.experiment_id, tags=dated, **options)
+    first = _find(client, experiment, tag, tags[tag])
+    if first is None or first.info.run_id == made.info.run_id:
+        return made, True
+    client.delete_run(made.info.run_id)
+    return first, False
 
 
 def _log(client: Any, experiment: Any, run: TrackedRun, parent: str) -> LoggedRun:
@@ -154,9 +170,11 @@ def _log(client: Any, experiment: Any, run: TrackedRun, parent: str) -> LoggedRu
     if known is not None and known.data.tags.get(_DIGEST) == run.digest:
         return LoggedRun(run.name, known.info.run_id, UNCHANGED, _url(client, known.info))
     tags = {_JOB: run.key, **({_PARENT: parent} if parent else {})}
-    made = known or client.create_run(
-        experiment.experiment_id, start_time=_milliseconds(run.started_at), tags=tags, run_name=run.name
-    )
+    made = known
+    if made is None:
+        options = {"start_time": _milliseconds(run.started_at), "run_name": run.name}
+        made, is_new = _created(client, experiment, _JOB, tags, **options)
+        known = None if is_new else made
     run_id = str(made.info.run_id)
     parameters = {_key(name): str(v)[:_LONGEST_PARAMETER] for name, v in run.parameters.items()}
     before = made.data.params

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,18 @@ def test_mlflow_that_can_not_be_reached(mlflow: Client, trained: Folder) -> None
     assert done.returncode == 1
     assert "can't log to MLflow at http://127.0.0.1:9\n  Connection refused." in done.stderr
     assert "secret-word" not in done.stderr + done.stdout
+
+
+def test_two_at_the_same_time_log_a_job_once_in_mlflow(
+    mlflow: Client, trained: Folder, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path}/runs.db"
+    words = ("--to", "mlflow", "--tracking-uri", uri, "--experiment", "tones", "-o", "json")
+    outcomes(logged(mlflow, trained, "job.alone", *words))
+    with ThreadPoolExecutor() as pool:
+        done = [pool.submit(logged, mlflow, trained, "job.sweep", *words) for _ in range(2)]
+    assert {address for one in done for address in outcomes(one.result())} > {'job.sweep["one"]'}
+    assert in_mlflow(mlflow, uri, "tones")["count"] == 5
 
 
 def test_files_that_mlflow_does_not_take_any_more(mlflow: Client, trained: Folder, tmp_path: Path) -> None:
