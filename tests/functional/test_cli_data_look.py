@@ -186,6 +186,8 @@ def test_what_is_also_in_the_validation_file(folder: Folder) -> None:
     text, _ = page_of(folder, "train.jsonl", "--valid", "valid.jsonl")
     assert "Also in valid.jsonl" in text
     assert "1 example the same" in text
+    assert "1 example also in valid.jsonl, or nearly" in text
+    assert "line 2 here is line 1 there" in text and "Ready to train" not in text
 
 
 def test_a_page_depends_only_on_the_data(folder: Folder) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.options import offline_option, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.errors import FtopsError
 from ftops.session.doctor import ERROR, Check, of_machine, of_providers, of_sign_in, of_spec, of_state
@@ -16,14 +16,13 @@ from ftops.views import doctor as view
 
 
 @click.command("doctor")
-@offline_option
+@click.option("--offline", is_flag=True, help="Ask neither the state nor an account.")
 @spec_options
 def command(screen: Screen, spec: SpecArguments, offline: bool) -> int:
     """Check whether all that an apply needs is there: packages, spec, state, accounts, roles and quota.
 
-    A line for each. Nothing is changed; the state is locked for a moment. With --offline, neither the state
-    nor an account is asked. If an environment variable is missing, only the sign-in is checked. Exits with 1
-    if there is an error.
+    A line for each. Nothing is changed; the state is locked for a moment. If an environment variable is
+    missing, only the sign-in is checked. Exits with 1 if there is an error.
     """
     others: list[str] = []
     found = list(_checks(spec, others, offline=offline))

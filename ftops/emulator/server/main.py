@@ -141,7 +141,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """An option for each setting of the emulated account."""
-    about = "Also in DIR/settings.json, and by PATCH /_emulator/settings. Durations are in virtual seconds."
+    about = (
+        "Also in DIR/settings.json, which is read at the start, under `settings` of a provider in a spec, "
+        "and by PATCH /_emulator/settings. Durations are in virtual seconds."
+    )
     group = parser.add_argument_group("settings", about)
     for name, kind in TYPES.items():
         options: Any = {"type": kind}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ftops.core.plurals import plural
+from ftops.core.plurals import agree, plural
 from ftops.dataset.profile.report import FileReport
 from ftops.dataset.rules.catalogue import GRADES, grade_of
 from ftops.dataset.rules.findings import MAX_SHOWN
@@ -120,6 +120,24 @@ def _of_numbers(reported: Reported) -> Iterator[Advice]:
             ("ftops", "data", "slim", file.name, "slim.jsonl"),
         )  # fmt: skip
     yield from _of_pairs(file)
+    yield from _of_validation(file)
+
+
+def _of_validation(file: FileReport) -> Iterator[Advice]:
+    if file.shared is None:
+        return
+    overlap = file.shared.overlap
+    count = overlap.same + overlap.near + overlap.grown
+    pairs = [pair for pair in (overlap.first_same, overlap.first_near, overlap.first_grown) if pair]
+    if count and pairs:
+        said = ", ".join(f"line {here:,} here is line {there:,} there" for here, there in pairs)
+        yield Advice(
+            "warning", "", f"{plural(count, 'example')} also in {file.shared.name}, or nearly",
+            f"For example, {said}. The model knows the answer, so the validation loss of "
+            f"{agree(count, 'this example', 'these examples')} says little.",
+            "Remove them from one of the two files.",
+            lines=tuple(sorted({here for here, _ in pairs})), more=count - len(pairs),
+        )  # fmt: skip
 
 
 def _of_pairs(file: FileReport) -> Iterator[Advice]:

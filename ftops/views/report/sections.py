@@ -265,13 +265,18 @@ def repetition(reported: Reported) -> Parts:
     yield element(
         "p",
         f"{plural(same, 'example')} the same, {near:,} nearly the same. "
-        "The model knows their answers, so the validation loss is too good.",
+        "The model knows their answers, so the validation loss of these says little.",
         class_="word warning",
     )
     rows = [
         [f"{ours.line:,}", f"{theirs.line:,}", shared.excerpts.get(ours.line, "")]
         for ours, theirs in shared.pairs
     ]
+    if shared.overlap.first_near:
+        here, there = shared.overlap.first_near
+        rows.append(
+            [f"{here:,}", f"{there:,}", "nearly the same" + (f"; {near - 1:,} more" if near > 1 else "")]
+        )
     if rows:
         yield table(["line here", "line there", "the same example or prompt"], rows, class_="words")
 
