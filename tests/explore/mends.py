@@ -19,7 +19,7 @@ from ftops.planning.decider import Decider
 from ftops.planning.reconcile import reconcile
 from ftops.planning.reuse import Records, Want, reassignments
 from ftops.providers.azure import managed_wire
-from ftops.session import apply, grants, saved_plans
+from ftops.session import apply, saved_plans
 from ftops.session import session as sessions
 from ftops.state.state import State
 
@@ -167,14 +167,6 @@ MENDS: Mapping[str, Mend] = {
         ((apply, "sets_expiry", _never),),
         frozenset({"previews_leave_nothing"}),
         ("capacity", "epochs"),
-    ),
-    "a changed policy holds what is left of an approval": Mend(
-        ((grants, "_check_policy", _nothing),), frozenset({"rules_hold"}), ("epochs", "policy", "content")
-    ),
-    "an approved run remembers its hours as it goes": Mend(
-        ((apply, "noting_hours", lambda session, journal, addresses: journal),),
-        frozenset({"hours_are_kept"}),
-        ("hours", "epochs"),
     ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")

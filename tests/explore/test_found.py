@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from ftops.config.config import Lifecycle
 from ftops.planning.plan import NORMAL, PinTo
+from ftops.session.grants import Denied
 from tests.explore.contents import CONTENTS
 from tests.explore.edits import ADDRESSES
 from tests.explore.faults import Fault, FaultKind
+from tests.explore.granted import approve, continue_grant
 from tests.explore.hosting import DAY, NIGHT, switch
 from tests.explore.machine import A, B, D, E, J, K, V, X
 from tests.explore.outside import turn
@@ -286,4 +288,19 @@ def test_the_only_job_that_is_left_of_a_sweep_is_not_stopped(story: Story) -> No
         story.respec(clone, "a sweep", with_sweep(Spec({A: Data()}), sweeping, epochs))
         assert story.apply(clone).is_done
         assert clone.state.resources[Y].stopped
+    story.end()
+
+
+def test_rules_that_come_after_an_approval_hold_what_is_left_as_long_as_they_are_there(story: Story) -> None:
+    world, clone = story.world, story.world.clones[0]
+    story.apply(clone)
+    story.respec(clone, "without the deployment", Spec({A: Data(), J: Job(A)}))
+    story.check("apply DIGEST", approve(world, clone, NORMAL, Fault(FaultKind.REFUSE), wait=True))
+    (digest,) = clone.state.grants
+    for names in (("nothing-goes",), ()):
+        story.respec(clone, "policy", replace(clone.spec, rules=names))
+        run = continue_grant(world, clone, digest, Fault(), retry=True, wait=True)
+        story.check("reconcile", run)
+        assert isinstance(run.error, Denied) is bool(names)
+        assert bool(world.cloud.of("east", "deployment")) is bool(names)
     story.end()
