@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ftops.config.schema.field_types import Boolean, Choice, Number, Refused, Spelled, Text, WeeklyHours
+from ftops.config.schema.field_types import Boolean, Choice, Number, Refused
+from ftops.config.schema.text_types import Spelled, Text, WeeklyHours
 from ftops.core.address import NAME as NAME_PATTERN
 from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import (

@@ -9,7 +9,8 @@ from msgspec import field
 
 from ftops.config.schema.block import Block, ListOf, MapOf, OneOf, optional, required
 from ftops.config.schema.field_aliases import FIXED_TEXT, OPEN_TEXT, choice
-from ftops.config.schema.field_types import Boolean, Integer, JsonSchema, Number, Refused, Text, Untyped
+from ftops.config.schema.field_types import Boolean, Integer, JsonSchema, Number, Refused, Untyped
+from ftops.config.schema.text_types import Text
 from ftops.core.address import Reference, Secret
 
 OPERATIONS = ("eq", "ne", "like", "ilike")

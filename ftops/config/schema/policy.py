@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from ftops.config.schema.block import Block, ListOf, OneOrMore, optional, required
 from ftops.config.schema.field_aliases import AMOUNT, FIXED_TEXT, FLAG, choice
-from ftops.config.schema.field_types import Duration, Integer, Text
+from ftops.config.schema.field_types import Integer
+from ftops.config.schema.text_types import Duration, Text
 from ftops.core.resource_types import RESOURCE_TYPES
 
 RULE_NAME = Text(

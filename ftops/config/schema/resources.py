@@ -30,19 +30,13 @@ from ftops.config.schema.field_aliases import (
     WANDB_TAG,
     choice,
 )
-from ftops.config.schema.field_types import (
-    EXPRESSION_SCHEMA,
-    Duration,
-    Integer,
-    JsonSchema,
-    Number,
-    Untyped,
-)
+from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Integer, JsonSchema, Number, Untyped
 from ftops.config.schema.generation import GenerateBlock
 from ftops.config.schema.graders import GRADER, ResponseFormat
 from ftops.config.schema.hyperparameters import JobHyperparameters
 from ftops.config.schema.providers import Sku
 from ftops.config.schema.settings import ChecksBlock
+from ftops.config.schema.text_types import Duration
 from ftops.core.model_names import BASE_MODEL
 
 _ON_DESTROY = {

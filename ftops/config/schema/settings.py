@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from ftops.config.schema.block import Block, MapOf, optional, required
 from ftops.config.schema.field_aliases import AMOUNT, FIXED_TEXT, FLAG, NAME, REGION, choice
-from ftops.config.schema.field_types import Duration, Integer, Number, Untyped
+from ftops.config.schema.field_types import Integer, Number, Untyped
+from ftops.config.schema.text_types import Duration
 from ftops.core.backend_types import BACKEND_TYPES, LOCAL
 from ftops.core.drift_classes import DRIFT_CLASSES
 
