@@ -22,6 +22,9 @@ from ftops.providers.base import Discovers, Provider
 from ftops.providers.training_run import TrainingRun, WatchesTraining
 from ftops.state.state import ResourceState, Status
 
+_LONGEST_CELL = 1 << 17
+"""Characters: a cell is a number."""
+
 
 class Results(Struct, frozen=True):
     """A result file: its text, and its rows by column, without empty cells."""
@@ -108,6 +111,7 @@ def decoded(content: bytes) -> str:
 
 def parsed(file: str, text: str, job: Address) -> Results:
     """The results in a file. Raises FtopsError for what is none: a page of a gateway, say."""
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process: other readers set their own
     reader = csv.DictReader(io.StringIO(text, newline=None))  # any line ends
     try:
         columns = tuple(reader.fieldnames or ())
