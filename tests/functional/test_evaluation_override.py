@@ -28,7 +28,7 @@ def test_only_an_overridden_deployment_goes_on(lab: Lab, replace: str, failure: 
     lab.train_half()
     lab.cloud.fault(times=-1, **FAILURES[failure])
     out = lab.apply(code=1)
-    assert "deployment.prod: skipped" in out
+    assert "deployment.prod: not done" in out
     assert list(lab.deployments().values()) == [served]
     assert actions(lab.plan())["deployment.prod"] == "replace"
 
@@ -60,7 +60,7 @@ def test_a_deployment_waits_for_an_evaluation_that_names_its_model(lab: Lab) -> 
     served = lab.tuned()
     lab.train_half()
     lab.cloud.fault(times=-1, **FAILURES["no answers"])
-    assert "deployment.prod: skipped" in lab.apply(*OVERRIDE, code=1)
+    assert "deployment.prod: not done" in lab.apply(*OVERRIDE, code=1)
     assert lab.deployments() == {"prod": served}
 
 
@@ -74,7 +74,7 @@ def test_what_the_evaluation_needs_may_fail_as_well(lab: Lab, more: tuple[str, .
     )
     lab.cloud.fault("PUT */deployments/judge*", times=-1, status=400, code="Bad", message="no")
     out = lab.apply(*more, code=1)
-    assert "evaluation.exam: skipped" in out
+    assert "evaluation.exam: not done" in out
     assert list(lab.deployments()) == (["prod"] if more else []), out
     lab.cloud.clear_faults()
     assert ("deployment.prod" in actions(lab.plan())) is not bool(more)

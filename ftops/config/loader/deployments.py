@@ -9,7 +9,7 @@ from functools import partial
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.inputs import Context, Inputs, PreparedInputs, set_inputs
-from ftops.config.loader.settings import slug
+from ftops.config.loader.settings import nearest_name
 from ftops.config.loader.source import Keys
 from ftops.config.schema.providers import Defaults
 from ftops.config.schema.resources import Deployment, GateBlock
@@ -142,7 +142,7 @@ def _gates(draft: Draft, findings: list[Diagnostic]) -> tuple[list[Inputs], list
             summary = f"`{block.evaluation}` isn't the name of an evaluation"
             detail = "A gate names an evaluation of this spec, declared under `evaluations`."
             kind, _, name = block.evaluation.partition(".")
-            name = name if kind == key else slug(block.evaluation)
+            name = name if kind == key else nearest_name(block.evaluation)
             is_name = name and "$" not in block.evaluation
             hint = f"Write `{name}`." if is_name else "Write its name, without `${…}`."
             draft.entry.report(findings, (*path, key), summary, detail, hint)

@@ -15,7 +15,7 @@ from ftops.config import schema
 from ftops.config.loader.expressions import Each, Evaluator, Scope, Use, evaluate_keys
 from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
 from ftops.config.loader.repeated import one_for_each_place
-from ftops.config.loader.settings import check_name, slug
+from ftops.config.loader.settings import check_name, nearest_name
 from ftops.config.loader.source import Entry, Keys
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
@@ -67,7 +67,7 @@ def expand(sections: Mapping[str, Mapping[str, Entry]], scope: Scope) -> Declare
             if eaches is None:
                 declared.broken.add(name)
                 if not is_valid:  # it is meant where the corrected name is used
-                    declared.broken.add((kind, slug(entry.name)))
+                    declared.broken.add((kind, nearest_name(entry.name)))
                 continue
             before = len(scope.findings)
             for each in eaches:

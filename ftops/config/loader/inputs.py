@@ -11,7 +11,7 @@ from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.generation import check_generation, recorded_path
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.settings import check_name, read_words, slug, to_suggest
+from ftops.config.loader.settings import check_name, nearest_name, read_words, to_suggest
 from ftops.config.loader.source import Entry, Keys, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
@@ -175,7 +175,7 @@ def read_sets(entries: Mapping[str, Entry], scope: Scope) -> dict[str, NamedSet]
         block = read_block(Hyperparameters, data, entry, scope.findings)
         sets[name] = NamedSet(block.as_data() if block else None, evaluator.uses, entry)
         if not is_valid:  # it is meant where the corrected name is used
-            sets.setdefault(slug(name), NamedSet(None, []))
+            sets.setdefault(nearest_name(name), NamedSet(None, []))
     return sets
 
 

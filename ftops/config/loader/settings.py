@@ -51,7 +51,9 @@ def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
     """Whether the name of an entry is valid; a finding if it isn't."""
     if _NAME.fullmatch(entry.name):
         return True
-    near = slug(entry.name) or slug(f"{what.split()[-1]}-{entry.name}" * any(map(str.isalnum, entry.name)))
+    near = nearest_name(entry.name)
+    if not near and any(map(str.isalnum, entry.name)):
+        near = nearest_name(f"{what.split()[-1]}-{entry.name}")
     hint = f"Write `{near}`." if near else "Choose another name."
     entry.report(findings, (), f"`{entry.name}` isn't a valid name for {what}", NAME_RULE, hint, key=True)
     return False
@@ -59,13 +61,17 @@ def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
 
 def to_suggest(names: Iterable[str]) -> list[str]:
     """Names as they are to be written: an invalid one as its error asks for it."""
-    return [name if _NAME.fullmatch(name) else slug(name) for name in names]
+    return [name if _NAME.fullmatch(name) else nearest_name(name) for name in names]
 
 
 def slug(text: str) -> str:
-    """The nearest valid name, or nothing."""
-    letters = normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", letters.lower()).lstrip("-0123456789")[:63].rstrip("-")
+    """A folder's name as that of its spec, or nothing. It finds states, so it can't change."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
+
+
+def nearest_name(text: str) -> str:
+    """A valid name to suggest in place of another one, or nothing. Letters lose their accents."""
+    return slug(normalize("NFKD", text).encode("ascii", "ignore").decode())
 
 
 def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, StateSettings]:
@@ -170,7 +176,7 @@ def check_provider(
     """Whether there is a provider of that name. If the spec declares none, there is `local`."""
     if wanted in providers or (not providers and wanted == "local"):
         return True
-    if wanted in map(slug, providers):
+    if wanted in map(nearest_name, providers):
         return False  # there is a finding about that name already
     hint = did_you_mean(wanted, to_suggest(providers), nothing="Declare it under `providers`.")
     entry.report(findings, ("provider",), f"there is no provider `{wanted}`", "", hint)
