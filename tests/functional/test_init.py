@@ -165,7 +165,10 @@ def test_a_placeholder_is_said_to_be_one(tmp_path: Path) -> None:
     assert "endpoint: https://acme.openai" in spec_in(tmp_path / "one") and "account: acme\n" in spec_in(
         tmp_path / "one"
     )
-    assert "placeholder" not in here.ok("init", "-y", "--template", "azure", "--endpoint", "contoso", "other")
+    rest = here.ok("init", "-y", "--template", "azure", "--endpoint", "contoso", "other")
+    assert "`rg-ai` in ftops.yaml is a placeholder for its resource group, replace it" in rest
+    words = ("--endpoint", "contoso", "--resource-group", "rg")
+    assert "placeholder" not in here.ok("init", "-y", "--template", "azure", *words, "third")
 
 
 def test_the_help_describes_each_template(tmp_path: Path) -> None:

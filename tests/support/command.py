@@ -33,7 +33,8 @@ def run(
     command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command in a folder. A command that takes five minutes hangs. What can be forked is."""
-    start = forked.Popen if forked.knows(command, environ or {}) else subprocess.Popen
+    forks = forked.knows(command, environ or {}) and "preexec_fn" not in more
+    start = forked.Popen if forks else subprocess.Popen
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with start(command, cwd=folder, env=environment(environ), text=True, **{**pipes, **more}) as process:
         try:
