@@ -87,10 +87,11 @@ class Screen:
         self._write(self._out, clean_lines(text))
 
     def paged(self, text: str) -> None:
-        """For people on a terminal, who leaf through it with their pager."""
+        """For people on a terminal, who leaf through it with their pager: in colours if that shows them."""
         import click
 
-        click.echo_via_pager(clean_lines(text), color=self.paint.on)
+        os.environ.setdefault("LESS", "-FRX")  # click passes colours to less alone, and only with -R
+        click.echo_via_pager(clean_lines(text), color=None if self.paint.on else False)
 
     def raw(self, text: str) -> None:
         """For programs: unchanged, unless it goes to a terminal."""

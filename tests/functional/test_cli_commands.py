@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from ftops import __version__
 from ftops.cli.command_table import COMMANDS
 from tests.golden.cli import SPEC, Folder, golden, stable
+from tests.support.command import FTOPS, run
 
 
 @pytest.fixture
@@ -258,6 +260,29 @@ def test_docs(folder: Folder) -> None:
     for name in ("state", "docs/state.md", "state.md#where"):
         assert folder.ok("docs", name).startswith("# State\n")
     assert "hint: Did you mean `ftops docs state`?" in folder.run("docs", "stat").err
+
+
+@pytest.mark.parametrize(
+    ("pager", "options", "has_colors"),
+    [("less", None, True), ("less", "-S", False), ("less", "-iR", True), ("more", None, False)],
+)
+def test_a_pager_gets_colours_if_it_shows_them(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, pager: str, options: str | None, has_colors: bool
+) -> None:
+    monkeypatch.delenv("LESS", raising=False)
+    folder.write(pager, '#!/bin/sh\n{ echo "$LESS"; cat; } > shown\n')
+    (folder.path / pager).chmod(0o755)
+    path = f"{folder.path}{os.pathsep}{os.environ['PATH']}"
+    environ = {"TERM": "xterm", "PATH": path, "PAGER": pager} | ({"LESS": options} if options else {})
+    ours, theirs = os.openpty()
+    try:
+        run([*FTOPS, "docs", "install"], folder.path, environ, stdin=theirs, stdout=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    given, _, text = (folder.path / "shown").read_text("utf-8").partition("\n")
+    assert given == (options or "-FRX")
+    assert ("\x1b[" in text) is has_colors and "Install" in text
 
 
 @pytest.mark.parametrize("argv", [("version",), ("--version",), ("-V",), ("version", "--no-color")])
