@@ -73,7 +73,7 @@ CONFLICT = Mistake(
 NO_COMMA = Mistake(
     "a comma is missing",
     "The entries of `{…}` and `[…]` are separated by commas.",
-    "Add the comma before this entry.",
+    "Add the comma before this entry; text that contains `: ` needs quotes.",
 )
 UNCLOSED = Mistake(
     "a bracket is not closed",
@@ -84,6 +84,16 @@ TWO_COLONS = Mistake(
     "there is a second `: ` in this line",
     "A colon followed by a space ends a key, and a line can have only one key.",
     "Put text that contains `: ` in quotes.",
+)
+TWO_COLONS_INSIDE = Mistake(
+    "there is a second `: ` in this entry",
+    "A colon followed by a space ends a key, and an entry of `{…}` can have only one key.",
+    TWO_COLONS.hint,
+)
+CURLY_QUOTE = Mistake(
+    "this isn't a quote of YAML",
+    "Only straight quotes begin a text in quotes; after a curly one, text is read as if it had none.",
+    "Write straight quotes (\" or ').",
 )
 OPERATOR = Mistake(
     "operators are not part of the language",

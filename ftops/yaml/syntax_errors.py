@@ -11,6 +11,7 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.yaml.mistakes import (
     AFTER_QUOTE,
     BLOCK_TEXT,
+    CURLY_QUOTE,
     DEEPER,
     EXTRA_BRACKET,
     LIST_OF_NAMES,
@@ -24,6 +25,7 @@ from ftops.yaml.mistakes import (
     QUOTE,
     SHALLOWER,
     TWO_COLONS,
+    TWO_COLONS_INSIDE,
     UNCLOSED,
     UNMATCHED,
     Mistake,
@@ -131,6 +133,18 @@ def _of_line(error: yaml.MarkedYAMLError, text: str) -> tuple[Mistake, int, int]
     return None
 
 
+def _curly_quote(error: yaml.MarkedYAMLError, text: str) -> tuple[Mistake, int, int] | None:
+    """The curly quote that begins the value with the error."""
+    stop, lines = error.problem_mark, text.splitlines()
+    if stop is None or stop.line >= len(lines) or not re.search(_NOT_IN_TEXT, f"{error.problem}"):
+        return None
+    found = re.search(r"(?:^|[:,{\[-])\s*([“”„‘’«»])[^“”„‘’«»]*$", lines[stop.line][: stop.column])
+    return (CURLY_QUOTE, stop.line, found.start(1)) if found else None
+
+
+_NOT_IN_TEXT = "mapping values are not allowed|expected ','"
+
+
 def _shallower(error: yaml.MarkedYAMLError, text: str) -> tuple[Mistake, int, int] | None:
     """The line above that of the error, if it has a value and is indented less than its neighbours: than the
     line below it and, unless that is an empty key of its own column, the one above."""
@@ -191,7 +205,12 @@ def _after_value(error: yaml.MarkedYAMLError, text: str) -> tuple[Mistake, int, 
         if is_below and "expected ','" in problem:
             return UNCLOSED, opened.line, opened.column
     if "expected ','" in problem and rest[:1] == ":" and (key := re.search(r"[\w.-]+\s*$", before)):
-        return NO_COMMA, stop.line, key.start()
+        is_whole_value = re.search(r":\s+$", before[: key.start()])
+        return (
+            (TWO_COLONS_INSIDE, stop.line, stop.column)
+            if is_whole_value
+            else (NO_COMMA, stop.line, key.start())
+        )
     if "expected ','" in problem and re.match(r"""["']?[\w.-]+["']?\s*:""", rest):
         return NO_COMMA, stop.line, stop.column
     if rest[:1] == "]" or (rest[:1] == "}" and "expected ','" not in problem):
@@ -234,7 +253,17 @@ _LISTS = ("policy", "overrides", "moved", "import", "removed", "transform", "int
 _NO_ENTRY = "block collection .*(expected '-' indicator|expected <block end>)"
 
 
-_CAUSES = (_open_quote, _of_line, _no_colon, _shallower, _deeper, _after_value, _two_colons, _list_of_names)
+_CAUSES = (
+    _open_quote,
+    _of_line,
+    _curly_quote,
+    _no_colon,
+    _shallower,
+    _deeper,
+    _after_value,
+    _two_colons,
+    _list_of_names,
+)
 """Each finds one kind of mistake, and where it is, which is often above the place that the parser names."""
 
 

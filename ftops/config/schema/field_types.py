@@ -91,10 +91,11 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         if kind is Hidden:
             return self._secret(value)
         if kind is Secret:  # only named: see SecretRule.NAME
-            raise _no_secret("Only `api_key` takes one here.")
+            raise _no_secret("Only `api_key` takes one here.", value)
         converted = self.convert(value)
         if converted is None:
-            raise Refused(f"must be {self.expected}", self.shown(value), self.hint(value))
+            curly = value_hints.in_curly_quotes(value, self._accepts) if isinstance(value, str) else ""
+            raise Refused(f"must be {self.expected}", self.shown(value), curly or self.hint(value))
         return converted
 
     def shown(self, value: Any) -> str:
@@ -118,15 +119,16 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
             hint = f"Write {self.expected}, or `${{var.…}}`."
             hint = f"Write `{named}`, if its name is meant." if named else hint
             raise Refused("can't contain a reference", detail, hint)
-        if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
-            raise _no_secret(_SHOWN_LATER)
+        parts = value.parts if self.is_shown and isinstance(value, Template) else ()
+        if secrets := [part for part in parts if isinstance(part, Secret)]:
+            raise _no_secret(_SHOWN_LATER, *secrets)
         return value
 
     def _secret(self, hidden: Hidden) -> Secret:
         if self.closed:
-            raise _no_secret("The value appears in plans and determines how the spec is read.")
+            raise _no_secret("The value appears in plans and determines how the spec is read.", hidden.secret)
         if self.is_shown:
-            raise _no_secret(_SHOWN_LATER)
+            raise _no_secret(_SHOWN_LATER, hidden.secret)
         converted = self.convert(hidden.value)
         if converted is None:
             detail = f"`{hidden.secret}` has another value, which isn't shown here."
@@ -140,10 +142,12 @@ THIS_KEY = "<key>"
 _SHOWN_LATER = "The value becomes part of an ID or a name that is recorded and shown."
 
 
-def _no_secret(detail: str) -> Refused:
+def _no_secret(detail: str, *secrets: Secret) -> Refused:
+    if any(secret.scope == "env" for secret in secrets):
+        detail = f"What `${{env.…}}` gives always counts as a secret. {detail}"
     hint = (
         f"Use a variable that isn't sensitive: declare `variables: {{{THIS_KEY}: {{}}}}`, write "
-        f"`${{var.{THIS_KEY}}}` here, and set it with FTOPS_VAR_{THIS_KEY} in the environment."
+        f"`${{var.{THIS_KEY}}}` here, and set it with --var or FTOPS_VAR_{THIS_KEY} in the environment."
     )
     return Refused("can't contain a secret", detail, hint)
 

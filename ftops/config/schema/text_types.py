@@ -21,8 +21,6 @@ from ftops.core.hosting_hours import PATTERN, HoursError, parse_hours
 from ftops.core.normal_form import squeezed
 from ftops.yaml.document import Given, Plain
 
-_CURLY = frozenset("“”„‘’«»")
-
 
 class Text(FieldType, frozen=True):
     """Text as written, also `no`, `1e3` and `2024-10-21`."""
@@ -54,8 +52,6 @@ class Text(FieldType, frozen=True):
         return text
 
     def hint(self, value: Any) -> str:
-        if isinstance(value, str) and value[:1] in _CURLY:
-            return "Write straight quotes (\" or '), or none."
         if value == "":
             return "Write a value, or remove the key."
         if not isinstance(value, str):

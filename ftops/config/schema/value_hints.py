@@ -20,6 +20,7 @@ _FOREIGN = re.compile(
     r"|\$(?P<shell>[A-Z][A-Z0-9_]+)|%(?P<cmd>[A-Z][A-Z0-9_]+)%|\$\((?P<variable>[A-Za-z_]\w*)\)"
 )
 """An expression or a variable in the form of other tools."""
+_CURLY = "“”„‘’«»"
 _ENDING = re.compile(r"(.+?)([,;]|\s*//.*|#.*)\s*")
 _PER_CENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 _OWN_UNIT = re.compile(r"[$€£]|\b(usd|eur|dollars?|euros?|epochs?|steps?|examples?|jobs?)\b", re.IGNORECASE)
@@ -36,6 +37,15 @@ def in_foreign_form(text: str, *, takes_secrets: bool) -> str:
     outside = f"env.{name}" if takes_secrets else f"var.{str(name).lower()}"
     inside = found["own"] or (f"var.{found['variable']}" if found["variable"] else outside)
     return f'Write "${{{inside}}}".'
+
+
+def in_curly_quotes(text: str, accepts: Accepts) -> str:
+    """What is in quotes that aren't those of YAML."""
+    if not text or text[0] not in _CURLY:
+        return ""
+    inside = text.strip(_CURLY)
+    is_plain = re.fullmatch(r"[\w.-]+", inside) and accepts(inside)
+    return f"Write `{inside}`." if is_plain else "Write straight quotes (\" or '), or none."
 
 
 def without_braces(text: str) -> str:
