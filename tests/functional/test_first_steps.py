@@ -213,6 +213,27 @@ def test_words_of_terraform_are_understood(folder: Folder, name: str) -> None:
     assert f"  hint: {hint}" in done.err
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("plan prod", "Did you mean `--env prod`?"),
+        ("apply pr-7", "Did you mean `--env pr-7`?"),
+        ("state list ./prod", "Did you mean `--env prod`?"),
+        ("validate {folder}/prod", "Did you mean `--env prod`?"),
+        ("plan prof", "Give a spec file, or a folder of *.yaml files."),
+    ],
+)
+def test_an_environment_for_a_spec(folder: Folder, words: str, meant: str) -> None:
+    folder.write("environments.yaml", "environments: {prod: {}, pr: {pattern: pr-*}}\n")
+    done = folder.run(*words.format(folder=folder.path).split())
+    assert (done.code, done.out) == (1, "") and f"  hint: {meant}\n" in done.err
+
+
+def test_an_environment_for_a_spec_of_another_folder(tmp_path: Path) -> None:
+    Folder.make(tmp_path / "specs").write("environments.yaml", "environments: {prod: {}}\n")
+    assert "Did you mean `specs --env prod`?" in Folder(tmp_path).run("plan", "specs/prod").err
+
+
 @pytest.mark.parametrize("name", ["destory", "destro", "depoly", "force-unlok", "gcc"])
 def test_no_hint_suggests_a_command_that_deletes(folder: Folder, name: str) -> None:
     said = folder.run(name).err

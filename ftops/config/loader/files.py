@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from yaml.nodes import Node, ScalarNode
 
+from ftops.config.loader.environments import declares
 from ftops.config.loader.source import Sections, Source
 from ftops.config.loader.unknown_keys import is_misspelled_section
 from ftops.config.schema import sections
@@ -273,6 +274,9 @@ def _meant_path(path: Path) -> str:
         )
     if not path.parent.is_dir():
         return ""
+    if declares(read(path.parent, (), [], outline=True), path.name):
+        folder = [] if path.parent == Path.cwd() else [display(path.parent)]
+        return f"Did you mean {command(*folder, '--env', path.name)}?"
     names = (one.name for one in path.parent.iterdir() if one.is_dir() or one.suffix in SPEC_SUFFIXES)
     near = nearest(path.name, (one for one in names if not one.startswith(".")))
     return f"Did you mean `{display(path.with_name(near))}`?" if near else ""
