@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import click
@@ -106,13 +107,26 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
         advice = " ".join(advice.split())
     if summary.startswith("Missing argument 'ADDRESS"):
         advice = _ADDRESS
-    advice = one_dash_hint(argv, known) or advice
+    advice = one_dash_hint(argv, known) or advice or _choice_hint(error)
     end = "" if advice.endswith((".", "?")) else "."
     hint = f"{advice}{end} See `{path} --help`." if advice else f"see `{path} --help`"
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
 
 
 _ADDRESS = "Write one, such as job.NAME."
+_NO_CHOICE = re.compile(r"'(.*)' is not one of ")
+
+
+def _choice_hint(error: click.ClickException) -> str:
+    """The nearest of the words that an option takes."""
+    from ftops.core.suggestions import nearest
+
+    given = _NO_CHOICE.match(error.message)
+    param = error.param if isinstance(error, click.BadParameter) else None
+    if given is None or param is None or not isinstance(param.type, click.Choice):
+        return ""
+    near = nearest(given[1], param.type.choices)
+    return f"Did you mean `{near}`?" if near else ""
 
 
 def _options(ctx: click.Context) -> Iterator[str]:

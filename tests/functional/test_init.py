@@ -274,6 +274,7 @@ def test_the_template_for_azure_has_two_environments(tmp_path: Path) -> None:
     assert here.run("validate", "--env", "prod", environ=environ).code == 0
     wrong = here.run("init", "--template", "swep", "other")
     assert wrong.code == 1 and "is not one of 'quickstart', 'azure', 'functions'" in wrong.err
+    assert "hint: Did you mean `sweep`?" in wrong.err
 
 
 def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> None:
