@@ -67,6 +67,8 @@ class Sweep(Struct, frozen=True):
     trials: tuple[Trial, ...]
     taken: Address | None = None
     """The job that the spec takes as the best, if it refers to that."""
+    sorted_by: str = "last"
+    """A name of `sort_columns`."""
 
 
 def sweep_of(session: Session, address: Address, sort: str = "") -> Sweep:
@@ -156,7 +158,7 @@ def _sorted(sweep: Sweep, sort: str) -> Sweep:
             return (0, -value if falls else value, "")
         return (2, 0, "") if value is None else (1, 0, str(value))
 
-    return replace(sweep, trials=tuple(sorted(sweep.trials, key=order)))
+    return replace(sweep, trials=tuple(sorted(sweep.trials, key=order)), sorted_by=column)
 
 
 def read_results(session: Session, job: ResourceState) -> Results | str:

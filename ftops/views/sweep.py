@@ -19,6 +19,8 @@ from ftops.views.values import show
 _WIDTH = 40
 _LESS_NEEDED = ("tokens", "cost", "checkpoint", "at step", "accuracy")
 """Columns in the order in which they are left out of a table that is too wide."""
+_IN_TABLE = {"token_accuracy": "accuracy", "trained_tokens": "tokens", "dollars": "cost"}
+"""Columns of the table by their names in CSV."""
 Columns = dict[str, list[str]]
 """The cells of a column, by its name."""
 
@@ -154,12 +156,13 @@ def _fitted(sweep: Sweep, drawn: Columns, columns: int) -> tuple[Columns, Column
 
 
 def _narrower(sweep: Sweep, columns: Columns) -> Iterator[Columns]:
-    """The columns, and then fewer and fewer of them."""
+    """The columns, and then fewer and fewer of them, but always the one that it is sorted by."""
     yield columns
     without = set[str]()
     redundant = ("key",) if all(map(says_its_inputs, sweep.trials)) else ()
+    kept = _IN_TABLE.get(sweep.sorted_by, sweep.sorted_by)
     for name in (*redundant, *_LESS_NEEDED):
-        if name in columns:
+        if name in columns and name != kept:
             without.add(name)
             yield {name: cells for name, cells in columns.items() if name not in without}
 

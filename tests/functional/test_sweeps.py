@@ -121,6 +121,8 @@ def test_sorted_by_a_column(trained: Folder, column: str, first: set[str]) -> No
         (["job.sweep", "--sort", "losss"], "job.sweep can't be sorted by `losss`"),
         (["job.sweep", "--sort", "acuracy"], "Did you mean `accuracy`?"),
         (["job.alone", "--sort", "best"], "job.alone is a single job"),
+        (["job.sweep", "--csv"], "--csv needs one job, and job.sweep stands for several; `-o csv` has a row"),
+        (["job.sweep", "--curves"], "--curves needs one job, and job.sweep stands for several"),
         (["job.swee"], "job.swee is not recorded"),
         (['job.sweep["three"]'], 'job.sweep["three"] is not recorded'),
         (["dataset.train"], "dataset.train isn't a job"),

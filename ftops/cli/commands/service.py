@@ -98,7 +98,9 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 
 @click.command("results")
 @addresses_argument("job")
-@click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Of one job: print the service's CSV file, one line per step."
+)
 @click.option(
     "--curves/--no-curves", default=None, help="Draw curves, or a table (default: curves on a terminal)."
 )
@@ -140,6 +142,9 @@ def results(
             return log_results(screen, session, addresses, to, tracking)
         address = addresses[0]
         if is_sweep(session, address):
+            if as_csv or curves:
+                option, instead = ("--csv", "; `-o csv` has a row for each") if as_csv else ("--curves", "")
+                raise click.UsageError(f"{option} needs one job, and {address} stands for several{instead}")
             return show_sweep(screen, session, address, sort)
         job, found = session.job(address), session.results(address)
     if sort:

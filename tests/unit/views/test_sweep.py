@@ -63,6 +63,18 @@ def test_a_table_stays_one_without_the_keys_that_its_inputs_say(
     assert below == [note, first][: 2 * bool(missing)] + legend
 
 
+@pytest.mark.parametrize("columns", [100, 80, 64])
+@pytest.mark.parametrize(
+    ("sort", "column"), [("cost", "cost"), ("trained_tokens", "tokens"), ("token_accuracy", "accuracy")]
+)
+def test_the_column_that_it_is_sorted_by_is_never_left_out(sort: str, column: str, columns: int) -> None:
+    heading, *rows = draw_sweep(replace(sweep(LONG), sorted_by=sort), PLAIN, columns)
+    assert column in heading.split()
+    assert max(columns_of(line) for row in (heading, *rows[:3]) for line in row.split("\n")) <= columns
+    assert not any(f" {column}" in row for row in rows if row.startswith("Left out"))
+    assert any(row.startswith("Left out") for row in rows) == (columns != 64)  # where it becomes blocks
+
+
 def test_other_keys_are_kept() -> None:
     """A row for each job becomes a block of lines if they don't fit."""
     lines = draw_sweep(sweep("the-rate-of-the-first-experiment-was-{}"), PLAIN, 70)
