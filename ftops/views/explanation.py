@@ -17,11 +17,17 @@ from ftops.views.values import attribute_line
 _UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 
 
-def draw(address: Address, causes: Sequence[Cause], held: Sequence[Held], paint: Painter) -> list[str]:
+def draw(
+    address: Address,
+    causes: Sequence[Cause],
+    held: Sequence[Held],
+    paint: Painter,
+    columns: int | None = None,
+) -> list[str]:
     """The chain of causes, each below the change that it explains; then what gates hold."""
     if not causes and not held:
         return [f"{paint(str(address), 'bold')}: nothing would change."]
-    lines = [line for cause in causes for line in ("", *_lines(cause, "", paint))][1:]
+    lines = [line for cause in causes for line in ("", *_lines(cause, "", paint, columns))][1:]
     if held:
         lines += ["Held by a gate:", *(line for one in held for line in held_lines(one, paint))]
     return lines
@@ -36,7 +42,7 @@ def to_json(address: Address, causes: Sequence[Cause], held: Sequence[Held]) -> 
     }
 
 
-def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
+def _lines(cause: Cause, indent: str, paint: Painter, columns: int | None) -> Iterator[str]:
     change = cause.change
     action = paint(change.symbol, change.action.value)
     headline = paint(will(change), change.action.value)
@@ -52,12 +58,12 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
         yield f"{inner}{attribute_line(attribute, paint)}"
     if cause.compared is not None:
         yield ""
-        yield from datadiff.draw(cause.compared, paint, inner)
+        yield from datadiff.draw(cause.compared, paint, inner, columns)
     elif cause.content_changes:
         yield f"{inner}{paint(_UNAVAILABLE, 'dim')}"
     for below in cause.causes:
         yield ""
-        yield from _lines(below, inner, paint)
+        yield from _lines(below, inner, paint, columns)
     if not (change.attributes or cause.causes) and change.after:
         yield f"{inner}{paint(plural(len(change.after), 'input') + ' as declared', 'dim')}"
 

@@ -17,7 +17,8 @@ from ftops.core.private_files import write_private
 from ftops.core.project import project_root
 from ftops.core.snippets import command as command_line
 from ftops.dataset.checks import checker
-from ftops.dataset.profile.diff import Compared, Pairs, difference, overlap
+from ftops.dataset.profile.diff import SHOWN, Compared, Pairs, difference, overlap
+from ftops.dataset.profile.edits import edits
 from ftops.dataset.profile.example_digest import rows
 from ftops.dataset.profile.profile_store import at_commit, measure_bytes
 from ftops.dataset.profile.profiler import Measured, excerpts, measure
@@ -43,8 +44,12 @@ class Version(Struct, frozen=True):
         except NoEncoding:
             return measure(self.path)
 
+    @property
+    def source(self) -> Path | bytes:
+        return self.path if self.content is None else self.content
+
     def excerpts(self, numbers: set[int]) -> dict[int, str]:
-        return excerpts(self.path if self.content is None else self.content, numbers)
+        return excerpts(self.source, numbers)
 
 
 @click.command("diff")
@@ -73,13 +78,14 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
         new_data.sums,
         before.excerpts({r.line for r in found.removed} | {r.line for r, _ in found.edited}),
         after.excerpts(new_lines),
+        edits(before.source, after.source, found.edited[:SHOWN]),
         pairs,
         grown,
         str(valid or ""),
     )
     screen.result(
         lambda: {"old": old, "new": new, **view.to_json(compared)},
-        lambda: view.draw(compared, screen.paint),
+        lambda: view.draw(compared, screen.paint, columns=screen.width),
     )
     return DIFFERENT if detailed_exitcode and not found.is_empty else 0
 

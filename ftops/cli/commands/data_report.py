@@ -21,7 +21,8 @@ from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.installation import install
 from ftops.core.project import display
-from ftops.dataset.profile.diff import Compared, difference
+from ftops.dataset.profile.diff import SHOWN, Compared, difference
+from ftops.dataset.profile.edits import edits
 from ftops.dataset.profile.profiler import excerpts
 from ftops.dataset.profile.report import SEED, FileReport, gather
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
@@ -142,11 +143,12 @@ def _compared(paths: tuple[Path, ...], files: list[FileReport]) -> Compared:
     """How the second file differs from the first."""
     (old, new), (before, after) = files, paths
     found = difference(old.measured, new.measured)
-    new_lines = [r.line for r in found.added[:10]] + [r.line for _, r in found.edited[:10]]
+    new_lines = [r.line for r in found.added[:SHOWN]] + [r.line for _, r in found.edited[:SHOWN]]
     return Compared(
         found,
         old.measured.sums,
         new.measured.sums,
-        excerpts(before, [r.line for r in found.removed[:10]]),
+        excerpts(before, [r.line for r in (*found.removed[:SHOWN], *(r for r, _ in found.edited[:SHOWN]))]),
         excerpts(after, new_lines),
+        edits(before, after, found.edited[:SHOWN]),
     )

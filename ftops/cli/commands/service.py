@@ -92,7 +92,8 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
     held = [one for one in plan.held if one.address in wanted]
     screen.warn(warnings)
     return screen.result(
-        lambda: to_json(address, causes, held), lambda: draw(address, causes, held, screen.paint)
+        lambda: to_json(address, causes, held),
+        lambda: draw(address, causes, held, screen.paint, screen.width),
     )
 
 

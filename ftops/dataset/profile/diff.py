@@ -13,10 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from ftops.dataset.profile import example_digest
+from ftops.dataset.profile.edits import Edit
 from ftops.dataset.profile.example_digest import Row
 from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.rules.findings import Where
 
+SHOWN = 10
+"""Number of examples listed in each section."""
 ALIKE = 0.6
 """The similarity from which on two examples are nearly the same."""
 _SIMILAR, _IN_LINE = 0.4, 0.25
@@ -68,6 +71,8 @@ class Compared(Struct, frozen=True):
     new: Sums
     old_excerpts: Mapping[int, str] = {}
     new_excerpts: Mapping[int, str] = {}
+    edits: Mapping[int, tuple[Edit, ...]] = {}
+    """What differs in the first edited examples, by line of the new version."""
     overlaps: Pairs = ()
     """(in the new version, in the other file)"""
     grown: Pairs = ()

@@ -24,7 +24,8 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.dataset import Unreadable, Where, is_pattern
 from ftops.dataset.files.derived_files import Lines, divided, matches
-from ftops.dataset.profile.diff import Compared, Difference, difference
+from ftops.dataset.profile.diff import SHOWN, Compared, Difference, difference
+from ftops.dataset.profile.edits import edits
 from ftops.dataset.profile.profile_store import find_version, from_git, summary
 from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
@@ -115,6 +116,7 @@ def compare(
         new.sums,
         excerpts(content, gone) if content else {},
         excerpts(path, lines),
+        edits(content, path, found.edited[:SHOWN]),
         where=_where(config, resources[address]),
     )
 

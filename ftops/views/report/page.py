@@ -13,7 +13,7 @@ from ftops.core.confined_files import content
 from ftops.core.plurals import plural
 from ftops.dataset.profile.diff import Compared, shifts
 from ftops.views.charts import Axis, axis_of
-from ftops.views.datadiff import summary
+from ftops.views.datadiff import edited_words, summary
 from ftops.views.html import DATA_PAGE, Node, element, page, table
 from ftops.views.report import sections
 from ftops.views.report.advice import Advice, Reported, advice, verdict
@@ -163,7 +163,7 @@ def _changes(compared: Compared | None) -> list[Node]:
             for row in found.removed[:_EXAMPLES]
         ),
         *(
-            ["edited", f"{after.line:,}", compared.new_excerpts.get(after.line, "")]
+            ["edited", f"{after.line:,}", edited_words(compared, after)]
             for _, after in found.edited[:_EXAMPLES]
         ),
     ]
