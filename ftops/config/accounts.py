@@ -14,6 +14,7 @@ from ftops.config.config import Config, ProviderConfig
 from ftops.core.address import Value
 from ftops.core.api_versions import is_v1
 from ftops.core.azure_endpoint import parse
+from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -57,6 +58,18 @@ def agrees(one: str, other: str) -> bool:
     """Whether two account names of one provider can mean the same account: one of them may have fewer parts,
     as settings were added or removed."""
     return one == other or one.startswith(f"{other}#") or other.startswith(f"{one}#")
+
+
+def placeholders_left(provider: ProviderConfig) -> Diagnostic | None:
+    """The settings that a template left to fill in, if the address is one of them. Such an account isn't
+    asked: it is somebody else's, if anybody's."""
+    type_ = PROVIDER_TYPES[provider.type]
+    left = {k: v for k, v in type_.placeholders.items() if provider.settings.get(k) == v}
+    if type_.address not in left:
+        return None
+    named = ", ".join(f"`{key}: {value}`" for key, value in left.items())
+    hint = "fill in those of your account; `az cognitiveservices account list` shows them"
+    return Diagnostic("placeholders of a template", named, hint, provider.place)
 
 
 def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) -> str:

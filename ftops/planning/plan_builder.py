@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.config.accounts import accounts_of
+from ftops.config.accounts import accounts_of, placeholders_left
 from ftops.config.config import Config, Import, Refactorings
 from ftops.config.graph import Graph
 from ftops.config.graph import build as build_graph
@@ -300,14 +300,17 @@ class PlanBuilder(Struct, frozen=True):
 
     def _with_adoptable(self, made: Plan, observed: Observed, options: Options) -> tuple[Observed, str]:
         """With what the account has already of what the plan would create; and a warning."""
-        if not any(isinstance(self.providers(name), Discovers) for name in made.providers_of(MAKING)):
+        providers = self.config.providers
+        asked = [name for name in made.providers_of(MAKING) if not placeholders_left(providers[name])]
+        if not any(isinstance(self.providers(name), Discovers) for name in asked):
             return observed, ""
         from ftops.planning.adoption import find_adoptable
 
+        changes = [change for change in made.changes if change.provider in asked]
         recorded = fold(self.state, made.entries)
         promoted = sources_of(self.config, self.graph, options)
         left_alone = (*options.replaces, *observed.imported, *promoted)  # their objects are asked for
-        found, warning = find_adoptable(made.changes, self._reader, recorded, left_alone)
+        found, warning = find_adoptable(changes, self._reader, recorded, left_alone)
         return replace(observed, adoptable=found) if found else observed, warning
 
     def _with_promotable(self, made: Plan, observed: Observed, options: Options) -> tuple[Observed, str]:

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from ftops import __version__
+from ftops.config.accounts import placeholders_left
 from ftops.config.config import ProviderConfig
 from ftops.core.errors import FtopsError
 from ftops.core.plurals import plural
-from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 from ftops.providers.base import Connects, Inspects
@@ -120,15 +120,12 @@ def of_sign_in(session: Session) -> Iterator[Check]:
 
 
 def _placeholders(provider: ProviderConfig) -> Check | None:
-    """What a template left to fill in. Its account isn't asked: it is somebody else's, if anybody's."""
-    type_ = PROVIDER_TYPES[provider.type]
-    left = {k: v for k, v in type_.placeholders.items() if provider.settings.get(k) == v}
-    if type_.address not in left:
+    """What a template left to fill in."""
+    found = placeholders_left(provider)
+    if found is None:
         return None
     place = f" ({provider.place})" if provider.place else ""
-    named = ", ".join(f"`{key}: {value}`" for key, value in left.items())
-    hint = "fill in those of your account; `az cognitiveservices account list` shows them"
-    return Check(f"provider {provider.name}", ERROR, f"placeholders of a template{place}: {named}", hint)
+    return Check(f"provider {provider.name}", ERROR, f"{found.summary}{place}: {found.detail}", found.hint)
 
 
 def _of_access(where: str, facts: AccountFacts) -> Iterator[Check]:

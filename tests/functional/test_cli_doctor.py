@@ -52,7 +52,7 @@ def test_environments_that_are_not_checked_are_named(tmp_path: Path) -> None:
     assert here.run("doctor").out.endswith("\nNot checked: dev, prod (--env NAME)\n")
 
 
-def test_placeholders_of_a_template_are_not_looked_up(tmp_path: Path) -> None:
+def test_the_account_of_a_template_is_not_asked(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     here.ok("init", "--template", "azure")
     environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
@@ -62,6 +62,11 @@ def test_placeholders_of_a_template_are_not_looked_up(tmp_path: Path) -> None:
         assert verdicts(done)["provider azure"] == [
             f"error: placeholders of a template (ftops.yaml:41:3): {left}"
         ]
+    for words in (("plan",), ("apply", "-y")):
+        done = here.run(*words, "--env", "prod", environ=environ)
+        assert done.code == 3 and left in done.words
+        assert "error: provider azure: placeholders of a template" in done.words
+        assert "sign in" not in done.words and "signed in" not in done.words
     here.edit("https://acme.openai.azure.com/", "https://contoso.openai.azure.com/")
     assert "placeholders of a" not in here.run("doctor", "--env", "prod", environ=environ).out
 

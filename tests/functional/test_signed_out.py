@@ -13,10 +13,10 @@ RESOURCES = """
 providers:
   azure:
     type: azure_openai
-    endpoint: https://acme.openai.azure.com/
+    endpoint: https://contoso.openai.azure.com/
     subscription_id: 00000000-0000-0000-0000-000000000000
     resource_group: rg
-    account: acme
+    account: contoso
 datasets: {train: {path: data/train.jsonl}}
 jobs: {copilot: {model: gpt-4o-mini-2024-07-18, training: train}}
 deployments: {copilot: {model: "${job.copilot.fine_tuned_model}"}}
@@ -67,8 +67,9 @@ def test_a_provider(tmp_path: Path, command: tuple[str, ...]) -> None:
     assert lines[0] == "error: not signed in to Azure (provider azure)"
     said = "  hint: Install the Azure CLI and run `az login`, or set AZURE_CLIENT_ID"
     assert lines[1].startswith(said) and len(lines) == 3
-    assert "sign in" not in done.out and "+ deployment.copilot" in done.out
-    shown = signed_out(folder, *command, "-o", "json")
+    assert "api_key" not in done.err and "sign in" not in done.out and "+ deployment.copilot" in done.out
+    shown = signed_out(folder, *command, "-o", "json", AZURE_OPENAI_API_KEY="k")
+    assert "only used if the provider has `api_key: ${env.AZURE_OPENAI_API_KEY}`" in shown.out
     assert shown.err == "" and shown.code == done.code == 3
     assert '"summary": "not signed in to Azure (provider azure)"' in shown.out
     assert "authentication unavailable" not in shown.out

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ftops import catalog
-from ftops.config.accounts import accounts_of
+from ftops.config.accounts import accounts_of, placeholders_left
 from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, Permanent, ProviderError
@@ -129,17 +129,19 @@ def run_preflight(
     is_read_only: bool = False,
 ) -> Found:
     """The findings of all rules, after room was made. Asks each account once, all at the same time, and only
-    those in which the plan creates or changes objects. `temporary` are the deployments that evaluations will
-    create. `owner_of`: see `OwnerOf`. `is_read_only`: what the identity may change says nothing about that of
-    the apply."""
+    those in which the plan creates or changes objects, unless placeholders name them. `temporary` are the
+    deployments that evaluations will create. `owner_of`: see `OwnerOf`. `is_read_only`: what the identity may
+    change says nothing about that of the apply."""
     kinds: dict[str, set[str]] = {}
     for change in plan.changes:
         if change.action in MAKING:
             kinds.setdefault(change.provider, set()).add(change.address.kind)
-    asked = {name: providers(name) for name in sorted(kinds)}
+    blank = {name: left for name in sorted(kinds) if (left := placeholders_left(config.providers[name]))}
+    unfilled = [replace(left, summary=f"provider {name}: {left.summary}") for name, left in blank.items()]
+    asked = {name: providers(name) for name in sorted(kinds) if name not in blank}
     able = {name: provider for name, provider in asked.items() if isinstance(provider, Inspects)}
     if not able:
-        return Found()
+        return Found(tuple(unfilled))
     situation = Situation(
         plan.changes,
         resources,
@@ -161,7 +163,7 @@ def run_preflight(
     if room:
         situation = replace(situation, changes=_in_order(plan.making_room(room)))
     found = _sorted((*check(situation), *refused))
-    return Found((*unasked, *found), room, situation.accounts)
+    return Found((*unfilled, *unasked, *found), room, situation.accounts)
 
 
 def _asked(

@@ -71,6 +71,8 @@ def never(summary: str = "", hint: str = "") -> Meaning:
     return Meaning(False, summary, hint)
 
 
+_KEY = "AZURE_OPENAI_API_KEY"
+"""What other programs read."""
 _SIGN_IN = (
     "check the provider's `api_key`; without a key, sign in (`az login`) with an identity that has the role "
     "Cognitive Services OpenAI Contributor or Foundry User on the account"
@@ -353,6 +355,8 @@ def _not_signed_in(text: str, call: Call) -> ProviderError:
         return Temporary(summary, f"{found.reason}.", _SIGN_IN_ROUTE, code=NOT_SIGNED_IN)
     if refused == []:
         hint = sign_in_hint(os.environ, has_cli=which("az") is not None)
+        if (key := os.environ.get(_KEY)) and key not in call.secrets:
+            hint += f"; {_KEY} is only used if the provider has `api_key: ${{env.{_KEY}}}`, and only to train"
         return Permanent(f"not signed in to Azure{where}", "", hint, code=NOT_SIGNED_IN)
     detail = shorten("; ".join(refused or [text]), _DETAIL_LIMIT, placeholder=" …")
     hint = _CONTROL_SIGN_IN if call.control_plane else _SIGN_IN
