@@ -135,8 +135,8 @@ def refusal(
         f"{shown} isn't a known host of {service.name}",
         f"Keys and tokens are only sent to known hosts ({', '.join(service.hosts)}), at port 443: a spec "
         "can't have them sent elsewhere.",
-        "Correct the address. If you trust the host, allow it in the environment: export "
-        f"{ALLOW_VARIABLE}={name}" + (note if wrong else ""),
+        "Correct the address. If you trust the host, allow it in the environment: `export "
+        f"{ALLOW_VARIABLE}={name}`" + (note if wrong else ""),
     )
 
 
@@ -174,7 +174,7 @@ def scope_refusal(scope: str, environ: Mapping[str, str], *, written: str = "") 
         f"Tokens are only asked for with known scopes ({', '.join(SCOPES)}): with another one, a spec could "
         "have a token sent that opens more.",
         "Correct the scope. If your gateway has an audience of its own, allow its scope in the environment: "
-        f"export {ALLOW_SCOPES_VARIABLE}={'…' if written else scope}",
+        f"`export {ALLOW_SCOPES_VARIABLE}={'…' if written else scope}`",
     )
 
 

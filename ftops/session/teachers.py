@@ -183,7 +183,7 @@ class Teachers:
 
             key = os.environ.get(model.api_key, "") if model.api_key else ""
             if model.api_key and not key:
-                hint = f"set it before the command: export {model.api_key}=…"
+                hint = f"set it before the command: `export {model.api_key}=…`"
                 raise UsageError(f"the environment variable {model.api_key} is not set", "", hint)
             endpoint = Endpoint(model.endpoint, key)
             self._open.callback(endpoint.close)

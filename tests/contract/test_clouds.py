@@ -118,7 +118,7 @@ def test_an_audience_of_ones_own(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) 
     refused = cloud.provider(api_key="", scope=GATEWAY)
     with pytest.raises(Permanent, match="isn't a known scope") as error:
         refused.existing("job")
-    assert error.value.hint.endswith(f"export FTOPS_ALLOW_SCOPES={GATEWAY}")
+    assert error.value.hint.endswith(f"`export FTOPS_ALLOW_SCOPES={GATEWAY}`")
     monkeypatch.setenv("FTOPS_ALLOW_SCOPES", f"api://other/.default, {GATEWAY}")
     page = {"object": "list", "data": [], "has_more": False}
     replies = {"GET /openai/v1/fine_tuning/jobs": (200, page)}

@@ -17,10 +17,12 @@ import pytest
 from ftops.cli import command_table, foreign_terms
 from ftops.cli.console import Screen
 from ftops.config.loader import load
-from ftops.core.errors import Diagnostic
+from ftops.core.errors import Diagnostic, SpecError
 from ftops.providers.dataplane.job_wire import attributes_of
 from ftops.session.session import Session
-from tests.golden.cli import SPEC, Folder
+from ftops.views.diagnostics import draw
+from ftops.views.paint import PLAIN
+from tests.golden.cli import AZURE, SPEC, Folder
 
 REQUIRED = SPEC.replace("capacity: {type: integer, default: 20}", "capacity: {type: integer}")
 SHOW = "import os, sys; print(sys.argv[1:], *(os.environ.get(n) for n in %r))"
@@ -84,6 +86,15 @@ def test_explanations_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     os.close(master)
     assert 55 < max(map(len, lines)) <= 60
     assert len(lines) > 8
+
+
+def test_a_command_in_a_hint_can_be_copied_in_a_narrow_terminal(folder: Folder) -> None:
+    azure = re.sub("subscription_id: .*", "subscription_id: ${env.AZURE_SUBSCRIPTION_ID}", AZURE)
+    folder.edit("providers:\n  m: {type: memory}\n", azure)
+    with pytest.raises(SpecError) as error:
+        load(folder.path, environ={})
+    command = "`export AZURE_SUBSCRIPTION_ID=$(az account show --query id --output tsv)`"
+    assert any(command in line for line in draw(error.value.diagnostics, PLAIN, 60).splitlines())
 
 
 @pytest.mark.parametrize(("environ", "columns"), [({}, 60), ({"COLUMNS": "72"}, 72)])

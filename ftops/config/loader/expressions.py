@@ -320,11 +320,10 @@ class Evaluator:
             detail = f"`${{env.{name}}}` stands for its value."
             place = self.entry.place_in(path, expression_pattern(inside))
             value = HOW_TO_READ.get(name, "…")
-            hint = f"Set it before the command: export {name}={value}"
+            command = f"`export {name}={value}`"
+            hint = f"Set it before the command: {command}"
             if not self.scope.connecting and self.phase in phases.OF_SERVICES:
-                hint = (
-                    f"Nothing to do here; set it for commands that contact the service: export {name}={value}"
-                )
+                hint = f"Nothing to do here; set it for commands that contact the service: {command}"
                 return self._unset(Diagnostic(summary, detail, hint, place, "warning"), path)
             return self._unset(Diagnostic(summary, detail, hint, place), path)
         if self.phase.secrets is phases.SecretRule.KEEP:

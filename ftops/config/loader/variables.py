@@ -254,7 +254,7 @@ def _unset(entry: Entry) -> Diagnostic:
     name = entry.name
     detail = "It has no default and isn't set."
     hint = (
-        f"Run with `--var {name}=…`, export {PREFIX}{name}=…, set it in a file for `--var-file` or under "
+        f"Run with `--var {name}=…`, `export {PREFIX}{name}=…`, set it in a file for `--var-file` or under "
         "`variables` of the environment, or give it a `default`."
     )
     return Diagnostic(f"variable `{name}` has no value", detail, hint, entry.place(key=True))
