@@ -130,7 +130,7 @@ def _judged(curve: Curve, train: Curve | None, checkpoint: int | None) -> Verdic
     if curve.data != "full_valid" and (doubt := _noise(curve, values, span, window, how)):
         return doubt
     if not is_worse:
-        return _lately(curve, values, span, how)
+        return _lately(curve, values, span, window, how)
     since = points[best][0]
     if checkpoint is not None and checkpoint >= curve.points[-1][0]:
         worse = f"{curve.column} got worse by {rise:.1%} since step {since}"
@@ -146,8 +146,24 @@ def _is_reward(curve: Curve) -> bool:
     return "reward" in curve.quantity or "accuracy" in curve.quantity
 
 
-def _over(span: int) -> str:
-    return "since the evaluation before" if span == 1 else f"over the last {span} evaluations"
+def _moved(curve: Curve, values: Sequence[float], span: int, window: int, verb: str) -> str:
+    """How the last value differs from the one `span` values before. Of the training data, both are means of
+    `window` values, which don't overlap."""
+    before, now = values[-1 - span], values[-1]
+    change = _change(before, now)
+    if curve.data == "train" and window > 1:
+        is_above = (change > 0) != _is_reward(curve)
+        return (
+            f"the mean of the last {window} values of {curve.column}, {abs(now):.4g}, is {abs(change):.1%} "
+            f"{'above' if is_above else 'below'} that of the {span} before"
+        )
+    unit = "value" if curve.data == "train" else "evaluation"
+    over = f"since the {unit} before" if span == 1 else f"over the last {span} {unit}s"
+    return f"{_named(curve, window)} {verb} by {abs(change):.1%} {over}"
+
+
+def _named(curve: Curve, window: int) -> str:
+    return curve.column if window == 1 else f"{curve.column} (mean of {window})"
 
 
 def _noise(curve: Curve, values: Sequence[float], span: int, window: int, how: str) -> Verdict | None:
@@ -160,8 +176,8 @@ def _noise(curve: Curve, values: Sequence[float], span: int, window: int, how: s
         return None
     change = _change(before, now)
     text = (
-        f"unclear: {curve.column} is noisy: it changed by {abs(change):.1%} {_over(span)}, "
-        f"and single values vary by {spread / max(abs(before), 1e-9):.1%}"
+        f"unclear, because of noise: {_moved(curve, values, span, window, 'changed')}, and "
+        f"single values vary by {spread / max(abs(before), 1e-9):.1%}"
     )
     rule = (
         f"By {curve.column}: a change that is smaller than the mean distance of a value from the middle of "
@@ -172,23 +188,19 @@ def _noise(curve: Curve, values: Sequence[float], span: int, window: int, how: s
     return Verdict("unclear", curve.column, text, rule, None, change, span)
 
 
-def _lately(curve: Curve, values: Sequence[float], span: int, how: str) -> Verdict:
+def _lately(curve: Curve, values: Sequence[float], span: int, window: int, how: str) -> Verdict:
     """Of a curve that isn't worse than its best value for long, by its last evaluations."""
     is_reward = _is_reward(curve)
     change = _change(values[-1 - span], values[-1])
-    moved = f"{abs(change):.1%} {_over(span)}"
     is_train = curve.data == "train"
     on_train = _ON_TRAIN * is_train
     rule = f"By {curve.column}: a change of less than {_CHANGE:.0%} counts as flat.{how}{on_train}"
     better = "rising" if is_reward else "falling"
-    texts = {
-        better: f"still {better}: {curve.column} {'rose' if is_reward else 'fell'} by {moved}; "
-        f"{_ADVICE[is_train]}",
-        "flat": f"flat: {curve.column} changed by {moved}",
-        "unclear": f"unclear: {curve.column} got worse by {moved}",
-    }
     kind = "flat" if abs(change) < _CHANGE else better if change < 0 else "unclear"
-    return Verdict(kind, curve.column, texts[kind], rule, None, -change if is_reward else change, span)
+    verb = {"rising": "rose", "falling": "fell", "flat": "changed", "unclear": "got worse"}[kind]
+    moved = _moved(curve, values, span, window, verb)
+    text = f"still {kind}: {moved}; {_ADVICE[is_train]}" if kind == better else f"{kind}: {moved}"
+    return Verdict(kind, curve.column, text, rule, None, -change if is_reward else change, span)
 
 
 def _worse(curve: Curve, train: Curve | None, since: int, change: float, after: int, how: str) -> Verdict:
