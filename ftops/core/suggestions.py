@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 ENOUGH = 50
@@ -11,12 +12,28 @@ _FEW = 4
 """So many words that begin alike are all suggested."""
 _SHORT = 4
 """In words of so many characters, one other character is a larger part."""
+_NAME_IN_KEY = r'(?<=["[,])[^",=[\]]+='
+"""In the key of a matrix: the name of a value."""
+
+
+def with_short_key(address: str) -> str:
+    """Without the names in the key of a matrix: `job.tone["rate=0.5,epochs=2"]` is `job.tone["0.5,2"]`."""
+    return re.sub(_NAME_IN_KEY, "", address)
+
+
+def spelled_out(address: str, known: Iterable[str]) -> str | None:
+    """The known address of which this is the short form; None unless there is exactly one."""
+    meant = [one for one in known if "[" in address and with_short_key(one) == address]
+    return meant[0] if len(meant) == 1 else None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The nearest known word, or None if none is near."""
     from difflib import get_close_matches  # only imported if there is an error
 
+    known = [*known]
+    if whole := spelled_out(word, known):
+        return whole
     folded = {k.lower().replace("-", "_"): k for k in sorted(known, reverse=True)}
     cutoff = 0.6 if len(word) <= _SHORT else 0.7
     found = get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=cutoff)

@@ -20,7 +20,7 @@ from ftops.core.errors import Blocked, Diagnostic, FtopsError, SpecError
 from ftops.core.plurals import agree
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
-from ftops.core.suggestions import did_you_mean, some
+from ftops.core.suggestions import did_you_mean, some, spelled_out
 from ftops.evaluation.temporary import prefix_of
 from ftops.planning.targeting import matching
 from ftops.state.entries import Home, Moved, ProviderReplaced, Removed
@@ -252,6 +252,8 @@ def nothing_recorded(known: Collection[Address], wanted: Address, serial: int = 
     """The error for an address that isn't recorded. `serial` is that of the state."""
     siblings = sorted((a for a in known if a[:2] == wanted[:2]), key=lambda a: a.sort_key)
     hint = f"recorded are {', '.join(quote(str(a)) for a in siblings[:12])}"
+    if whole := spelled_out(str(wanted), map(str, siblings)):
+        hint = f"did you mean {quote(whole)}?"
     if not siblings:
         near = known if wanted.key else [one._replace(key=None) for one in known]
         nothing = _EMPTIED if serial else "Nothing is recorded: has it been applied?"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from unicodedata import combining, east_asian_width
 
+from ftops.core.suggestions import with_short_key
+
 _SGR = r"\x1b\[[0-9;]*m"
 _WORD = r"""(?x) ([ ]*)((?:
     `[^`]*`                              # a command or a name
@@ -21,9 +23,8 @@ _LABEL = r" *(?:[^\s:(]+ ){1,3} *= |\w(?:[^\s:(]|:\d)*(?: [^\s:(]+){0,4}  +"
 """`name   = ` or `name   `: what follows is folded below its beginning."""
 _PADDED = r"(?<=\S) {2,}= "
 """What aligns a value with others; it is given up if the value fits into the line then."""
-_NAME_IN_KEY = r'(?<=["[,])[^",=[\]]+='
 _AROUND_KEY = r'^[^\["]*\["(.*)"\]'
-"""In the key of a matrix: the name of a value, and all around the key."""
+"""All around the key of a matrix."""
 _NARROWEST = 24
 """The least columns that text is folded to."""
 
@@ -58,7 +59,7 @@ def shortened(text: str, columns: int) -> str:
 def distinct_names(labels: Sequence[str], columns: int) -> list[str]:
     """Labels of at most so many columns, all of one form. Keys of a matrix get shorter before anything is
     cut: `job.tone["rate=0.5,epochs=2"]` becomes `job.tone["0.5,2"]`, and then `0.5,2`."""
-    values = [re.sub(_NAME_IN_KEY, "", label) for label in labels]
+    values = [*map(with_short_key, labels)]
     keys = [re.sub(_AROUND_KEY, r"\1", label) for label in values]
     forms = [([shortened(label, columns) for label in form], form) for form in (labels, values, keys)]
     return max(forms, key=lambda form: (len(set(form[0])), form[0] == [*form[1]]))[0]

@@ -133,6 +133,38 @@ def test_what_is_no_sweep(trained: Folder, words: list[str], said: str) -> None:
     assert done.code != 0 and said in done.err
 
 
+MATRIX = """
+providers: {m: {type: memory}}
+datasets: {train: {path: train.jsonl}}
+jobs:
+  sweep:
+    for_each: {matrix: {rate: [0.5, 1], epochs: [2, 3]}}
+    model: gpt-4.1-nano-2025-04-14
+    training: train
+    hyperparameters: {n_epochs: "${each.value.epochs}", learning_rate_multiplier: "${each.value.rate}"}
+"""
+
+
+def test_a_short_key_of_a_table_is_understood_in_errors(tmp_path: Path) -> None:
+    folder = with_data(Folder.make(tmp_path, MATRIX))
+    folder.ok("apply", "-y")
+    for words in [
+        "results",
+        "jobs",
+        "logs",
+        "state show",
+        "explain",
+        "report",
+        "plan --replace",
+        "plan --target",
+    ]:
+        done = folder.run(*words.split(), 'job.sweep["3,0.5"]')
+        assert (done.code, done.out) == (1, ""), words
+        said = re.sub("[`']", "", done.err)
+        assert 'Did you mean job.sweep["epochs=3,rate=0.5"]?' in said, (words, said)
+    assert "Did you mean" not in folder.run("results", 'job.sweep["0.5"]').err
+
+
 def test_jobs_without_metrics_come_last(tmp_path: Path) -> None:
     spec = """
 providers: {m: {type: memory}}
