@@ -117,16 +117,18 @@ class Stopping:
         left = {job.address for job in self._results(stop) if has_result(job.outputs)}
         if loss := losing(address, curves, stop, left):
             return self._said(record, stop.rule, self._reason(stop, loss), step)
-        if self._is_used_up(stop, curves, address):
-            return self._said(record, "budget", f"{_budget_text(stop)} beside the best job", step)
+        if full := self._no_room(stop, curves, address):
+            reason = f"{full}; with a larger one, --replace trains it"
+            return {**self._said(record, "budget", reason, step), "budget": stop.budget}
         return {}
 
     def starts(self, address: Address) -> dict[str, Json]:
         """What is recorded of a job that isn't started, because the budget is used up; empty if it may be."""
         stop = self._stops.get(address)
-        if stop is None or not self._is_used_up(stop, self._curves_of(stop), address):
+        full = self._no_room(stop, self._curves_of(stop), address) if stop else ""
+        if stop is None or not full:
             return {}
-        return {"rule": "budget", "reason": f"{_budget_text(stop)} for it", "budget": stop.budget}
+        return {"rule": "budget", "reason": f"{full}; a larger one starts it", "budget": stop.budget}
 
     def _curves_of(self, stop: Stop) -> dict[Address, Curve]:
         jobs, measure = self._results(stop), self._measure(stop)
@@ -166,16 +168,21 @@ class Stopping:
 
     # budgets
 
-    def _is_used_up(self, stop: Stop, curves: Mapping[Address, Curve], address: Address) -> bool:
-        """Whether the budget is only enough for another job than this one."""
-        if stop.tokens is None and stop.dollars is None:
-            return False
+    def _no_room(self, stop: Stop, curves: Mapping[Address, Curve], address: Address) -> str:
+        """Why the budget is only enough for another job than this one; empty if it isn't used up."""
+        limit = stop.dollars if stop.tokens is None else float(stop.tokens)
+        if limit is None:
+            return ""
         jobs = self._jobs(stop)
         spent = {job.address: one for job in jobs if (one := self._spending(job, stop))}
         left = [job.address for job in self._results(stop) if not job.stopped]
         kept = leader(left, curves, spent)
-        limit = stop.dollars if stop.tokens is None else float(stop.tokens)
-        return address != kept and limit is not None and is_used_up(spent, kept, limit)
+        if address == kept or not is_used_up(spent, kept, limit):
+            return ""
+        used = sum(one.done for one in spent.values())
+        rest = ", the rest is kept for the best job" if kept and used < limit else ""
+        has_room = f"the budget of its sweep ({_amount(stop, limit)}) has no room for it"
+        return f"{has_room}: {_amount(stop, used)} {'are' if stop.tokens else 'is'} used{rest}"
 
     def _spending(self, record: ResourceState, stop: Stop) -> Spending | None:
         """None if it isn't known what a job costs."""
@@ -215,9 +222,9 @@ class Stopping:
         return next((one.outputs for one in found), {})
 
 
-def _budget_text(stop: Stop) -> str:
-    limit = f"{stop.tokens:,} tokens" if stop.tokens is not None else dollars(stop.dollars or 0.0)
-    return f"the budget of its sweep ({limit}) has no room"
+def _amount(stop: Stop, amount: float) -> str:
+    """In the unit of a budget."""
+    return dollars(amount) if stop.tokens is None else f"{round(amount):,} tokens"
 
 
 def _chosen(record: ResourceState, name: str) -> int | None:

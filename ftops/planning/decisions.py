@@ -6,7 +6,10 @@ and what the planner asks in the end (outputs, settings, hosting hours) is answe
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -15,6 +18,7 @@ from ftops.config.graph import Graph
 from ftops.config.outputs import evaluate, null_warnings
 from ftops.config.sweeps import named_by
 from ftops.core.address import Address, Json, Reference, Secret, Value, references
+from ftops.core.plurals import agree, plural
 from ftops.planning.comparison import setting_changes
 from ftops.planning.decision import Decision
 from ftops.planning.desired import Resolver
@@ -92,6 +96,25 @@ class Decisions(Struct):
             destroying=options.mode is Mode.DESTROY,
         )
         self.resolver = Resolver(self.known, graph.facts, self.context.secret_digests, graph.sweeps)
+
+    def stopped_by_less(self) -> Iterator[str]:
+        """A warning about each sweep whose budget is larger than the one that stopped jobs of it."""
+        jobs: dict[Address, list[Address]] = {}
+        for address, recorded in self.resources.items():
+            before: Any = {} if recorded.is_off else recorded.stopped.get("budget")
+            if not before or address not in self.selected or address in self.by_address:
+                continue
+            sweep = address._replace(key=None)
+            stop = self.context.graph.stops.get(sweep)
+            budget = stop.budget if stop else {}
+            is_declared = address in self.context.declared
+            if is_declared and all(budget.get(unit, inf) > limit for unit, limit in before.items()):
+                jobs.setdefault(sweep, []).append(address)
+        for sweep, found in sorted(jobs.items(), key=lambda item: item[0].sort_key):
+            was = f"{plural(len(found), 'job')} of {sweep} {agree(len(found), 'was', 'were')}"
+            flags = shlex.join(word for job in sorted(map(str, found)) for word in ("--replace", job))
+            what = agree(len(found), "it", "them")
+            yield f"{was} stopped by a smaller budget, which no longer applies; to train {what}: {flags}"
 
     # what is known of an object before the apply
 

@@ -101,6 +101,7 @@ def _planned(empty: Plan, state: State, decisions: Decisions) -> Plan:
     outputs, unset = decisions.outputs(state.outputs)
     entries = (*reconciled.entries, *decisions.entries)
     check_owners(fold(state, entries), changes, context.accounts)
+    warnings = (*kept, *decisions.warnings, *decisions.stopped_by_less(), *unset)
     trained = {change.address for change in changes} if graph.stops else set()
     return replace(
         empty,
@@ -111,7 +112,7 @@ def _planned(empty: Plan, state: State, decisions: Decisions) -> Plan:
         unchanged=decisions.unchanged,
         held=tuple(decisions.held.values()),
         off=tuple(off_at(decisions.hosted(), observed.moment)),
-        warnings=(*kept, *decisions.warnings, *unset, *lifted_protection(found.values())),
+        warnings=(*warnings, *lifted_protection(found.values())),
         known=decisions.resolver.known(changes),
         sweeps=used_sweeps((value for change in changes for value in change.after.values()), graph.sweeps),
         stops={sweep: stop for sweep, stop in graph.stops.items() if not trained.isdisjoint(stop.jobs)},

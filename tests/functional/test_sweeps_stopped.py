@@ -214,6 +214,27 @@ def test_a_budget_keeps_jobs_from_being_started(cloud: Cloud, folder: Folder) ->
     assert "No changes." in folder.ok("plan")
 
 
+def test_a_larger_budget_names_the_jobs_that_a_smaller_one_stopped(cloud: Cloud, folder: Folder) -> None:
+    """Also those that the service hasn't begun with: they were submitted."""
+    cloud.admin("PATCH", "settings", {"running_jobs_limit": 1})
+    assert folder.run("apply", "-y", "--no-wait").code == 4
+    until(lambda: [job["status"] for job in jobs(folder).values()].count("running") == 1)
+    folder.edit("min_jobs: 2}", "min_jobs: 2, budget: {tokens: 1000}}")
+    said = " ".join(folder.run("apply", "-y", "--no-wait").words.split())
+    found = stopped(folder)
+    assert len(found) == 3 and all(one["budget"] == {"tokens": 1000} for one in found.values())
+    assert "the budget of its sweep (1,000 tokens) has no room for it: " in said
+    assert "with a larger one, --replace trains it" in said
+    assert "a smaller budget" not in folder.run("plan").words
+    folder.edit("tokens: 1000", "tokens: 1000000")
+    job = f'job.sweep["{min(found)}"]'
+    warned = folder.run("plan").words
+    assert "3 jobs of job.sweep were stopped by a smaller budget, which no longer applies" in warned
+    assert f"--replace '{job}' --replace " in warned
+    warned = folder.run("plan", "--replace", job).words
+    assert "2 jobs of job.sweep were stopped" in warned and f"--replace '{job}'" not in warned
+
+
 def check_not_started(folder: Folder, keys: list[str]) -> None:
     """Jobs that have no run at the service are no runs for a tracker."""
     config = read(SpecArguments(folder.path))
