@@ -204,7 +204,7 @@ def _trial(
         checkpoint=model or None,
         step=step,
         scores=dict(scores_of(job, evaluations)),
-        note=results if isinstance(results, str) else "",
+        note=results if isinstance(results, str) else job.said_message if job.stopped else "",
         stopped=dict(job.stopped),
     )
 

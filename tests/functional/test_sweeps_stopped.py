@@ -117,6 +117,7 @@ def test_losers_are_stopped_and_the_best_goes_on(cloud: Cloud, folder: Folder) -
         assert recorded(folder)[key]["outputs"]["metrics"]["step"] in (4, 8)
     trials = folder.run("results", "job.sweep", "-o", "json").json["trials"]
     assert {one["key"] for one in trials if one["stopped"]} == found.keys()
+    assert {one["key"] for one in trials if one["note"].startswith("stopped early: at step")} == found.keys()
     assert "(stopped early)" in folder.ok("state", "list")
     folder.ok("report", "-o", "page.html")
     page = unescape((folder.path / "page.html").read_text("utf-8"))
@@ -125,6 +126,7 @@ def test_losers_are_stopped_and_the_best_goes_on(cloud: Cloud, folder: Folder) -
     assert re.search("Best of those that have ended: .* of the last checkpoint, ", page)
     assert "a cross marks a stopped job</title>" in page and "was cancelled" not in page
     assert "<li>× stopped early</li>" in page
+    assert 'noted">' in page
     said = finished(cloud, folder)
     assert "best of job.sweep" in said
     assert stopped(folder) == found

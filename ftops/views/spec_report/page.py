@@ -147,7 +147,10 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str]]:
             yield str(one.record.address), f"{score:.0%}", str(one.record.outputs.get("verdict") or "")
     would = ", at the prices of the service: the emulator is free" if report.is_rehearsal else ""
     if report.costs.training:
-        yield "training so far", dollars(report.costs.training), f"{plural(len(report.jobs), 'job')}{would}"
+        unknown = len(report.costs.unpriced)
+        known = plural(len(report.jobs) - unknown, "job")
+        without = f", without {unknown:,} of unknown cost" if unknown else ""
+        yield "training so far", dollars(report.costs.training), f"{known}{without}{would}"
     if report.costs.per_month:
         yield (
             "hosting by the month",

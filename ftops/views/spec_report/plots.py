@@ -15,7 +15,8 @@ from ftops.providers.training_curves import Points
 from ftops.views.charts import HEIGHT, Axis, ticks
 from ftops.views.html import Node, element
 
-_TOP, _FLOOR = 12, 162
+_TOP, _FLOOR = 18, 162
+"""Pixels; labels of marks are above the lines."""
 _MOST_POINTS = 240
 _WIDE = 20
 """The greatest value of an axis is so many times the least that it is logarithmic."""
@@ -118,7 +119,7 @@ def _d(points: Points, box: _Box) -> str:
 
 def _clamped(y: float) -> float:
     """Values before smoothing may be beyond the axis."""
-    return min(max(y, 2.0), _FLOOR)
+    return min(max(y, _TOP), _FLOOR)
 
 
 def _dots(line: Line, box: _Box) -> list[Element]:
@@ -166,7 +167,7 @@ def _marked(mark: Mark, box: _Box) -> list[Element]:
             mark.text,
             x=f"{x:.2f}%",
             dx=-7 if x > 60 else 7,
-            y=_TOP + 8,
+            y=_TOP - 7,
             text_anchor=anchor,
             class_="best",
         ),

@@ -91,7 +91,7 @@ def _trials(sweep: Sweep) -> Element:
         "tokens",
         "cost",
         *scores,
-        "",
+        "note",
     ]
     written = dollars_of(trial.dollars for trial in sweep.trials)
     rows: list[list[Node]] = [
@@ -113,10 +113,11 @@ def _trials(sweep: Sweep) -> Element:
     kept = [
         column for column in range(len(heads)) if any(row[column] not in ("", words.DASH) for row in rows)
     ]
+    styles = ["figures", *(["ranked"] if is_said else []), *(["noted"] if heads[kept[-1]] == "note" else [])]
     return table(
         [heads[column] for column in kept],
         [[row[column] for column in kept] for row in rows],
-        class_="figures ranked" if is_said else "figures",
+        class_=" ".join(styles),
     )
 
 
@@ -139,7 +140,7 @@ def _overlay(sweep: Sweep, jobs: Sequence[ReportedJob]) -> Iterator[Node]:
         has_ends = any(line.end for line in drawn)
         yield element(
             "figure",
-            element("figcaption", f"{sweep.metric} of all jobs"),
+            element("figcaption", label),
             line_plot(f"{label}; a cross marks a stopped job" if has_ends else label, drawn[::-1]),
             _rank_key(has_ends),
         )

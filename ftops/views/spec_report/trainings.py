@@ -183,7 +183,7 @@ def _panel(panel: Sequence[Curve], best: int | None, word: str) -> Element:
     mark = Mark(best, nearest[1], f"{word}: step {best:,}") if best is not None and nearest else None
     return element(
         "figure",
-        element("figcaption", f"{name[:1].upper()}{name[1:]}"),
+        element("figcaption", f"{name[:1].upper()}{name[1:]} by step"),
         line_plot(f"{name} by step", lines, mark),
         element("ul", *keys, class_="key"),
     )
