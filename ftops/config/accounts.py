@@ -61,11 +61,10 @@ def agrees(one: str, other: str) -> bool:
 
 
 def placeholders_left(provider: ProviderConfig) -> Diagnostic | None:
-    """The settings that a template left to fill in, if the address is one of them. Such an account isn't
-    asked: it is somebody else's, if anybody's."""
-    type_ = PROVIDER_TYPES[provider.type]
-    left = {k: v for k, v in type_.placeholders.items() if provider.settings.get(k) == v}
-    if type_.address not in left:
+    """The settings that a template left to fill in, if none was filled in: an account may really have the
+    name of one. Such an account isn't asked: it is somebody else's, if anybody's."""
+    left = PROVIDER_TYPES[provider.type].placeholders
+    if not left or any(provider.settings.get(key) != value for key, value in left.items()):
         return None
     named = ", ".join(f"`{key}: {value}`" for key, value in left.items())
     hint = "fill in those of your account; `az cognitiveservices account list` shows them"
