@@ -308,7 +308,7 @@ def _call(card: ModelCard) -> Iterator[str]:
     )
     yield f"\n{block(source, 'python')}\n"
     given = "the endpoint and the key" if card.has_key else "the endpoint; it signs in to Azure as you"
-    yield f"Save it as `call.py`. `ftops exec SPEC -- call.py` runs it with {given}.\n"
+    yield f"Save it as `call.py` beside the spec. `ftops exec -- call.py` runs it there with {given}.\n"
 
 
 def _limits(card: ModelCard) -> Iterator[str]:

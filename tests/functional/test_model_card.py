@@ -143,7 +143,7 @@ def test_how_to_call_it_goes_by_how_the_provider_is_reached(trained: Folder) -> 
     ]
     for program, _, rest in programs:
         compile(program, "call.py", "exec")
-        assert "`ftops exec SPEC -- call.py`" in rest and "ask.py" not in rest
+        assert "`ftops exec -- call.py`" in rest and "ask.py" not in rest
     assert "OPENAI_API_KEY" in programs[0][0] and "the key" in programs[0][2]
     assert "OPENAI_API_KEY" not in programs[1][0] and "get_bearer_token_provider" in programs[1][0]
     done = trained.process("exec", "--", sys.executable, "-c", programs[0][0])
