@@ -35,7 +35,8 @@ addEventListener("load", () => {
   for (const details of page.querySelectorAll("details")) details.open = true;
   const wide = [...page.querySelectorAll("body *")].filter(node =>
     node.getBoundingClientRect().right > 391 && !node.closest(".wide")).map(n => n.outerHTML.slice(0, 80));
-  const reached = [...page.querySelectorAll("summary, a[href], [tabindex='0']")];
+  const reached = [...page.querySelectorAll("summary, a[href], [tabindex='0']")]
+    .filter(node => node.getClientRects().length);  // of two drawings of a graph, one is shown
   const focusable = reached.length;
   const unreachable = reached.filter(node => { node.focus(); return page.activeElement !== node; })
     .map(node => node.outerHTML.slice(0, 80));
