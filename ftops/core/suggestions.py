@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from unicodedata import normalize
 
 ENOUGH = 50
 """Number of findings after which no more suggestions are computed."""
+
+CURLY_QUOTES = "“”„‘’«»"
+"""Those of prose. In YAML and shells they are letters like others."""
+STRAIGHT_QUOTES = "Write straight quotes (\" or '), or none."
 
 _FEW = 4
 """So many words that begin alike are all suggested."""
@@ -74,3 +79,8 @@ def some(names: Iterable[object], limit: int = 3) -> str:
     known = list(dict.fromkeys(map(str, names)))
     shown = ", ".join(known[:limit])
     return f"{shown} and {len(known) - limit} more" if len(known) > limit else shown
+
+
+def unaccented(text: str) -> str:
+    """The ASCII letters of a text, without their accents, and its other ASCII characters."""
+    return normalize("NFKD", text).encode("ascii", "ignore").decode()

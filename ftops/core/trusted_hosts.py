@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from ftops.core.azure_clouds import CLOUDS
+from ftops.core.suggestions import CURLY_QUOTES, STRAIGHT_QUOTES
 
 ALLOW_VARIABLE = "FTOPS_ALLOW_HOSTS"
 """Environment variable with additional hosts, separated by commas: `host`, `host:port`, `*.suffix`."""
@@ -144,9 +145,6 @@ _HOST_ALONE = re.compile(r"(localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::[0-9
 """A host, with a port and a path if there are any, of which only the scheme is missing."""
 
 
-_CURLY = "“”„‘’«»"
-
-
 def address_refusal(address: str, *, written: str = "") -> Refusal | None:
     """Why no credentials may be sent to an address, whoever answers there; None if they may."""
     found = _ADDRESS.fullmatch(address.strip())
@@ -154,8 +152,8 @@ def address_refusal(address: str, *, written: str = "") -> Refusal | None:
         alone = _HOST_ALONE.fullmatch(address.strip()) if not written else None
         scheme = "http" if alone and _is_loopback(alone[1].lower()) else "https"
         hint = f"Write `{scheme}://{address.strip()}`." if alone else _FORM_HINT
-        if _ADDRESS.fullmatch(address.strip().strip(_CURLY)):
-            hint = "Write straight quotes (\" or '), or none."
+        if _ADDRESS.fullmatch(address.strip().strip(CURLY_QUOTES)):
+            hint = STRAIGHT_QUOTES
         return Refusal(f"{written or 'this'} isn't the address of a server", _FORM, hint)
     host = found["host"].lower()
     if found["scheme"].lower() == "http" and not _is_loopback(host):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import yaml
 
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.suggestions import CURLY_QUOTES
 from ftops.yaml.mistakes import (
     AFTER_QUOTE,
     BLOCK_TEXT,
@@ -138,7 +139,9 @@ def _curly_quote(error: yaml.MarkedYAMLError, text: str) -> tuple[Mistake, int, 
     stop, lines = error.problem_mark, text.splitlines()
     if stop is None or stop.line >= len(lines) or not re.search(_NOT_IN_TEXT, f"{error.problem}"):
         return None
-    found = re.search(r"(?:^|[:,{\[-])\s*([“”„‘’«»])[^“”„‘’«»]*$", lines[stop.line][: stop.column])
+    found = re.search(
+        rf"(?:^|[:,{{\[-])\s*([{CURLY_QUOTES}])[^{CURLY_QUOTES}]*$", lines[stop.line][: stop.column]
+    )
     return (CURLY_QUOTE, stop.line, found.start(1)) if found else None
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from ftops.config import schema
 from ftops.config.accounts import account_of, agrees
@@ -28,7 +27,7 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.lazy import resolve
 from ftops.core.project import EMULATOR_DATA
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, unaccented
 from ftops.yaml.document import flow
 
 DEFAULT_ENVIRONMENT = "default"
@@ -71,7 +70,7 @@ def slug(text: str) -> str:
 
 def nearest_name(text: str) -> str:
     """A valid name to suggest in place of another one, or nothing. Letters lose their accents."""
-    return slug(normalize("NFKD", text).encode("ascii", "ignore").decode())
+    return slug(unaccented(text))
 
 
 def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, StateSettings]:

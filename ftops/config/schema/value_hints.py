@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from unicodedata import normalize
+
+from ftops.core.suggestions import CURLY_QUOTES, STRAIGHT_QUOTES, unaccented
 
 Accepts = Callable[[str], bool]
 
@@ -20,7 +21,6 @@ _FOREIGN = re.compile(
     r"|\$(?P<shell>[A-Z][A-Z0-9_]+)|%(?P<cmd>[A-Z][A-Z0-9_]+)%|\$\((?P<variable>[A-Za-z_]\w*)\)"
 )
 """An expression or a variable in the form of other tools."""
-_CURLY = "“”„‘’«»"
 _ENDING = re.compile(r"(.+?)([,;]|\s*//.*|#.*)\s*")
 _PER_CENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 _OWN_UNIT = re.compile(r"[$€£]|\b(usd|eur|dollars?|euros?|epochs?|steps?|examples?|jobs?)\b", re.IGNORECASE)
@@ -41,11 +41,11 @@ def in_foreign_form(text: str, *, takes_secrets: bool) -> str:
 
 def in_curly_quotes(text: str, accepts: Accepts) -> str:
     """What is in quotes that aren't those of YAML."""
-    if not text or text[0] not in _CURLY:
+    if not text or text[0] not in CURLY_QUOTES:
         return ""
-    inside = text.strip(_CURLY)
+    inside = text.strip(CURLY_QUOTES)
     is_plain = re.fullmatch(r"[\w.-]+", inside) and accepts(inside)
-    return f"Write `{inside}`." if is_plain else "Write straight quotes (\" or '), or none."
+    return f"Write `{inside}`." if is_plain else STRAIGHT_QUOTES
 
 
 def without_braces(text: str) -> str:
@@ -66,7 +66,7 @@ def with_other_characters(text: str, joiner: str, accepts: Accepts) -> str:
     """What has characters that the field doesn't take, between words that `joiner` can join."""
     if re.search(r"[{}<>()$%]", text):  # as of an expression of another tool
         return ""
-    letters = normalize("NFKD", text).encode("ascii", "ignore").decode()
+    letters = unaccented(text)
     for others in (r"[^A-Za-z0-9._-]+", r"[^A-Za-z0-9_-]+", r"[^A-Za-z0-9]+"):
         near = re.sub(others, joiner, letters).strip("-._")
         lower = near.lower()
